@@ -1,0 +1,32 @@
+# One command each. `make round` and `make test` need nothing but Python 3.11 or 3.12 and a C compiler.
+PART ?=
+BENCH ?= round
+.PHONY: setup round test soak check up bench
+
+setup: .venv/.made
+
+.venv/.made: pyproject.toml deploy/requirements/constraints.txt deploy/requirements/overrides.txt .ci/setup
+	@.ci/setup
+
+round: setup
+	@.venv/bin/regenesis round
+
+# PART: a file or folder of tests/, or empty for all.
+test: check
+	@.venv/bin/python -m pytest -m "not soak" tests/$(PART)
+
+soak: setup
+	@.venv/bin/python -m pytest -m soak tests/$(PART)
+
+check: setup
+	@.venv/bin/ruff format --check .
+	@.venv/bin/ruff check .
+	@.venv/bin/pyright
+	@.venv/bin/lint-imports
+	@.venv/bin/python .ci/audit.py
+
+up: setup
+	@.venv/bin/regenesis up
+
+bench: setup
+	@.venv/bin/python benchmarks/$(BENCH).py

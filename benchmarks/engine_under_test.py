@@ -1,0 +1,113 @@
+"""What the synthesis benchmarks on the real engine share: a server on the embedded model, and a recording engine."""
+
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path as File
+
+from storage.environment import make_home, read_environment
+from storage.records import Guideline, Model, Prompt, Question
+from storage.repository import open_store
+from tasks.engines.embedded_model import prepare_model
+from tasks.engines.engine import Completion, Engine
+from tasks.engines.rendering import Renderer
+from tasks.engines.server import Server, running_server
+from tasks.guidelines import builtin_guidelines
+from tasks.ingestion import ingest_embedded
+from tasks.prompt_files import load_prompts
+from tasks.settings import Sampling, Settings, load_settings
+from tasks.synthesis import SynthesisReport, synthesize_paths
+from tasks.verification import Judge
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One request and when its answer came, seconds from an arbitrary beginning."""
+
+    prompt_ids: tuple[int, ...]
+    sampling: Sampling
+    tokens: int
+    at: float
+
+
+@dataclass
+class RecordingEngine:
+    """Passes requests on and keeps what was asked and when it was answered."""
+
+    engine: Engine
+    answered: list[Answered] = field(default_factory=list[Answered])
+    first_request: float = 0.0
+
+    @property
+    def takes_seed(self) -> bool:
+        """As the engine below."""
+        return self.engine.takes_seed
+
+    async def __aenter__(self) -> "RecordingEngine":
+        await self.engine.__aenter__()  # type: ignore[attr-defined]
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        await self.engine.__aexit__(*error)  # type: ignore[attr-defined]
+
+    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
+        """The engine's answer."""
+        self.first_request = self.first_request or time.perf_counter()
+        completion = await self.engine.complete(prompt_ids, sampling, seed)
+        done = Answered(tuple(prompt_ids), sampling, completion.completion_tokens, time.perf_counter())
+        self.answered.append(done)
+        return completion
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A server, and everything that a synthesis on it needs."""
+
+    server: Server
+    renderer: Renderer
+    model: Model
+    guidelines: list[Guideline]
+    prompts: dict[str, Prompt]
+    folder: File
+
+    def synthesize(
+        self, questions: Sequence[Question], settings: Settings, draw: int, store_name: str
+    ) -> tuple[SynthesisReport, RecordingEngine, float]:
+        """One run with verification and storage on; the last figure is when its last row was committed."""
+        engine = RecordingEngine(self.server.engine(self.renderer))
+        store = open_store(f"duckdb:///{self.folder / store_name}.duckdb")
+        with Judge() as judge:
+            report = synthesize_paths(
+                store, engine, self.renderer, judge, model=self.model, questions=questions,
+                guidelines=self.guidelines, prompts=self.prompts, settings=settings, round=None, draw=draw,
+            )  # fmt: skip
+        return report, engine, time.perf_counter()
+
+
+@contextmanager
+def bench(sequences: int) -> Generator[Bench]:
+    """A server on the embedded model in the home's usual place (converted on first use)."""
+    environment = read_environment()
+    make_home(environment)
+    settings = load_settings()
+    prepared = prepare_model(settings.model, environment)
+    with tempfile.TemporaryDirectory() as folder:
+        log = environment.logs / "benchmark-server.log"
+        with running_server(prepared.folder, settings.model, log_file=log, sequences=sequences) as server:
+            yield Bench(
+                server, Renderer(prepared.folder, settings.model), prepared.record, builtin_guidelines(),
+                load_prompts(), File(folder),
+            )  # fmt: skip
+
+
+def train_questions(folder: File, count: int, draw: int) -> list[Question]:
+    """Fresh train questions of the embedded in-domain sets, mixed."""
+    store = open_store(f"duckdb:///{folder / f'questions-{draw}'}.duckdb")
+    names = load_settings().questions.in_domain
+    each = -(-count // len(names))
+    settings = load_settings(overrides={"questions": {"train_per_set": each, "gate_per_set": 1, "final_per_set": 0}})
+    ingest_embedded(store, settings, draw)
+    found = store.select(Question, part="train", draw=draw, order_by="source_row_id, id")
+    return sorted(found, key=lambda question: question.id)[:count]

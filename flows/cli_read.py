@@ -1,0 +1,131 @@
+"""Commands that read and show: `sql`, `lineage`, `report`, `judge`, `audit`. They need the light base only."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from flows.cli_common import COMMON, environment, note, show, with_common_flags
+from storage.errors import InputError
+
+if TYPE_CHECKING:
+    from storage.repository import Store
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (sql, lineage, report, judge, audit):
+        app.command()(with_common_flags(command))
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT, or - to read it from standard input")] = "",
+    format: Annotated[str, typer.Option(help="table, csv, json or parquet")] = "",
+    file: Annotated[Path | None, typer.Option(help="Read the statement from this file")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write to this file")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds the statement may take")] = 60,
+    memory: Annotated[str, typer.Option(help="Memory it may take")] = "1GB",
+    schema: Annotated[bool, typer.Option(help="Print every table and view with its columns")] = False,
+) -> None:
+    """Ask the store, read-only, also while a round runs."""
+    from storage.sandbox import run_user_sql, schema_text
+
+    if schema:
+        print(schema_text())
+        return
+    if file is not None:
+        statement = _text_of(file)
+    elif statement in ("", "-"):
+        if sys.stdin.isatty():
+            raise InputError('A statement is needed, such as: regenesis sql "SELECT * FROM round_summary"')
+        statement = sys.stdin.read()
+    output = format or ("json" if COMMON.json else "table")
+    text = run_user_sql(
+        environment().store_url, statement, output=output, timeout_seconds=timeout, memory=memory, out_file=out
+    )
+    print(text, end="" if text.endswith("\n") else "\n")
+
+
+def lineage(
+    id: Annotated[str, typer.Argument(help="Id of any record, or an unambiguous beginning of one")],
+    prompt: Annotated[bool, typer.Option(help="Print the exact text that was sent for it")] = False,
+) -> None:
+    """Walk a record up to its question and down to every model it touched."""
+    store = existing_store()
+    if prompt:
+        from tasks.prompts_sent import prompt_sent, rendered
+
+        sent = prompt_sent(store, id)
+        print(rendered(sent, environment()))
+        if sent.closed:
+            note("This path was closed: the text then went back with 'The answer is' begun for it.")
+        return
+    from flows.lineage_text import lineage_text
+    from storage.lineage import find_record, lineage_tree
+
+    tree = lineage_tree(store, find_record(store, id).id)
+    show(tree.as_json(), lineage_text(tree))
+
+
+def report(
+    round: Annotated[int, typer.Option(help="Number of the round; 0 for the newest")] = 0,
+) -> None:
+    """Write a round's report again, and say where it lies."""
+    from storage.records import Round
+    from tasks.reporting import round_table, write_report
+
+    store = existing_store()
+    found = store.select(Round, number=round) if round else store.select(Round, order_by="number desc")
+    if not found:
+        raise InputError("The store has no such round. Run: regenesis round")
+    path = write_report(store, found[0], environment().reports)
+    show({"report": str(path)}, f"{round_table(store, found[0])}\nReport: {path}")
+
+
+def judge(
+    file: Annotated[Path, typer.Argument(help="JSONL rows with text, answer, answer_kind, choices, finish_reason")],
+    lenient: Annotated[bool, typer.Option(help="By the lenient reading")] = False,
+) -> None:
+    """Judge answers in a file: the same rows come out with verdict, reason and extracted answer."""
+    from tasks.judge_file import judge_file
+
+    with _opened(file) as lines:
+        for line in judge_file(lines, lenient, complain=note):
+            print(line.rstrip("\n"))
+
+
+def audit(
+    round: Annotated[int, typer.Option(help="Number of the round; 0 for the newest")] = 0,
+) -> None:
+    """Print the cases that a second, independent judge reads otherwise."""
+    raise InputError("`regenesis audit` is not there yet.")
+
+
+def existing_store() -> "Store":
+    """The store, where there is one."""
+    from storage.repository import open_store
+
+    places = environment()
+    url = places.store_url
+    if url.startswith("duckdb:///") and not Path(url.removeprefix("duckdb:///")).exists():
+        raise InputError(f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home")
+    return open_store(url)
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[TextIO]:
+    try:
+        with sys.stdin if str(file) == "-" else file.open(encoding="utf-8") as lines:
+            yield lines
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"A file of answers must be readable UTF-8; {str(file)!r} is not ({error}).") from error
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"A statement's file must be readable; {str(file)!r} is not ({error}).") from error

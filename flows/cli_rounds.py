@@ -1,0 +1,191 @@
+"""Commands that run flows: `round` and each stage. Each starts the temporary Prefect server while Prefect loads."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from flows.cli_common import COMMON, environment, show, with_common_flags
+from storage.environment import Environment, make_home
+from storage.errors import InputError
+
+Preset = Annotated[str, typer.Option(help="default, paper or official-code")]
+Settings = Annotated[Path | None, typer.Option(help="Settings in a TOML file, over the preset", metavar="FILE")]
+Name = Annotated[str, typer.Option(help="Name of the task set: its line of rounds")]
+Sets = Annotated[list[str] | None, typer.Option("--question-set", help="In-domain set to train on; repeatable")]
+Train = Annotated[int, typer.Option(help="Train questions a set; 0 as the preset says")]
+Gate = Annotated[int, typer.Option(help="Gate questions a set; 0 as the preset says")]
+Chains = Annotated[int, typer.Option(help="Most chains a question; 0 as the preset says")]
+Model = Annotated[str, typer.Option(help="Base model: embedded, a folder or a hub name")]
+Seed = Annotated[int, typer.Option(help="Root of every random choice; 0 as the preset says")]
+Number = Annotated[int, typer.Option("--round", help="Number of the round; 0 for the newest")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("round")(with_common_flags(run_round))
+    app.command("ingest")(with_common_flags(ingest))
+    for stage in (synthesize, verify, train, evaluate, promote):
+        app.command()(with_common_flags(stage))
+    app.command()(with_common_flags(rollback))
+
+
+def run_round(
+    name: Name = "", question_set: Sets = None, train_questions: Train = 0, gate_questions: Gate = 0,
+    chains: Chains = 0, model: Model = "", seed: Seed = 0,
+    new: Annotated[bool, typer.Option(help="Abandon the unfinished round and begin another")] = False,
+    preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """One self-improvement round; goes on with the unfinished one, if there is one."""
+    run_flow(
+        "flows.improve", "improve", name=name, question_sets=question_set or [], train_questions=train_questions,
+        gate_questions=gate_questions, chains=chains, model=model, seed=seed, new=new, preset=preset,
+        settings_toml=settings_text(settings),
+    )  # fmt: skip
+
+
+def ingest(
+    file: Annotated[Path | None, typer.Argument(help="JSONL, CSV or Parquet, gzip too; none for embedded sets")] = None,
+    name: Annotated[str, typer.Option(help="Name of the question set; the file's stem by default")] = "",
+    domain: Annotated[str, typer.Option(help="in_domain or out_of_domain")] = "in_domain",
+    map: Annotated[str, typer.Option(help="Columns: question=...,answer=...,answer_kind=...,choices=...")] = "",
+    answer_kind: Annotated[str, typer.Option(help="Kind of every answer, where no column says it")] = "",
+    licence: Annotated[str, typer.Option(help="Licence of the source")] = "",
+    keep_first: Annotated[bool, typer.Option(help="Keep the first of equal questions")] = False,
+    preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """Questions in: a file, or a draw of the embedded sets."""
+    if file is not None and not file.exists():
+        raise InputError(f"A question file must exist; {str(file)!r} does not. Name a JSONL, CSV or Parquet file.")
+    if file is None:
+        run_flow("flows.stages", "ingest", name=name, preset=preset, settings_toml=settings_text(settings))
+        return
+    if domain not in ("in_domain", "out_of_domain"):
+        raise InputError(f"A domain is in_domain or out_of_domain; found {domain!r}. Mend --domain.")
+    from flows.file_ingest import ingest_question_file
+
+    result = ingest_question_file(file, name, domain, map, answer_kind, licence, keep_first, COMMON.dry_run)
+    show(result.as_json(), f"Would ingest {result.text}" if COMMON.dry_run else result.text)
+
+
+def synthesize(
+    name: Name = "", question_set: Sets = None, train_questions: Train = 0, chains: Chains = 0, model: Model = "",
+    seed: Seed = 0, preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """Reasoning paths for the unfinished round, or for a new one."""
+    run_flow(
+        "flows.stages", "synthesize", name=name, question_sets=question_set or [], train_questions=train_questions,
+        chains=chains, model=model, seed=seed, preset=preset, settings_toml=settings_text(settings),
+    )  # fmt: skip
+
+
+def verify(
+    round: Annotated[int, typer.Option(help="Only paths of this round; 0 for all")] = 0,
+    preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """Judge stored paths that lack a verdict of this version of the rules."""
+    run_flow("flows.stages", "verify", round_number=round, preset=preset, settings_toml=settings_text(settings))
+
+
+def train(
+    name: Name = "", model: Model = "", round: Number = 0, preset: Preset = "default", settings: Settings = None
+) -> None:
+    """Select examples and train the challenger of a round."""
+    _run_stage("train", name, model, round, preset, settings)
+
+
+def evaluate(
+    name: Name = "", model: Model = "", round: Number = 0,
+    role: Annotated[str, typer.Option(help="base, champion, challenger or all")] = "all",
+    preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """Let base, champion and challenger of a round answer its held-out questions."""
+    _run_stage("evaluate", name, model, round, preset, settings, role=role)
+
+
+def promote(
+    name: Name = "", model: Model = "", round: Number = 0, preset: Preset = "default", settings: Settings = None
+) -> None:
+    """Let the gate decide on a round's challenger, and carry it out."""
+    _run_stage("promote", name, model, round, preset, settings)
+
+
+def rollback(
+    to: Annotated[str, typer.Argument(help="Model id or prefix, or empty for the champion before")] = "",
+    reason: Annotated[str, typer.Option(help="Why; it is kept")] = "",
+    name: Name = "", model: Model = "", preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """Make an earlier champion the champion again."""
+    from flows.cli_common import confirm
+
+    confirm("The champion will be another model.")
+    run_flow(
+        "flows.stages", "rollback", to=to, reason=reason, name=name, model=model, preset=preset,
+        settings_toml=settings_text(settings),
+    )  # fmt: skip
+
+
+def _run_stage(
+    stage: str, name: str, model: str, round: int, preset: str, settings: Path | None, **more: object
+) -> None:
+    run_flow(
+        "flows.stages", stage, name=name, model=model, round_number=round, preset=preset,
+        settings_toml=settings_text(settings), **more,
+    )  # fmt: skip
+
+
+def run_flow(module: str, flow_name: str, **parameters: Any) -> None:
+    """Run a flow here, under a temporary Prefect server, and show what it gave."""
+    from flows.parameters import check_settings
+
+    places = environment()
+    check_settings(places, parameters)
+    if COMMON.dry_run:
+        show({"flow": flow_name, "parameters": parameters, "home": str(places.home)}, _described(flow_name, parameters))
+        return
+    _check_ready(places)
+    for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"):
+        os.environ.setdefault(name, "1")  # other people's bars would drown the progress
+    from flows.temporary_server import await_server, prefect_server
+
+    with prefect_server(places.home) as url:
+        import importlib
+
+        from flows import progress, workplace
+
+        flow: Callable[..., Any] = getattr(importlib.import_module(module), flow_name)
+        watcher = progress.choose_watcher(quiet=COMMON.json)
+        workplace.WATCHER[:] = [watcher]
+        try:
+            watcher.step("Starting")
+            await_server(url, places.home)
+            result = flow(**parameters)
+        finally:
+            watcher.close()
+    show(result.as_json(), result.text)
+
+
+def _check_ready(places: Environment) -> None:
+    """What is wrong with the home or the store is said before anything is started."""
+    from flows.workplace import only_one
+    from storage.repository import open_store
+
+    make_home(places)
+    with only_one(places):
+        open_store(places.store_url)
+
+
+def _described(flow_name: str, parameters: dict[str, Any]) -> str:
+    given = ", ".join(f"{key}={value!r}" for key, value in parameters.items() if value)
+    return f"Would run the flow {flow_name} with {given or 'the settings of the preset'}."
+
+
+def settings_text(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Settings must be a readable TOML file; {str(file)!r} is not ({error}).") from error

@@ -1,0 +1,74 @@
+"""`regenesis storage ...`: care of the store."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli_common import COMMON, confirm, environment, note, show, with_common_flags
+from flows.cli_read import existing_store
+from storage.errors import PermanentError
+
+app = typer.Typer(help="Care of the store: check, compact, gc, backup, migrate.", rich_markup_mode=None)
+
+
+@app.command()
+@with_common_flags
+def check() -> None:
+    """Look for dangling parents, ids there twice, unreadable files and unmerged rows."""
+    from storage.maintenance import check_store
+
+    problems = check_store(existing_store(), environment().home)
+    lines = [f"{one.code}: {one.count} in {one.where}, such as {one.example}" for one in problems]
+    show({"problems": [vars(one) for one in problems]}, "\n".join(lines) or "The store is sound.")
+    if any(one.code != "spool_not_merged" for one in problems):
+        raise PermanentError("The store has problems; they are named above. A backup: regenesis storage backup FILE")
+
+
+@app.command()
+@with_common_flags
+def compact() -> None:
+    """Give back the room of rows that were replaced."""
+    from storage import maintenance
+
+    store = existing_store()
+    if COMMON.dry_run:
+        show({"bytes": store.path.stat().st_size}, f"Would rewrite {store.path}.")
+        return
+    before, after = maintenance.compact(store)
+    show({"bytes_before": before, "bytes_after": after}, f"{before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after.")
+
+
+@app.command()
+@with_common_flags
+def gc() -> None:
+    """Remove files that nothing refers to; never an adapter with a row."""
+    from storage.maintenance import find_garbage, remove_garbage
+
+    found = find_garbage(existing_store(), environment().home)
+    for one in found:
+        note(f"would remove {one.path} ({one.bytes / 1e6:.1f} MB): {one.why}")
+    freed = 0
+    if found and not COMMON.dry_run:
+        confirm(f"Remove {len(found)} files or folders?")
+        freed = remove_garbage(found)
+    figures = {"found": [str(one.path) for one in found], "bytes_freed": freed}
+    show(figures, f"{len(found)} found, {freed / 1e6:.1f} MB freed.")
+
+
+@app.command()
+@with_common_flags
+def backup(to: Annotated[Path, typer.Argument(help="File to write; one that is there is never overwritten")]) -> None:
+    """Copy the store, whole, also while a round runs."""
+    from storage.maintenance import back_up_store
+
+    path = back_up_store(existing_store(), to.absolute())
+    show({"backup": str(path)}, f"Backup: {path}")
+
+
+@app.command()
+@with_common_flags
+def migrate() -> None:
+    """Bring the store to this version; a backup comes first."""
+    store = existing_store()
+    show({"store": store.url}, "The store is at this version.")

@@ -1,0 +1,30 @@
+"""A question file into the store; needs no Prefect, so that the command line answers at once."""
+
+from collections import Counter
+from pathlib import Path
+
+from flows.parameters import parse_mapping
+from flows.results import Result
+from storage.environment import make_home, read_environment
+from storage.records import Domain
+from storage.repository import open_store
+from tasks import ingestion
+
+
+def ingest_question_file(
+    file: Path, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str, keep_first: bool,
+    dry_run: bool = False,
+) -> Result:  # fmt: skip
+    """All of the file's questions, or, where one is wrong, none."""
+    columns = parse_mapping(mapping)
+    environment = read_environment()
+    make_home(environment)
+    question_set, questions = ingestion.ingest_file(
+        open_store(environment.store_url), file, name=name or file.name.split(".")[0], domain=domain,
+        mapping=columns, answer_kind=answer_kind, licence=licence, keep_first_of_duplicates=keep_first,
+        dry_run=dry_run,
+    )  # fmt: skip
+    parts = Counter(question.part for question in questions)
+    counts = ", ".join(f"{parts[part]} {part}" for part in ("train", "gate", "final"))
+    text = f"{question_set.name}: {len(questions)} questions ({counts})"
+    return Result("ingested", text, {"question_set": question_set.name, "id": question_set.id, "parts": dict(parts)})

@@ -1,0 +1,214 @@
+"""Each stage of a round as a flow of its own. Stage after stage gives what `improve` gives in one run.
+
+A stage works on the unfinished round of its line, or on the round it is given; `ingest` and `synthesize` begin one
+where there is none.
+"""
+
+from pathlib import Path
+
+from prefect import flow
+
+from flows import facts, steps
+from flows.parameters import (
+    Count,
+    KindOrNone,
+    Name,
+    Preset,
+    Rate,
+    Role,
+    RoundNumber,
+    Seed,
+    Sets,
+    SettingsToml,
+    chosen_settings,
+)
+from flows.results import Result
+from flows.workplace import open_workplace
+from storage.environment import read_environment
+from storage.records import Domain
+
+
+@flow(name="ingest")
+def ingest(
+    file: str = "",
+    name: Name = "",
+    domain: Domain = "in_domain",
+    mapping: str = "",
+    answer_kind: KindOrNone = "",
+    licence: str = "",
+    keep_first_of_duplicates: bool = False,
+    preset: Preset = "default",
+    settings_toml: SettingsToml = "",
+) -> Result:
+    """Questions in: a file, or this round's draw of the embedded sets.
+
+    Args:
+        file: JSONL, CSV or Parquet file, gzip too; empty draws the embedded sets
+        name: Name of the question set; for embedded sets the task set's name
+        domain: in_domain (trained on) or out_of_domain (never trained on)
+        mapping: Columns of the file, such as question=prompt,answer=target
+        answer_kind: number, expression, choice, boolean or text, where no column says it
+        licence: Licence of the source
+        keep_first_of_duplicates: Keep the first of equal questions instead of refusing the file
+        preset: default, paper or official-code
+        settings_toml: Any other setting, as TOML
+    """
+    settings = chosen_settings(read_environment(), preset, settings_toml, name="" if file else name)
+    if file:
+        return steps.ingest_file(Path(file), name, domain, mapping, answer_kind, licence, keep_first_of_duplicates)
+    with open_workplace(settings) as work:
+        steps.begin_round(work)
+        steps.ingest_questions(work)
+        return facts.count_questions(work)
+
+
+@flow(name="synthesize")
+def synthesize(
+    name: Name = "",
+    question_sets: Sets = [],  # noqa: B006 (Prefect's form shows the default; nobody changes it)
+    train_questions: Count = 0,
+    chains: Count = 0,
+    model: str = "",
+    seed: Seed = 0,
+    preset: Preset = "default",
+    settings_toml: SettingsToml = "",
+) -> Result:
+    """Reasoning paths with their verdicts, for the unfinished round or a new one.
+
+    Args:
+        name: Name of the task set, or empty for the settings' own
+        question_sets: In-domain question sets to train on; empty for the preset's
+        train_questions: Train questions a set; 0 for the preset's
+        chains: Most chains (guidelines) a question; 0 for the preset's
+        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        seed: Root of every random choice; 0 for the preset's
+        preset: default, paper or official-code
+        settings_toml: Any other setting, as TOML
+    """
+    settings = chosen_settings(
+        read_environment(), preset, settings_toml, name=name, question_sets=question_sets, model=model, seed=seed,
+        train_questions=train_questions, chains=chains,
+    )  # fmt: skip
+    with open_workplace(settings) as work:
+        steps.begin_round(work)
+        steps.ingest_questions(work)
+        steps.synthesize_paths(work)
+        return facts.count_paths(work)
+
+
+@flow(name="verify")
+def verify(round_number: RoundNumber = 0, preset: Preset = "default", settings_toml: SettingsToml = "") -> Result:
+    """Judge stored paths that lack a verdict of this version of the rules; generates nothing.
+
+    Args:
+        round_number: Only paths of this round; 0 for all
+        preset: default, paper or official-code
+        settings_toml: Any other setting, as TOML
+    """
+    return steps.verify_paths(chosen_settings(read_environment(), preset, settings_toml), round_number)
+
+
+@flow(name="train")
+def train(
+    name: Name = "", model: str = "", round_number: RoundNumber = 0, preset: Preset = "default",
+    settings_toml: SettingsToml = "",
+) -> Result:  # fmt: skip
+    """Select the training examples of a round and train its challenger.
+
+    Args:
+        name: Name of the task set, or empty for the settings' own
+        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        round_number: Number of the round; 0 for the newest of the line
+        preset: default, paper or official-code
+        settings_toml: Any other setting, as TOML
+    """
+    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
+    with open_workplace(settings) as work:
+        steps.find_round(work, round_number)
+        steps.select_examples(work)
+        steps.train_adapter(work)
+        return facts.describe_challenger(work)
+
+
+@flow(name="evaluate")
+def evaluate(
+    name: Name = "", model: str = "", round_number: RoundNumber = 0, role: Role = "all", preset: Preset = "default",
+    settings_toml: SettingsToml = "",
+) -> Result:  # fmt: skip
+    """Let the models of a round answer its gate and final questions.
+
+    Args:
+        name: Name of the task set, or empty for the settings' own
+        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        round_number: Number of the round; 0 for the newest of the line
+        role: Which model answers: base, champion, challenger, or all three
+        preset: default, paper or official-code
+        settings_toml: Any other setting, as TOML
+    """
+    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
+    with open_workplace(settings) as work:
+        steps.find_round(work, round_number)
+        for one in facts.roles_of(work) if role == "all" else [role]:
+            steps.evaluate(work, one)
+        return facts.describe_evaluations(work)
+
+
+@flow(name="promote")
+def promote(
+    name: Name = "", model: str = "", round_number: RoundNumber = 0, preset: Preset = "default",
+    settings_toml: SettingsToml = "",
+) -> Result:  # fmt: skip
+    """Let the gate decide on a round's challenger, carry it out, and write the report.
+
+    Args:
+        name: Name of the task set, or empty for the settings' own
+        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        round_number: Number of the round; 0 for the newest of the line
+        preset: default, paper or official-code
+        settings_toml: Any other setting, as TOML
+    """
+    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
+    with open_workplace(settings) as work:
+        steps.find_round(work, round_number)
+        steps.promote(work)
+        return steps.report(work)
+
+
+@flow(name="rollback")
+def rollback(
+    to: str = "", reason: str = "", name: Name = "", model: str = "", preset: Preset = "default",
+    settings_toml: SettingsToml = "",
+) -> Result:  # fmt: skip
+    """Make an earlier champion the champion again.
+
+    Args:
+        to: Id of that model or its beginning; empty for the champion before the present one
+        reason: Why; it is kept
+        name: Name of the task set, or empty for the settings' own
+        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        preset: default, paper or official-code
+        settings_toml: Any other setting, as TOML
+    """
+    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
+    with open_workplace(settings) as work:
+        return steps.roll_back(work, to, reason)
+
+
+@flow(name="forecast")
+def forecast(
+    name: Name = "", model: str = "", rate: Rate = 0, preset: Preset = "default", settings_toml: SettingsToml = ""
+) -> Result:
+    """Predict a round's tokens, time, disk and accepted paths from a small probe, whose paths the round then reuses.
+
+    Args:
+        name: Name of the task set, or empty for the settings' own
+        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        rate: Tokens a second of hardware that is not there; 0 takes the probe's
+        preset: default, paper or official-code
+        settings_toml: Any other setting, as TOML
+    """
+    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
+    with open_workplace(settings) as work:
+        steps.begin_round(work)
+        steps.ingest_questions(work)
+        return steps.forecast(work, rate)

@@ -1,0 +1,275 @@
+"""The steps of a round as Prefect tasks: each is a chunk of work worth seeing, and does only what the store lacks.
+
+What a step needs of a finished one it reads from the store, so that any process can go on with the round.
+"""
+
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from flows import artifacts, facts
+from flows.file_ingest import ingest_question_file
+from flows.results import Result
+from flows.workplace import Workplace
+from storage.environment import read_environment
+from storage.errors import InputError, PermanentError, TransientError
+from storage.records import Domain, Promotion
+from storage.repository import open_store
+from tasks import rounds
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State, TaskRun
+    from prefect.tasks import Task
+
+
+def _may_pass(task: "Task[..., Any]", run: "TaskRun", state: "State[Any]") -> bool:
+    """Only what is transient is tried again."""
+    return isinstance(state.data, TransientError) or isinstance(getattr(state.data, "exception", None), TransientError)
+
+
+STEP: dict[str, Any] = {
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+    "retries": 2,
+    "retry_delay_seconds": 5,
+    "retry_condition_fn": _may_pass,
+}
+
+
+@task(name="begin round", **STEP)
+def begin_round(work: Workplace, new: bool = False) -> None:
+    """Go on with the unfinished round of this line, or begin one; mend what a crash left between store and registry."""
+    from tasks.ingestion import check_question_sets
+    from tasks.promotion import current_champion, promotions_of, repair
+
+    with work.timings.phase("storage"):
+        if promotions_of(work.store, work.line):
+            for line in repair(work.store, work.tracking, base=work.base.record, line=work.line):
+                work.watcher.say(line)
+        unfinished = rounds.unfinished_round(work.store, work.line)
+        if unfinished and new:
+            rounds.abandon_round(work.store, unfinished, "a new round was asked for")
+            work.watcher.say(f"Round {unfinished.number} is abandoned; what it wrote stays in the store.")
+            unfinished = None
+        if unfinished:
+            work.round = unfinished
+            work.settings = rounds.settings_of(unfinished)
+            work.timings = rounds.Timings.of(unfinished)
+            work.watcher.say(
+                f"Round {unfinished.number}, begun {unfinished.started_at:%Y-%m-%d %H:%M} UTC, goes on with the "
+                "settings it began with (--new abandons it)."
+            )
+            return
+        check_question_sets(work.store, work.settings)
+        champion = current_champion(work.store, work.base.record, work.line)
+        work.store.append([work.base.record])
+        work.round = rounds.start_round(work.store, work.settings, work.base.record, champion)
+        work.watcher.say(f"Round {work.round.number} of {work.line}; the champion is {champion.name}.")
+
+
+@task(name="ingest questions", **STEP)
+def ingest_questions(work: Workplace) -> None:
+    """The round's questions, the guidelines and the prompts, in the store."""
+    from tasks.guidelines import builtin_guidelines
+    from tasks.ingestion import ingest_embedded
+
+    work.watcher.step("Drawing questions")
+    with work.timings.phase("storage"):
+        ingest_embedded(work.store, work.settings, work.round.number)
+        work.store.append([*builtin_guidelines(), *work.prompts.values()])
+
+
+@task(name="synthesize paths", **STEP)
+def synthesize_paths(work: Workplace) -> None:
+    """Reasoning paths through guidelines, adapted guidelines and structures, each with its verdict."""
+    from tasks.guidelines import builtin_guidelines
+    from tasks.synthesis import synthesize_paths as synthesize
+    from tasks.verification import Judge
+
+    if facts.training_set_of(work) is not None:
+        return
+    questions = work.questions("train")
+    with Judge(work.settings.verification) as judge:
+        report = work.ask(
+            work.base.record,
+            "Writing reasoning paths",
+            lambda engine: synthesize(
+                work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
+                guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
+                draw=work.round.number, on_progress=artifacts.synthesis_progress(work.watcher),
+            ),
+            "synthesis",
+        )  # fmt: skip
+    artifacts.note_synthesis(work, report)
+    work.keep_timings()
+
+
+@task(name="select examples", **STEP)
+def select_examples(work: Workplace) -> None:
+    """The training set of the round, with a reason for each path that is not in it."""
+    from tasks.curation import select_examples as select
+
+    if facts.training_set_of(work) is not None:
+        return
+    work.watcher.step("Selecting training examples")
+    with work.timings.phase("storage"):
+        chosen = select(
+            work.store, round=work.round, question_set_ids=[one.id for one in work.question_sets("in_domain")],
+            settings=work.settings, prompts=work.prompts,
+        )  # fmt: skip
+    work.watcher.say(f"Training set: {chosen.examples} examples, {chosen.hinted_examples} of them hinted.")
+
+
+@task(name="train adapter", **STEP)
+def train_adapter(work: Workplace) -> None:
+    """The challenger's adapter."""
+    if facts.challenger_of(work) is not None:
+        return
+    training_set = facts.training_set_of(work)
+    if training_set is None:
+        raise InputError(f"Round {work.round.number} has no training set. Run: regenesis train")
+    fewest = work.settings.training.min_examples
+    if training_set.examples < fewest:
+        raise PermanentError(
+            f"Training needs at least {fewest} examples (training.min_examples); round {work.round.number} has "
+            f"{training_set.examples}, so it ends here. Draw more questions or chains: regenesis round"
+        )
+    work.release_server()
+    work.watcher.step(f"Training on {training_set.examples} examples")
+    with work.timings.phase("start"):
+        work.tracking.client.get_experiment("0")  # imports MLflow and makes or migrates its database
+    with work.timings.phase("training"):
+        adapter = work.machinery.train(
+            work.store, work.tracking, training_set=training_set, base=work.base, environment=work.environment,
+            settings=work.settings, round=work.round, on_progress=artifacts.training_progress(work.watcher),
+        )  # fmt: skip
+    work.timings.add(trained_tokens=adapter.tokens_trained, training_seconds=round(adapter.seconds, 1))
+    work.keep_timings()
+
+
+@task(name="evaluate", task_run_name="evaluate {role}", **STEP)
+def evaluate(work: Workplace, role: str) -> None:
+    """Base, champion or challenger answers the gate and final questions."""
+    from tasks.evaluation import evaluate_model
+    from tasks.verification import Judge
+
+    model = facts.model_in(work, role)
+    questions = work.questions("gate", "final")
+    if facts.is_evaluated(work, model, questions):
+        return
+    with Judge(work.settings.verification) as judge:
+        work.ask(
+            model,
+            f"{role.capitalize()} answers {len(questions)} held-out questions",
+            lambda engine: evaluate_model(
+                work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=work.prompts,
+                settings=work.settings, round=work.round, role=role, draw=work.round.number,
+            ),
+            "evaluation",
+        )  # fmt: skip
+    work.keep_timings()
+
+
+@task(name="promote", **STEP)
+def promote(work: Workplace) -> Promotion:
+    """The gate's decision, carried out."""
+    from tasks.promotion import carry_out, decide_promotion
+
+    work.release_server()
+    work.watcher.step("Deciding")
+    with work.timings.phase("storage"):
+        decided = rounds.promotion_of(work.store, work.round) or decide_promotion(
+            work.store, round=work.round, challenger=facts.model_in(work, "challenger"),
+            champion=facts.model_in(work, "champion"), settings=work.settings,
+        )  # fmt: skip
+        decided = carry_out(work.store, work.tracking, decided)
+    work.round = rounds.decide_round(work.store, work.round, decided.outcome, work.timings)
+    return decided
+
+
+@task(name="report", **STEP)
+def report(work: Workplace) -> Result:
+    """The report of the round, which is over then, and the reader's copy of the database."""
+    from tasks.reporting import round_table, write_report
+
+    work.watcher.step("Writing the report")
+    over = replace(work.round, status="finished")
+    path = write_report(work.store, over, work.environment.reports)
+    work.tracking.finish_round(over, artifacts.figures_of(work), [path])
+    work.round = rounds.finish_round(work.store, work.round)
+    work.store.refresh_reader()
+    artifacts.link_report(work, path)
+    outcome = work.round.outcome
+    decided = rounds.promotion_of(work.store, work.round)
+    text = f"{round_table(work.store, work.round)}\n{decided.reasons if decided else ''}\nReport: {path}"
+    figures = {"round": work.round.number, "line": work.round.line, "report": path}
+    return Result(outcome, text, figures | json.loads(work.round.timings))
+
+
+@task(name="ingest file", **STEP)
+def ingest_file(
+    file: Path, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str, keep_first: bool
+) -> Result:
+    """A file's questions, in the store."""
+    return ingest_question_file(file, name, domain, mapping, answer_kind, licence, keep_first)
+
+
+@task(name="verify paths", **STEP)
+def verify_paths(settings: Settings, round_number: int) -> Result:
+    """Verdicts of this version for stored paths that lack one."""
+    from tasks.verification import VERIFIER_VERSION, Judge
+    from tasks.verification import verify_paths as verify
+
+    store = open_store(read_environment().store_url)
+    with Judge(settings.verification) as judge:
+        judged = verify(store, judge, draw=round_number or None)
+    return Result("verified", f"{judged} paths judged by version {VERIFIER_VERSION}.", {"judged": judged})
+
+
+@task(name="forecast", **STEP)
+def forecast(work: Workplace, rate: float) -> Result:
+    """What the round at hand will take; the probe's paths are the round's own."""
+    from tasks.forecasting import Hardware, forecast_round
+    from tasks.guidelines import builtin_guidelines
+    from tasks.verification import Judge
+
+    questions, base = work.questions("train"), work.base.record
+    answers = 2 * len(work.questions("gate", "final"))
+    with Judge(work.settings.verification) as judge:
+        found = work.ask(
+            base,
+            "Probing",
+            lambda engine: forecast_round(
+                work.store, engine, work.renderer, judge, model=base, questions=questions,
+                guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
+                draw=work.round.number, evaluation_answers=answers,
+                hardware=Hardware(tokens_per_second=rate or None),
+            ),
+            "synthesis",
+        )  # fmt: skip
+    return Result("forecast", "\n".join(found.lines()), asdict(found))
+
+
+@task(name="roll back", **STEP)
+def roll_back(work: Workplace, to: str, reason: str) -> Result:
+    """An earlier champion is champion again."""
+    from tasks import promotion
+
+    target = facts.find_model(work.store, to) if to else None
+    done = promotion.roll_back(
+        work.store, work.tracking, base=work.base.record, line=work.line, to=target, reason=reason
+    )
+    champion = promotion.current_champion(work.store, work.base.record, work.line)
+    return Result("rolled back", f"The champion of {work.line} is {champion.name}.", {"promotion": done.id})
+
+
+def find_round(work: Workplace, number: int) -> None:
+    """Work on the round of this number, or on the newest of the line."""
+    work.round = rounds.find_round(work.store, number, work.line)
+    work.settings = rounds.settings_of(work.round)
+    work.timings = rounds.Timings.of(work.round)

@@ -1,0 +1,171 @@
+"""What every step of a flow stands on: settings, store, prepared model, the server that answers, the watcher.
+
+Opened once a flow. A server is started when a model is first asked, and changed when another one is.
+"""
+
+import fcntl
+import os
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from flows.progress import Watcher, choose_watcher
+from storage.environment import Environment, make_home, read_environment
+from storage.errors import InputError, PermanentError
+from storage.records import Adapter, Model, Prompt, Question, QuestionSet, Round
+from storage.repository import Store, open_store
+from tasks.machinery import LocalMachinery, Machinery, ServedModel
+from tasks.rounds import Timings, fail_round, line_of, save_timings
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from storage.tracking import Tracking
+    from tasks.engines.embedded_model import PreparedModel
+    from tasks.engines.engine import Engine
+    from tasks.synthesis_chain import Renders
+
+T = TypeVar("T")
+MACHINERY: list[Machinery] = [LocalMachinery()]  # tests put another one here
+WATCHER: list[Watcher] = []  # the command line puts the one that it chose
+
+
+class Workplace:
+    """Not a dataclass on purpose: Prefect would walk into one when it is passed to a task."""
+
+    def __init__(self, environment: Environment, settings: Settings, watcher: Watcher) -> None:
+        self.environment = environment
+        self.settings = settings
+        self.watcher = watcher
+        self.machinery = MACHINERY[0]
+        self.timings = Timings()
+        self.store: Store = open_store(environment.store_url)
+        self.base: PreparedModel = self.machinery.prepare(settings.model, environment)
+        self._round: Round | None = None
+        self._served: ServedModel | None = None
+
+    @property
+    def line(self) -> str:
+        """The line of rounds that this base model and task set make."""
+        return line_of(self.base.record, self.settings)
+
+    @property
+    def round(self) -> Round:
+        """The round at work; raises where none was begun."""
+        if self._round is None:
+            raise PermanentError("A round must be begun before its steps; found none. Call begin_round first.")
+        return self._round
+
+    @round.setter
+    def round(self, record: Round) -> None:
+        self._round = record
+
+    @cached_property
+    def prompts(self) -> dict[str, Prompt]:
+        """The prompt templates that the settings name."""
+        from tasks.prompt_files import load_prompts
+
+        return load_prompts(self.settings.synthesis.prompts)
+
+    @cached_property
+    def renderer(self) -> "Renders":
+        """The one function from turns to token ids."""
+        return self.machinery.renderer(self.base, self.settings.model)
+
+    @cached_property
+    def tracking(self) -> "Tracking":
+        """MLflow, below the home."""
+        from storage.tracking import Tracking
+
+        return Tracking(self.environment.home)
+
+    def questions(self, *parts: str) -> list[Question]:
+        """The questions of these parts that the round reads."""
+        from tasks.ingestion import questions_of
+
+        number = self.round.number
+        return [q for part in parts for q in questions_of(self.store, self.settings, part, number)]  # pyright: ignore[reportArgumentType]
+
+    def question_sets(self, domain: str) -> list[QuestionSet]:
+        """The sets of the settings in this domain."""
+        from tasks.ingestion import set_named
+
+        names = self.settings.questions.in_domain if domain == "in_domain" else self.settings.questions.out_of_domain
+        return [set_named(self.store, name, domain) for name in names]  # pyright: ignore[reportArgumentType]
+
+    def ask(self, model: Model, title: str, ask: "Callable[[Engine], T]", phase: str) -> T:
+        """What `ask` gives with an engine that answers as `model`; its time counts as `phase`."""
+        served = self._serve(model)
+        self.watcher.step(title)
+        with self.timings.phase(phase):
+            return ask(served.engine())
+
+    def release_server(self) -> None:
+        """End the server, so that its memory is free."""
+        if self._served is not None:
+            with self.timings.phase("start"):
+                self._served.close()
+            self._served = None
+
+    def keep_timings(self) -> None:
+        """The round's time so far, in its row; nothing where the round is over or none was begun."""
+        if self._round is not None and self._round.status == "running":
+            self._round = save_timings(self.store, self._round, self.timings)
+
+    def end_failed(self, error: PermanentError) -> None:
+        """The round at work is over: trying again would end in the same way."""
+        if self._round is not None and self._round.status == "running":
+            self._round = fail_round(self.store, self._round, " ".join(str(error).split()), self.timings)
+
+    def _serve(self, model: Model) -> ServedModel:
+        if self._served is not None and self._served.answers_as(model):
+            return self._served
+        adapter = self.store.get(Adapter, model.adapter_id) if model.adapter_id else None
+        with self.timings.phase("start"):
+            if self._served is not None and self._served.change_to(model, adapter):
+                return self._served
+            self.release_server()
+            self.watcher.step(f"Starting a server for {model.name}")
+            served = self.machinery.serve(model, self.base, adapter, self.settings, self.environment, self.round.number)
+        self._served = served
+        self.timings.add(engine_starts=1, engine_start_seconds=round(served.start_seconds, 1))
+        return served
+
+
+@contextmanager
+def open_workplace(settings: Settings) -> Generator[Workplace]:
+    """A workplace that nobody else holds; its server ends with the block."""
+    environment = read_environment()
+    make_home(environment)
+    watcher = WATCHER[0] if WATCHER else choose_watcher()
+    with only_one(environment):
+        work = Workplace(environment, settings, watcher)
+        try:
+            yield work
+        except PermanentError as error:
+            if error.exit_code == 1:  # bad input can be mended, and then the round goes on
+                work.end_failed(error)
+            raise
+        finally:
+            work.release_server()
+            work.keep_timings()
+
+
+@contextmanager
+def only_one(environment: Environment) -> Generator[None]:
+    """Two runs in one home would pay for the same texts twice; the kernel frees the lock of one that died."""
+    descriptor = os.open(environment.home / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = os.pread(descriptor, 20, 0).decode() or "unknown"
+            raise InputError(
+                f"One run at a time works in a home; process {owner} works in {str(environment.home)!r}. "
+                "Wait for it, end it, or pass --home with another folder."
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,125 @@
+"""Opens the DuckDB file for the moment of a batch. The only module that calls `duckdb.connect` on the store.
+
+In: a `duckdb:///` URL. Out: a connection inside a `with`. It waits with a bound while others hold the file, and then
+says so (`HeldByAnother`); what to do then is the repository's business.
+"""
+
+import random
+import threading
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from storage.errors import InputError, PermanentError, TransientError
+from storage.locks import turn
+from storage.snapshot import snapshot
+
+MEMORY_LIMIT = "1GB"
+_POLL_SECONDS = 0.02
+_ROUND_WAIT_SECONDS = 120.0
+_THREAD_LOCKS: dict[Path, threading.RLock] = {}
+_GUARD = threading.Lock()
+
+
+class HeldByAnother(TransientError):
+    """A foreign client holds the database file."""
+
+
+class DatabaseFile:
+    """A DuckDB file that is opened by turns. Threads of one process take turns too."""
+
+    def __init__(self, path: Path, busy_seconds: float) -> None:
+        self.path = path
+        self.aside = path.with_name(path.name + ".spool")
+        self.busy_seconds = busy_seconds
+        with _GUARD:
+            self._threads = _THREAD_LOCKS.setdefault(path, threading.RLock())
+        self._held: set[bool] = set()  # the modes (read only or not) in which the last open failed
+
+    @contextmanager
+    def writing(self) -> Generator[duckdb.DuckDBPyConnection]:
+        """A read-write connection; raises HeldByAnother past the bound."""
+        with self.locked(exclusive=True):
+            connection = self._connect(read_only=False)
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+    @contextmanager
+    def reading(self) -> Generator[duckdb.DuckDBPyConnection]:
+        """A read-only connection on the file, or on a copy of it while a foreign client keeps even readers out."""
+        with self.locked(exclusive=False):
+            connection = self.open_reader()
+            try:
+                yield connection
+            finally:
+                connection.close()
+
+    def open_reader(self) -> duckdb.DuckDBPyConnection:
+        """The connection of `reading`, for a caller that holds the turn itself and closes it itself."""
+        try:
+            return self._connect(read_only=True)
+        except HeldByAnother:
+            return connect(snapshot(self.path, self.aside), read_only=True)
+
+    @contextmanager
+    def locked(self, *, exclusive: bool) -> Generator[None]:
+        """Our own turn at the file, nothing opened."""
+        with self._threads, turn(self.path, exclusive=exclusive, wait_seconds=_ROUND_WAIT_SECONDS):
+            yield
+
+    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
+        deadline = time.monotonic() + (_POLL_SECONDS if read_only in self._held else self.busy_seconds)
+        while True:
+            try:
+                connection = connect(self.path, read_only=read_only)
+                self._held.discard(read_only)
+                return connection
+            except HeldByAnother:
+                if time.monotonic() >= deadline:
+                    self._held.add(read_only)
+                    raise
+            time.sleep(_POLL_SECONDS * (0.5 + random.random()))
+
+
+def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file once, without waiting; DuckDB's errors become ours."""
+    config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": MEMORY_LIMIT}
+    try:
+        return duckdb.connect(path, read_only=read_only, config=config)
+    except duckdb.IOException as error:
+        raise _translated(path, error) from error
+    except (duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException) as error:
+        raise InputError(f"{str(path)!r} is damaged ({_first_line(error)}). Put a backup in its place.") from error
+
+
+def file_of(url: str) -> Path:
+    """The absolute path in a `duckdb:///` URL; raises InputError for another form."""
+    prefix = "duckdb:///"
+    if not url.startswith(prefix) or len(url) == len(prefix):
+        raise InputError(f"A store is duckdb:///ABSOLUTE/PATH.duckdb; found {url!r}. Set REGENESIS_STORE.")
+    path = Path(url.removeprefix(prefix)).expanduser()
+    return path if path.is_absolute() else path.absolute()
+
+
+def _translated(path: Path, error: duckdb.IOException) -> InputError | HeldByAnother | PermanentError:
+    line = _first_line(error)
+    if "lock" in line.lower():
+        return HeldByAnother(
+            f"Another program holds {str(path)!r} open ({line}). Close it, or point it at reader.duckdb."
+        )
+    if "not a valid DuckDB database" in line or "checksum" in line.lower() or "corrupt" in line.lower():
+        return InputError(
+            f"A store must be a DuckDB file; {str(path)!r} is not, or is damaged ({line}). Put a backup in its place."
+        )
+    if "newer version" in line or "storage version" in line:
+        return InputError(f"{str(path)!r} was written by another DuckDB version ({line}). Install that version.")
+    return InputError(f"The store {str(path)!r} cannot be opened ({line}). Check folder, permissions and free disk.")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

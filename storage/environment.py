@@ -1,0 +1,70 @@
+"""The only module that reads the environment: where things lie, and secrets.
+
+`REGENESIS_HOME` (default `.regenesis/`), `REGENESIS_STORE`, `REGENESIS_ENDPOINTS`, `REGENESIS_CONFIG`.
+"""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage.errors import InputError
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Absolute places, resolved once."""
+
+    home: Path
+    store_url: str
+    endpoints: tuple[str, ...]
+    config: Path | None
+
+    @property
+    def models(self) -> Path:
+        """Prepared base models."""
+        return self.home / "models"
+
+    @property
+    def adapters(self) -> Path:
+        """Adapters and full weights, by content hash."""
+        return self.home / "adapters"
+
+    @property
+    def reports(self) -> Path:
+        return self.home / "reports"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+
+def read_environment(home: str | Path | None = None) -> Environment:
+    """Places from the environment; an explicit `home` wins. Creates nothing."""
+    root = Path(home or os.environ.get("REGENESIS_HOME") or ".regenesis").expanduser().absolute()
+    config = os.environ.get("REGENESIS_CONFIG")
+    endpoints = os.environ.get("REGENESIS_ENDPOINTS", "")
+    return Environment(
+        home=root,
+        store_url=os.environ.get("REGENESIS_STORE") or f"duckdb:///{root / 'regenesis.duckdb'}",
+        endpoints=tuple(url.strip().rstrip("/") for url in endpoints.split(",") if url.strip()),
+        config=Path(config).expanduser().absolute() if config else None,
+    )
+
+
+def make_home(environment: Environment) -> None:
+    """Create the home and prove that it can be written; raises InputError when it can't."""
+    probe = environment.home / f".writable-{os.getpid()}"
+    try:
+        environment.home.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise InputError(
+            f"REGENESIS_HOME must be a folder that can be written; {str(environment.home)!r} is not "
+            f"({error.strerror}). Set REGENESIS_HOME or pass --home with another folder."
+        ) from error
+
+
+def secret(name: str) -> str | None:
+    """A secret from the environment, never stored or logged."""
+    return os.environ.get(name) or None

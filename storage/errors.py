@@ -1,0 +1,31 @@
+"""The errors this project raises on purpose: one base, and below it what a retry may mend and what it will not.
+
+A message says what was expected, what was found, where, and what to do next. The command line prints it as
+one line and ends with the error's exit code; Prefect retries only `TransientError`.
+"""
+
+
+class ReGenesisError(Exception):
+    """Base of every deliberate error; `exit_code` is what the `regenesis` command ends with."""
+
+    exit_code = 1
+
+
+class TransientError(ReGenesisError):
+    """A retry may help: a busy file, an endpoint that is down, a time-out."""
+
+
+class PermanentError(ReGenesisError):
+    """A retry will not help, and the input was not at fault."""
+
+
+class InputError(PermanentError):
+    """The input, a setting or a missing piece is at fault; says what to type. Exit code 2."""
+
+    exit_code = 2
+
+
+class Stopped(ReGenesisError):
+    """A window or a budget ended the work cleanly; the next run goes on. Exit code 3."""
+
+    exit_code = 3

@@ -1,0 +1,74 @@
+"""Turns at the database file among our own processes: one writer or many readers, first come first served.
+
+Advisory locks on two small files beside the database. The kernel lets go when a process dies, so none outlives its
+owner. A foreign client does not know them; its hold shows only when DuckDB's own open fails.
+"""
+
+import fcntl
+import os
+import random
+import time
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from storage.errors import InputError, TransientError
+
+_POLL_SECONDS = 0.002
+
+
+class TurnNotTaken(TransientError):
+    """Others of our own processes kept the database busy for the whole of the bound."""
+
+
+@contextmanager
+def turn(database: Path, *, exclusive: bool, wait_seconds: float) -> Generator[None]:
+    """Hold the database among our own processes; raises TurnNotTaken after the bound.
+
+    Everybody queues at the gate; a writer keeps the gate until it has finished, so no stream of readers
+    starves it.
+    """
+    deadline = time.monotonic() + wait_seconds
+    with ExitStack() as held:
+        gate = held.enter_context(_opened(database.with_name(database.name + ".gate"), required=exclusive))
+        hall = held.enter_context(_opened(database.with_name(database.name + ".lock"), required=exclusive))
+        if gate is None or hall is None:  # a folder that can only be read: nobody writes there
+            yield
+            return
+        _take(gate, fcntl.LOCK_EX, deadline, database)
+        _take(hall, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH, deadline, database)
+        if not exclusive:
+            fcntl.flock(gate, fcntl.LOCK_UN)
+        yield
+
+
+@contextmanager
+def _opened(path: Path, *, required: bool) -> Generator[int | None]:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    except OSError as error:
+        if required:
+            raise InputError(
+                f"The store's folder must be one that can be written; {str(path.parent)!r} is not ({error.strerror}). "
+                "Set REGENESIS_HOME or REGENESIS_STORE to another."
+            ) from error
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int, kind: int, deadline: float, database: Path) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return
+        except BlockingIOError as error:
+            if time.monotonic() > deadline:
+                raise TurnNotTaken(
+                    f"Another process of this project kept {str(database)!r} busy past the bound. "
+                    "Try again; if it stays, look for a process that hangs."
+                ) from error
+        time.sleep(_POLL_SECONDS * (0.5 + random.random()))

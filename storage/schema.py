@@ -1,0 +1,78 @@
+"""Brings a database file to this program's schema: creates it, or migrates it after a backup, and refreshes comments.
+
+A database that is already right is only read.
+"""
+
+import hashlib
+import shutil
+from pathlib import Path
+
+import duckdb
+
+from storage.comments import record_comments, write_comments
+from storage.database import DatabaseFile
+from storage.errors import InputError
+from storage.migrations import check_version, migrate, schema_version
+from storage.views import all_views, make_views
+
+_STATE = "CREATE TABLE IF NOT EXISTS schema_state (surface VARCHAR NOT NULL)"
+
+
+def ensure_schema(file: DatabaseFile) -> None:
+    """Create or migrate; raises InputError on a newer database, a damaged file, or a folder that can't be written."""
+    if not file.path.exists():
+        _make_folder(file.path.parent)
+    elif _is_current(file):
+        return
+    with file.writing() as connection:
+        version = schema_version(connection)
+        check_version(version, str(file.path))
+    if version:
+        with file.locked(exclusive=True):
+            back_up(file.path, f"schema-{version}")
+    with file.writing() as connection:
+        migrate(connection)
+        _write_surface(connection)
+
+
+def back_up(path: Path, label: str) -> Path:
+    """A copy of a database that nobody holds, beside it; written under another name and renamed when whole."""
+    target = path.with_name(f"{path.stem}.before-{label}{path.suffix}")
+    partial = target.with_name(target.name + ".part")
+    shutil.copyfile(path, partial)
+    log = path.with_name(path.name + ".wal")
+    if log.exists():
+        shutil.copyfile(log, target.with_name(target.name + ".wal"))
+    partial.replace(target)
+    return target
+
+
+def surface_digest() -> str:
+    """Names the comments and views that this program would write."""
+    return hashlib.sha256(repr((record_comments(), all_views())).encode()).hexdigest()
+
+
+def _is_current(file: DatabaseFile) -> bool:
+    with file.reading() as connection:
+        due = check_version(schema_version(connection), str(file.path))
+        return not due and connection.execute("SELECT surface FROM schema_state").fetchall() == [(surface_digest(),)]
+
+
+def _write_surface(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.begin()
+    connection.execute(_STATE)
+    write_comments(connection)
+    make_views(connection)
+    connection.execute("DELETE FROM schema_state")
+    connection.execute("INSERT INTO schema_state VALUES (?)", [surface_digest()])
+    connection.commit()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"The store's folder {str(folder)!r} cannot be made ({error.strerror}). "
+            "Set REGENESIS_HOME or REGENESIS_STORE."
+        ) from error

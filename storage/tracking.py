@@ -1,0 +1,355 @@
+"""The only door to MLflow: runs, curves and the model registry, on SQLite and a folder in the home.
+
+One parent run a round, nested runs for its stages; everything is found again by tags, so that logging twice
+changes nothing. The store decides who is champion; the registry's alias follows it.
+"""
+
+import json
+import logging
+import os
+import re
+import time
+import warnings
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from storage.errors import InputError
+from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+EXPERIMENT = "regenesis"
+CHAMPION, CHALLENGER = "champion", "challenger"
+MODEL_TAG, ADAPTER_TAG = "regenesis.model_id", "regenesis.adapter_id"
+ROUND_TAG, STAGE_TAG = "regenesis.round_id", "regenesis.stage"
+LONGEST_VALUE = 500  # characters of a parameter
+
+
+def registered_name(line: str) -> str:
+    """The registered model of a line of rounds; MLflow refuses slashes and colons."""
+    return re.sub(r"[^\w.-]+", "-", line)
+
+
+class Tracking:
+    """MLflow under a home; imports and opens it at the first use."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home.absolute()
+        self.uri = f"sqlite:///{self.home / 'mlflow.db'}"
+        self.artifacts = self.home / "artifacts"
+        self._opened: MlflowClient | None = None
+        self._experiment = ""
+
+    @property
+    def client(self) -> "MlflowClient":
+        """MLflow's client on this home's database, made (and migrated) once."""
+        if self._opened is None:
+            self.home.mkdir(parents=True, exist_ok=True)
+            self._opened, self._experiment = _open(self.uri, self.artifacts)
+        return self._opened
+
+    def log_round(self, round: Round) -> str:
+        """The round's parent run; made with its settings when there is none. Returns the run's id."""
+        found = self._find_run({ROUND_TAG: str(round.id), STAGE_TAG: "round"})
+        if found:
+            return found
+        tags = {ROUND_TAG: str(round.id), STAGE_TAG: "round", "regenesis.line": round.line}
+        run = self._start_run(f"round-{round.number}", tags)
+        self.log_params(run, flattened(json.loads(round.settings)) | {"round.seed": round.seed})
+        return run
+
+    def finish_round(self, round: Round, figures: Mapping[str, float], files: Sequence[Path] = ()) -> None:
+        """Outcome, figures and files (such as the report) of a round that is over."""
+        run = self.log_round(round)
+        self.client.set_tag(run, "regenesis.outcome", round.outcome)
+        self.log_metrics(run, figures)
+        for file in files:
+            self.client.log_artifact(run, str(file))
+        self.client.set_terminated(run, "FINISHED" if round.status == "finished" else "FAILED")
+
+    def log_stage(
+        self,
+        round: Round | None,
+        stage: str,
+        *,
+        params: Mapping[str, object] | None = None,
+        metrics: Mapping[str, float] | None = None,
+        files: Sequence[Path] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """A nested run for a stage (synthesis, training, evaluation of a role); the same one when logged again."""
+        own = {STAGE_TAG: stage} | ({ROUND_TAG: str(round.id)} if round else {}) | dict(tags or {})
+        run = self._find_run(own)
+        if not run:
+            parent = {"mlflow.parentRunId": self.log_round(round)} if round else {}
+            run = self._start_run(f"{stage}-{round.number}" if round else stage, own | parent)
+            self.log_params(run, params or {})
+        self.log_metrics(run, metrics or {})
+        for file in files:
+            self.client.log_artifact(run, str(file))
+        self.client.set_terminated(run)
+        return run
+
+    def log_training(
+        self, round: Round | None, adapter: Adapter, training_set: TrainingSet, examples: Sequence[TrainingExample]
+    ) -> str:
+        """The run of a fine-tune: settings, loss curve, training set as an MLflow data set, the adapter's files."""
+        tags = {ADAPTER_TAG: str(adapter.id), "regenesis.training_set_id": str(training_set.id)}
+        known = self._find_run({STAGE_TAG: "training", **tags})
+        if known:
+            return known
+        params = flattened(json.loads(adapter.settings)) | {
+            "training_set_id": training_set.id, "training_set_digest": training_set.digest,
+            "examples": training_set.examples, "hinted_examples": training_set.hinted_examples,
+            "precision": adapter.precision, "kind": adapter.kind, "adapter_digest": adapter.digest,
+        }  # fmt: skip
+        figures = {"seconds": adapter.seconds, "tokens_trained": float(adapter.tokens_trained)}
+        if adapter.seconds:
+            figures["tokens_per_second"] = adapter.tokens_trained / adapter.seconds
+        run = self.log_stage(round, "training", params=params, metrics=figures, tags=tags)
+        self._log_curve(run, "loss", adapter.losses)
+        self._log_dataset(run, training_set, examples)
+        if adapter.kind == "lora":  # full weights stay where they are: a reference and a digest
+            self.client.log_artifacts(run, str(self.home / adapter.location), "adapter")
+        return run
+
+    def register_model(
+        self,
+        line: str,
+        model: Model,
+        *,
+        reference: Mapping[str, object],
+        code_file: Path,
+        run_id: str = "",
+        tags: Mapping[str, str] | None = None,
+        files: Mapping[str, Path] | None = None,
+    ) -> str:
+        """The version of `model` in the line's registered model, loadable with `mlflow.pyfunc.load_model`.
+
+        `code_file` is run by MLflow at load (models from code, no pickle); `reference` is its JSON artifact, `files`
+        are copied beside it. A model that is registered keeps its version.
+        """
+        found = self.version_of(line, model.id)
+        if found:
+            return str(found.version)
+        name = registered_name(line)
+        self._ensure_registered(name)
+        own = {MODEL_TAG: str(model.id), ADAPTER_TAG: str(model.adapter_id or "")} | dict(tags or {})
+        with self._fluent(run_id) as mlflow:
+            info = _log_pyfunc(mlflow, model, reference, code_file, files or {}, self.home)
+            made = self.client.create_model_version(
+                name, info.model_uri, run_id or None, tags=own, description=model.name, model_id=info.model_id
+            )
+        return str(made.version)
+
+    def version_of(self, line: str, model_id: UUID) -> "ModelVersion | None":
+        """The registered version of a model; None when it was never registered."""
+        name = registered_name(line)
+        if not self._is_registered(name):
+            return None
+        found = self.client.search_model_versions(f"name = '{name}'", max_results=1000)
+        mine = [version for version in found if version.tags.get(MODEL_TAG) == str(model_id)]
+        return min(mine, key=lambda version: int(version.version), default=None)
+
+    def champion(self, line: str) -> UUID | None:
+        """The model that MLflow's `champion` alias names; None when there is none."""
+        return self._aliased(line, CHAMPION)
+
+    def challenger(self, line: str) -> UUID | None:
+        """The model that MLflow's `challenger` alias names; None when there is none."""
+        return self._aliased(line, CHALLENGER)
+
+    def move_champion(self, line: str, model: Model, location: str = "") -> str:
+        """Point `champion` at this model's version; one that was never registered gets a bare reference."""
+        return self._move(line, CHAMPION, model, location)
+
+    def move_challenger(self, line: str, model: Model, location: str = "") -> str:
+        """Point `challenger` at this model's version."""
+        return self._move(line, CHALLENGER, model, location)
+
+    def log_params(self, run_id: str, params: Mapping[str, object]) -> None:
+        """Parameters, shortened to what MLflow takes; written once."""
+        from mlflow.entities import Param
+
+        for some in _chunks([Param(key, str(value)[:LONGEST_VALUE]) for key, value in params.items()], 100):
+            self.client.log_batch(run_id, params=some)
+
+    def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
+        """Figures without a step."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        for some in _chunks([Metric(key, float(value), now, 0) for key, value in metrics.items()], 1000):
+            self.client.log_batch(run_id, metrics=some)
+
+    def _log_curve(self, run_id: str, name: str, values: Sequence[float]) -> None:
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        for some in _chunks([Metric(name, value, now, step) for step, value in enumerate(values, 1)], 1000):
+            self.client.log_batch(run_id, metrics=some)
+
+    def _log_dataset(self, run_id: str, training_set: TrainingSet, examples: Sequence[TrainingExample]) -> None:
+        """The training set as an MLflow data set whose digest is ours; its texts stay in the store."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        profile = json.dumps({"num_rows": len(examples), "hinted": training_set.hinted_examples})
+        fields = [{"type": "string", "name": name, "required": True} for name in ("prompt", "completion")]
+        dataset = Dataset(
+            name=f"training-set-{str(training_set.id)[:8]}",
+            digest=training_set.digest[:36],
+            source_type="code",
+            source=json.dumps({"table": "training_examples", "training_set_id": str(training_set.id)}),
+            schema=json.dumps({"mlflow_colspec": fields}),
+            profile=profile,
+        )
+        self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+
+    def _move(self, line: str, alias: str, model: Model, location: str) -> str:
+        name = registered_name(line)
+        found = self.version_of(line, model.id)
+        if found is None:
+            self._ensure_registered(name)
+            source = (self.home / (location or "models")).as_uri()
+            found = self.client.create_model_version(name, source, tags={MODEL_TAG: str(model.id)})
+        self.client.set_registered_model_alias(name, alias, found.version)
+        return str(found.version)
+
+    def _aliased(self, line: str, alias: str) -> UUID | None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            version = self.client.get_model_version_by_alias(registered_name(line), alias)
+        except MlflowException:
+            return None
+        tagged = version.tags.get(MODEL_TAG)
+        return UUID(tagged) if tagged else None
+
+    def _is_registered(self, name: str) -> bool:
+        return bool(self.client.search_registered_models(f"name = '{name}'"))
+
+    def _ensure_registered(self, name: str) -> None:
+        if not self._is_registered(name):
+            self.client.create_registered_model(name)
+
+    def _find_run(self, tags: Mapping[str, str]) -> str:
+        """The first run with these tags; empty when there is none."""
+        client = self.client
+        wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
+        found = client.search_runs([self._experiment], wanted, max_results=1, order_by=["attributes.start_time ASC"])
+        return found[0].info.run_id if found else ""
+
+    def _start_run(self, name: str, tags: Mapping[str, str]) -> str:
+        client = self.client
+        return client.create_run(self._experiment, tags=dict(tags), run_name=name).info.run_id
+
+    @contextmanager
+    def _fluent(self, run_id: str) -> Generator[Any]:
+        """MLflow's module-level interface on this home, for what the client lacks."""
+        client = self.client
+        import mlflow
+
+        before = mlflow.get_tracking_uri()
+        mlflow.set_tracking_uri(self.uri)  # the registry follows it
+        run = run_id or self._find_run({STAGE_TAG: "models"}) or self._start_run("models", {STAGE_TAG: "models"})
+        try:
+            with mlflow.start_run(run_id=run, experiment_id=self._experiment):
+                yield mlflow
+        finally:
+            client.set_terminated(run)
+            mlflow.set_tracking_uri(before)
+
+
+def flattened(settings: Mapping[str, object], prefix: str = "") -> dict[str, object]:
+    """Nested settings as `training.learning_rate` = value."""
+    flat: dict[str, object] = {}
+    for key, value in settings.items():
+        name = f"{prefix}{key}"
+        flat |= flattened(cast("Mapping[str, object]", value), f"{name}.") if isinstance(value, dict) else {name: value}
+    return flat
+
+
+def _open(uri: str, artifacts: Path) -> "tuple[MlflowClient, str]":
+    """Client and experiment; MLflow's chatter and telemetry off."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
+    for name in ("mlflow", "alembic"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from mlflow import MlflowClient
+        from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
+
+        for name in ("mlflow", "mlflow.store.db.utils", "alembic"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        try:
+            client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+            found = client.get_experiment_by_name(EXPERIMENT)
+            identity = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifacts.as_uri())
+        except (MlflowException, SQLAlchemyError, OSError) as error:
+            raise InputError(
+                f"MLflow's database must open as {uri!r}; it does not ({str(error)[:200]}). If it is damaged or "
+                "newer, move mlflow.db aside; aliases are restored from the store."
+            ) from error
+    return client, identity
+
+
+def _log_pyfunc(
+    mlflow: Any,
+    model: Model,
+    reference: Mapping[str, object],
+    code_file: Path,
+    files: Mapping[str, Path],
+    home: Path,
+) -> Any:
+    """Log one models-from-code model with signature and input example."""
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import ColSpec, DataType, Schema
+
+    signature = ModelSignature(Schema([ColSpec(DataType.string)]), Schema([ColSpec(DataType.string)]))
+    written = home / f".reference-{model.id}.json"
+    written.write_text(json.dumps(dict(reference), indent=2, sort_keys=True), "utf-8")
+    try:
+        artifacts = {"reference": str(written)} | {key: str(path) for key, path in files.items()}
+        return _quietly(
+            mlflow.models.Model.log,
+            artifact_path=None,
+            flavor=_untried_pyfunc(mlflow),
+            validate_serving_input=False,
+            name=registered_name(model.name),
+            python_model=str(code_file),
+            artifacts=artifacts,
+            signature=signature,
+            input_example=["What is 2 + 2?"],
+            pip_requirements=["regenesis"],
+        )
+    finally:
+        written.unlink(missing_ok=True)
+
+
+def _untried_pyfunc(mlflow: Any) -> SimpleNamespace:
+    """MLflow's pyfunc flavour, without trying the example at once: that would load the weights, 10 s a model."""
+
+    def save_model(validate_serving_input: bool, **kwargs: object) -> None:
+        mlflow.pyfunc.save_model(**kwargs)
+
+    return SimpleNamespace(save_model=save_model, __name__="mlflow.pyfunc")
+
+
+def _quietly(act: Any, *args: object, **kwargs: object) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return act(*args, **kwargs)
+
+
+def _chunks(items: Sequence[Any], size: int) -> Iterable[list[Any]]:
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

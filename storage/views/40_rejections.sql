@@ -1,0 +1,48 @@
+-- rejections: One row a path and training set that did not take it. Key: selection_id.
+-- selection_id: The selection's id
+-- training_set_id: The training set
+-- method: The training set's method
+-- round: Number of the round that made the training set; null outside a round
+-- draw: The path's draw
+-- path_id: The path
+-- question_set: Name of the question's set
+-- question_id: The question
+-- question: The question as asked
+-- reference_answer: Reference answer
+-- guideline: Name of the guideline at the chain's head; null for direct paths
+-- strategy: regenesis, no_adaptation, no_structure or direct
+-- hinted: Whether the reference answer was shown to this chain
+-- reason: Short code: why it was not taken
+-- explanation: The code's meaning, from the glossary
+-- verdict: The verdict that was used; null without one
+-- extracted: The stated answer that was compared
+-- path: What the model wrote
+SELECT
+    s.id AS selection_id,
+    s.training_set_id,
+    ts.method,
+    r.number AS round,
+    s.draw,
+    s.path_id,
+    qs.name AS question_set,
+    p.question_id,
+    q.text AS question,
+    q.answer AS reference_answer,
+    g.name AS guideline,
+    p.strategy,
+    p.hinted,
+    s.reason,
+    w.meaning AS explanation,
+    v.verdict,
+    v.extracted,
+    p.text AS path
+FROM selections AS s
+LEFT JOIN paths AS p ON p.id = s.path_id AND p.draw = s.draw
+LEFT JOIN verdicts AS v ON v.id = s.verdict_id AND v.draw = s.draw
+LEFT JOIN training_sets AS ts ON ts.id = s.training_set_id
+LEFT JOIN rounds AS r ON r.id = ts.round_id
+LEFT JOIN questions AS q ON q.id = p.question_id
+LEFT JOIN question_sets AS qs ON qs.id = q.question_set_id
+LEFT JOIN guidelines AS g ON g.id = p.guideline_id
+LEFT JOIN glossary AS w ON w.kind = 'reason' AND w.code = s.reason
+WHERE NOT s.kept

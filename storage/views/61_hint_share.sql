@@ -1,0 +1,22 @@
+-- hint_share: One row a training set: how much of it comes from paths that were shown the answer. Key: training_set_id.
+-- training_set_id: The training set
+-- method: regenesis, random, rft, ...
+-- round: Number of the round that made it; null outside a round
+-- examples: Training examples in it, counted
+-- hinted_examples: Of them from hinted paths
+-- hinted_share: Their share; null for an empty set
+SELECT
+    ts.id AS training_set_id,
+    ts.method,
+    r.number AS round,
+    coalesce(c.examples, 0) AS examples,
+    coalesce(c.hinted_examples, 0) AS hinted_examples,
+    c.hinted_examples / c.examples AS hinted_share
+FROM training_sets AS ts
+LEFT JOIN rounds AS r ON r.id = ts.round_id
+LEFT JOIN (
+    SELECT te.training_set_id, count(*) AS examples, count(*) FILTER (p.hinted) AS hinted_examples
+    FROM training_examples AS te
+    LEFT JOIN paths AS p ON p.id = te.path_id
+    GROUP BY te.training_set_id
+) AS c ON c.training_set_id = ts.id

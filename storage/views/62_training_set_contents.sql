@@ -1,0 +1,42 @@
+-- training_set_contents: One row a training example, as trained. Key: training_example_id.
+-- training_example_id: The training example
+-- training_set_id: The training set
+-- method: The training set's method
+-- round: Number of the round that made it; null outside a round
+-- position: Place in the set, from 0
+-- question_set: Name of the question's set
+-- question_id: The question asked
+-- source_row_id: The source's own row id
+-- path_id: The path it teaches
+-- guideline_id: The guideline at the chain's head; null for direct paths
+-- guideline: Its readable name
+-- strategy: regenesis, no_adaptation, no_structure or direct
+-- hinted: Whether the reference answer was shown to this chain
+-- model: Name of the model that wrote the path
+-- prompt: User message, as in evaluation
+-- completion: Assistant message that bears the loss
+SELECT
+    te.id AS training_example_id,
+    te.training_set_id,
+    ts.method,
+    r.number AS round,
+    te.position,
+    qs.name AS question_set,
+    te.question_id,
+    q.source_row_id,
+    te.path_id,
+    p.guideline_id,
+    g.name AS guideline,
+    p.strategy,
+    p.hinted,
+    m.name AS model,
+    te.prompt,
+    te.completion
+FROM training_examples AS te
+LEFT JOIN training_sets AS ts ON ts.id = te.training_set_id
+LEFT JOIN rounds AS r ON r.id = ts.round_id
+LEFT JOIN questions AS q ON q.id = te.question_id
+LEFT JOIN question_sets AS qs ON qs.id = q.question_set_id
+LEFT JOIN paths AS p ON p.id = te.path_id
+LEFT JOIN guidelines AS g ON g.id = p.guideline_id
+LEFT JOIN models AS m ON m.id = p.model_id

@@ -1,0 +1,114 @@
+"""The public SQL surface: views, each with its grain, its key and a comment on every column.
+
+A view is a file `NN_name.sql`: comment lines `-- name: text` (the view's own first, then each column), then the query.
+Two are generated: `lineage_links` from the references, `glossary` from the reason codes.
+"""
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+import duckdb
+
+from storage.reasons import REASONS
+from storage.references import REFERENCES
+
+_COMMENT = re.compile(r"^-- (\w+): (.+)$", re.MULTILINE)
+_CODES: dict[str, dict[str, str]] = {
+    "verdict": {
+        "correct": "The stated answer is right.",
+        "wrong": "The stated answer is not right.",
+        "unjudged": "It could not be judged; never the same as wrong.",
+    },
+    "strategy": {
+        "regenesis": "Guideline, adapted guideline, structure, path: the whole ladder.",
+        "no_adaptation": "The structure is made from the guideline as it stands.",
+        "no_structure": "The path is written from the adapted guideline.",
+        "direct": "Plain chain of thought, no guideline.",
+    },
+    "outcome": {
+        "promoted": "The challenger became the champion.",
+        "refused": "The challenger was significantly worse where it must not be.",
+        "inconclusive": "The questions could show neither gain nor loss.",
+        "budget_spent": "The round ended at its budget.",
+    },
+    "part": {
+        "train": "Paths are written for it.",
+        "gate": "Read by the promotion rule.",
+        "final": "Read by no decision, only reported.",
+    },
+    "reason": REASONS,
+}
+
+
+@dataclass(frozen=True)
+class View:
+    """A view with its documentation."""
+
+    name: str
+    comment: str
+    columns: dict[str, str]
+    sql: str
+
+
+@cache
+def all_views() -> tuple[View, ...]:
+    """Every view, in the order in which they can be made."""
+    files = sorted(
+        (file for file in resources.files(__name__).iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+    )
+    return (_lineage_links(), _glossary(), *(_parsed(file.read_text("utf-8")) for file in files))
+
+
+def make_views(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make or replace every view, with its comments, inside the caller's transaction."""
+    for view in all_views():
+        connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view.sql}")
+        connection.execute(f"COMMENT ON VIEW {view.name} IS {quoted(view.comment)}")
+        for column, text in view.columns.items():
+            connection.execute(f'COMMENT ON COLUMN {view.name}."{column}" IS {quoted(text)}')
+
+
+def quoted(text: str) -> str:
+    """A SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _parsed(text: str) -> View:
+    (name, comment), *columns = _COMMENT.findall(text)
+    return View(name, comment, dict(columns), text[text.index("\n", text.rindex("\n-- ") + 1) + 1 :].strip())
+
+
+def _lineage_links() -> View:
+    links = " UNION ALL ".join(
+        f"SELECT '{link.parent}' AS parent_table, \"{link.column}\" AS parent_id, '{link.child}' AS child_table,"
+        f" id AS child_id, '{link.column}' AS relation FROM {link.child} WHERE \"{link.column}\" IS NOT NULL"
+        for link in REFERENCES
+    )
+    return View(
+        "lineage_links",
+        "One row a parent-child edge between any two records. Key: child_table, child_id, relation.",
+        {
+            "parent_table": "Table of the record that the child came from or belongs to",
+            "parent_id": "Its id",
+            "child_table": "Table of the record that names the parent",
+            "child_id": "Its id",
+            "relation": "The child's column that holds the parent's id",
+        },
+        links,
+    )
+
+
+def _glossary() -> View:
+    rows = ", ".join(
+        f"({quoted(kind)}, {quoted(code)}, {quoted(meaning)})"
+        for kind, codes in _CODES.items()
+        for code, meaning in codes.items()
+    )
+    return View(
+        "glossary",
+        "One row a code that stands in the tables. Key: kind, code.",
+        {"kind": "verdict, strategy, outcome, part or reason", "code": "The code", "meaning": "What it means"},
+        f"SELECT * FROM (VALUES {rows}) AS codes(kind, code, meaning)",
+    )

@@ -1,0 +1,82 @@
+"""How many requests one endpoint gets at once: grow while throughput grows, back off when it pushes back.
+
+Pure arithmetic on a clock that the caller reads; one instance an endpoint.
+"""
+
+from dataclasses import dataclass
+
+GROWTH, PROBE_GROWTH, GAIN = 2.0, 1.25, 1.05  # at least 5 % more tokens/s, or growing is not worth it
+WINDOWS_BETWEEN_PROBES = 8
+LEAST_WINDOW_SECONDS = 0.5
+
+
+@dataclass
+class AdaptiveLimit:
+    """The limit of one endpoint, judged window by window: a window is as many completions as the limit."""
+
+    limit: float = 32.0
+    most: int = 512
+    _began: float = -1.0
+    _completions: int = 0
+    _tokens: int = 0
+    _saturated: bool = False
+    _best: float = 0.0
+    _before_probe: float = 0.0
+    _steady_windows: int = 0
+    _settled: bool = False
+    _quiet_until: float = 0.0
+
+    def sent(self, in_flight: int) -> None:
+        """A request went out; a limit that is never reached is no reason to grow it."""
+        self._saturated = self._saturated or in_flight >= int(self.limit)
+
+    def completed(self, tokens: int, now: float) -> None:
+        """A completion came back."""
+        if self._began < 0:
+            self._began = now
+        self._completions += 1
+        self._tokens += tokens
+        elapsed = now - self._began
+        if self._completions >= self.limit and elapsed >= LEAST_WINDOW_SECONDS:
+            self._judge(self._tokens / elapsed)
+            self._restart(now)
+
+    def pushed_back(self, now: float) -> None:
+        """429, 503 or a time-out: half as many, once for each burst of them."""
+        if now < self._quiet_until:
+            return
+        self.limit = max(1.0, self.limit / 2)
+        self._quiet_until = now + 1.0
+        self._best, self._settled, self._before_probe = 0.0, True, 0.0
+        self._steady_windows = WINDOWS_BETWEEN_PROBES // 2
+        self._restart(now)
+
+    def returned(self, limit: float, now: float) -> None:
+        """The endpoint was away and is back: begin anew."""
+        self.limit, self._best, self._settled, self._before_probe = limit, 0.0, False, 0.0
+        self._restart(now)
+
+    def _judge(self, tokens_per_second: float) -> None:
+        gained = tokens_per_second > self._best * GAIN
+        if self._before_probe and not gained:
+            self.limit, self._before_probe, self._settled = self._before_probe, 0.0, True
+            self._steady_windows = 0
+            return
+        self._before_probe = 0.0
+        self._best = max(self._best, tokens_per_second) if gained or not self._settled else tokens_per_second
+        if not self._saturated:
+            return
+        self._steady_windows += 1
+        if not self._settled:
+            self._grow(GROWTH)
+        elif self._steady_windows >= WINDOWS_BETWEEN_PROBES:
+            self._grow(PROBE_GROWTH)
+
+    def _grow(self, factor: float) -> None:
+        self._steady_windows = 0
+        if self.limit < self.most:
+            self._before_probe = self.limit
+            self.limit = min(float(self.most), max(self.limit + 1, self.limit * factor))
+
+    def _restart(self, now: float) -> None:
+        self._began, self._completions, self._tokens, self._saturated = now, 0, 0, False

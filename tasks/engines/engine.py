@@ -1,0 +1,55 @@
+"""What steps ask of a model server: token ids in, a completion out.
+
+The real engine is `tasks.engines.client.OpenAIEngine`; tests script others. Rendering and judging are elsewhere.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from storage.errors import PermanentError
+from tasks.settings import Sampling
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What came back for one request; `finish_reason` is stop or length."""
+
+    text: str
+    finish_reason: str
+    prompt_tokens: int
+    completion_tokens: int
+    endpoint: str
+    attempts: int
+
+
+class RequestFailed(PermanentError):
+    """No retry could mend this request. `fatal` when no later request can succeed either."""
+
+    def __init__(self, message: str, *, reason: str, attempts: int, fatal: bool = False) -> None:
+        super().__init__(message)
+        self.reason = reason  # prompt_too_long, unauthorized, unknown_model, refused, endpoint_error, timed_out, ...
+        self.attempts = attempts
+        self.fatal = fatal
+        if fatal:
+            self.exit_code = 2
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild, (str(self), self.reason, self.attempts, self.fatal)
+
+
+def _rebuild(message: str, reason: str, attempts: int, fatal: bool) -> RequestFailed:
+    return RequestFailed(message, reason=reason, attempts=attempts, fatal=fatal)
+
+
+class Engine(Protocol):
+    """Anything that completes a prompt; called from many tasks of one event loop at once."""
+
+    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
+        """One completion. Raises RequestFailed when retries are spent or can't help."""
+        ...
+
+    @property
+    def takes_seed(self) -> bool:
+        """Whether `seed` reaches the sampler; else the server's own seed decides."""
+        ...

@@ -1,0 +1,201 @@
+"""What a round asks of the machine: a prepared model, a server of a model, a training run.
+
+Tests script another machinery; steps and flows know only the protocols.
+"""
+
+import shutil
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from storage.environment import Environment
+from storage.errors import PermanentError
+from storage.ids import content_id, seed_of
+from storage.records import Adapter, Model, Round, TrainingSet
+from storage.repository import Store
+from tasks.settings import ModelSettings, Settings
+
+if TYPE_CHECKING:
+    from storage.tracking import Tracking
+    from tasks.engines.embedded_model import PreparedModel
+    from tasks.engines.engine import Engine
+    from tasks.engines.rendering import Renderer
+    from tasks.engines.server import Server
+    from tasks.synthesis_chain import Renders
+
+TrainingProgress = Callable[[int, int, float], None]  # step, steps, loss
+
+
+class ServedModel(Protocol):
+    """A server that answers as one model at a time."""
+
+    start_seconds: float
+
+    def answers_as(self, model: Model) -> bool:
+        """Whether it is alive and serves this model."""
+        ...
+
+    def change_to(self, model: Model, adapter: Adapter | None) -> bool:
+        """Serve this model from now on; False where only another server can."""
+        ...
+
+    def engine(self) -> "Engine":
+        """A new client, which is an async context manager that the steps enter."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+class Machinery(Protocol):
+    """The edges of a round."""
+
+    def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel": ...
+
+    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> "Renders": ...
+
+    def serve(
+        self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
+        environment: Environment, draw: int,
+    ) -> ServedModel: ...  # fmt: skip
+
+    def train(
+        self, store: Store, tracking: "Tracking", *, training_set: TrainingSet, base: "PreparedModel",
+        environment: Environment, settings: Settings, round: Round | None, on_progress: TrainingProgress | None = None,
+    ) -> Adapter: ...  # fmt: skip
+
+
+class LocalMachinery:
+    """The real one: vLLM here or at the URLs of REGENESIS_ENDPOINTS, training in a child process here."""
+
+    def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel":
+        from tasks.engines.embedded_model import prepare_model
+
+        return prepare_model(settings, environment)
+
+    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> "Renderer":
+        from tasks.engines.rendering import Renderer
+
+        return Renderer(base.folder, settings)
+
+    def serve(
+        self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
+        environment: Environment, draw: int,
+    ) -> ServedModel:  # fmt: skip
+        """The base at the given endpoints, where there are any; else a server of our own, adapters merged first."""
+        renderer = self.renderer(base, settings.model)
+        if environment.endpoints and adapter is None:
+            return GivenEndpoints(model, renderer, settings, environment)
+        return OwnServer(model, renderer, settings, environment, base, adapter, draw)
+
+    def train(
+        self, store: Store, tracking: "Tracking", *, training_set: TrainingSet, base: "PreparedModel",
+        environment: Environment, settings: Settings, round: Round | None, on_progress: TrainingProgress | None = None,
+    ) -> Adapter:  # fmt: skip
+        from tasks.training import train_adapter
+
+        return train_adapter(
+            store, tracking, training_set=training_set, base=base, environment=environment, settings=settings,
+            round=round, on_progress=on_progress,
+        )  # fmt: skip
+
+
+class GivenEndpoints:
+    """OpenAI-compatible servers of somebody else, which serve the base."""
+
+    start_seconds = 0.0
+
+    def __init__(self, model: Model, renderer: "Renderer", settings: Settings, environment: Environment) -> None:
+        self._model = model
+        self._renderer = renderer
+        self._settings = settings
+        self._urls = environment.endpoints
+
+    def answers_as(self, model: Model) -> bool:
+        return model.id == self._model.id
+
+    def change_to(self, model: Model, adapter: Adapter | None) -> bool:
+        return False
+
+    def engine(self) -> "Engine":
+        from tasks.engines.client import OpenAIEngine
+
+        return OpenAIEngine(
+            self._urls, stop_token_ids=self._renderer.stop_token_ids, stop_strings=self._renderer.stop_strings,
+            max_retries=self._settings.synthesis.max_retries,
+            timeout_seconds=self._settings.synthesis.request_timeout_seconds,
+        )  # fmt: skip
+
+    def close(self) -> None: ...
+
+
+class OwnServer:
+    """A vLLM server of our own; it takes other weights of the same base without starting again."""
+
+    def __init__(
+        self, model: Model, renderer: "Renderer", settings: Settings, environment: Environment,
+        base: "PreparedModel", adapter: Adapter | None, draw: int,
+    ) -> None:  # fmt: skip
+        from tasks.engines.server import running_server
+
+        self._renderer = renderer
+        self._settings = settings
+        self._environment = environment
+        self._base = base
+        self._model = model
+        self._closing = ExitStack()
+        self._server: Server = self._closing.enter_context(
+            running_server(
+                weights_of(base, adapter, environment), settings.model, log_file=environment.logs / "vllm.log",
+                seed=seed_of(content_id("server_seed", settings.seed, draw)), swappable=True,
+            )
+        )  # fmt: skip
+        self.start_seconds = self._server.start_seconds
+
+    def answers_as(self, model: Model) -> bool:
+        return model.id == self._model.id and self._server.is_alive()
+
+    def change_to(self, model: Model, adapter: Adapter | None) -> bool:
+        if not self._server.is_alive():
+            return False
+        try:
+            self._server.swap_weights(weights_of(self._base, adapter, self._environment))
+        except PermanentError:
+            return False
+        self._model = model
+        return True
+
+    def engine(self) -> "Engine":
+        return self._server.engine(
+            self._renderer, max_retries=self._settings.synthesis.max_retries,
+            timeout_seconds=self._settings.synthesis.request_timeout_seconds,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self._closing.close()
+
+
+def weights_of(base: "PreparedModel", adapter: Adapter | None, environment: Environment) -> Path:
+    """A folder with whole weights: the base's, full weights, or an adapter merged into the base once."""
+    if adapter is None:
+        return base.folder
+    location = environment.home / adapter.location
+    if adapter.kind == "full":
+        return location
+    from tasks.engines.trainer import merge_adapter
+
+    merged = environment.home / "merged"
+    target = merged / adapter.digest[:32]
+    if not target.is_dir():
+        _keep_few(merged, keep=3)
+        merge_adapter(base.folder, location, target)
+    return target
+
+
+def _keep_few(merged: Path, keep: int) -> None:
+    """Merged weights can be made again; only the newest stay."""
+    folders = sorted((path for path in merged.glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for folder in folders[:-keep] if keep < len(folders) else []:
+        shutil.rmtree(folder, ignore_errors=True)

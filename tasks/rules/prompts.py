@@ -1,0 +1,108 @@
+"""Prompt templates: a file's text in, the turns of a conversation out.
+
+A file has sections `[system]`, `[user]`, `[assistant]`; the last is the beginning of the assistant's turn.
+Only the known placeholders are filled, in one pass: braces in a question or in a model's text mean nothing.
+"""
+
+import re
+from dataclasses import dataclass
+
+from storage.errors import InputError
+from storage.records import AnswerKind, Question
+
+PLACEHOLDERS = ("question", "guideline", "adapted_guideline", "structure", "answer", "path", "guidelines", "form")
+FORMS: dict[AnswerKind, str] = {
+    "number": "the number", "expression": "the expression", "choice": "the letter of the choice",
+    "boolean": "yes or no", "text": "the answer in a few words",
+}  # fmt: skip
+_SECTION = re.compile(r"^\[(system|user|assistant)\][ \t]*$", re.MULTILINE)
+_PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
+
+
+@dataclass(frozen=True)
+class Turns:
+    """One conversation to be continued: `prefill` is the beginning of the assistant's turn."""
+
+    system: str
+    user: str
+    prefill: str
+
+
+@dataclass(frozen=True)
+class PromptTemplate:
+    """A parsed prompt file."""
+
+    system: str
+    user: str
+    assistant: str
+
+    @property
+    def placeholders(self) -> frozenset[str]:
+        """Names that must be filled."""
+        return frozenset(_PLACEHOLDER.findall(f"{self.system}\n{self.user}\n{self.assistant}"))
+
+    def fill(self, *, form: str = "the number", **known: str) -> Turns:
+        """The turns with every placeholder replaced; a value is never read as a template.
+
+        `form` says what the answer should look like: `wanted_form(question)`.
+        """
+        values = {"form": form, **known}
+        missing = self.placeholders - values.keys()
+        if missing:
+            raise InputError(
+                f"A prompt's placeholders must be ones that its stage can fill; found {sorted(missing)!r} where "
+                f"only {sorted(values)!r} are known. Mend the prompt file."
+            )
+
+        def value(match: re.Match[str]) -> str:
+            return values[match.group(1)]
+
+        return Turns(
+            system=_PLACEHOLDER.sub(value, self.system),
+            user=_PLACEHOLDER.sub(value, self.user),
+            prefill=_PLACEHOLDER.sub(value, self.assistant),
+        )
+
+
+def parse_prompt(text: str) -> PromptTemplate:
+    """The template of a prompt file; text before the first section is the user's. Raises InputError when empty.
+
+    Blank lines around a section go; blanks at the end of a line stay, for a prefill may need one.
+    """
+    parts = {"system": "", "user": "", "assistant": ""}
+    pieces = _SECTION.split(text.replace("\r\n", "\n"))
+    named = [("user", pieces[0])] if pieces[0].strip() else []
+    named += list(zip(pieces[1::2], pieces[2::2], strict=True))
+    for name, body in named:
+        if parts[name]:
+            raise InputError(f"A prompt file has each section once; found [{name}] twice. Join the two.")
+        parts[name] = body.strip("\n")
+    if not parts["user"].strip() and not parts["assistant"].strip():
+        raise InputError(f"A prompt file needs a [user] or an [assistant] section with text; found {text[:80]!r}.")
+    return PromptTemplate(**parts)
+
+
+def asked(question: Question) -> str:
+    """The question as every prompt shows it: its text, then its lettered choices."""
+    if not question.choices:
+        return question.text
+    lines = [f"{letter(place)}. {choice}" for place, choice in enumerate(question.choices)]
+    return "\n".join([question.text, *lines, ""])  # what a prompt says next stands on a line of its own
+
+
+def wanted_form(question: Question) -> str:
+    """What an answer of the question's kind looks like, as prompts say it."""
+    return FORMS[question.answer_kind]
+
+
+def shown_answer(question: Question) -> str:
+    """The reference answer as a hinted prompt shows it: a lettered choice with its text."""
+    place = ord(question.answer.strip().upper()) - ord("A") if len(question.answer.strip()) == 1 else -1
+    if question.answer_kind == "choice" and 0 <= place < len(question.choices):
+        return f"{letter(place)}. {question.choices[place]}"
+    return question.answer
+
+
+def letter(place: int) -> str:
+    """A, B, ..., Z, then AA, AB, ..."""
+    return chr(ord("A") + place) if place < 26 else letter(place // 26 - 1) + letter(place % 26)

@@ -1,0 +1,129 @@
+"""From judged paths to a training set: which are kept, and for each of the others the reason why not.
+
+Candidates in, one choice each out, in the candidates' order. The draw among equals depends on the seed and
+the path's id alone, so neither the order of the rows nor the machine changes it.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from storage.ids import content_id
+from storage.records import Path, Question, Verdict
+from tasks.settings import SelectionSettings
+
+# A line that begins with "1." or "1)" and a blank: "21.4" or "1.5" is no list.
+NUMBERED_LIST = re.compile(r"^[ \t]*1[.)][ \t]", re.MULTILINE)
+BOXED = re.compile(r"\\boxed\s*\{")
+BLANKS = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A path that might be trained on, its verdict (None where nobody judged it) and its question."""
+
+    path: Path
+    verdict: Verdict | None
+    question: Question
+    self_check: bool | None = None  # what the model said of its own path; None where it was not asked
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What became of a candidate."""
+
+    candidate: Candidate
+    kept: bool
+    reason: str
+
+
+def select_paths(
+    candidates: Sequence[Candidate],
+    settings: SelectionSettings,
+    seed: int,
+    *,
+    refused: Mapping[UUID, str] | None = None,
+    leaks: Callable[[Candidate], bool] = lambda candidate: False,
+    count: int = 0,
+) -> list[Choice]:
+    """One choice a candidate. `refused`: path id -> reason found elsewhere; `count`: most kept in all, 0 for no limit.
+
+    Free paths come before hinted ones, so that a hint is used only where nothing else taught the question.
+    """
+    reasons = {
+        candidate.path.id: (refused or {}).get(candidate.path.id) or refusal(candidate, settings, leaks)
+        for candidate in candidates
+    }
+    ranked = sorted(candidates, key=lambda candidate: (candidate.path.hinted, rank(seed, candidate.path.id)))
+    open_candidates = [candidate for candidate in ranked if not reasons[candidate.path.id]]
+    reasons |= _over_question(open_candidates, settings.keep_per_question)
+    kept = [candidate for candidate in open_candidates if not reasons[candidate.path.id]]
+    if count:
+        in_turn = sorted(kept, key=lambda candidate: rank(seed, candidate.path.id))
+        reasons |= {candidate.path.id: "over_count" for candidate in in_turn[count:]}
+        kept = in_turn[:count]
+    reasons |= _over_hinted_share(kept, settings.max_hinted_share)
+    return [
+        Choice(candidate, kept=not reasons[candidate.path.id], reason=reasons[candidate.path.id] or "kept")
+        for candidate in candidates
+    ]
+
+
+def refusal(
+    candidate: Candidate, settings: SelectionSettings, leaks: Callable[[Candidate], bool] = lambda candidate: False
+) -> str:
+    """Why this path alone cannot be trained on; empty if it can."""
+    path, verdict = candidate.path, candidate.verdict
+    if not path.text.strip():
+        return "empty_text"
+    if settings.accept != "any":
+        if verdict is None:
+            return "not_judged_yet"
+        if verdict.verdict != "correct":
+            return verdict.reason
+    if candidate.self_check is False:
+        return "self_check_no"
+    if settings.max_path_tokens and path.completion_tokens > settings.max_path_tokens:
+        return "over_length"
+    if settings.require_boxed and not BOXED.search(path.text):
+        return "not_boxed"
+    if settings.require_numbered_list and not NUMBERED_LIST.search(path.text):
+        return "no_numbered_list"
+    return "mentions_given_answer" if path.hinted and leaks(candidate) else ""
+
+
+def rank(seed: int, path_id: UUID) -> bytes:
+    """A path's place in the seeded draw: equal seeds give equal orders, whatever else is there."""
+    return content_id("selection_rank", seed, path_id).bytes
+
+
+def normalised(text: str) -> str:
+    """The text by which exact duplicates are known: case and blanks do not count."""
+    return BLANKS.sub(" ", text).strip().casefold()
+
+
+def _over_question(ranked: Sequence[Candidate], keep: int) -> dict[UUID, str]:
+    """Reasons for exact duplicates and for what is beyond `keep` paths of a question."""
+    seen: set[tuple[UUID, str]] = set()
+    taken: Counter[UUID] = Counter()
+    reasons: dict[UUID, str] = {}
+    for candidate in ranked:
+        key = (candidate.question.id, normalised(candidate.path.text))
+        if key in seen:
+            reasons[candidate.path.id] = "duplicate"
+        elif taken[candidate.question.id] >= keep:
+            reasons[candidate.path.id] = "over_keep"
+        else:
+            taken[candidate.question.id] += 1
+        seen.add(key)
+    return reasons
+
+
+def _over_hinted_share(kept: Sequence[Candidate], share: float) -> dict[UUID, str]:
+    """Reasons for hinted paths above `share` of all that stay (hinted <= share * (free + hinted))."""
+    hinted = [candidate for candidate in kept if candidate.path.hinted]
+    free = len(kept) - len(hinted)
+    allowed = len(hinted) if share >= 1 else int(share * free / (1 - share) + 1e-9)
+    return {candidate.path.id: "over_hinted_share" for candidate in hinted[allowed:]}

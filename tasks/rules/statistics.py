@@ -1,0 +1,250 @@
+"""What counts of right and wrong answers can tell: intervals, paired tests, bootstrap, corrections, power.
+
+Pure: numpy and the standard library only (scipy is what the tests compare with). Randomness is a Generator that
+the caller passes in.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+_EXACT_POWER_LIMIT = 2_000
+"""Above so many questions the normal approximation of power is used; the exact sum is quadratic in them."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A closed interval."""
+
+    low: float
+    high: float
+
+
+def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> Interval:
+    """Two-sided score interval of a proportion (E. B. Wilson, JASA 22, 1927); [0, 1] for no trials."""
+    if total == 0:
+        return Interval(0.0, 1.0)
+    z = quantile((1 + confidence) / 2)
+    share = successes / total
+    middle = (share + z * z / (2 * total)) / (1 + z * z / total)
+    half = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    low = 0.0 if successes == 0 else max(0.0, middle - half)
+    high = 1.0 if successes == total else min(1.0, middle + half)
+    return Interval(low, high)
+
+
+def quantile(probability: float) -> float:
+    """The standard normal quantile."""
+    return NormalDist().inv_cdf(probability)
+
+
+def mcnemar_gain(gained: int, lost: int) -> float:
+    """Exact one-sided p-value that so many more pairs turned right than wrong by chance (Q. McNemar, 1947).
+
+    `gained` pairs went wrong -> right, `lost` right -> wrong; given gained + lost, the null is Binomial(1/2).
+    1.0 where no pair differs.
+    """
+    pairs = gained + lost
+    if pairs == 0:
+        return 1.0
+    logs = _log_binomials(pairs) - pairs * math.log(2)
+    return min(1.0, float(np.exp(logs[gained:]).sum()))
+
+
+def tango_loss(gained: int, lost: int, questions: int, loss: float) -> float:
+    """One-sided p-value that the true loss is greater than `loss`, by the score test for paired proportions.
+
+    T. Tango, Statistics in Medicine 17 (1998): the test whose null is a difference other than zero. 1.0 for none.
+    """
+    if questions == 0:
+        return 1.0
+    shift = loss * (loss + 1)
+    linear = -gained - lost - (2 * questions - gained + lost) * loss
+    root = math.sqrt(max(0.0, linear * linear - 8 * questions * lost * shift))
+    lost_share = (root - linear) / (4 * questions)
+    variance = questions * (2 * lost_share - shift)
+    if variance <= 1e-12:
+        return 1.0 if gained - lost + questions * loss >= -1e-12 else 0.0
+    return NormalDist().cdf((gained - lost + questions * loss) / math.sqrt(variance))
+
+
+def stratified_bootstrap(
+    strata: Sequence[Sequence[float]], samples: int, generator: np.random.Generator, pseudo_pairs: float = 0.0
+) -> NDArray[np.float64]:
+    """Bootstrap means over all questions, resampled within each stratum (Efron & Tibshirani 1993, ch. 6 and 15).
+
+    One value a question: for a paired comparison its difference, so pairs stay whole; for k samples a question
+    their mean, so questions are the clusters. Resampling indices and drawing multinomial counts of the distinct
+    values are the same thing; the second is fast. `pseudo_pairs` gains and as many losses are added over all
+    strata by their size (Agresti & Min, Statistics in Medicine 24, 2005): a few questions without any difference
+    are then no proof that there is none. Empty strata count nothing; without any question all means are 0.
+    """
+    total = sum(len(values) for values in strata)
+    sums = np.zeros(samples)
+    for values in strata:
+        if len(values) == 0:
+            continue
+        distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
+        weights = counts.astype(np.float64)
+        if pseudo_pairs:
+            distinct = np.append(distinct, [-1.0, 1.0])
+            weights = np.append(weights, [pseudo_pairs * len(values) / total] * 2)
+        drawn = generator.multinomial(len(values), weights / weights.sum(), size=samples)
+        sums += drawn @ distinct
+    return sums / total if total else sums
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A discrete distribution; values ascend."""
+
+    values: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+    def low(self, alpha: float) -> float:
+        """One-sided lower bound: it is above a limit exactly where at most `alpha` lies at or below the limit."""
+        place = int(np.searchsorted(np.cumsum(self.shares), alpha, "right"))
+        return float(self.values[min(len(self.values) - 1, place)])
+
+    def high(self, alpha: float) -> float:
+        """One-sided upper bound, likewise."""
+        return -Distribution(-self.values[::-1], self.shares[::-1]).low(alpha)
+
+
+def bootstrap_distribution(strata: Sequence[tuple[int, int, int]], pseudo_pairs: float = 0.0) -> Distribution:
+    """What `stratified_bootstrap` of paired verdicts tends to with endless samples, without drawing any.
+
+    A stratum is (gained, lost, questions). A resampled difference is a sum of independent draws of -1, 0 and 1, so
+    its distribution is a product of powers of their transforms (the ideal bootstrap, Efron & Tibshirani 1993,
+    section 4.2). No Monte Carlo noise in the far tail, and no seed. A point at 0 for no questions.
+    """
+    total = sum(questions for _, _, questions in strata)
+    if total == 0:
+        return Distribution(np.zeros(1), np.ones(1))
+    width = 2 * total + 1
+    transform = np.ones(width, dtype=np.complex128)
+    for gained, lost, questions in strata:
+        if questions:
+            pseudo = pseudo_pairs * questions / total
+            one = np.zeros(width)
+            one[0] = questions - gained - lost
+            one[1] = gained + pseudo
+            one[-1] = lost + pseudo
+            transform *= np.fft.fft(one / one.sum()) ** questions
+    shares = np.fft.fftshift(np.clip(np.fft.ifft(transform).real, 0.0, None))
+    return Distribution(np.arange(-total, total + 1) / total, shares / shares.sum())
+
+
+def lower_bound(means: NDArray[np.float64], alpha: float) -> float:
+    """One-sided lower percentile bound at level `alpha`, rounded to the safe side."""
+    ordered = np.sort(means)
+    return float(ordered[max(0, math.floor(alpha * len(ordered)) - 1)])
+
+
+def upper_bound(means: NDArray[np.float64], alpha: float) -> float:
+    """One-sided upper percentile bound at level `alpha`, rounded to the safe side."""
+    return -lower_bound(-means, alpha)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """P-values adjusted for testing all of them, in the given order (S. Holm, Scand. J. Statistics 6, 1979)."""
+    order = sorted(range(len(p_values)), key=lambda place: p_values[place])
+    adjusted = [1.0] * len(p_values)
+    highest = 0.0
+    for rank, place in enumerate(order):
+        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = highest
+    return adjusted
+
+
+def mcnemar_power(questions: int, discordance: float, gain: float, alpha: float) -> float:
+    """Exact chance that the exact one-sided McNemar test finds a true `gain` (S. W. Duffy, Biometrics 40, 1984).
+
+    `discordance` is the share of questions whose verdict changes; at least `gain` of them must.
+    """
+    discordance = min(1.0, max(discordance, gain))
+    if questions == 0 or discordance == 0:
+        return 0.0
+    better = (discordance + gain) / (2 * discordance)
+    factorials = _log_factorials(questions)
+    shares = np.exp(_log_pmf(questions, discordance, factorials))
+    power = 0.0
+    for pairs in range(1, questions + 1):
+        if shares[pairs] < 1e-12:
+            continue
+        null = np.exp(_log_pmf(pairs, 0.5, factorials))[::-1].cumsum()[::-1]
+        critical = int(np.searchsorted(-null, -alpha))
+        power += float(shares[pairs] * np.exp(_log_pmf(pairs, better, factorials))[critical:].sum())
+    return min(1.0, power)
+
+
+def smallest_gain(questions: int, discordance: float, alpha: float, power: float = 0.8) -> float:
+    """The smallest true gain (or loss) that the paired test would find with chance `power`; 1.0 where none can be.
+
+    Exact up to 2,000 questions; above that R. J. Connor, Biometrics 43 (1987).
+    """
+    if questions == 0:
+        return 1.0
+    if questions > _EXACT_POWER_LIMIT:
+        return _connor_gain(questions, discordance, alpha, power)
+    low, high = 0.0, 1.0
+    if mcnemar_power(questions, discordance, 1.0, alpha) < power:
+        return 1.0
+    while high - low > 5e-4:
+        middle = (low + high) / 2
+        if mcnemar_power(questions, discordance, middle, alpha) < power:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def smallest_margin(questions: int, discordance: float, alpha: float, power: float = 0.8) -> float:
+    """The smallest non-inferiority margin that an equal model would meet with chance `power` (normal; 1.0 for none)."""
+    if questions == 0:
+        return 1.0
+    return min(1.0, (quantile(1 - alpha) + quantile(power)) * math.sqrt(discordance / questions))
+
+
+def questions_for_margin(margin: float, discordance: float, alpha: float, power: float = 0.8) -> int:
+    """Questions with which an equal model meets `margin` with chance `power`; the inverse of `smallest_margin`."""
+    return math.ceil(discordance * ((quantile(1 - alpha) + quantile(power)) / margin) ** 2)
+
+
+def pass_at_k(samples: int, correct: int, k: int) -> float:
+    """Unbiased chance that one of k answers is right, from `samples` of them (M. Chen et al., arXiv 2107.03374)."""
+    if samples - correct < k:
+        return 1.0
+    return 1.0 - math.comb(samples - correct, k) / math.comb(samples, k)
+
+
+def _connor_gain(questions: int, discordance: float, alpha: float, power: float) -> float:
+    z_alpha, z_power = quantile(1 - alpha), quantile(power)
+    floor = z_alpha**2 / questions
+    if discordance <= floor:
+        return min(1.0, floor)
+    level, size = z_alpha * math.sqrt(discordance), math.sqrt(questions)
+    width = questions + z_power**2
+    inner = (level * size) ** 2 - width * (level**2 - z_power**2 * discordance)
+    return min(1.0, (level * size + math.sqrt(max(0.0, inner))) / width)
+
+
+def _log_factorials(largest: int) -> NDArray[np.float64]:
+    return np.concatenate(([0.0], np.cumsum(np.log(np.arange(1, largest + 1)))))
+
+
+def _log_binomials(pairs: int) -> NDArray[np.float64]:
+    factorials = _log_factorials(pairs)
+    return factorials[pairs] - factorials - factorials[::-1]
+
+
+def _log_pmf(trials: int, share: float, factorials: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log of the binomial probabilities of 0..trials successes; shares of 0 and 1 are allowed."""
+    counts = np.arange(trials + 1)
+    ways = factorials[trials] - factorials[: trials + 1] - factorials[trials::-1]
+    tiny = 1e-300
+    return ways + counts * math.log(max(share, tiny)) + (trials - counts) * math.log(max(1 - share, tiny))

@@ -1,0 +1,247 @@
+"""Settings: one frozen model a step, with units and sources in the descriptions; presets and TOML over them.
+
+Order of precedence: defaults, preset, TOML file (`REGENESIS_CONFIG` or `settings_toml`), explicit overrides.
+Locations and secrets are not settings; they come from the environment (`storage.environment`).
+"""
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from storage.errors import InputError
+from storage.records import Strategy
+
+PRESETS = ("default", "paper", "official-code")
+
+
+class Frozen(BaseModel):
+    """A settings model: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Sampling(Frozen):
+    """How a text is drawn."""
+
+    temperature: float = Field(default=0.8, ge=0, description="0 is greedy")
+    top_p: float = Field(default=1.0, gt=0, le=1, description="1 is off; costs 2.5 times on a CPU (docs: stack)")
+    top_k: int = Field(default=0, ge=0, description="0 is off")
+    min_p: float = Field(default=0.0, ge=0, le=1, description="0 is off")
+    max_tokens: int = Field(default=128, gt=0, description="Most new tokens")
+    stop: tuple[str, ...] = Field(default=(), description="Strings that end the text; they are left out of it")
+
+
+class ModelSettings(Frozen):
+    """Which model, and how its chat template is used."""
+
+    name: str = Field(default="embedded", description="`embedded`, or a local folder or hub name")
+    revision: str = Field(default="", description="Hub revision; empty for the newest")
+    system_prompt: str = Field(default="", description="System message; empty leaves the template's own")
+    thinking: bool = Field(default=False, description="Passed to templates that know `enable_thinking`")
+    stop_tokens: tuple[str, ...] = Field(default=(), description="More end-of-turn tokens than the model names")
+    max_model_tokens: int = Field(
+        default=2048, gt=0, description="Longest prompt plus completion that the server takes"
+    )
+    trust_remote_code: Literal[False] = Field(default=False, description="Never")
+
+
+class QuestionSettings(Frozen):
+    """The embedded task sets: sizes and difficulty. Other sets are ingested from files."""
+
+    in_domain: tuple[str, ...] = Field(
+        default=("chain_sum", "products", "gcd", "letter_counting"), description="Trained on"
+    )
+    out_of_domain: tuple[str, ...] = Field(default=("number_sequence", "lcm", "aiw"), description="Never trained on")
+    train_per_set: int = Field(default=24, ge=0, description="Train questions drawn a round from each in-domain set")
+    gate_per_set: int = Field(
+        default=64, ge=1, description="Gate questions a set; drawn anew each round where procedural"
+    )
+    final_per_set: int = Field(default=32, ge=0, description="Final questions a set; read by no decision")
+    difficulty: dict[str, dict[str, Any]] = Field(default_factory=dict, description="reasoning-gym settings by set")
+
+
+class SynthesisSettings(Frozen):
+    """The ladder: chains, stages, budget."""
+
+    strategy: Strategy = Field(default="regenesis", description="regenesis, no_adaptation, no_structure or direct")
+    chains_per_question: int = Field(default=8, ge=1, description="Most chains a question, one guideline each")
+    guideline_selections: int = Field(
+        default=0, ge=0, description="Sampled selections of 2-3 guidelines (official-code: 20)"
+    )
+    enough_accepted: int = Field(default=5, ge=1, description="Sampling a question stops at so many accepted paths")
+    adaptive: bool = Field(default=True, description="Stop a question early; off in presets that reproduce the paper")
+    window_chains: int = Field(
+        default=192, ge=1, description="Chains in flight at most; keeps the server full, memory flat"
+    )
+    commit_seconds: float = Field(default=2.0, gt=0, description="Longest time before a micro-batch is committed")
+    commit_rows: int = Field(default=512, ge=1, description="Most rows of a micro-batch")
+    prompts: str = Field(
+        default="", description="Folder of prompt files that replace the built-in ones; empty for none"
+    )
+    adapt: Sampling = Field(default=Sampling(max_tokens=32, stop=("\n",)), description="Guideline -> adapted guideline")
+    structure: Sampling = Field(default=Sampling(max_tokens=56), description="Adapted guideline -> structure")
+    path: Sampling = Field(default=Sampling(max_tokens=128), description="Structure -> reasoning path")
+    close: Sampling = Field(
+        default=Sampling(temperature=0, max_tokens=16, stop=("\n",)), description="Answer extraction"
+    )
+    close_paths: bool = Field(default=True, description="Close a path that states no answer with 'The answer is'")
+    summary: bool = Field(default=False, description="official-code: a one-line summary call, never used")
+    self_check: bool = Field(
+        default=False, description="official-code: keep only paths whose yes/no self-check said yes"
+    )
+    hinted_retry: bool = Field(default=True, description="Try unsolved questions again with the answer shown")
+    hinted_chains: int = Field(default=4, ge=0, description="Chains of a hinted retry")
+    hinted_temperature: float | None = Field(default=None, description="Other temperature for the hinted retry")
+    token_budget: int = Field(default=0, ge=0, description="Generated tokens a round at most; 0 for no limit")
+    target_accepted: int = Field(
+        default=0, ge=0, description="Accepted paths wanted for the whole set; 0 for no target"
+    )
+    max_candidates: int = Field(default=0, ge=0, description="Finished paths of a run at most; 0 for no limit")
+    min_pass_rate: float = Field(default=0.0, ge=0, le=1, description="A question below it gets no more free chains")
+    max_pass_rate: float = Field(default=1.0, ge=0, le=1, description="A question above it is too easy: no more chains")
+    pass_rate_after_chains: int = Field(default=4, ge=1, description="Judged chains before a pass rate counts")
+    price_per_hour: float = Field(default=0.0, ge=0, description="Money an hour of the engine costs; 0 where free")
+    price_per_million_tokens: float = Field(default=0.0, ge=0, description="Money a million generated tokens cost")
+    money_budget: float = Field(default=0.0, ge=0, description="Money a run may cost, same currency; 0 for no limit")
+    max_retries: int = Field(default=4, ge=0, description="Tries of a request after the first")
+    request_timeout_seconds: float = Field(default=300.0, gt=0, description="One request, connection to last byte")
+
+
+class VerificationSettings(Frozen):
+    """How paths are judged."""
+
+    workers: int = Field(default=1, ge=1, description="Processes for what the fast path cannot decide")
+    deadline_seconds: float = Field(default=2.0, gt=0, description="A case that takes longer is unjudged `timed_out`")
+    majority_min_share: float = Field(default=0.5, ge=0, le=1, description="Least share of the winning class")
+    majority_min_paths: int = Field(default=4, ge=1, description="Fewest paths that may vote")
+
+
+class SelectionSettings(Frozen):
+    """From accepted paths to a training set."""
+
+    keep_per_question: int = Field(default=5, ge=1, description="Accepted paths a question at most (paper: 5)")
+    max_hinted_share: float = Field(default=0.3, ge=0, le=1, description="Most of a training set from hinted paths")
+    max_path_tokens: int = Field(
+        default=0, ge=0, description="Longer paths are refused `over_length` (official-code: 800)"
+    )
+    require_boxed: bool = Field(default=False, description="official-code: the answer must be boxed")
+    require_numbered_list: bool = Field(default=False, description="official-code: the path must have a numbered list")
+    accept: Literal["correct", "any", "majority"] = Field(default="correct", description="any: the unverified control")
+    contamination_share: float = Field(
+        default=0.5, ge=0, le=1, description="8-gram overlap above which an example goes"
+    )
+    contamination_block_share: float = Field(default=0.05, ge=0, le=1, description="Above it the round is blocked")
+
+
+class TrainingSettings(Frozen):
+    """One supervised fine-tune."""
+
+    kind: Literal["lora", "full"] = Field(default="lora", description="LoRA adapter or full weights")
+    start: Literal["base", "champion"] = Field(
+        default="base", description="From the base over all, or on from the champion"
+    )
+    learning_rate: float = Field(default=5e-4, gt=0, description="Peak (paper: 1e-6, full weights)")
+    epochs: float = Field(default=3.0, gt=0, description="Passes (paper: 3)")
+    batch_size: int = Field(default=8, ge=1, description="Examples a step over all devices (paper: 16, code: 64)")
+    device_batch_size: int = Field(default=8, ge=1, description="Examples on one device at a time")
+    schedule: str = Field(default="cosine", description="transformers' scheduler name (paper: cosine)")
+    warmup_share: float = Field(default=0.03, ge=0, le=1, description="Share of steps (paper: 0.03)")
+    lora_rank: int = Field(default=16, ge=1, description="LoRA r")
+    lora_alpha: int = Field(default=32, ge=1, description="LoRA alpha")
+    lora_dropout: float = Field(default=0.0, ge=0, lt=1, description="LoRA dropout")
+    lora_targets: str = Field(default="all-linear", description="PEFT target modules, comma separated, or all-linear")
+    max_tokens: int = Field(default=512, ge=8, description="Longest example; a longer one is refused `over_length`")
+    packing: bool = Field(default=False, description="TRL's bfd packing")
+    gradient_checkpointing: bool = Field(default=False, description="Less memory, more time")
+    precision: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="auto: a probe of a second")
+    accelerate_config: str = Field(
+        default="", description="accelerate configuration for many GPUs; empty for one process"
+    )
+    checkpoint_steps: int = Field(default=10, ge=1, description="Steps between checkpoints")
+    min_examples: int = Field(default=8, ge=1, description="Fewer are an error: nothing could be learnt")
+
+
+class EvaluationSettings(Frozen):
+    """How models answer held-out questions."""
+
+    sampling: Sampling = Field(default=Sampling(temperature=0, max_tokens=96), description="Greedy by default")
+    samples: int = Field(default=1, ge=1, description="k > 1: k sampled answers beside the greedy one (maj@k)")
+    sampled: Sampling = Field(default=Sampling(temperature=0.8, max_tokens=96), description="How those k are drawn")
+    adapter: Literal["auto", "lora", "merged"] = Field(default="auto", description="How the challenger is served")
+
+
+class GateSettings(Frozen):
+    """The promotion rule."""
+
+    alpha: float = Field(default=0.05, gt=0, lt=1, description="One-sided error of `spending_rounds` decisions")
+    spending_rounds: int = Field(default=30, ge=1, description="Decisions that spend alpha once; a month of nights")
+    margin: float = Field(default=0.10, ge=0, le=1, description="Out-of-domain non-inferiority margin in accuracy")
+    max_loss_one_set: float = Field(default=0.15, ge=0, le=1, description="A set significantly worse than this blocks")
+    bootstrap_samples: int = Field(default=10_000, ge=100, description="Paired bootstrap draws")
+    pause_after_refused: int = Field(default=3, ge=1, description="Refused rounds in a row before a deployment pauses")
+
+
+class Settings(Frozen):
+    """The whole of it: logged to MLflow and stored with the round."""
+
+    preset: str = Field(default="default", description="Preset it began from")
+    name: str = Field(default="embedded", description="Readable name of the task set; a line of rounds")
+    seed: int = Field(default=1, ge=0, description="Root of every random choice, with the round's number")
+    model: ModelSettings = ModelSettings()
+    questions: QuestionSettings = QuestionSettings()
+    synthesis: SynthesisSettings = SynthesisSettings()
+    verification: VerificationSettings = VerificationSettings()
+    selection: SelectionSettings = SelectionSettings()
+    training: TrainingSettings = TrainingSettings()
+    evaluation: EvaluationSettings = EvaluationSettings()
+    gate: GateSettings = GateSettings()
+
+
+def load_settings(
+    preset: str = "default",
+    toml_text: str = "",
+    toml_file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Settings from preset, TOML and overrides (nested mapping). Raises InputError naming the wrong key."""
+    if preset not in PRESETS:
+        raise InputError(f"A preset is one of {', '.join(PRESETS)}; found {preset!r}.")
+    merged: dict[str, Any] = {"preset": preset}
+    _merge(merged, tomllib.loads(resources.files("tasks").joinpath(f"presets/{preset}.toml").read_text("utf-8")))
+    for source, text in _toml_sources(toml_text, toml_file):
+        try:
+            _merge(merged, tomllib.loads(text))
+        except tomllib.TOMLDecodeError as error:
+            raise InputError(f"{source} must be TOML: {error}") from error
+    _merge(merged, overrides or {})
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise InputError(f"Setting {where!r}: {first['msg']}; found {first['input']!r}.") from error
+
+
+def _toml_sources(toml_text: str, toml_file: Path | None) -> list[tuple[str, str]]:
+    sources: list[tuple[str, str]] = []
+    if toml_file is not None:
+        try:
+            sources.append((str(toml_file), toml_file.read_text("utf-8")))
+        except OSError as error:
+            raise InputError(f"Settings file {str(toml_file)!r} cannot be read: {error.strerror}.") from error
+    if toml_text.strip():
+        sources.append(("settings_toml", toml_text))
+    return sources
+
+
+def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    for key, value in more.items():
+        present = into.get(key)
+        if isinstance(present, dict) and isinstance(value, Mapping):
+            _merge(present, value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,107 @@
+"""What happened to every candidate of a run: counts that add up, for the live line, the report and the tests.
+
+A candidate is a chain that the settings planned. Each has exactly one fate.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+ENDED = ("accepted", "duplicate", "wrong", "unjudged", "mentions_given_answer", "failed")
+
+
+@dataclass(frozen=True)
+class SynthesisProgress:
+    """One look at a running synthesis."""
+
+    questions_done: int
+    questions_total: int | None  # None where the questions come from an iterator
+    paths: int
+    accepted: int
+    hinted_accepted: int
+    failed: int
+    tokens: int
+    tokens_per_second: float  # over the last half minute at most
+    chains_in_flight: int
+    seconds: float
+    seconds_left: float | None
+
+
+@dataclass(frozen=True)
+class SynthesisReport:
+    """The exact account of one run of the synthesis step."""
+
+    draw: int
+    questions: int
+    solved_questions: int
+    hinted_questions: int
+    candidates: int  # chains planned, hinted ones included where a retry was begun
+    fates: Mapping[str, int]  # accepted, wrong, unjudged, failed, enough_accepted, stopped, ...: sums to candidates
+    reasons: Mapping[str, int]  # reason codes of wrong, unjudged and failed
+    accepted: int
+    hinted_accepted: int
+    closed_paths: int
+    generated: Mapping[str, int]  # requests answered in this run, by stage
+    reused: Mapping[str, int]  # texts that were already there, by stage
+    tokens: int  # generated in this run
+    prompt_tokens: int
+    rows: int  # committed
+    seconds: float
+    stopped_by: str  # empty when all is done; window, token_budget, money_budget, target_accepted, max_candidates
+
+    @property
+    def tokens_per_second(self) -> float:
+        """Generated tokens by the wall time of the whole step."""
+        return self.tokens / self.seconds if self.seconds else 0.0
+
+    @property
+    def paths(self) -> int:
+        """Chains that ended in a path, those found in the store included."""
+        return sum(self.fates.get(fate, 0) for fate in ENDED if fate != "failed")
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is left that this step would still do."""
+        return self.stopped_by in ("", "target_accepted", "max_candidates")
+
+
+@dataclass
+class Account:
+    """The running counts."""
+
+    questions: int = 0
+    questions_done: int = 0
+    solved: int = 0
+    hinted_questions: int = 0
+    candidates: int = 0
+    hinted_accepted: int = 0
+    closed: int = 0
+    tokens: int = 0
+    prompt_tokens: int = 0
+    fates: Counter[str] = field(default_factory=Counter[str])
+    reasons: Counter[str] = field(default_factory=Counter[str])
+    generated: Counter[str] = field(default_factory=Counter[str])
+    reused: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def accepted(self) -> int:
+        return self.fates["accepted"]
+
+    @property
+    def ended(self) -> int:
+        """Chains that ended in a path or a failure."""
+        return sum(self.fates[fate] for fate in ENDED)
+
+    def report(self, *, draw: int, rows: int, seconds: float, stopped_by: str) -> SynthesisReport:
+        """The account, closed: planned chains that no fate was noted for were stopped."""
+        fates = Counter(self.fates)
+        missing = self.candidates - sum(fates.values())
+        if missing:
+            fates["stopped"] += missing
+        return SynthesisReport(
+            draw=draw, questions=self.questions, solved_questions=self.solved, hinted_questions=self.hinted_questions,
+            candidates=self.candidates, fates=dict(fates), reasons=dict(self.reasons), accepted=self.accepted,
+            hinted_accepted=self.hinted_accepted, closed_paths=self.closed, generated=dict(self.generated),
+            reused=dict(self.reused), tokens=self.tokens, prompt_tokens=self.prompt_tokens, rows=rows,
+            seconds=seconds, stopped_by=stopped_by,
+        )  # fmt: skip

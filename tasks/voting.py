@@ -1,0 +1,85 @@
+"""The vote step: majority verdicts for questions without a reference, and what the vote is worth where there is one.
+
+Stored paths in, verdicts of verifier `majority` out, with share, margin and entropy in their details.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from storage.records import Path, Question, Verdict
+from tasks.rules.majority import Vote, majority_vote
+from tasks.rules.verdicts import VERIFIER_VERSION, Case
+from tasks.settings import VerificationSettings
+from tasks.verification import Judge, verdict_id
+
+if TYPE_CHECKING:
+    from storage.repository import Store
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Questions with a reference: how many the vote decided, how many of those rightly."""
+
+    questions: int
+    decided: int
+    right: int
+
+
+def vote_paths(
+    store: "Store", judge: Judge, settings: VerificationSettings, *, draw: int, all_questions: bool = False,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> int:  # fmt: skip
+    """Votes on each question of the draw that has no reference (or on all); says how many verdicts are new."""
+    rows: list[Verdict] = []
+    for question, paths in _asked(store, draw):
+        if question.answer.strip() and not all_questions:
+            continue
+        vote = _vote(question, paths, judge, settings)
+        rows.extend(_record(vote, place, path, now()) for place, path in enumerate(paths))
+    return store.append(rows) if rows else 0
+
+
+def calibration(store: "Store", judge: Judge, settings: VerificationSettings, *, draw: int) -> Calibration:
+    """The vote held against the references of the questions that have one; hinted paths do not vote."""
+    questions = decided = right = 0
+    for question, paths in _asked(store, draw):
+        if not question.answer.strip():
+            continue
+        questions += 1
+        vote = _vote(question, paths, judge, settings)
+        if vote.winner is not None:
+            decided += 1
+            case = Case(f"\\boxed{{{vote.winner}}}", question.answer, question.answer_kind, tuple(question.choices))
+            right += judge.judge([case])[0].verdict == "correct"
+    return Calibration(questions, decided, right)
+
+
+def _asked(store: "Store", draw: int) -> list[tuple[Question, list[Path]]]:
+    by_question: dict[UUID, list[Path]] = defaultdict(list)
+    for path in store.select(Path, draw=draw, hinted=False, order_by="id"):
+        by_question[path.question_id].append(path)
+    questions = store.select(Question, id=list(by_question), order_by="id")
+    return [(question, by_question[question.id]) for question in questions]
+
+
+def _vote(question: Question, paths: list[Path], judge: Judge, settings: VerificationSettings) -> Vote:
+    return majority_vote(
+        [(path.text, path.finish_reason) for path in paths], question.answer_kind, tuple(question.choices),
+        question=question.text, min_share=settings.majority_min_share, min_paths=settings.majority_min_paths,
+        equal=judge.algebra_says_equal,
+    )  # fmt: skip
+
+
+def _record(vote: Vote, place: int, path: Path, now: datetime) -> Verdict:
+    label, reason, stated = vote.labels[place], vote.reasons[place], vote.stated[place]
+    details = {"share": vote.share, "margin": vote.margin, "entropy": vote.entropy, "winner": vote.winner}
+    return Verdict(
+        id=verdict_id(path.id, "majority", VERIFIER_VERSION), path_id=path.id, draw=path.draw, verifier="majority",
+        verifier_version=VERIFIER_VERSION, verdict=label, reason=reason, extracted=stated, lenient_verdict=label,
+        lenient_extracted=stated, rater=None, details=json.dumps(details), created_at=now,
+    )  # fmt: skip

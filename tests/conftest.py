@@ -1,0 +1,76 @@
+"""What costs much and is shared: one prepared model, one renderer, one real vLLM server for the whole session."""
+
+import json
+import os
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from storage.environment import Environment, read_environment
+
+if TYPE_CHECKING:
+    from tasks.engines.embedded_model import PreparedModel
+    from tasks.engines.rendering import Renderer
+    from tasks.engines.server import Server
+
+CHECKOUT = Path(__file__).parent.parent
+
+
+def shared_home() -> Path:
+    """Outside of any test's folder, so that set-up and all tests share one conversion."""
+    if (CHECKOUT / ".regenesis").is_dir():
+        return CHECKOUT / ".regenesis"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regenesis"
+
+
+@pytest.fixture(scope="session")
+def prepared_model() -> "PreparedModel":
+    """The embedded model, converted at most once a machine."""
+    from tasks.engines.embedded_model import prepare_model
+    from tasks.settings import ModelSettings
+
+    return prepare_model(ModelSettings(), read_environment(shared_home()))
+
+
+@pytest.fixture(scope="session")
+def model_folder(prepared_model: "PreparedModel") -> Path:
+    """Its folder."""
+    return prepared_model.folder
+
+
+@pytest.fixture(scope="session")
+def renderer(model_folder: Path) -> "Renderer":
+    """The one renderer of the embedded model."""
+    from tasks.engines.rendering import Renderer
+
+    return Renderer(model_folder)
+
+
+@pytest.fixture(scope="session")
+def server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
+    """ONE real vLLM server: LoRA enabled, weights can be swapped (whoever does swaps them back)."""
+    from tasks.engines.server import running_server
+    from tasks.settings import ModelSettings
+
+    log_file = tmp_path_factory.mktemp("server") / "vllm.log"
+    settings = ModelSettings(max_model_tokens=1024)
+    with running_server(
+        model_folder, settings, log_file=log_file, lora=True, swappable=True, cache_gib=1, sequences=64
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """A home of the test's own."""
+    return replace(read_environment(tmp_path / "home"), endpoints=(), config=None)
+
+
+def get_json(url: str) -> Any:
+    """A JSON reply of a server."""
+    with urllib.request.urlopen(url, timeout=60) as response:
+        return json.loads(response.read())

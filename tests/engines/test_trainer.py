@@ -1,0 +1,168 @@
+"""Real fine-tunes of a tiny model: killed, resumed, cut into two processes, and stopped when they make no sense."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from storage.errors import InputError, PermanentError
+from tasks.engines.rendering import Renderer
+from tasks.engines.trainer import Tokens, TrainedWeights, TrainingProgress, train_weights
+from tasks.rules.prompts import Turns
+from tasks.settings import TrainingSettings
+from tests.fakes.tiny_model import write_tiny_model
+
+pytestmark = pytest.mark.engine
+SETTINGS = TrainingSettings(
+    epochs=2, batch_size=4, device_batch_size=4, checkpoint_steps=2, precision="float32", learning_rate=1e-2
+)
+NOISE = 1e-4  # of losses near 10, in float32
+
+
+@pytest.fixture(scope="module")
+def tiny(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_model(tmp_path_factory.mktemp("models") / "tiny", model_folder)
+
+
+def examples(folder: Path, count: int = 12) -> list[Tokens]:
+    renderer = Renderer(folder)
+    return [
+        Tokens(
+            renderer.prompt_ids(Turns("", f"What is {number} + {number}?", "")),
+            renderer.completion_ids(f"{number} and {number} make {2 * number}. " * (1 + number % 3)),
+        )
+        for number in range(count)
+    ]
+
+
+def train(
+    folder: Path,
+    work: Path,
+    settings: TrainingSettings = SETTINGS,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    own_loss: bool = True,
+) -> TrainedWeights:
+    return train_weights(
+        examples(folder), base_folder=folder, base_name="tiny", settings=settings, seed=3, work_folder=work,
+        log_file=work.with_suffix(".log"), end_of_turn=Renderer(folder).end_of_turn, on_progress=on_progress, say=say,
+        own_loss=own_loss,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedWeights:
+    return train(tiny, tmp_path_factory.mktemp("undisturbed") / "work")
+
+
+def test_training_lowers_the_loss_and_leaves_a_plain_adapter(undisturbed: TrainedWeights) -> None:
+    assert len(undisturbed.losses) == 6
+    assert undisturbed.losses[-1] < undisturbed.losses[0] - 0.1
+    assert {file.name for file in undisturbed.folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    settings = json.loads((undisturbed.folder / "adapter_config.json").read_text("utf-8"))
+    assert settings["base_model_name_or_path"] == "tiny"
+
+
+def test_our_loss_is_trls_loss(tiny: Path, tmp_path: Path, undisturbed: TrainedWeights) -> None:
+    theirs = train(tiny, tmp_path / "work", own_loss=False)
+    assert theirs.losses == pytest.approx(undisturbed.losses, abs=NOISE)
+
+
+def test_a_killed_training_process_goes_on_on_half_the_batch_with_the_same_losses(
+    tiny: Path, tmp_path: Path, undisturbed: TrainedWeights
+) -> None:
+    said: list[str] = []
+    killed: list[int] = []
+
+    def kill_at_step_3(progress: TrainingProgress) -> None:
+        if progress.step == 3 and not killed:
+            killed.append(_training_child())
+            os.kill(killed[0], signal.SIGKILL)
+
+    trained = train(tiny, tmp_path / "work", on_progress=kill_at_step_3, say=said.append)
+    assert trained.resumed_step == 2
+    assert trained.losses == pytest.approx(undisturbed.losses, abs=NOISE)
+    assert [line for line in said if "out of memory" in line] == [
+        "Training ran out of memory; going on from its checkpoint with 2 a device."
+    ]
+
+
+def test_a_killed_owner_leaves_no_process_and_the_rerun_ends_alike(
+    tiny: Path, tmp_path: Path, undisturbed: TrainedWeights
+) -> None:
+    work = tmp_path / "work"
+    program = f"from tests.engines.test_trainer import *; train(Path({str(tiny)!r}), Path({str(work)!r}))"
+    owner = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2])
+    _wait_until((work / "checkpoints" / "checkpoint-4" / "WHOLE").exists)
+    os.kill(owner.pid, signal.SIGKILL)
+    owner.wait()
+    _wait_until(lambda: not _processes_with(str(work)), 10)
+    trained = train(tiny, work)
+    assert trained.resumed_step >= 4
+    assert trained.losses == pytest.approx(undisturbed.losses, abs=1e-6)
+
+
+def test_two_processes_end_as_one_does(tiny: Path, tmp_path: Path, undisturbed: TrainedWeights) -> None:
+    configuration = tmp_path / "two.yaml"
+    configuration.write_text("distributed_type: MULTI_CPU\nnum_processes: 2\nuse_cpu: true\n", "utf-8")
+    settings = SETTINGS.model_copy(update={"accelerate_config": str(configuration)})
+    trained = train(tiny, tmp_path / "work", settings)
+    assert trained.losses == pytest.approx(undisturbed.losses, abs=NOISE)
+
+
+def test_full_weights_are_stored_whole_with_their_tokenizer(tiny: Path, tmp_path: Path) -> None:
+    trained = train(tiny, tmp_path / "work", SETTINGS.model_copy(update={"kind": "full", "packing": True}))
+    names = {file.name for file in trained.folder.iterdir()}
+    assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} <= names
+    assert Renderer(trained.folder).chat_template_hash == Renderer(tiny).chat_template_hash
+
+
+def test_a_loss_that_is_no_number_stops_training_and_says_what_to_do(tiny: Path, tmp_path: Path) -> None:
+    wild = SETTINGS.model_copy(update={"learning_rate": 1e30, "schedule": "constant"})
+    with pytest.raises(PermanentError, match=r"loss_not_finite.*training\.learning_rate"):
+        train(tiny, tmp_path / "work", wild)
+
+
+def test_a_completion_without_its_end_of_turn_token_is_refused(tiny: Path, tmp_path: Path) -> None:
+    cut = [Tokens(example.prompt_ids, example.completion_ids[:-1]) for example in examples(tiny)]
+    with pytest.raises(PermanentError, match="end-of-turn"):
+        train_weights(
+            cut, base_folder=tiny, base_name="tiny", settings=SETTINGS, seed=1, work_folder=tmp_path / "work",
+            log_file=tmp_path / "log", end_of_turn=Renderer(tiny).end_of_turn,
+        )  # fmt: skip
+
+
+def test_an_accelerate_configuration_that_is_none_is_refused(tiny: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"accelerate_config": str(tmp_path / "missing.yaml")})
+    with pytest.raises(InputError, match=r"training\.accelerate_config"):
+        train(tiny, tmp_path / "work", settings)
+
+
+def _training_child() -> int:
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text("ascii").split()
+    return next(int(child) for child in children if b"trainer_child" in Path(f"/proc/{child}/cmdline").read_bytes())
+
+
+def _processes_with(text: str) -> list[str]:
+    found: list[str] = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            if text.encode() in (folder / "cmdline").read_bytes():
+                found.append(folder.name)
+        except OSError:
+            continue
+    return found
+
+
+def _wait_until(holds: Callable[[], bool], seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            pytest.fail(f"still not so after {seconds} s")
+        time.sleep(0.05)

@@ -1,0 +1,121 @@
+"""A machinery without vLLM or training: answers come from the store's own references, weights are an empty file.
+
+Run as a program it is the `regenesis` command with that machinery, for tests that kill it.
+"""
+
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from storage.environment import Environment
+from storage.ids import content_id
+from storage.records import Adapter, Model, Question, Round, TrainingSet
+from storage.repository import Store, open_store
+from storage.tracking import Tracking
+from tasks.engines.embedded_model import PreparedModel
+from tasks.settings import ModelSettings, Settings
+from tasks.training import model_of
+from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer
+
+BASE = Model(
+    id=content_id("models", "scripted"), name="scripted", base_model_id=content_id("models", "scripted"),
+    adapter_id=None, revision="r", chat_template_hash="h",
+)  # fmt: skip
+
+
+class ScriptedMachinery:
+    """The base answers rightly with probability `base_share`, every adapter with `trained_share`."""
+
+    def __init__(self, base_share: float = 0.4, trained_share: float = 0.9, delay: float = 0.0) -> None:
+        self.base_share = base_share
+        self.trained_share = trained_share
+        self.delay = delay
+        self.served: list[str] = []
+        self.trained: list[Adapter] = []
+
+    def prepare(self, settings: ModelSettings, environment: Environment) -> PreparedModel:
+        return PreparedModel(environment.home / "models" / "scripted", BASE, "none")
+
+    def renderer(self, base: PreparedModel, settings: ModelSettings) -> TextRenderer:
+        return TextRenderer()
+
+    def serve(
+        self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
+        environment: Environment, draw: int,
+    ) -> "ScriptedServer":  # fmt: skip
+        return ScriptedServer(self, model, environment)
+
+    def train(
+        self, store: Store, tracking: Tracking, *, training_set: TrainingSet, base: PreparedModel,
+        environment: Environment, settings: Settings, round: Round | None,
+        on_progress: Callable[[int, int, float], None] | None = None,
+    ) -> Adapter:  # fmt: skip
+        identity = content_id("adapters", base.record.id, None, training_set.id)
+        folder = environment.adapters / identity.hex
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "adapter_config.json").write_text("{}", "utf-8")
+        adapter = Adapter(
+            id=identity, name=f"round-{round.number if round else 0}", training_set_id=training_set.id,
+            base_model_id=base.record.id, parent_adapter_id=None, kind="lora",
+            location=str(folder.relative_to(environment.home)), digest=identity.hex, settings="{}",
+            losses=[2.0, 1.0], tokens_trained=100, seconds=0.1, precision="float32", mlflow_run_id=None,
+            created_at=datetime.now(UTC), round_id=round.id if round else None,
+        )  # fmt: skip
+        store.append([model_of(base.record, adapter), adapter])
+        self.trained.append(adapter)
+        return adapter
+
+
+class ScriptedServer:
+    """Answers as any model of its machinery, and knows the references of the store."""
+
+    start_seconds = 0.0
+
+    def __init__(self, machinery: ScriptedMachinery, model: Model, environment: Environment) -> None:
+        self._machinery = machinery
+        self._environment = environment
+        self._model = model
+        machinery.served.append(model.name)
+
+    def answers_as(self, model: Model) -> bool:
+        return model.id == self._model.id
+
+    def change_to(self, model: Model, adapter: Adapter | None) -> bool:
+        self._model = model
+        self._machinery.served.append(model.name)
+        return True
+
+    def engine(self) -> ScriptedEngine:
+        machinery = self._machinery
+        share = machinery.base_share if self._model.adapter_id is None else machinery.trained_share
+        questions = open_store(self._environment.store_url).select(Question)
+        script = _script({question.text: question.answer for question in questions}, share, self._model.name)
+        return ScriptedEngine(script, delay=lambda _: machinery.delay)
+
+    def close(self) -> None: ...
+
+
+def _script(answers: dict[str, str], share: float, name: str) -> Callable[[Asked], str]:
+    longest_first = sorted(answers, key=len, reverse=True)
+
+    def answer(asked: Asked) -> str:
+        text = next((text for text in longest_first if text in asked.prompt), "")
+        draw = content_id("scripted", name, asked.prompt, asked.seed).int % 1000 / 1000
+        right = draw < share
+        return f"Step 1 of {draw}. The answer is {answers.get(text, '0') if right else 987654321}."
+
+    return answer
+
+
+def main() -> None:
+    """`regenesis` with this machinery; options come as JSON in SCRIPTED_MACHINERY."""
+    from flows import workplace
+    from flows.cli import main as run_command
+
+    workplace.MACHINERY[0] = ScriptedMachinery(**json.loads(os.environ.get("SCRIPTED_MACHINERY", "{}")))
+    run_command()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""The synthesize step over real HTTP against servers that misbehave: exact accounts all the same."""
+
+import asyncio
+import random
+from pathlib import Path as File
+
+import pytest
+
+from storage.records import AdaptedGuideline, FailedRequest, Path, Structure, Verdict
+from storage.repository import Store, open_store
+from tasks.engines.client import OpenAIEngine
+from tasks.settings import Settings
+from tasks.synthesis import SynthesisReport, synthesize
+from tasks.verification import Judge
+from tests.fakes.ladder_examples import MODEL, guidelines, question, settings
+from tests.fakes.scripted_engine import TextRenderer, marked_prompts
+from tests.fakes.scripted_server import Body, Reply, ScriptedServer
+
+RIGHT = Reply(text="Count once more. The answer is 5.", tokens=7)
+QUESTIONS = [question(number, answer="5") for number in range(12)]
+
+
+@pytest.fixture
+def store(tmp_path: File) -> Store:
+    return open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}")
+
+
+async def run(store: Store, urls: list[str], chosen: Settings) -> SynthesisReport:
+    engine = OpenAIEngine(urls, "scripted", timeout_seconds=0.5, start_in_flight=8, most_in_flight=16, max_retries=8)
+    with Judge() as judge:
+        return await synthesize(
+            store, engine, TextRenderer(), judge, model=MODEL, questions=QUESTIONS, guidelines=guidelines(),
+            prompts=marked_prompts(), settings=chosen, round=None, draw=1,
+        )  # fmt: skip
+
+
+def check_accounts(store: Store, report: SynthesisReport) -> None:
+    """Every candidate has one fate, every row one id, every path a verdict."""
+    assert sum(report.fates.values()) == report.candidates
+    for kind in (AdaptedGuideline, Structure, Path, Verdict):
+        rows = store.select(kind)
+        assert len({row.id for row in rows}) == len(rows)
+    assert report.paths == len(store.select(Path)) == len(store.select(Verdict))
+
+
+async def test_a_server_of_every_vice_costs_retries_and_no_chain(store: Store) -> None:
+    chance = random.Random(3)
+    vices = [
+        Reply(status=429, message="slow down", headers=(("Retry-After", "0.01"),)),
+        Reply(status=500, message="oops"),
+        Reply(raw=b"<html>not json"),
+        Reply(close_after_bytes=10),
+        Reply(text="A \x00 and a \ud800. The answer is 5.", tokens=3),
+    ]
+
+    def script(_body: Body, _number: int) -> Reply:
+        return chance.choice(vices) if chance.random() < 0.15 else RIGHT
+
+    async with ScriptedServer(script) as server:
+        report = await run(store, [server.url], settings(adaptive=False, chains_per_question=3))
+
+    check_accounts(store, report)
+    assert report.paths == 36
+    assert all("\x00" not in path.text for path in store.select(Path))
+
+
+async def test_a_server_that_dies_and_returns_loses_and_doubles_nothing(store: Store) -> None:
+    slow = Reply(text=RIGHT.text, tokens=7, delay_seconds=0.02)
+    async with ScriptedServer(lambda _body, _number: slow) as one, ScriptedServer(lambda _body, _number: slow) as two:
+        task = asyncio.create_task(run(store, [one.url, two.url], settings(adaptive=False, chains_per_question=4)))
+        while one.answered < 20:  # noqa: ASYNC110 - a counter, no event
+            await asyncio.sleep(0.01)
+        await one.die()
+        while two.answered < 40:  # noqa: ASYNC110 - a counter, no event
+            await asyncio.sleep(0.01)
+        await one.start()
+        report = await task
+
+    check_accounts(store, report)
+    assert report.paths == 48
+    assert report.generated == {"adapted_guideline": 48, "structure": 48, "path": 48}
+
+
+async def test_empty_texts_end_their_chain_with_a_row_and_a_reason(store: Store) -> None:
+    def script(_body: Body, number: int) -> Reply:
+        return Reply(text="", tokens=0) if number % 5 == 0 else RIGHT
+
+    async with ScriptedServer(script) as server:
+        report = await run(store, [server.url], settings(adaptive=False, chains_per_question=3, hinted_retry=False))
+
+    check_accounts(store, report)
+    assert report.fates["failed"] == len(store.select(FailedRequest)) > 0
+    assert report.reasons["empty_text"] == report.fates["failed"]

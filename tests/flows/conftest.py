@@ -1,0 +1,66 @@
+"""A home, marked prompts, small settings, and one Prefect server for the whole session."""
+
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.scripted_engine import marked_prompts
+from tests.fakes.scripted_machinery import ScriptedMachinery
+
+# As on the command line; read when Prefect is imported.
+os.environ["PREFECT_LOGGING_LEVEL"] = "CRITICAL"
+os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
+os.environ["DO_NOT_TRACK"] = "1"
+
+SMALL = """
+[questions]
+in_domain = ["chain_sum", "gcd"]
+out_of_domain = ["lcm"]
+train_per_set = 4
+gate_per_set = 40
+final_per_set = 4
+[synthesis]
+chains_per_question = 4
+hinted_chains = 2
+commit_seconds = 0.05
+[training]
+min_examples = 4
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("REGENESIS_HOME", str(tmp_path / "home"))
+    for name in ("REGENESIS_STORE", "REGENESIS_ENDPOINTS", "REGENESIS_CONFIG"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> str:
+    """TOML of a small round whose prompts the scripted engine can read."""
+    folder = tmp_path / "prompts"
+    folder.mkdir()
+    for name, prompt in marked_prompts().items():
+        (folder / f"{name}.txt").write_text(prompt.text, "utf-8")
+    return SMALL.replace("[synthesis]", f'[synthesis]\nprompts = "{folder}"')
+
+
+@pytest.fixture
+def machinery(monkeypatch: pytest.MonkeyPatch) -> ScriptedMachinery:
+    from flows import progress, workplace
+
+    scripted = ScriptedMachinery()
+    monkeypatch.setattr(workplace, "MACHINERY", [scripted])
+    monkeypatch.setattr(workplace, "WATCHER", [progress.Quiet()])
+    return scripted

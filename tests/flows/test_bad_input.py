@@ -1,0 +1,198 @@
+"""Bad input, one row a case: one clear line that says what to do, exit code 2, nothing half-written."""
+
+import json
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from flows.cli import main
+from storage.records import Question, Round
+from storage.repository import open_store
+from tests.fakes.scripted_machinery import ScriptedMachinery
+
+GOOD = {"question": "What is 1 + 1?", "answer": "2", "answer_kind": "number"}
+
+
+@pytest.fixture
+def command(
+    home: Path, machinery: ScriptedMachinery, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """`regenesis ...` in this process: exit code, standard output, standard error."""
+    from prefect.settings import PREFECT_API_URL
+
+    monkeypatch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["regenesis", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        shown = capsys.readouterr()
+        return int(end.value.code or 0), shown.out, shown.err
+
+    return run
+
+
+def rows(tmp_path: Path, *questions: dict[str, Any], name: str = "q.jsonl") -> str:
+    file = tmp_path / name
+    file.write_text("".join(json.dumps(row) + "\n" for row in questions), "utf-8")
+    return str(file)
+
+
+def wrong_files(tmp_path: Path) -> dict[str, tuple[list[str], str]]:
+    """Case -> arguments of `ingest`, and what the line must say."""
+    return {
+        "missing file": ([str(tmp_path / "none.jsonl")], "none.jsonl"),
+        "wrong column": ([rows(tmp_path, GOOD, name="a.jsonl"), "--map", "question=prompt"], "prompt"),
+        "unknown field": ([rows(tmp_path, GOOD, name="b.jsonl"), "--map", "qestion=question"], "qestion"),
+        "no pair": ([rows(tmp_path, GOOD, name="c.jsonl"), "--map", "question"], "FIELD=COLUMN"),
+        "empty question": ([rows(tmp_path, GOOD, GOOD | {"question": " "}, name="d.jsonl")], "question"),
+        "unknown kind": ([rows(tmp_path, GOOD | {"answer_kind": "poem"}, name="e.jsonl")], "poem"),
+        "duplicates": ([rows(tmp_path, GOOD, GOOD, name="f.jsonl")], "--keep-first"),
+        "not json": ([rows(tmp_path, name="g.jsonl"), "--answer-kind", "number"], "g.jsonl"),
+        "unknown domain": ([rows(tmp_path, GOOD, name="h.jsonl"), "--domain", "elsewhere"], "domain"),
+    }
+
+
+CASES = (
+    "missing file", "wrong column", "unknown field", "no pair", "empty question", "unknown kind", "duplicates",
+    "not json", "unknown domain",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_wrong_question_file_is_refused_whole_with_one_line(
+    case: str, tmp_path: Path, home: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    arguments, said = wrong_files(tmp_path)[case]
+
+    code, out, err = command("ingest", *arguments)
+
+    assert code == 2, err
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1, err
+    assert said in err
+    if (home / "regenesis.duckdb").exists():
+        assert open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(Question) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["round", "--preset", "best"], "preset"),
+        (["round", "--settings", "nowhere.toml"], "nowhere.toml"),
+        (["round", "--train-questions", "-4"], "train"),
+        (["round", "--question-set", "unheard_of"], "unheard_of"),
+        (["train"], "regenesis round"),
+        (["report"], "regenesis round"),
+        (["sql", "SELECT 1"], "regenesis"),
+        (["lineage", "abcd1234"], "regenesis round"),
+        (["nonsense"], "nonsense"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_wrong_command_is_refused_with_one_line(
+    arguments: list[str], said: str, home: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, _, err = command(*arguments)
+
+    lines = [line for line in err.strip().splitlines() if line != "Starting ..."]
+    assert code == 2, err
+    assert len(lines) == 1, err
+    assert said in lines[0]
+
+
+def test_an_unknown_setting_is_named(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    file = tmp_path / "wrong.toml"
+    file.write_text("[synthesis]\nchainz = 3\n", "utf-8")
+
+    code, _, err = command("round", "--settings", str(file))
+
+    assert (code, len(err.strip().splitlines())) == (2, 1)
+    assert "synthesis.chainz" in err
+
+
+def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    (tmp_path / "file").write_text("", "utf-8")
+
+    code, _, err = command("round", "--home", str(tmp_path / "file" / "home"))
+
+    assert (code, len(err.strip().splitlines())) == (2, 1)
+    assert "REGENESIS_HOME" in err
+
+
+def test_a_database_of_a_newer_version_is_left_alone(home: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    home.mkdir()
+    file = home / "regenesis.duckdb"
+    open_store(f"duckdb:///{file}")
+    with duckdb.connect(str(file)) as connection:
+        connection.execute("UPDATE schema_migrations SET version = 9999")
+    before = file.read_bytes()
+
+    code, _, err = command("round")
+
+    assert (code, len(err.strip().splitlines())) == (2, 1), err
+    assert "newer" in err
+    assert file.read_bytes() == before
+
+
+def test_a_port_in_use_is_named(prepared_model: Any, home: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+
+        code, _, err = command("serve", "--port", port, "--model", str(prepared_model.folder))
+
+    assert code == 2
+    assert f"Port {port}" in err.splitlines()[-1]
+
+
+def test_too_little_memory_for_the_model_is_said_before_anything_starts(
+    prepared_model: Any, home: Path, command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tasks.engines import server
+    from tasks.engines.hardware import find_hardware
+
+    small = replace(find_hardware(), memory_bytes=2**28, available_bytes=2**27)
+    monkeypatch.setattr(server, "find_hardware", lambda: small)
+
+    code, _, err = command("serve", "--port", "0", "--model", str(prepared_model.folder))
+
+    assert code == 2
+    assert "memory" in err.splitlines()[-1]
+
+
+def test_a_second_run_in_the_same_home_is_refused_and_named(
+    home: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    import fcntl
+    import os
+
+    home.mkdir()
+    descriptor = os.open(home / "run.lock", os.O_RDWR | os.O_CREAT)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+    code, _, err = command("round")
+    os.close(descriptor)
+
+    assert (code, len(err.strip().splitlines())) == (2, 1), err
+    assert "--home" in err
+    assert not (home / "regenesis.duckdb").exists()
+
+
+def test_what_a_failed_ingest_left_does_not_count_as_a_round(
+    tmp_path: Path, home: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    command("ingest", rows(tmp_path, GOOD, GOOD))
+
+    code, out, _ = command("ingest", rows(tmp_path, GOOD, GOOD | {"question": "What is 0 + 2?"}), "--name", "mine")
+
+    store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+    assert (code, len(store.select(Question)), store.select(Round)) == (0, 2, [])
+    assert "mine: 2 questions" in out

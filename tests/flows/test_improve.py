@@ -1,0 +1,119 @@
+"""A whole round, under a real Prefect server and on a real DuckDB file, with a scripted engine and trainer."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows.improve import improve
+from flows.stages import evaluate, ingest, promote, synthesize, train, verify
+from storage.errors import PermanentError
+from storage.records import (
+    Adapter,
+    Evaluation,
+    Promotion,
+    Question,
+    Round,
+    Selection,
+    TrainingExample,
+    TrainingSet,
+    Verdict,
+)
+from storage.records import Path as RecordedPath
+from storage.repository import Store, open_store
+from tests.fakes.scripted_machinery import ScriptedMachinery
+
+
+def store_of(home: Path) -> Store:
+    return open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+
+
+def test_a_round_trains_examines_and_promotes_a_better_challenger(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    result = improve(settings_toml=small)
+
+    store = store_of(home)
+    [record] = store.select(Round)
+    [promotion] = store.select(Promotion)
+    assert (result.outcome, record.outcome, record.status) == ("promoted", "promoted", "finished")
+    assert promotion.state == "done"
+    assert {row.role for row in store.select(Evaluation)} == {"base", "challenger"}
+    assert {row.part for row in store.select(Evaluation)} == {"gate", "final"}
+    paths = store.select(RecordedPath)
+    assert len(store.select(Verdict)) == len(paths) == len(store.select(Selection))
+    assert store.select(TrainingSet)[0].examples == len(store.select(TrainingExample)) > 0
+    assert Path(str(result.as_json()["report"])).is_file()
+    assert set(json.loads(record.timings)["seconds"]) >= {"start", "synthesis", "training", "evaluation"}
+
+
+def test_the_second_round_has_other_questions_and_the_first_ones_champion(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    improve(settings_toml=small)
+    improve(settings_toml=small)
+
+    store = store_of(home)
+    first, second = store.select(Round, order_by="number")
+    assert second.champion_model_id != first.champion_model_id == first.base_model_id
+    assert {row.role for row in store.select(Evaluation, round_id=second.id)} == {"base", "champion", "challenger"}
+    gates = [{q.text for q in store.select(Question, part="gate", draw=number)} for number in (1, 2)]
+    assert not gates[0] & gates[1]
+
+
+def test_stage_after_stage_gives_what_a_round_gives(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+    ingest(settings_toml=small)
+    synthesize(settings_toml=small)
+    verify(settings_toml=small)
+    train(settings_toml=small)
+    evaluate(settings_toml=small)
+    result = promote(settings_toml=small)
+
+    store = store_of(home)
+    assert result.outcome == "promoted"
+    assert [record.status for record in store.select(Round)] == ["finished"]
+    assert len(store.select(Adapter)) == 1
+
+
+def test_a_finished_stage_is_not_done_again(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+    synthesize(settings_toml=small)
+    train(settings_toml=small)
+    served = len(machinery.served)
+
+    train(settings_toml=small)
+    synthesize(settings_toml=small)
+
+    assert (len(machinery.trained), len(machinery.served)) == (1, served)
+
+
+def test_a_round_whose_paths_are_too_few_to_train_on_ends_as_failed(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    machinery.base_share = 0.0
+
+    with pytest.raises(PermanentError, match="Training needs at least 4 examples"):
+        improve(settings_toml=small.replace("hinted_chains = 2", "hinted_chains = 0"))
+
+    [record] = store_of(home).select(Round)
+    assert record.status == "failed"
+    assert "Training needs" in record.reason
+
+
+def test_new_abandons_the_unfinished_round(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+    synthesize(settings_toml=small)
+
+    improve(settings_toml=small, new=True)
+
+    assert [record.status for record in store_of(home).select(Round, order_by="number")] == ["abandoned", "finished"]
+
+
+def test_an_unfinished_round_goes_on_with_the_settings_it_began_with(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    synthesize(settings_toml=small)
+
+    improve(settings_toml=small, seed=99, chains=1)
+
+    [record] = store_of(home).select(Round)
+    assert record.seed == 1
+    assert record.status == "finished"

@@ -1,0 +1,88 @@
+"""kill -9 at random moments: no committed row is lost, none doubled, nothing is left running, the round completes."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from storage.maintenance import check_store
+from storage.records import Adapter, Answer, Promotion, Round, Verdict
+from storage.records import Path as RecordedPath
+from storage.repository import open_store
+
+KILLS = 10
+SLOWLY = json.dumps({"delay": 0.02})
+
+
+def start(home: Path, settings: Path) -> "subprocess.Popen[str]":
+    from prefect.settings import PREFECT_API_URL
+
+    environment = os.environ | {
+        "REGENESIS_HOME": str(home), "SCRIPTED_MACHINERY": SLOWLY, "PREFECT_API_URL": str(PREFECT_API_URL.value()),
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    }  # fmt: skip
+    command = [sys.executable, "-m", "tests.fakes.scripted_machinery", "round", "--settings", str(settings)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    )
+
+
+def finish(process: "subprocess.Popen[str]") -> str:
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, output[-3000:]
+    return output
+
+
+def rows_of(home: Path) -> set[tuple[str, object, str]]:
+    file = home / "regenesis.duckdb"
+    if not file.exists():
+        return set()
+    store = open_store(f"duckdb:///{file}")
+    texts = {(row.table, row.id, row.text) for kind in (RecordedPath, Answer) for row in store.select(kind)}
+    others = {(row.table, row.id, "") for kind in (Verdict, Adapter, Promotion) for row in store.select(kind)}
+    return texts | others
+
+
+def processes_of(home: Path) -> list[str]:
+    found: list[str] = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            if str(home).encode() in (entry / "environ").read_bytes() and entry.name != str(os.getpid()):
+                found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+@pytest.mark.slow
+def test_a_round_that_is_killed_ten_times_completes_and_keeps_every_committed_row(tmp_path: Path, small: str) -> None:
+    settings = tmp_path / "small.toml"
+    settings.write_text(small, "utf-8")
+    began = time.monotonic()
+    finish(start(tmp_path / "measured", settings))
+    whole = time.monotonic() - began
+    home = tmp_path / "killed"
+    moments = random.Random(20261123)
+    seen: set[tuple[str, object, str]] = set()
+
+    for _ in range(KILLS):
+        process = start(home, settings)
+        time.sleep(whole * moments.uniform(0.2, 0.95))
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+        assert seen <= rows_of(home)
+        seen = rows_of(home)
+    last = finish(start(home, settings))
+
+    store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+    assert seen <= rows_of(home), last
+    assert check_store(store, home) == []
+    assert {record.status for record in store.select(Round)} == {"finished"}
+    assert {promotion.state for promotion in store.select(Promotion)} == {"done"}
+    assert processes_of(home) == []

@@ -1,0 +1,102 @@
+"""Verdicts beside verdicts: re-judging, votes, the second judge and people, on a real store."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path as File
+
+import pytest
+
+from storage.errors import InputError
+from storage.records import Path, Question, Verdict
+from storage.repository import Store, open_store
+from tasks import verification
+from tasks.audit import audit_text, audit_verdicts, record_human_verdict
+from tasks.curation import Drawn, read_candidates
+from tasks.settings import VerificationSettings
+from tasks.verification import Judge, verify_paths
+from tasks.voting import calibration, vote_paths
+from tests.storage.examples import NOW, make, uid
+
+TEXTS = ("The answer is 5.", "The answer is 5 or 6.", "The answer is five.", "The answer is 7.", "So 5.")
+
+
+@pytest.fixture
+def store(tmp_path: File) -> Store:
+    store = open_store(f"duckdb:///{tmp_path}/regenesis.duckdb")
+    question = make(Question, "q", answer="5", answer_kind="number", part="train", draw=1)
+    blind = make(Question, "blind", answer="", answer_kind="number", part="train", draw=1)
+    for name, one in (("q", question), ("blind", blind)):
+        store.append([one])
+        store.append([
+            make(Path, f"{name}{i}", question_id=one.id, text=text, draw=1, finish_reason="stop", strategy="regenesis")
+            for i, text in enumerate(TEXTS)
+        ])  # fmt: skip
+    return store
+
+
+def test_every_path_has_one_verdict_a_version_and_a_new_version_judges_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    with Judge() as judge:
+        assert (verify_paths(store, judge, draw=1), verify_paths(store, judge, draw=1)) == (10, 0)
+        monkeypatch.setattr(verification, "VERIFIER_VERSION", "99")
+        assert verify_paths(store, judge) == 10
+
+    assert len(store.select(Verdict, path_id=uid(Path, "q0"))) == 2
+    assert {one.verdict for one in store.select(Verdict, path_id=uid(Path, "q0"))} == {"correct"}
+
+
+def test_questions_without_a_reference_are_put_to_the_vote(store: Store):
+    settings = VerificationSettings(majority_min_paths=3)
+
+    with Judge() as judge:
+        new = vote_paths(store, judge, settings, draw=1)
+        worth = calibration(store, judge, settings, draw=1)
+
+    rows = {one.path_id: one for one in store.select(Verdict, verifier="majority")}
+    assert new == len(rows) == 5
+    assert [rows[uid(Path, f"blind{i}")].verdict for i in range(5)] == [
+        "correct",
+        "wrong",
+        "correct",
+        "wrong",
+        "unjudged",
+    ]
+    assert '"share": 0.66' in rows[uid(Path, "blind0")].details
+    assert (worth.questions, worth.decided, worth.right) == (1, 1, 1)
+
+
+def test_the_second_judge_reads_prone_cases_and_never_decides(store: Store):
+    with Judge() as judge:
+        verify_paths(store, judge, draw=1)
+
+    audit = audit_verdicts(store, draw=1, sample=3, seed=1)
+
+    texts = {case.path.text for case in audit.cases if case.question.answer}
+    assert {"The answer is 5 or 6.", "So 5."} <= texts
+    assert sum(row.cases for row in audit.table) == len(audit.cases)
+    assert "first judge" in audit_text(audit)
+    assert len(store.select(Verdict, verifier="second")) == len(audit.cases)
+    drawn = Drawn(draws=(1,), question_set_ids=(make(Question, "q").question_set_id,), strategy="regenesis")
+    assert {one.verdict.verifier for one in read_candidates(store, drawn) if one.verdict} == {"reference"}
+
+
+def test_a_persons_verdict_is_kept_with_rater_and_time_and_overrides(store: Store):
+    with Judge() as judge:
+        verify_paths(store, judge, draw=1)
+    path = uid(Path, "q0")
+
+    record_human_verdict(store, path, "correct", "zoe", now=NOW)
+    record_human_verdict(store, path, "wrong", "anna", note="lucky guess", now=NOW + timedelta(days=1))
+
+    current = store.query("SELECT verifier, verdict FROM current_verdicts WHERE path_id = ?", [path]).to_pylist()
+    audit = audit_verdicts(store, draw=1, sample=0)
+    assert current == [{"verifier": "human", "verdict": "wrong"}]
+    assert [(one.rater, one.verdict) for one in store.select(Verdict, verifier="human", order_by="created_at")] == [
+        ("zoe", "correct"), ("anna", "wrong"),
+    ]  # fmt: skip
+    assert (audit.human_verdicts, audit.human_agreements) == (1, 0)
+
+
+def test_a_persons_verdict_on_an_unknown_path_says_what_to_do(store: Store):
+    with pytest.raises(InputError, match="regenesis audit"):
+        record_human_verdict(store, uid(Path, "nowhere"), "correct", "anna", now=datetime.now(UTC))

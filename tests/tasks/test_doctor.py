@@ -1,0 +1,57 @@
+"""`regenesis doctor` says what is there, what is missing, and what to type."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from storage.environment import Environment
+from tasks.doctor import diagnose
+from tasks.engines.embedded_model import PreparedModel
+from tasks.engines.hardware import find_hardware
+from tasks.engines.lora_support import supports_lora
+from tasks.settings import ModelSettings, Settings
+
+
+def test_a_machine_without_the_fast_libraries_is_told_what_to_type(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = replace(find_hardware(), tcmalloc=None, openmp=None, gpus=())
+    monkeypatch.setattr("tasks.doctor.find_hardware", lambda: bare)
+
+    findings = {finding.name: finding for finding in diagnose(environment, Settings())}
+
+    assert findings["tcmalloc"].status == "missing"
+    assert "apt-get install libtcmalloc-minimal4" in str(findings["tcmalloc"])
+    assert not findings["tcmalloc"].blocks
+
+
+def test_a_prepared_model_is_described(environment: Environment, prepared_model: PreparedModel) -> None:
+    settings = Settings(model=ModelSettings(name=str(prepared_model.folder)))
+
+    found = {finding.name: finding for finding in diagnose(environment, settings)}
+
+    assert "<|im_end|>" in found["Chat template"].found
+    assert {found[name].status for name in ("Model", "Model licence", "LoRA", "Stop tokens")} == {"ok"}
+
+
+def test_a_model_without_a_chat_template_blocks(environment: Environment, model_folder: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "base-model"
+    folder.mkdir()
+    for name in ("config.json", "tokenizer.json", "model.safetensors"):
+        (folder / name).symlink_to(model_folder / name)
+
+    findings = diagnose(environment, Settings(model=ModelSettings(name=str(folder))))
+
+    assert any(finding.blocks and "instruct model" in finding.found for finding in findings)
+
+
+def test_lora_support_is_read_from_vllm_itself() -> None:
+    assert supports_lora(["LlamaForCausalLM"])
+    assert supports_lora(["Qwen3ForCausalLM"])
+    assert supports_lora(["NoSuchModel"]) is False
+
+
+def test_findings_are_plain_enough_for_json(environment: Environment) -> None:
+    assert json.dumps([vars(finding) for finding in diagnose(environment, Settings())])

@@ -1,0 +1,34 @@
+"""The light base: what reads and shows loads no torch, vLLM, Prefect, MLflow or transformers."""
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("torch", "vllm", "transformers", "trl", "peft", "prefect", "mlflow", "aiohttp", "scipy", "reasoning_gym")
+LIGHT_MODULES = (
+    "flows.cli", "flows.cli_read", "flows.cli_storage", "storage.repository", "storage.sandbox", "storage.lineage",
+    "tasks.reporting", "tasks.settings",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("module", LIGHT_MODULES)
+def test_a_module_that_reads_and_shows_loads_nothing_heavy(module: str) -> None:
+    program = f"import sys, {module}; print(*(name for name in {HEAVY!r} if name in sys.modules))"
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stdout.split() == []
+
+
+def test_help_does_not_load_the_settings() -> None:
+    program = (
+        "import sys; sys.argv = ['regenesis', '--help']\nimport flows.cli\n"
+        "try:\n    flows.cli.main()\nexcept SystemExit: pass\n"
+        "print(*(name for name in ('pydantic', 'duckdb', 'pyarrow') if name in sys.modules), file=sys.stderr)"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+
+    assert done.stderr.split() == []
+    assert "round" in done.stdout
