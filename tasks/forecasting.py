@@ -90,9 +90,7 @@ def known_rates(measured: float, hardware: Hardware) -> Rates:
         assumed.append(f"generation at {generation:,.0f} tokens/s (given, not measured)")
     if not hardware.training_tokens_per_second:
         assumed.append(f"training at {generation * TRAINING_TO_GENERATION:,.0f} tokens/s (0.8 of generation)")
-    return Rates(
-        generation, hardware.training_tokens_per_second or generation * TRAINING_TO_GENERATION, tuple(assumed)
-    )
+    return Rates(generation, hardware.training_tokens_per_second or generation * TRAINING_TO_GENERATION, tuple(assumed))
 
 
 def question_costs(store: "Store", questions: Sequence[Question], model_id: UUID, draw: int) -> list[QuestionCost]:

@@ -345,8 +345,6 @@ def test_progress_counts_up_to_the_report(store: Store) -> None:
     assert seen[-1].accepted == report.accepted
 
 
-
-
 def test_questions_are_read_from_their_iterator_only_as_they_are_needed(store: Store) -> None:
     read = 0
 
