@@ -1,7 +1,7 @@
 # One command each. `make round` and `make test` need nothing but Python 3.11 or 3.12 and a C compiler.
 PART ?=
 BENCH ?= round
-.PHONY: setup round test soak check up bench
+.PHONY: setup round test soak check bench
 
 setup: .venv/.made
 
@@ -24,9 +24,6 @@ check: setup
 	@.venv/bin/pyright
 	@.venv/bin/lint-imports
 	@.venv/bin/python .ci/audit.py
-
-up: setup
-	@.venv/bin/regenesis up
 
 bench: setup
 	@.venv/bin/python benchmarks/$(BENCH).py
