@@ -134,7 +134,6 @@ def select_control(work: Workplace, wanted: int) -> None:
     from tasks.curation import select_examples
     from tasks.guidelines import builtin_guidelines
     from tasks.synthesis import synthesize_paths
-    from tasks.verification import Judge
 
     questions = work.questions("train")
     chains = math.ceil(1.3 * wanted / len(questions))
@@ -143,16 +142,16 @@ def select_control(work: Workplace, wanted: int) -> None:
         synthesis={"strategy": "direct", "adaptive": False, "chains_per_question": chains, "hinted_retry": False},
         selection={"accept": "any", "keep_per_question": chains},
     )
-    with Judge(direct.verification) as judge:
-        work.ask(
-            work.base.record,
-            lambda engine: synthesize_paths(
-                work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
-                guidelines=builtin_guidelines(), prompts=work.prompts, settings=direct, round=work.round,
-                draw=work.round.number,
-            ),
-            "synthesis",
-        )  # fmt: skip
+    work.ask(
+        work.base.record,
+        "Writing direct paths for the control",
+        lambda engine, judge: synthesize_paths(
+            work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
+            guidelines=builtin_guidelines(), prompts=work.prompts, settings=direct, round=work.round,
+            draw=work.round.number,
+        ),
+        "synthesis",
+    )  # fmt: skip
     select_examples(
         work.store, round=work.round, question_set_ids=[found.id for found in work.question_sets("in_domain")],
         settings=direct, prompts=work.prompts, method="random", strategy="direct", count=wanted,
@@ -174,18 +173,17 @@ def trained(work: Workplace, training_set: TrainingSet) -> Adapter:
 def answer_gate(work: Workplace, model: Model) -> None:
     """The control answers the round's gate questions."""
     from tasks.evaluation import evaluate_model
-    from tasks.verification import Judge
 
-    with Judge(work.settings.verification) as judge:
-        work.ask(
-            model,
-            lambda engine: evaluate_model(
-                work.store, engine, work.renderer, judge, model=model, questions=work.questions("gate"),
-                prompts=work.prompts, settings=work.settings, round=work.round, role="control",
-                draw=work.round.number,
-            ),
-            "evaluation",
-        )  # fmt: skip
+    work.ask(
+        model,
+        "The control answers the gate questions",
+        lambda engine, judge: evaluate_model(
+            work.store, engine, work.renderer, judge, model=model, questions=work.questions("gate"),
+            prompts=work.prompts, settings=work.settings, round=work.round, role="control",
+            draw=work.round.number,
+        ),
+        "evaluation",
+    )  # fmt: skip
 
 
 def read_result(seed: int) -> tuple[SeedResult, list[list[float]]]:

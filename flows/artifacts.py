@@ -1,17 +1,75 @@
-"""What Prefect's UI shows of a round while it runs and after: progress, tables, the report's link.
+"""What Prefect's UI shows of a round while it runs and after: progress, the table of results, the report's link.
 
-Outside a flow run nothing is written. Model text is never put in.
+Model text is never put in.
 """
 
+import contextvars
 import json
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 if TYPE_CHECKING:
     from flows.progress import Watcher
     from flows.workplace import Workplace
     from tasks.synthesis_account import SynthesisProgress, SynthesisReport
+
+PROGRESS_SECONDS, CLOSE_SECONDS = 5.0, 10.0
+
+
+class ProgressInPrefect:
+    """A watcher that tells another one, and keeps one progress artifact a step.
+
+    It posts from a thread of its own: steps report from within their event loop, and what the UI shows must not
+    slow them, nor a Prefect server that is away for a moment end them.
+    """
+
+    def __init__(self, watcher: "Watcher") -> None:
+        self._watcher = watcher
+        self._title = ""
+        self._news: dict[str, tuple[float, str]] = {}
+        self._artifacts: dict[str, UUID] = {}
+        self._closed = threading.Event()
+        context = contextvars.copy_context()  # which flow run the artifacts belong to
+        self._thread = threading.Thread(target=lambda: context.run(self._post), name="progress", daemon=True)
+        self._thread.start()
+
+    def say(self, line: str) -> None:
+        self._watcher.say(line)
+
+    def step(self, title: str) -> None:
+        self._title = title
+        self._watcher.step(title)
+
+    def update(self, done: int, total: int, note: str = "", seconds_left: float | None = None) -> None:
+        self._watcher.update(done, total, note, seconds_left)
+        if total:
+            self._news[self._title] = (100.0 * done / total, f"{self._title}: {done} of {total} · {note}")
+
+    def close(self) -> None:
+        """What is new is posted; the other watcher is closed by whoever made it."""
+        self._closed.set()
+        self._thread.join(timeout=CLOSE_SECONDS)
+
+    def _post(self) -> None:
+        ended = False
+        while not ended:
+            ended = self._closed.wait(PROGRESS_SECONDS)
+            for title in list(self._news):
+                with suppress(Exception):
+                    self._post_one(title, *self._news.pop(title))
+
+    def _post_one(self, title: str, percent: float, description: str) -> None:
+        from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+        if title in self._artifacts:
+            update_progress_artifact(self._artifacts[title], percent, description)
+        else:
+            made = create_progress_artifact(percent, key="progress", description=description)
+            self._artifacts[title] = cast("UUID", made)  # a coroutine only within an event loop
 
 
 def synthesis_progress(watcher: "Watcher") -> "Callable[[SynthesisProgress], None]":
@@ -19,8 +77,8 @@ def synthesis_progress(watcher: "Watcher") -> "Callable[[SynthesisProgress], Non
 
     def show(now: "SynthesisProgress") -> None:
         note = f"{now.accepted} accepted of {now.paths} paths · {now.tokens_per_second:.0f} tokens/s"
-        if now.failed:
-            note += f" · {now.failed} failed"
+        note += f" · {now.empty} without text" if now.empty else ""
+        note += f" · {now.failed} failed" if now.failed else ""
         watcher.update(now.questions_done, now.questions_total or 0, note, now.seconds_left)
 
     return show
@@ -33,6 +91,20 @@ def training_progress(watcher: "Watcher") -> Callable[[int, int, float], None]:
         watcher.update(step, steps, f"loss {loss:.3f}")
 
     return show
+
+
+def tabulate_results(work: "Workplace") -> None:
+    """Accuracy of each model on each set, as a table, and the gate's reasons."""
+    from prefect.artifacts import create_table_artifact
+
+    from tasks.reporting import accuracy_rows
+    from tasks.rounds import promotion_of
+
+    decided = promotion_of(work.store, work.round)
+    create_table_artifact(
+        accuracy_rows(work.store, work.round), key="accuracy",
+        description=f"Round {work.round.number}: {decided.reasons if decided else work.round.status}",
+    )  # fmt: skip
 
 
 def link_report(work: "Workplace", path: Path) -> None:

@@ -89,22 +89,20 @@ def synthesize_paths(work: Workplace) -> None:
     """Reasoning paths through guidelines, adapted guidelines and structures, each with its verdict."""
     from tasks.guidelines import builtin_guidelines
     from tasks.synthesis import synthesize_paths as synthesize
-    from tasks.verification import Judge
 
     if facts.training_set_of(work) is not None:
         return
     questions = work.questions("train")
-    with Judge(work.settings.verification) as judge:
-        report = work.ask(
-            work.base.record,
-            "Writing reasoning paths",
-            lambda engine: synthesize(
-                work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
-                guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
-                draw=work.round.number, on_progress=artifacts.synthesis_progress(work.watcher),
-            ),
-            "synthesis",
-        )  # fmt: skip
+    report = work.ask(
+        work.base.record,
+        "Writing reasoning paths",
+        lambda engine, judge: synthesize(
+            work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
+            guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
+            draw=work.round.number, on_progress=artifacts.synthesis_progress(work.watcher),
+        ),
+        "synthesis",
+    )  # fmt: skip
     artifacts.note_synthesis(work, report)
     work.keep_timings()
 
@@ -156,22 +154,20 @@ def train_adapter(work: Workplace) -> None:
 def evaluate(work: Workplace, role: str) -> None:
     """Base, champion or challenger answers the gate and final questions."""
     from tasks.evaluation import evaluate_model
-    from tasks.verification import Judge
 
     model = facts.model_in(work, role)
     questions = work.questions("gate", "final")
     if facts.is_evaluated(work, model, questions):
         return
-    with Judge(work.settings.verification) as judge:
-        work.ask(
-            model,
-            f"{role.capitalize()} answers {len(questions)} held-out questions",
-            lambda engine: evaluate_model(
-                work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=work.prompts,
-                settings=work.settings, round=work.round, role=role, draw=work.round.number,
-            ),
-            "evaluation",
-        )  # fmt: skip
+    work.ask(
+        model,
+        f"{role.capitalize()} answers {len(questions)} held-out questions",
+        lambda engine, judge: evaluate_model(
+            work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=work.prompts,
+            settings=work.settings, round=work.round, role=role, draw=work.round.number,
+        ),
+        "evaluation",
+    )  # fmt: skip
     work.keep_timings()
 
 
@@ -203,6 +199,7 @@ def report(work: Workplace) -> Result:
     work.tracking.finish_round(over, artifacts.figures_of(work), [path])
     work.round = rounds.finish_round(work.store, work.round)
     work.store.refresh_reader()
+    artifacts.tabulate_results(work)
     artifacts.link_report(work, path)
     outcome = work.round.outcome
     decided = rounds.promotion_of(work.store, work.round)
@@ -236,22 +233,20 @@ def forecast(work: Workplace, rate: float) -> Result:
     """What the round at hand will take; the probe's paths are the round's own."""
     from tasks.forecasting import Hardware, forecast_round
     from tasks.guidelines import builtin_guidelines
-    from tasks.verification import Judge
 
     questions, base = work.questions("train"), work.base.record
     answers = 2 * len(work.questions("gate", "final"))
-    with Judge(work.settings.verification) as judge:
-        found = work.ask(
-            base,
-            "Probing",
-            lambda engine: forecast_round(
-                work.store, engine, work.renderer, judge, model=base, questions=questions,
-                guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
-                draw=work.round.number, evaluation_answers=answers,
-                hardware=Hardware(tokens_per_second=rate or None),
-            ),
-            "synthesis",
-        )  # fmt: skip
+    found = work.ask(
+        base,
+        "Probing",
+        lambda engine, judge: forecast_round(
+            work.store, engine, work.renderer, judge, model=base, questions=questions,
+            guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
+            draw=work.round.number, evaluation_answers=answers,
+            hardware=Hardware(tokens_per_second=rate or None),
+        ),
+        "synthesis",
+    )  # fmt: skip
     return Result("forecast", "\n".join(found.lines()), asdict(found))
 
 

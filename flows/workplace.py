@@ -5,11 +5,13 @@ Opened once a flow. A server is started when a model is first asked, and changed
 
 import fcntl
 import os
+import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
+from flows.artifacts import ProgressInPrefect
 from flows.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
 from storage.errors import InputError, PermanentError
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from tasks.engines.embedded_model import PreparedModel
     from tasks.engines.engine import Engine
     from tasks.synthesis_chain import Renders
+    from tasks.verification import Judge
 
 T = TypeVar("T")
 MACHINERY: list[Machinery] = [LocalMachinery()]  # tests put another one here
@@ -93,12 +96,25 @@ class Workplace:
         names = self.settings.questions.in_domain if domain == "in_domain" else self.settings.questions.out_of_domain
         return [set_named(self.store, name, domain) for name in names]  # pyright: ignore[reportArgumentType]
 
-    def ask(self, model: Model, title: str, ask: "Callable[[Engine], T]", phase: str) -> T:
-        """What `ask` gives with an engine that answers as `model`; its time counts as `phase`."""
+    def ask(self, model: Model, title: str, ask: "Callable[[Engine, Judge], T]", phase: str) -> T:
+        """What `ask` gives with a judge and an engine that answers as `model`; its time counts as `phase`.
+
+        But for the CPU that this process takes beside the engine: what it takes from the engine's cores is storage,
+        verification or orchestration.
+        """
+        from tasks.verification import Judge
+
         served = self._serve(model)
         self.watcher.step(title)
-        with self.timings.phase(phase):
-            return ask(served.engine())
+        with Judge(self.settings.verification) as judge, self.timings.phase(phase):
+            all_before, storage_before = time.process_time(), self.store.cpu_seconds
+            result = ask(served.engine(), judge)
+            whole, storage = time.process_time() - all_before, self.store.cpu_seconds - storage_before
+        cores = os.cpu_count() or 1
+        self.timings.move(storage / cores, phase, "storage")
+        self.timings.move(judge.cpu_seconds / cores, phase, "verification")
+        self.timings.move((whole - storage - judge.cpu_seconds) / cores, phase, "orchestration")
+        return result
 
     def release_server(self) -> None:
         """End the server, so that its memory is free."""
@@ -127,7 +143,10 @@ class Workplace:
             self.release_server()
             self.watcher.step(f"Starting a server for {model.name}")
             served = self.machinery.serve(model, self.base, adapter, self.settings, self.environment, self.round.number)
-        self._served = served
+            self._served = served
+            if "raw_tokens_per_second" not in self.timings.figures:
+                self.watcher.step("Measuring the engine")
+                self.timings.add(raw_tokens_per_second=round(served.raw_tokens_per_second(), 1))
         self.timings.add(engine_starts=1, engine_start_seconds=round(served.start_seconds, 1))
         return served
 
@@ -137,8 +156,7 @@ def open_workplace(settings: Settings) -> Generator[Workplace]:
     """A workplace that nobody else holds; its server ends with the block."""
     environment = read_environment()
     make_home(environment)
-    watcher = WATCHER[0] if WATCHER else choose_watcher()
-    with only_one(environment):
+    with only_one(environment), closing(ProgressInPrefect(WATCHER[0] if WATCHER else choose_watcher())) as watcher:
         work = Workplace(environment, settings, watcher)
         try:
             yield work

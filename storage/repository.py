@@ -4,6 +4,7 @@
 """
 
 import re
+import time
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,8 @@ class Store:
 
     def __init__(self, url: str, file: DatabaseFile) -> None:
         self.url = url
+        self.cpu_seconds = 0.0
+        """What this process's threads have spent between opening and closing the file."""
         self._file = file
         self._spool = Spool(file.aside)
 
@@ -137,7 +140,7 @@ class Store:
 
     @contextmanager
     def _writing(self) -> Generator[duckdb.DuckDBPyConnection]:
-        with self._file.writing() as connection:
+        with self._metered(), self._file.writing() as connection:
             if self._spool.names():
                 merge(connection, self._spool)
                 forget_snapshots(self._spool.folder)
@@ -146,9 +149,17 @@ class Store:
     @contextmanager
     def reading(self) -> Generator[duckdb.DuckDBPyConnection]:
         """A connection that sees store and spool, for several queries of one moment; for modules of this folder."""
-        with self._file.reading() as connection:
+        with self._metered(), self._file.reading() as connection:
             lay_over(connection, self._spool)
             yield connection
+
+    @contextmanager
+    def _metered(self) -> Generator[None]:
+        began = time.thread_time()
+        try:
+            yield
+        finally:
+            self.cpu_seconds += time.thread_time() - began
 
     def _spooled(self, tables: dict[str, ArrowTable]) -> int:
         """Acknowledge a batch by the spool; how many rows are new is read from store and spool."""

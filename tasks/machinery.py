@@ -44,6 +44,10 @@ class ServedModel(Protocol):
         """A new client, which is an async context manager that the steps enter."""
         ...
 
+    def raw_tokens_per_second(self) -> float:
+        """Its own rate with nothing beside it, measured now; 0 where that cannot be known."""
+        ...
+
     def close(self) -> None:
         """End it."""
         ...
@@ -119,6 +123,9 @@ class GivenEndpoints:
     def change_to(self, model: Model, adapter: Adapter | None) -> bool:
         return False
 
+    def raw_tokens_per_second(self) -> float:
+        return 0.0  # others use them too
+
     def engine(self) -> "Engine":
         from tasks.engines.client import OpenAIEngine
 
@@ -166,6 +173,9 @@ class OwnServer:
             return False
         self._model = model
         return True
+
+    def raw_tokens_per_second(self) -> float:
+        return self._server.raw_tokens_per_second()
 
     def engine(self) -> "Engine":
         return self._server.engine(

@@ -269,6 +269,14 @@ FROM rounds, json_each(rounds.timings, '$.seconds') WHERE rounds.id = '{round.id
             chapter="Time and rates",
         ),
         Figure(
+            name="cost",
+            title="The round against its engine's raw rate",
+            note="Generation alone would take the generated tokens at the raw rate: one full batch, nothing beside it. "
+            "times_the_least is the time without engine starts over generation and training alone.",
+            sql=cost_sql(round),
+            shape="cards",
+        ),
+        Figure(
             name="rates",
             title="Tokens, rates and totals",
             note="As the round noted them; raw_tokens_per_second is the engine's own rate.",
@@ -284,6 +292,28 @@ ORDER BY figure""",
 FROM failed_requests WHERE round_id = '{round.id}' GROUP BY stage, reason ORDER BY requests DESC, stage, reason""",
         ),
     ]
+
+
+def cost_sql(round: Round) -> str:
+    """One row: the round's time against what its tokens and training take alone; none without a raw rate."""
+    return f"""WITH generated AS (
+    SELECT completion_tokens, round_id FROM adapted_guidelines
+    UNION ALL SELECT completion_tokens, round_id FROM structures
+    UNION ALL SELECT completion_tokens, round_id FROM paths
+    UNION ALL SELECT completion_tokens, round_id FROM answers
+), noted AS (
+    SELECT json_extract(timings, '$.raw_tokens_per_second')::DOUBLE AS raw_tokens_per_second,
+        (SELECT sum(completion_tokens)::BIGINT FROM generated WHERE round_id = '{round.id}') AS generated_tokens,
+        json_extract(timings, '$.seconds.training')::DOUBLE AS training_seconds,
+        json_extract(timings, '$.engine_starts')::INTEGER AS engine_starts,
+        json_extract(timings, '$.engine_start_seconds')::DOUBLE AS engine_start_seconds,
+        json_extract(timings, '$.total_seconds')::DOUBLE AS total_seconds
+    FROM rounds WHERE id = '{round.id}'
+), alone AS (
+    SELECT *, generated_tokens / nullif(raw_tokens_per_second, 0) AS generation_seconds_alone FROM noted
+)
+SELECT *, (total_seconds - engine_start_seconds) / (generation_seconds_alone + training_seconds) AS times_the_least
+FROM alone WHERE raw_tokens_per_second > 0"""
 
 
 def _quoted(text: str) -> str:

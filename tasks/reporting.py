@@ -56,6 +56,22 @@ def shown(value: object) -> str:
     return str(value)
 
 
+def accuracy_rows(store: "Store", round: Round) -> list[dict[str, object]]:
+    """One row a set, part and model: questions, strict and lenient accuracy with their intervals."""
+    rows = store.select(Evaluation, round_id=round.id, order_by="part desc, domain, question_set_id, role")
+    sets = {one.id: one.name for one in store.select(QuestionSet, id=list({row.question_set_id for row in rows}))}
+    return [
+        {
+            "part": row.part, "domain": row.domain, "question set": sets[row.question_set_id], "model": row.role,
+            "questions": row.questions, "strict": f"{row.strict_correct / row.questions:.1%}",
+            "strict interval": f"{row.strict_low:.1%} to {row.strict_high:.1%}",
+            "lenient": f"{row.lenient_correct / row.questions:.1%}",
+            "lenient interval": f"{row.lenient_low:.1%} to {row.lenient_high:.1%}",
+        }
+        for row in rows
+    ]  # fmt: skip
+
+
 def round_table(store: "Store", round: Round) -> str:
     """Before and after for each set, for a terminal: strict and lenient accuracy on the gate part."""
     rows = store.select(Evaluation, round_id=round.id, part="gate")

@@ -41,7 +41,7 @@ class Timings:
             self._running.pop()
 
     def move(self, seconds: float, source: str, target: str) -> None:
-        """Seconds that a step measured inside `source` and that belong to `target`."""
+        """Seconds that were measured inside `source` and belong to `target`."""
         moved = min(max(seconds, 0.0), self.seconds.get(source, 0.0))
         self.seconds[source] = self.seconds.get(source, 0.0) - moved
         self.seconds[target] = self.seconds.get(target, 0.0) + moved

@@ -20,6 +20,7 @@ class SynthesisProgress:
     accepted: int
     hinted_accepted: int
     failed: int
+    empty: int  # chains whose model had nothing to say at a stage; not among the failed
     tokens: int
     tokens_per_second: float  # over the last half minute at most
     chains_in_flight: int
@@ -91,6 +92,13 @@ class Account:
     def ended(self) -> int:
         """Chains that ended in a path or a failure."""
         return sum(self.fates[fate] for fate in ENDED)
+
+    def share_done(self, questions_total: int) -> float:
+        """Share of all candidates, those of questions not yet begun included, that have met their fate; 0 to 1."""
+        if not self.questions:
+            return 0.0
+        expected = self.candidates * max(1.0, questions_total / self.questions)
+        return min(1.0, sum(self.fates.values()) / expected) if expected else 1.0
 
     def report(self, *, draw: int, rows: int, seconds: float, stopped_by: str) -> SynthesisReport:
         """The account, closed: planned chains that no fate was noted for were stopped."""

@@ -266,6 +266,7 @@ class Scheduler:
         self._rates.append((seconds, account.tokens))
         before, tokens = self._rates[0]
         total, done = self._run.questions_total, account.questions_done
+        share = account.share_done(total) if total else 0.0
         self._run.on_progress(
             SynthesisProgress(
                 questions_done=done,
@@ -273,11 +274,12 @@ class Scheduler:
                 paths=account.ended - account.fates["failed"],
                 accepted=account.accepted,
                 hinted_accepted=account.hinted_accepted,
-                failed=account.fates["failed"],
+                failed=account.fates["failed"] - account.reasons["empty_text"],
+                empty=account.reasons["empty_text"],
                 tokens=account.tokens,
                 tokens_per_second=(account.tokens - tokens) / max(seconds - before, 1e-9) if seconds > before else 0.0,
                 chains_in_flight=len(self._tasks),
                 seconds=seconds,
-                seconds_left=seconds * (total - done) / done if total is not None and done else None,
+                seconds_left=seconds * (1 - share) / share if share else None,
             )
         )

@@ -6,6 +6,7 @@ It stores one verdict a path and verifier version, and never generates.
 import asyncio
 import json
 import multiprocessing
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from datetime import UTC, datetime
@@ -46,6 +47,8 @@ class Judge:
     def __init__(self, settings: VerificationSettings | None = None) -> None:
         self._settings = settings or VerificationSettings()
         self._pool: _Pool | None = None
+        self.cpu_seconds = 0.0
+        """What `judge_one` has spent in this process; what workers spend is theirs."""
 
     def __enter__(self) -> Self:
         return self
@@ -66,7 +69,9 @@ class Judge:
 
     async def judge_one(self, case: Case) -> Judgement:
         """The judgement of one case, without blocking the event loop."""
+        began = time.thread_time()
         quick = judged_quickly(case)
+        self.cpu_seconds += time.thread_time() - began
         if isinstance(quick, Judgement):
             return quick
         future = self._compare(quick.undecided)

@@ -69,6 +69,22 @@ class Server:
             timeout_seconds=timeout_seconds, start_in_flight=waiting, most_in_flight=waiting, alive=self.is_alive,
         )  # fmt: skip
 
+    def raw_tokens_per_second(self) -> float:
+        """What it generates when as many requests as it takes at once are sent as one batch, nothing beside it.
+
+        Prompts of 96 ids and 28 greedy tokens each, which is the mix of a default round (3.4 to 1): on a CPU the
+        prompts cost as much as the tokens. None is repeated, none ends early; about 7 s at 500 tokens a second.
+        """
+        low, count, length, new = 1000, self.sequences, 96, 28  # ids of ordinary tokens in any vocabulary
+        prompts = [[low + (one * length + place) % 8000 for place in range(length)] for one in range(count)]
+        body = {"model": self.model_name, "prompt": prompts, "max_tokens": new, "temperature": 0, "ignore_eos": True}
+        began = time.monotonic()
+        status, text = self._post("/v1/completions", body)
+        seconds = time.monotonic() - began
+        if status != 200:
+            raise PermanentError(f"vLLM must complete a batch of prompts; it says {status} {text[:300]!r}.")
+        return int(json.loads(text)["usage"]["completion_tokens"]) / seconds
+
     def load_adapter(self, name: str, folder: Path) -> str:
         """Serve a LoRA adapter; returns the model name to ask for. Its digest is part of that name.
 

@@ -86,6 +86,9 @@ class ScriptedServer:
         self._machinery.served.append(model.name)
         return True
 
+    def raw_tokens_per_second(self) -> float:
+        return 0.0
+
     def engine(self) -> ScriptedEngine:
         machinery = self._machinery
         share = machinery.base_share if self._model.adapter_id is None else machinery.trained_share

@@ -117,3 +117,21 @@ def test_an_unfinished_round_goes_on_with_the_settings_it_began_with(
     [record] = store_of(home).select(Round)
     assert record.seed == 1
     assert record.status == "finished"
+
+
+def test_prefect_shows_the_progress_and_the_results_of_a_round(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
+
+    result = improve(settings_toml=small)
+
+    wanted = ArtifactFilter(key=ArtifactFilterKey(any_=["progress", "accuracy", "report"]))
+    with get_client(sync_client=True) as client:
+        found = client.read_artifacts(artifact_filter=wanted)
+    newest = {one.key: one for one in sorted(found, key=lambda one: one.created)}
+    assert newest["progress"].data == 100.0
+    assert {row["model"] for row in json.loads(newest["accuracy"].data)} == {"base", "challenger"}
+    assert "Promoted" in newest["accuracy"].description
+    assert str(result.as_json()["report"]) in newest["report"].data

@@ -75,7 +75,11 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Round]:
     """Three rounds; the last one holds hostile texts, a loss curve and timings."""
     store = open_store(f"duckdb:///{tmp_path_factory.mktemp('report') / 'story.duckdb'}")
     store.append(whole_story())
-    timings = {"seconds": {"synthesis": 120.5, "training": 61.0}, "total_seconds": 181.5, "raw_tokens_a_second": 431.2}
+    timings = {
+        "seconds": {"synthesis": 120.5, "training": 61.0},
+        "total_seconds": 181.5,
+        "raw_tokens_per_second": 431.2,
+    }
     last = store.select(Round, id=round_id(3))[0]
     store.update(replace(last, timings=json.dumps(timings), line="it's a line"))
     for path in store.select(RecordedPath, draw=3):
