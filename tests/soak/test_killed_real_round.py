@@ -1,0 +1,80 @@
+"""kill -9 of a round on the real engine at ten random moments: no committed row lost or doubled, nothing left over."""
+
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from storage.maintenance import check_store
+from storage.records import Promotion, Round
+from storage.repository import open_store
+from tests.conftest import shared_home
+from tests.flows.test_killed_round import processes_of, rows_of
+
+KILLS = 10
+SECONDS_TO_KILL = (15.0, 100.0)  # from the command's start: before the first token, up to well into a stage
+LEFTOVER_SECONDS = 10.0
+SMALL = """
+name = "killed"
+[questions]
+train_per_set = 8
+gate_per_set = 16
+final_per_set = 4
+[training]
+min_examples = 1
+checkpoint_steps = 2
+"""
+
+
+def start(home: Path, settings: Path) -> "subprocess.Popen[bytes]":
+    environment = os.environ | {"REGENESIS_HOME": str(home), "REGENESIS_CONFIG": str(settings)}
+    environment.pop("PREFECT_API_URL", None)
+    log = (home.parent / "round.log").open("ab")
+    command = [str(Path(sys.executable).with_name("regenesis")), "round"]
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+
+
+def wait_until_nothing_is_left(home: Path) -> None:
+    deadline = time.monotonic() + LEFTOVER_SECONDS
+    while (left := processes_of(home)) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert left == []
+
+
+@pytest.mark.soak
+def test_a_real_round_that_is_killed_ten_times_completes_and_keeps_every_committed_row(tmp_path: Path) -> None:
+    home, settings = tmp_path / "home", tmp_path / "small.toml"
+    settings.write_text(SMALL, "utf-8")
+    shutil.copytree(shared_home() / "models", home / "models", copy_function=os.link)
+    moments = random.Random(20261125)
+    seen: set[tuple[str, object, str]] = set()
+    kills = 0
+
+    while kills < KILLS:
+        process = start(home, settings)
+        try:
+            process.wait(timeout=moments.uniform(*SECONDS_TO_KILL))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+        wait_until_nothing_is_left(home)
+        rows = rows_of(home)
+        assert seen <= rows
+        print(f"kill {kills}: {len(rows)} rows", file=sys.stderr, flush=True)
+        seen = rows
+    last = start(home, settings)
+    assert last.wait(timeout=1800) == 0, (tmp_path / "round.log").read_text("utf-8")[-3000:]
+
+    store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+    assert seen <= rows_of(home)
+    assert check_store(store, home) == []
+    assert "running" not in {record.status for record in store.select(Round)}
+    assert {promotion.state for promotion in store.select(Promotion)} == {"done"}
+    wait_until_nothing_is_left(home)
