@@ -99,9 +99,25 @@ def judge(
 
 def audit(
     round: Annotated[int, typer.Option(help="Number of the round; 0 for the newest")] = 0,
+    path: Annotated[str, typer.Option(help="Give a verdict of your own on this path: its id, or a beginning")] = "",
+    verdict: Annotated[str, typer.Option(help="correct, wrong or unjudged")] = "",
+    rater: Annotated[str, typer.Option(help="Who says so; it is kept")] = "",
+    because: Annotated[str, typer.Option(help="Why; it is kept")] = "",
 ) -> None:
-    """Print the cases that a second, independent judge reads otherwise."""
-    raise InputError("`regenesis audit` is not there yet.")
+    """Print what a second, independent judge reads otherwise; or overrule both with a verdict of your own."""
+    from storage.records import Round
+    from tasks.audit import audit_text, audit_verdicts, give_verdict
+
+    store = existing_store()
+    if path or verdict or rater:
+        given = give_verdict(store, path, verdict, rater, because)
+        show(vars(given), f"Path {given.path_id} is {given.verdict}, says {given.rater}. Later selections follow it.")
+        return
+    found = store.select(Round, number=round) if round else store.select(Round, order_by="number desc")
+    if not found:
+        raise InputError("The store has no such round. Run: regenesis round")
+    read = audit_verdicts(store, draw=found[0].number, seed=found[0].seed)
+    show({"table": [vars(row) for row in read.table], "cases": len(read.cases)}, audit_text(read))
 
 
 def existing_store() -> "Store":

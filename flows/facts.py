@@ -41,7 +41,8 @@ def count_questions(work: Workplace) -> Result:
 def count_paths(work: Workplace) -> Result:
     """What the round's synthesis has given so far."""
     paths = work.store.select(RecordedPath, draw=work.round.number)
-    verdicts = Counter(verdict.verdict for verdict in work.store.select(Verdict, draw=work.round.number))
+    judged = work.store.select(Verdict, draw=work.round.number, verifier="reference")
+    verdicts = Counter(verdict.verdict for verdict in judged)
     text = f"Round {work.round.number}: {len(paths)} paths, " + ", ".join(f"{n} {v}" for v, n in verdicts.items()) + "."
     return Result("synthesized", text, {"round": work.round.number, "paths": len(paths), "verdicts": dict(verdicts)})
 

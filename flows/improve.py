@@ -44,6 +44,7 @@ def improve(
         steps.begin_round(work, new)
         steps.ingest_questions(work)
         steps.synthesize_paths(work)
+        steps.audit_verdicts(work)
         steps.evaluate(work, "base")
         steps.select_examples(work)
         steps.train_adapter(work)

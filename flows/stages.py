@@ -93,6 +93,7 @@ def synthesize(
         steps.begin_round(work)
         steps.ingest_questions(work)
         steps.synthesize_paths(work)
+        steps.audit_verdicts(work)
         return facts.count_paths(work)
 
 

@@ -107,6 +107,24 @@ def synthesize_paths(work: Workplace) -> None:
     work.keep_timings()
 
 
+@task(name="audit verdicts", **STEP)
+def audit_verdicts(work: Workplace) -> None:
+    """The vote of each question's paths, and a second judge's reading of those that judges differ on."""
+    from tasks.audit import audit_verdicts as audit
+    from tasks.verification import Judge
+    from tasks.voting import vote_paths
+
+    if facts.training_set_of(work) is not None:
+        return
+    work.watcher.step("Reading verdicts again")
+    with work.timings.phase("verification"), Judge(work.settings.verification) as judge:
+        vote_paths(work.store, judge, work.settings.verification, draw=work.round.number)
+        found = audit(work.store, draw=work.round.number, seed=work.settings.seed)
+    work.watcher.say(
+        f"A second judge read {len(found.cases)} paths and differs on {len(found.disagreements)}: regenesis audit"
+    )
+
+
 @task(name="select examples", **STEP)
 def select_examples(work: Workplace) -> None:
     """The training set of the round, with a reason for each path that is not in it."""

@@ -34,7 +34,9 @@ REASONS: dict[str, str] = {
     "over_hinted_share": "Hinted paths would have exceeded their share of the training set.",
     "not_boxed": "The recipe wants the answer boxed, and it is not.",
     "no_numbered_list": "The recipe wants a numbered list, and there is none.",
-    "self_check_failed": "The model's own check did not say yes.",
-    "other_strategy": "The training set takes paths of another strategy.",
-    "unjudged": "It has no verdict yet.",
+    "self_check_no": "The model's own check said no.",
+    "over_count": "The training set was limited to fewer examples; the seed chose others.",
+    "empty_text": "The model wrote nothing.",
+    "mentions_given_answer": "It was shown the answer, and speaks of having been shown it.",
+    "not_judged_yet": "It has no verdict yet.",
 }

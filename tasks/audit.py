@@ -9,10 +9,11 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 from uuid import UUID
 
 from storage.errors import InputError
+from storage.lineage import find_record
 from storage.records import Label, Path, Question, Verdict
 from tasks.rules.second_judge import SECOND_VERSION, Confusion, confusion, second_opinion
 from tasks.verification import verdict_id
@@ -20,6 +21,7 @@ from tasks.verification import verdict_id
 if TYPE_CHECKING:
     from storage.repository import Store
 
+LABELS: tuple[str, ...] = get_args(Label)
 DISAGREEMENT_PRONE = frozenset(
     {
         "ambiguous",
@@ -73,7 +75,7 @@ def audit_verdicts(
     rest = sorted((one for one in verdicts if one.id not in taken), key=lambda one: one.id.bytes)
     chosen = [*prone, *random.Random(seed).sample(rest, min(sample, len(rest)))]
     cases = _cases(store, draw, chosen)
-    store.append([_second_row(case, now()) for case in cases])
+    store.append([_second_row(case, "prone" if case.first.id in taken else "sampled", now()) for case in cases])
     table = confusion([(case.first.verdict, case.second) for case in cases])
     return Audit(cases, table, *_agreement(store, draw, verdicts))
 
@@ -108,6 +110,18 @@ def record_human_verdict(
     )
     store.append([row])
     return row
+
+
+def give_verdict(store: "Store", prefix: str, verdict: str, rater: str, note: str = "") -> Verdict:
+    """A person's verdict as it is typed: the path by its id or a beginning. Raises InputError saying what is off."""
+    if verdict not in LABELS:
+        raise InputError(f"A verdict is {', '.join(LABELS)}; found {verdict!r}. Mend --verdict.")
+    if not prefix.strip():
+        raise InputError("A person's verdict is about a path; found none. Name it: --path ID")
+    found = find_record(store, prefix)
+    if found.table != "paths":
+        raise InputError(f"A person's verdict is about a path; {prefix!r} is in {found.table}. See: regenesis audit")
+    return record_human_verdict(store, found.id, cast("Label", verdict), rater, note=note)
 
 
 def audit_text(audit: Audit, most: int = 20) -> str:
@@ -145,7 +159,7 @@ def _cases(store: "Store", draw: int, chosen: Sequence[Verdict]) -> list[AuditCa
     return cases
 
 
-def _second_row(case: AuditCase, now: datetime) -> Verdict:
+def _second_row(case: AuditCase, chosen: str, now: datetime) -> Verdict:
     return Verdict(
         id=verdict_id(case.path.id, "second", SECOND_VERSION),
         path_id=case.path.id,
@@ -158,7 +172,7 @@ def _second_row(case: AuditCase, now: datetime) -> Verdict:
         lenient_verdict=case.second,
         lenient_extracted=None,
         rater=None,
-        details="{}",
+        details=json.dumps({"chosen": chosen}),
         created_at=now,
     )
 

@@ -32,6 +32,7 @@ def figures_of(round: Round, challenger_id: str, champion_id: str) -> list[Figur
     return [
         *_accuracies(round),
         *_learning(round),
+        *_judges(round),
         *_changed(round, challenger_id, champion_id),
         *_chains(round),
         *_books(round),
@@ -176,6 +177,40 @@ FROM adapters WHERE round_id = '{round.id}' ORDER BY created_at, id, step""",
         ),
         by_round("in_domain", "In-domain accuracy"),
         by_round("out_of_domain", "Out-of-domain accuracy"),
+    ]
+
+
+def _judges(round: Round) -> list[Figure]:
+    return [
+        Figure(
+            name="judge_confusion",
+            title="A second judge",
+            note="Written apart from the first. It reads every case on which judges tend to differ (prone) and a "
+            "random sample of the others; a person decides: regenesis audit.",
+            sql=f"""SELECT chosen, first_verdict, second_verdict, paths, human_correct, human_wrong
+FROM judge_confusion WHERE draw = {round.number} ORDER BY ALL""",
+            chapter="Can the verdicts be trusted",
+        ),
+        Figure(
+            name="judge_rates",
+            title="Estimated error rates of the first judge",
+            note="Over the random sample alone, the second judge taken for the truth, which it is not: an upper bound "
+            "where it errs. A false accept is a path called correct that is not.",
+            sql=f"""SELECT sum(paths) FILTER (first_verdict = 'correct')::BIGINT AS called_correct,
+    sum(paths) FILTER (first_verdict = 'correct' AND second_verdict = 'wrong')::BIGINT AS of_them_second_says_wrong,
+    sum(paths) FILTER (first_verdict = 'wrong')::BIGINT AS called_wrong,
+    sum(paths) FILTER (first_verdict = 'wrong' AND second_verdict = 'correct')::BIGINT AS of_them_second_says_correct
+FROM judge_confusion WHERE draw = {round.number} AND chosen = 'sampled' HAVING count(*) > 0""",
+        ),
+        Figure(
+            name="majority_votes",
+            title="What a majority vote would be worth",
+            note="The vote of each question's free paths held against its reference: how many it decides, and how many "
+            "of those rightly, by the winner's share. Sampling stopped early where it succeeded.",
+            sql=f"""SELECT floor(share * 4) / 4 AS share_from, count(*) AS questions, count(winner) AS decided,
+    count(*) FILTER (winner_is_right) AS right, count(*) FILTER (winner_is_right) / nullif(count(winner), 0) AS accuracy
+FROM majority_votes WHERE draw = {round.number} GROUP BY share_from ORDER BY share_from""",
+        ),
     ]
 
 

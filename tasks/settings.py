@@ -77,7 +77,7 @@ class SynthesisSettings(Frozen):
     window_chains: int = Field(
         default=192, ge=1, description="Chains in flight at most; keeps the server full, memory flat"
     )
-    commit_seconds: float = Field(default=2.0, gt=0, description="Longest time before a micro-batch is committed")
+    commit_seconds: float = Field(default=4.0, gt=0, description="Longest time before a micro-batch is committed")
     commit_rows: int = Field(default=512, ge=1, description="Most rows of a micro-batch")
     prompts: str = Field(
         default="", description="Folder of prompt files that replace the built-in ones; empty for none"

@@ -280,6 +280,6 @@ class Scheduler:
                 tokens_per_second=(account.tokens - tokens) / max(seconds - before, 1e-9) if seconds > before else 0.0,
                 chains_in_flight=len(self._tasks),
                 seconds=seconds,
-                seconds_left=seconds * (1 - share) / share if share else None,
+                seconds_left=seconds * (1 - share) / share if share > 0.05 else None,  # less tells nothing
             )
         )

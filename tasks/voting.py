@@ -1,4 +1,4 @@
-"""The vote step: majority verdicts for questions without a reference, and what the vote is worth where there is one.
+"""The vote step: majority verdicts for all questions; where there is a reference they show what a vote is worth.
 
 Stored paths in, verdicts of verifier `majority` out, with share, margin and entropy in their details.
 """
@@ -6,14 +6,13 @@ Stored paths in, verdicts of verifier `majority` out, with share, margin and ent
 import json
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.records import Path, Question, Verdict
 from tasks.rules.majority import Vote, majority_vote
-from tasks.rules.verdicts import VERIFIER_VERSION, Case
+from tasks.rules.verdicts import VERIFIER_VERSION
 from tasks.settings import VerificationSettings
 from tasks.verification import Judge, verdict_id
 
@@ -21,42 +20,16 @@ if TYPE_CHECKING:
     from storage.repository import Store
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """Questions with a reference: how many the vote decided, how many of those rightly."""
-
-    questions: int
-    decided: int
-    right: int
-
-
 def vote_paths(
-    store: "Store", judge: Judge, settings: VerificationSettings, *, draw: int, all_questions: bool = False,
+    store: "Store", judge: Judge, settings: VerificationSettings, *, draw: int,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:  # fmt: skip
-    """Votes on each question of the draw that has no reference (or on all); says how many verdicts are new."""
+    """Votes on each question of the draw; says how many verdicts are new. Hinted paths do not vote."""
     rows: list[Verdict] = []
     for question, paths in _asked(store, draw):
-        if question.answer.strip() and not all_questions:
-            continue
         vote = _vote(question, paths, judge, settings)
         rows.extend(_record(vote, place, path, now()) for place, path in enumerate(paths))
     return store.append(rows) if rows else 0
-
-
-def calibration(store: "Store", judge: Judge, settings: VerificationSettings, *, draw: int) -> Calibration:
-    """The vote held against the references of the questions that have one; hinted paths do not vote."""
-    questions = decided = right = 0
-    for question, paths in _asked(store, draw):
-        if not question.answer.strip():
-            continue
-        questions += 1
-        vote = _vote(question, paths, judge, settings)
-        if vote.winner is not None:
-            decided += 1
-            case = Case(f"\\boxed{{{vote.winner}}}", question.answer, question.answer_kind, tuple(question.choices))
-            right += judge.judge([case])[0].verdict == "correct"
-    return Calibration(questions, decided, right)
 
 
 def _asked(store: "Store", draw: int) -> list[tuple[Question, list[Path]]]:

@@ -70,11 +70,12 @@ def commands_in(text: str) -> list[list[str]]:
     return [line.split() for line in lines if line.startswith("regenesis ")]
 
 
-def test_the_readme_names_commands_and_options_that_exist() -> None:
+@pytest.mark.parametrize("page", ["README.md", *(f"docs/{one.name}" for one in sorted((ROOT / "docs").glob("*.md")))])
+def test_a_page_names_commands_and_options_that_exist(page: str) -> None:
     from flows.cli import app
 
     known = {command.name or command.callback.__name__: command for command in app.registered_commands}
-    for _, name, *arguments in commands_in(README):
+    for _, name, *arguments in commands_in((ROOT / page).read_text("utf-8")):
         if name.startswith("-"):
             continue
         parameters = inspect.signature(known[name].callback).parameters

@@ -1,7 +1,8 @@
 """A home, marked prompts, small settings, and one Prefect server for the whole session."""
 
 import os
-from collections.abc import Generator
+import sys
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,24 @@ def machinery(monkeypatch: pytest.MonkeyPatch) -> ScriptedMachinery:
     monkeypatch.setattr(workplace, "MACHINERY", [scripted])
     monkeypatch.setattr(workplace, "WATCHER", [progress.Quiet()])
     return scripted
+
+
+@pytest.fixture
+def command(
+    home: Path, machinery: ScriptedMachinery, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """`regenesis ...` in this process: exit code, standard output, standard error."""
+    from prefect.settings import PREFECT_API_URL
+
+    monkeypatch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
+
+    from flows.cli import main
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["regenesis", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        shown = capsys.readouterr()
+        return int(end.value.code or 0), shown.out, shown.err
+
+    return run

@@ -2,7 +2,6 @@
 
 import json
 import socket
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,31 +10,10 @@ from typing import Any
 import duckdb
 import pytest
 
-from flows.cli import main
 from storage.records import Question, Round
 from storage.repository import open_store
-from tests.fakes.scripted_machinery import ScriptedMachinery
 
 GOOD = {"question": "What is 1 + 1?", "answer": "2", "answer_kind": "number"}
-
-
-@pytest.fixture
-def command(
-    home: Path, machinery: ScriptedMachinery, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., tuple[int, str, str]]:
-    """`regenesis ...` in this process: exit code, standard output, standard error."""
-    from prefect.settings import PREFECT_API_URL
-
-    monkeypatch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["regenesis", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        shown = capsys.readouterr()
-        return int(end.value.code or 0), shown.out, shown.err
-
-    return run
 
 
 def rows(tmp_path: Path, *questions: dict[str, Any], name: str = "q.jsonl") -> str:

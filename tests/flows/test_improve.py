@@ -41,7 +41,10 @@ def test_a_round_trains_examines_and_promotes_a_better_challenger(
     assert {row.role for row in store.select(Evaluation)} == {"base", "challenger"}
     assert {row.part for row in store.select(Evaluation)} == {"gate", "final"}
     paths = store.select(RecordedPath)
-    assert len(store.select(Verdict)) == len(paths) == len(store.select(Selection))
+    judged = {verifier: store.select(Verdict, verifier=verifier) for verifier in ("reference", "second", "majority")}
+    assert len(judged["reference"]) == len(paths) == len(store.select(Selection))
+    assert judged["second"]
+    assert judged["majority"]
     assert store.select(TrainingSet)[0].examples == len(store.select(TrainingExample)) > 0
     assert Path(str(result.as_json()["report"])).is_file()
     assert set(json.loads(record.timings)["seconds"]) >= {"start", "synthesis", "training", "evaluation"}

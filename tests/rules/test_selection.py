@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.ids import content_id
+from storage.reasons import REASONS
 from storage.records import Label, Path, Question, Verdict
 from tasks.rules.selection import Candidate, refusal, select_paths
 from tasks.settings import SelectionSettings
@@ -74,6 +75,7 @@ def reasons(candidates: list[Candidate], settings: SelectionSettings | None = No
     ],
 )
 def test_a_path_alone_is_refused_with_the_reason(one: Candidate, settings: SelectionSettings, reason: str) -> None:
+    assert not reason or reason in REASONS
     assert refusal(one, settings) == reason
 
 

@@ -30,6 +30,10 @@ EXAMPLES: dict[str, str] = {
     "WHERE draw = 3 ORDER BY guideline",
     "guideline_leaderboard": "SELECT guideline, attempts, correct, solved, unique_solves, round(tokens_per_correct, 1) AS"
     " tokens_per_correct\nFROM guideline_leaderboard\nORDER BY correct DESC, guideline",
+    "judge_confusion": "SELECT draw, chosen, first_verdict, second_verdict, paths\nFROM judge_confusion\n"
+    "WHERE draw = 1 ORDER BY ALL",
+    "majority_votes": "SELECT question, voters, winner, share, winner_is_right\nFROM majority_votes\n"
+    "WHERE draw = 1 ORDER BY question LIMIT 3",
     "rejections": "SELECT method, round, reason, explanation, count(*) AS paths\nFROM rejections\n"
     "GROUP BY ALL ORDER BY ALL LIMIT 4",
     "question_history": "SELECT question, draw, answers, correct_answers, right_models\nFROM question_history\n"
@@ -83,6 +87,13 @@ COOKBOOK: list[tuple[str, str]] = [
      "FROM training_sets AS t JOIN adapters AS a ON a.training_set_id = t.id\n"
      "JOIN models AS m ON m.adapter_id = a.id JOIN evaluations AS e ON e.model_id = m.id\n"
      "WHERE a.name = 'round-1' AND e.role = 'challenger' ORDER BY e.domain")),
+    ("The whole walk in one query: from a training example to its question and on to the evaluations it led to",
+     ("SELECT l.question, l.guideline, l.adapted_guideline, l.structure, l.path, l.verdict, a.name AS adapter,\n"
+     "    s.name AS evaluated_on, e.part, e.strict_correct, e.questions\n"
+     "FROM training_examples AS t JOIN lineage AS l USING (path_id)\n"
+     "JOIN adapters AS a ON a.training_set_id = t.training_set_id JOIN models AS m ON m.adapter_id = a.id\n"
+     "JOIN evaluations AS e ON e.model_id = m.id JOIN question_sets AS s ON s.id = e.question_set_id\n"
+     "WHERE a.name = 'round-1' AND t.position = 0 AND e.role = 'challenger' ORDER BY evaluated_on")),
     ("Which answers did a model break?",
      ("SELECT domain, question, before_extracted, after_extracted FROM answers_broken\n"
      "WHERE after_model = 'small+round2' ORDER BY domain, question LIMIT 3")),

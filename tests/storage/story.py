@@ -155,6 +155,18 @@ def _verdicts(path: Path, number: int) -> list[Verdict]:
         )
         for version, label in versions.items()
     ]  # fmt: skip
+    verdicts += [
+        make(
+            Verdict, (str(path.id), verifier), path_id=path.id, draw=path.draw, verifier=verifier, verifier_version="1",
+            verdict="correct" if path.hinted else "wrong", lenient_verdict="wrong", extracted="5", reason=reason,
+            details=details, created_at=NOW,
+        )
+        for verifier, reason, details in (
+            ("second", "second_opinion", '{"chosen": "sampled"}'),
+            ("majority", "minority", '{"winner": "5", "share": 0.75, "margin": 0.5, "entropy": 0.81}'),
+        )
+        if verifier == "second" or not path.hinted
+    ]  # fmt: skip
     if path.strategy == "direct" and number == 2:
         verdicts.append(
             make(

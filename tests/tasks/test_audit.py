@@ -9,11 +9,11 @@ from storage.errors import InputError
 from storage.records import Path, Question, Verdict
 from storage.repository import Store, open_store
 from tasks import verification
-from tasks.audit import audit_text, audit_verdicts, record_human_verdict
+from tasks.audit import audit_text, audit_verdicts, give_verdict, record_human_verdict
 from tasks.curation import Drawn, read_candidates
 from tasks.settings import VerificationSettings
 from tasks.verification import Judge, verify_paths
-from tasks.voting import calibration, vote_paths
+from tasks.voting import vote_paths
 from tests.storage.examples import NOW, make, uid
 
 TEXTS = ("The answer is 5.", "The answer is 5 or 6.", "The answer is five.", "The answer is 7.", "So 5.")
@@ -45,15 +45,15 @@ def test_every_path_has_one_verdict_a_version_and_a_new_version_judges_again(
     assert {one.verdict for one in store.select(Verdict, path_id=uid(Path, "q0"))} == {"correct"}
 
 
-def test_questions_without_a_reference_are_put_to_the_vote(store: Store):
+def test_questions_are_put_to_the_vote_and_references_show_its_worth(store: Store):
     settings = VerificationSettings(majority_min_paths=3)
 
     with Judge() as judge:
+        verify_paths(store, judge, draw=1)
         new = vote_paths(store, judge, settings, draw=1)
-        worth = calibration(store, judge, settings, draw=1)
 
     rows = {one.path_id: one for one in store.select(Verdict, verifier="majority")}
-    assert new == len(rows) == 5
+    assert new == len(rows) == 10
     assert [rows[uid(Path, f"blind{i}")].verdict for i in range(5)] == [
         "correct",
         "wrong",
@@ -62,7 +62,8 @@ def test_questions_without_a_reference_are_put_to_the_vote(store: Store):
         "unjudged",
     ]
     assert '"share": 0.66' in rows[uid(Path, "blind0")].details
-    assert (worth.questions, worth.decided, worth.right) == (1, 1, 1)
+    votes = store.query("SELECT voters, winner_is_right FROM majority_votes ORDER BY winner_is_right").to_pylist()
+    assert votes == [{"voters": 5, "winner_is_right": True}, {"voters": 5, "winner_is_right": None}]
 
 
 def test_the_second_judge_reads_prone_cases_and_never_decides(store: Store):
@@ -76,6 +77,8 @@ def test_the_second_judge_reads_prone_cases_and_never_decides(store: Store):
     assert sum(row.cases for row in audit.table) == len(audit.cases)
     assert "first judge" in audit_text(audit)
     assert len(store.select(Verdict, verifier="second")) == len(audit.cases)
+    rows = store.query("SELECT chosen, sum(paths)::BIGINT AS paths FROM judge_confusion GROUP BY ALL ORDER BY ALL")
+    assert rows.to_pylist() == [{"chosen": "prone", "paths": len(audit.cases) - 3}, {"chosen": "sampled", "paths": 3}]
     drawn = Drawn(draws=(1,), question_set_ids=(make(Question, "q").question_set_id,), strategy="regenesis")
     assert {one.verdict.verifier for one in read_candidates(store, drawn) if one.verdict} == {"reference"}
 
@@ -100,3 +103,20 @@ def test_a_persons_verdict_is_kept_with_rater_and_time_and_overrides(store: Stor
 def test_a_persons_verdict_on_an_unknown_path_says_what_to_do(store: Store):
     with pytest.raises(InputError, match="regenesis audit"):
         record_human_verdict(store, uid(Path, "nowhere"), "correct", "anna", now=datetime.now(UTC))
+
+
+@pytest.mark.parametrize(
+    ("prefix", "verdict", "said"),
+    [("q0", "perhaps", "correct, wrong, unjudged"), ("", "wrong", "--path ID"), ("question", "wrong", "questions")],
+)
+def test_a_verdict_that_is_typed_wrongly_is_refused_with_what_to_do(store: Store, prefix: str, verdict: str, said: str):
+    ids = {"q0": str(uid(Path, "q0")), "question": str(make(Question, "q").id), "": ""}
+
+    with pytest.raises(InputError, match=said):
+        give_verdict(store, ids[prefix], verdict, "zoe")
+
+
+def test_a_verdict_is_typed_by_the_beginning_of_a_paths_id(store: Store):
+    given = give_verdict(store, str(uid(Path, "q3"))[:13], "correct", "zoe", "read twice")
+
+    assert (given.path_id, given.verdict, given.rater) == (uid(Path, "q3"), "correct", "zoe")

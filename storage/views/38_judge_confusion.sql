@@ -1,0 +1,29 @@
+-- judge_confusion: One row a draw, way of choosing and pair of readings: what the second judge said where the first judge spoke. Key: draw, chosen, first_verdict, second_verdict.
+-- draw: The draw of the paths
+-- chosen: prone (a reason on which judges tend to differ; all of them are read) or sampled (at random among the others)
+-- first_verdict: The reference judge's newest verdict; this one decides what is trained on
+-- second_verdict: The second judge's, written apart and with no shared rule
+-- paths: How many paths
+-- human_correct: Of them those that a person called correct
+-- human_wrong: Of them those that a person called wrong
+SELECT
+    s.draw,
+    coalesce(json_extract_string(s.details, '$.chosen'), 'sampled') AS chosen,
+    f.verdict AS first_verdict,
+    s.verdict AS second_verdict,
+    count(*) AS paths,
+    count(*) FILTER (h.verdict = 'correct') AS human_correct,
+    count(*) FILTER (h.verdict = 'wrong') AS human_wrong
+FROM (
+    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict, arg_max(details, created_at) AS details
+    FROM verdicts WHERE verifier = 'second' GROUP BY path_id, draw
+) AS s
+JOIN (
+    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict
+    FROM verdicts WHERE verifier = 'reference' GROUP BY path_id, draw
+) AS f ON f.path_id = s.path_id AND f.draw = s.draw
+LEFT JOIN (
+    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict
+    FROM verdicts WHERE verifier = 'human' GROUP BY path_id, draw
+) AS h ON h.path_id = s.path_id AND h.draw = s.draw
+GROUP BY ALL

@@ -1,0 +1,34 @@
+-- majority_votes: One row a question and draw whose paths voted: the class of equal answers that won, and whether it is right. Key: question_id, draw.
+-- question_id: The question
+-- draw: The draw of its paths
+-- question_set: Its set
+-- question: Its text
+-- voters: Paths that voted; hinted ones do not
+-- winner: The answer that won, as one of its paths stated it; null where no class met the thresholds
+-- share: Share of the stated answers that the winner had
+-- margin: Its lead over the next class, as a share
+-- entropy: Of the classes, in bits; 0 where all agree
+-- winner_is_right: What the reference judge says of the winner's paths; null without a reference or a winner
+SELECT
+    p.question_id,
+    v.draw,
+    any_value(s.name) AS question_set,
+    any_value(q.text) AS question,
+    count(*) AS voters,
+    any_value(json_extract_string(v.details, '$.winner')) AS winner,
+    any_value(json_extract(v.details, '$.share')::DOUBLE) AS share,
+    any_value(json_extract(v.details, '$.margin')::DOUBLE) AS margin,
+    any_value(json_extract(v.details, '$.entropy')::DOUBLE) AS entropy,
+    bool_or(r.verdict = 'correct') FILTER (v.verdict = 'correct' AND r.verdict <> 'unjudged') AS winner_is_right
+FROM (
+    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict, arg_max(details, created_at) AS details
+    FROM verdicts WHERE verifier = 'majority' GROUP BY path_id, draw
+) AS v
+JOIN paths AS p ON p.id = v.path_id AND p.draw = v.draw
+JOIN questions AS q ON q.id = p.question_id
+LEFT JOIN question_sets AS s ON s.id = q.question_set_id
+LEFT JOIN (
+    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict
+    FROM verdicts WHERE verifier = 'reference' GROUP BY path_id, draw
+) AS r ON r.path_id = v.path_id AND r.draw = v.draw
+GROUP BY p.question_id, v.draw

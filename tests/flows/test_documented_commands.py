@@ -1,0 +1,53 @@
+"""What README and the pages tell a user to type is typed here, in their order, after a real first round."""
+
+import json
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.improve import improve
+from storage.records import Path as RecordedPath
+from storage.repository import open_store
+from tests.fakes.scripted_machinery import ScriptedMachinery
+
+ROOT = Path(__file__).parents[2]
+PAGES = ("README.md", "docs/verdicts.md")
+ELSEWHERE = {"--help"}  # tests/test_docs.py
+
+
+def commands_of(page: str) -> list[list[str]]:
+    """The words after `regenesis` of every command in the page's blocks, what redirects left off."""
+    blocks = re.findall(r"```\n(.*?)```", (ROOT / page).read_text("utf-8"), flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("regenesis ")]
+    return [shlex.split(line.partition(" > ")[0], comments=True)[1:] for line in lines]
+
+
+def files_of_a_user(folder: Path) -> None:
+    sums = [{"prompt": f"What is {n} + {n + 1}?", "target": str(2 * n + 1)} for n in range(200)]
+    (folder / "my.jsonl").write_text("".join(json.dumps(row) + "\n" for row in sums), "utf-8")
+    answers = {"text": "The answer is 5.", "answer": "5", "answer_kind": "number"}
+    (folder / "answers.jsonl").write_text(json.dumps(answers) + "\n", "utf-8")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_of_a_page_does_what_it_says(
+    page: str, home: Path, small: str, tmp_path: Path, machinery: ScriptedMachinery,
+    command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    settings = tmp_path / "small.toml"
+    settings.write_text(small, "utf-8")
+    monkeypatch.setenv("REGENESIS_CONFIG", str(settings))
+    monkeypatch.chdir(tmp_path)
+    files_of_a_user(tmp_path)
+    improve()
+    path = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(RecordedPath, order_by="id")[0]
+
+    for words in commands_of(page):
+        if not ELSEWHERE & set(words):
+            code, out, err = command(*(str(path.id) if word == "7c1e" else word for word in words))
+            assert code == 0, (words, err)
+            assert out.strip(), words
