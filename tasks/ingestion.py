@@ -13,7 +13,8 @@ from storage.ids import canonical, content_id
 from storage.records import Domain, Part, Question, QuestionSet, Record
 from storage.repository import Store
 from tasks.engines.procedural import drawn_questions, procedural_names
-from tasks.question_files import FileMapping, SourceRow, read_rows, sha256_of
+from tasks.question_files import FileMapping, SourceRow, read_rows
+from tasks.raw_rows import sha256_of
 from tasks.rules.parts import part_of, round_seed, sample_questions
 from tasks.settings import QuestionSettings, Settings
 

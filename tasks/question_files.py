@@ -1,21 +1,18 @@
-"""Question files: JSONL, CSV or Parquet, gzip included, to checked rows.
+"""Question files to checked rows, by a mapping of columns that the user gives.
 
 Every problem is an InputError with the file, the row and what to do. Columns that the mapping does not name are
 kept as they are.
 """
 
-import csv
-import gzip
-import hashlib
-import io
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
 from storage.errors import InputError
 from storage.records import ANSWER_KINDS, AnswerKind
+from tasks.raw_rows import raw_rows
 
 FIELDS = ("id", "question", "answer", "answer_kind", "choices", "split")
 BOOLEANS = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
@@ -60,12 +57,6 @@ class FileMapping:
         return asdict(self)
 
 
-def sha256_of(file: Path) -> str:
-    """Digest of the file as it is on disk."""
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 def read_rows(
     file: Path,
     mapping: FileMapping,
@@ -76,7 +67,7 @@ def read_rows(
     rows: list[SourceRow] = []
     first_seen: dict[tuple[str, tuple[str, ...]], int] = {}
     columns: dict[str, str] | None = None
-    for number, raw in _raw_rows(file):
+    for number, raw in raw_rows(file):
         if columns is None:
             columns = _columns_of(file, raw, mapping)
         row = _checked(file, number, raw, columns, mapping)
@@ -95,62 +86,6 @@ def read_rows(
     if not rows:
         raise InputError(f"{file.name} has no rows; expected at least one question.")
     return rows
-
-
-def _raw_rows(file: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    if not file.is_file():
-        raise InputError(f"A question file must exist; {str(file)!r} was not found. Check the path.")
-    name = file.name.removesuffix(".gz")
-    try:
-        if name.endswith(".parquet"):
-            yield from _parquet_rows(file)
-        elif name.endswith((".jsonl", ".ndjson")):
-            yield from _jsonl_rows(file)
-        elif name.endswith(".csv"):
-            yield from _csv_rows(file)
-        else:
-            raise InputError(f"A question file ends in .jsonl, .csv or .parquet, .gz allowed; found {file.name!r}.")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise InputError(f"{file.name} cannot be read as UTF-8 text or its format: {error}. Check the file.") from error
-
-
-def _parquet_rows(file: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        table = pq.read_table(file)  # pyright: ignore[reportUnknownMemberType]
-    except pa.ArrowInvalid as error:
-        raise InputError(f"{file.name} is not a Parquet file: {error}.") from error
-    yield from enumerate(cast(list[dict[str, object]], table.to_pylist()), start=1)
-
-
-def _jsonl_rows(file: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    with _text(file) as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                row: object = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{file.name}: row {number} must be one JSON object; {error}.") from error
-            if not isinstance(row, dict):
-                raise InputError(f"{file.name}: row {number} must be a JSON object; found {type(row).__name__}.")
-            yield number, cast(dict[str, object], row)
-
-
-def _csv_rows(file: Path) -> Iterator[tuple[int, dict[str, object]]]:
-    with _text(file) as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=1):
-            if None in row:
-                raise InputError(f"{file.name}: row {number} has more fields than the header names; quote its commas.")
-            yield number, dict(row)
-
-
-def _text(file: Path) -> io.TextIOBase:
-    if file.name.endswith(".gz"):
-        return cast(io.TextIOBase, gzip.open(file, "rt", encoding="utf-8-sig", newline=""))
-    return cast(io.TextIOBase, file.open("r", encoding="utf-8-sig", newline=""))
 
 
 def _columns_of(file: Path, raw: Mapping[str, object], mapping: FileMapping) -> dict[str, str]:

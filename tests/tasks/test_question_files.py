@@ -33,14 +33,19 @@ def test_answer_type_is_taken_for_answer_kind(tmp_path: Path) -> None:
     assert (row.kind, row.answer) == ("boolean", "yes")
 
 
-def test_gzip_csv_and_parquet_read_like_jsonl(tmp_path: Path) -> None:
+def test_gzip_csv_parquet_and_json_read_alike(tmp_path: Path) -> None:
     text = 'question,answer,answer_kind\n"What is 2 + 2, then?",4,number\n'
     (tmp_path / "a.csv").write_text(text, "utf-8")
     (tmp_path / "b.csv.gz").write_bytes(gzip.compress(text.encode()))
     columns = {"question": ["What is 2 + 2, then?"], "answer": ["4"], "answer_kind": ["number"]}
     pq.write_table(pa.table(columns), tmp_path / "c.parquet")
-    read = [read_rows(tmp_path / name, NO_MAPPING) for name in ("a.csv", "b.csv.gz", "c.parquet")]
-    assert read[0] == read[1] == read[2]
+    (tmp_path / "d.parquet.gz").write_bytes(gzip.compress((tmp_path / "c.parquet").read_bytes()))
+    [row] = pa.table(columns).to_pylist()
+    (tmp_path / "e.json").write_text(json.dumps([row], indent=1), "utf-8")
+    (tmp_path / "f.json").write_text(json.dumps(row), "utf-8")
+    read = [read_rows(file, NO_MAPPING) for file in sorted(tmp_path.iterdir())]
+    assert len(read) == 6
+    assert all(rows == read[0] for rows in read)
 
 
 def test_a_mapping_names_other_columns(tmp_path: Path) -> None:
@@ -80,6 +85,15 @@ def test_a_file_that_is_not_there_or_of_another_format_is_refused(tmp_path: Path
     (tmp_path / "set.txt").write_text("x", "utf-8")
     with pytest.raises(InputError):
         read_rows(tmp_path / name, NO_MAPPING)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("[1]", "row 1 must be a JSON object"), ("[{]", "a JSON list of objects")]
+)
+def test_a_json_file_that_lists_no_objects_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text(text, "utf-8")
+    with pytest.raises(InputError, match=message):
+        read_rows(tmp_path / "set.json", NO_MAPPING)
 
 
 def test_a_broken_gzip_is_refused(tmp_path: Path) -> None:
