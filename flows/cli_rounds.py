@@ -10,6 +10,7 @@ import typer
 from flows.cli_common import COMMON, environment, show, with_common_flags
 from storage.environment import Environment, make_home
 from storage.errors import InputError
+from storage.records import Domain
 
 Preset = Annotated[str, typer.Option(help="default, paper or official-code")]
 Settings = Annotated[Path | None, typer.Option(help="Settings in a TOML file, over the preset", metavar="FILE")]
@@ -47,27 +48,55 @@ def run_round(
 
 
 def ingest(
-    file: Annotated[Path | None, typer.Argument(help="JSONL, CSV or Parquet, gzip too; none for embedded sets")] = None,
+    file: Annotated[Path | None, typer.Argument(help="JSONL, JSON, CSV or Parquet, .gz too; none: embedded")] = None,
     name: Annotated[str, typer.Option(help="Name of the question set; the file's stem by default")] = "",
     domain: Annotated[str, typer.Option(help="in_domain or out_of_domain")] = "in_domain",
     map: Annotated[str, typer.Option(help="Columns: question=...,answer=...,answer_kind=...,choices=...")] = "",
     answer_kind: Annotated[str, typer.Option(help="Kind of every answer, where no column says it")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the source")] = "",
     keep_first: Annotated[bool, typer.Option(help="Keep the first of equal questions")] = False,
+    known: Annotated[str, typer.Option(help="A published question set; `list` shows them all", metavar="NAME")] = "",
+    folder: Annotated[Path | None, typer.Option(help="With --known: its files as published; none fetches them")] = None,
     preset: Preset = "default", settings: Settings = None,
 ) -> None:  # fmt: skip
-    """Questions in: a file, or a draw of the embedded sets."""
+    """Questions in: a file, a published question set, or a draw of the embedded sets."""
+    if known or folder is not None:
+        _ingest_known(known, folder, file, name, domain, map, answer_kind, licence)
+        return
     if file is not None and not file.exists():
-        raise InputError(f"A question file must exist; {str(file)!r} does not. Name a JSONL, CSV or Parquet file.")
+        raise InputError(
+            f"A question file must exist; {str(file)!r} does not. Name a JSONL, JSON, CSV or Parquet file."
+        )
     if file is None:
         run_flow("flows.stages", "ingest", name=name, preset=preset, settings_toml=settings_text(settings))
         return
-    if domain not in ("in_domain", "out_of_domain"):
-        raise InputError(f"A domain is in_domain or out_of_domain; found {domain!r}. Mend --domain.")
     from flows.file_ingest import ingest_question_file
 
-    result = ingest_question_file(file, name, domain, map, answer_kind, licence, keep_first, COMMON.dry_run)
+    result = ingest_question_file(file, name, _domain(domain), map, answer_kind, licence, keep_first, COMMON.dry_run)
     show(result.as_json(), f"Would ingest {result.text}" if COMMON.dry_run else result.text)
+
+
+def _ingest_known(
+    known: str, folder: Path | None, file: Path | None, name: str, domain: str, map: str, answer_kind: str, licence: str
+) -> None:
+    from flows.known_ingest import ingest_known_set, list_known_sets
+
+    if not known or file is not None:
+        raise InputError(
+            f"A published set is --known NAME with --folder FOLDER; found "
+            f"{'--folder alone' if file is None else f'the file {str(file)!r}'}. Run: regenesis ingest --known list"
+        )
+    if known == "list":
+        result = list_known_sets()
+    else:
+        result = ingest_known_set(known, folder, name, _domain(domain), map, answer_kind, licence, COMMON.dry_run)
+    show(result.as_json(), result.text)
+
+
+def _domain(text: str) -> Domain:
+    if text not in ("in_domain", "out_of_domain"):
+        raise InputError(f"A domain is in_domain or out_of_domain; found {text!r}. Mend --domain.")
+    return text
 
 
 def synthesize(

@@ -1,12 +1,13 @@
 """A question file into the store; needs no Prefect, so that the command line answers at once."""
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 from flows.parameters import parse_mapping
 from flows.results import Result
 from storage.environment import make_home, read_environment
-from storage.records import Domain
+from storage.records import Domain, Question, QuestionSet
 from storage.repository import open_store
 from tasks import ingestion
 
@@ -24,6 +25,11 @@ def ingest_question_file(
         mapping=columns, answer_kind=answer_kind, licence=licence, keep_first_of_duplicates=keep_first,
         dry_run=dry_run,
     )  # fmt: skip
+    return ingested(question_set, questions)
+
+
+def ingested(question_set: QuestionSet, questions: Sequence[Question]) -> Result:
+    """How many questions each part has."""
     parts = Counter(question.part for question in questions)
     counts = ", ".join(f"{parts[part]} {part}" for part in ("train", "gate", "final"))
     text = f"{question_set.name}: {len(questions)} questions ({counts})"

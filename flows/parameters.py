@@ -18,6 +18,10 @@ Count = Annotated[int, Field(ge=0, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 KindOrNone = Literal["", "number", "expression", "choice", "boolean", "text"]
+KnownName = Literal[
+    "", "gsm8k", "numglue", "strategyqa", "strategyqa_facts", "reclor", "arc_challenge", "svamp", "asdiv", "aqua_rat",
+    "openbookqa", "bbh", "anli",
+]  # fmt: skip
 Role = Literal["all", "base", "champion", "challenger"]
 Rate = Annotated[float, Field(ge=0)]
 Sets = list[Annotated[str, Field(min_length=1)]]

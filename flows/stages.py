@@ -12,6 +12,7 @@ from flows import facts, steps
 from flows.parameters import (
     Count,
     KindOrNone,
+    KnownName,
     Name,
     Preset,
     Rate,
@@ -37,23 +38,27 @@ def ingest(
     answer_kind: KindOrNone = "",
     licence: str = "",
     keep_first_of_duplicates: bool = False,
+    known: KnownName = "",
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Questions in: a file, or this round's draw of the embedded sets.
+    """Questions in: a file, a published question set, or this round's draw of the embedded sets.
 
     Args:
-        file: JSONL, CSV or Parquet file, gzip too; empty draws the embedded sets
+        file: JSONL, CSV or Parquet file, gzip too; with known, the folder of its files; empty draws the embedded sets
         name: Name of the question set; for embedded sets the task set's name
-        domain: in_domain (trained on) or out_of_domain (never trained on)
+        domain: in_domain (trained on) or out_of_domain (never trained on); a published set has its own
         mapping: Columns of the file, such as question=prompt,answer=target
         answer_kind: number, expression, choice, boolean or text, where no column says it
         licence: Licence of the source
         keep_first_of_duplicates: Keep the first of equal questions instead of refusing the file
+        known: Published question set; fetched from the hub where file names no folder
         preset: default, paper or official-code
         settings_toml: Any other setting, as TOML
     """
-    settings = chosen_settings(read_environment(), preset, settings_toml, name="" if file else name)
+    settings = chosen_settings(read_environment(), preset, settings_toml, name="" if file or known else name)
+    if known:
+        return steps.ingest_known(known, Path(file) if file else None, name, domain, mapping, answer_kind, licence)
     if file:
         return steps.ingest_file(Path(file), name, domain, mapping, answer_kind, licence, keep_first_of_duplicates)
     with open_workplace(settings) as work:

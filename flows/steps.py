@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows import artifacts, facts
 from flows.file_ingest import ingest_question_file
+from flows.known_ingest import ingest_known_set
 from flows.results import Result
 from flows.workplace import Workplace
 from storage.environment import read_environment
@@ -232,6 +233,14 @@ def ingest_file(
 ) -> Result:
     """A file's questions, in the store."""
     return ingest_question_file(file, name, domain, mapping, answer_kind, licence, keep_first)
+
+
+@task(name="ingest known set", **STEP)
+def ingest_known(
+    known: str, folder: Path | None, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str
+) -> Result:
+    """A published set's questions, in the store."""
+    return ingest_known_set(known, folder, name, domain, mapping, answer_kind, licence)
 
 
 @task(name="verify paths", **STEP)

@@ -26,7 +26,7 @@ class QuestionSet:
     id: Annotated[UUID, "Hash of name, source and content digest"]
     name: Annotated[str, "Readable name, unique among current sets"]
     domain: Annotated[Domain, "in_domain (trained on) or out_of_domain (never trained on)"]
-    source: Annotated[str, "procedural:NAME, or the file it was read from"]
+    source: Annotated[str, "procedural:NAME, the file it was read from, or the address where it is published"]
     digest: Annotated[str, "SHA-256 of the file, or of the generator's settings"]
     mapping: Annotated[str, "JSON: column mapping or generator settings"]
     licence: Annotated[str, "Licence of the source, or empty when not known"]

@@ -15,6 +15,7 @@ from storage.repository import Store
 from tasks.engines.procedural import drawn_questions, procedural_names
 from tasks.question_files import FileMapping, SourceRow, read_rows
 from tasks.raw_rows import sha256_of
+from tasks.rules.known_sets import KNOWN_SETS
 from tasks.rules.parts import part_of, round_seed, sample_questions
 from tasks.settings import QuestionSettings, Settings
 
@@ -68,9 +69,9 @@ def set_named(store: Store, name: str, domain: Domain) -> QuestionSet:
     """The newest set of this name; raises InputError when there is none, or its domain is the other one."""
     found = store.select(QuestionSet, name=name, order_by="created_at")
     if not found:
-        raise InputError(
-            f"Question set {name!r} is not in the store. Run: regenesis ingest FILE --name {name} --domain {domain}"
-        )
+        is_known = any(name == known.name for known in KNOWN_SETS)
+        source = f"--known {name}" if is_known else f"FILE --name {name} --domain {domain}"
+        raise InputError(f"Question set {name!r} is not in the store. Run: regenesis ingest {source}")
     if found[-1].domain != domain:
         raise InputError(
             f"Question set {name!r} was ingested as {found[-1].domain}, but the settings use it as {domain}; "
@@ -118,11 +119,36 @@ def ingest_file(
         redistributable=redistributable,
         created_at=now,
     )
-    _refuse_other_domain(store, question_set)
-    questions = [_question_of(question_set, row, part_of(row.text, row.split, shares), now) for row in rows]
+    refuse_other_domain(store, question_set)
+    questions = [as_question(question_set, row, part_of(row.text, row.split, shares), now) for row in rows]
     if not dry_run:
         store.append([question_set, *questions])
     return question_set, questions
+
+
+def as_question(question_set: QuestionSet, row: SourceRow, part: Part, now: datetime, draw: int = 0) -> Question:
+    return Question(
+        id=content_id("questions", question_set.id, row.text, list(row.choices), row.answer, row.answer_kind),
+        question_set_id=question_set.id,
+        source_row_id=row.source_row_id,
+        part=part,
+        draw=draw,
+        text=row.text,
+        choices=list(row.choices),
+        answer=row.answer,
+        answer_kind=row.kind,
+        extra=row.extra,
+        created_at=now,
+    )
+
+
+def refuse_other_domain(store: Store, question_set: QuestionSet) -> None:
+    for known in store.select(QuestionSet, name=question_set.name):
+        if known.domain != question_set.domain:
+            raise InputError(
+                f"Question set {question_set.name!r} is already in the store as {known.domain}; found "
+                f"{question_set.domain}. In-domain and out-of-domain are never mixed: choose another --name."
+            )
 
 
 def _ingest_one(store: Store, settings: Settings, name: str, domain: Domain, draw: int) -> QuestionSet:
@@ -143,7 +169,7 @@ def _ingest_one(store: Store, settings: Settings, name: str, domain: Domain, dra
         redistributable=True,
         created_at=now,
     )
-    _refuse_other_domain(store, question_set)
+    refuse_other_domain(store, question_set)
     sizes = settings.questions
     wanted: list[tuple[Part, int, int]] = [("final", 0, sizes.final_per_set), ("gate", draw, sizes.gate_per_set)]
     if domain == "in_domain":
@@ -187,7 +213,7 @@ def _draw(
             seen.add(drawn.text)
             kind = _kind_of(drawn.answer)
             row = SourceRow(drawn.source_row_id, drawn.text, (), drawn.answer, kind, "", drawn.metadata)
-            questions.append(_question_of(question_set, row, part, now, own_draw))
+            questions.append(as_question(question_set, row, part, now, own_draw))
     return questions
 
 
@@ -197,31 +223,6 @@ def _kind_of(answer: str) -> str:
     except ValueError:
         return "text"
     return "number"
-
-
-def _question_of(question_set: QuestionSet, row: SourceRow, part: Part, now: datetime, draw: int = 0) -> Question:
-    return Question(
-        id=content_id("questions", question_set.id, row.text, list(row.choices), row.answer, row.answer_kind),
-        question_set_id=question_set.id,
-        source_row_id=row.source_row_id,
-        part=part,
-        draw=draw,
-        text=row.text,
-        choices=list(row.choices),
-        answer=row.answer,
-        answer_kind=row.kind,
-        extra=row.extra,
-        created_at=now,
-    )
-
-
-def _refuse_other_domain(store: Store, question_set: QuestionSet) -> None:
-    for known in store.select(QuestionSet, name=question_set.name):
-        if known.domain != question_set.domain:
-            raise InputError(
-                f"Question set {question_set.name!r} is already in the store as {known.domain}; found "
-                f"{question_set.domain}. In-domain and out-of-domain are never mixed: choose another --name."
-            )
 
 
 def _by_domain(questions: QuestionSettings) -> list[tuple[Domain, tuple[str, ...]]]:

@@ -27,6 +27,15 @@ class KnownRow:
     choices: tuple[str, ...] = ()
 
 
+def is_usable(row: KnownRow) -> bool:
+    """Whether it asks something and its reference can be compared: a number, or a letter that has its option."""
+    if row.answer_kind == "choice":
+        letters = tuple(LETTERS[: len(row.choices)])
+        return bool(row.text.strip()) and len(letters) > 1 and row.answer in letters
+    is_number = row.answer_kind != "number" or isinstance(number_offered(row.answer), Number)
+    return bool(row.text.strip() and row.answer.strip()) and is_number
+
+
 def gsm8k(row: Row) -> KnownRow:
     """question, answer with its rationale and `#### 72`."""
     answer = _text(row, "answer").rpartition("####")[2].strip().replace(",", "")
@@ -157,7 +166,8 @@ def _number_or_text(answer: str) -> AnswerKind:
 
 
 def _text(row: Row, name: str) -> str:
-    return str(row[name]).strip()
+    value = row[name]
+    return "" if value is None else str(value).strip()
 
 
 def _id(row: Row) -> str:

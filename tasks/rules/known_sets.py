@@ -11,10 +11,16 @@ from storage.records import AnswerKind, Domain
 from tasks.rules import known_rows
 from tasks.rules.known_rows import KnownRow, Row
 
+HUB = "huggingface.co/datasets"
+GITHUB = "github.com"
+
 
 @dataclass(frozen=True)
 class KnownSet:
-    """A published question set. `files` and `counts` are by published split; `splits` says which ones train."""
+    """A published question set. `files` and `counts` are by published split; `splits` says which ones train.
+
+    `hub` is the repository's name at `host`; only what lies on the hub of `huggingface_hub` can be fetched.
+    """
 
     name: str
     domain: Domain
@@ -30,6 +36,16 @@ class KnownSet:
     notes: str = ""
     config: str = ""
     hidden_labels: frozenset[str] = field(default_factory=frozenset[str])
+    host: str = HUB
+
+    @property
+    def url(self) -> str:
+        return f"https://{self.host}/{self.hub}"
+
+    @property
+    def splits_taken(self) -> list[str]:
+        """Published splits that are read; an out-of-domain set never trains, so its train splits are left."""
+        return [split for split in self.files if self.domain == "in_domain" or self.splits.get(split) != "train"]
 
 
 TRAIN_TEST = {"train": "train", "test": "test"}
@@ -81,6 +97,7 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         True,
         STRATEGYQA_CITATION,
         STRATEGYQA_NOTES,
+        host=GITHUB,
     ),
     KnownSet(
         "strategyqa_facts",
@@ -95,6 +112,7 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         True,
         STRATEGYQA_CITATION,
         STRATEGYQA_NOTES,
+        host=GITHUB,
     ),
     KnownSet(
         "reclor",
@@ -139,6 +157,7 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         True,
         "Patel et al., SVAMP, NAACL 2021",
         "All 1,000 are test; a hub copy splits them 700 / 300. chal-680 is labelled 1 where its equation gives 5",
+        host=GITHUB,
     ),
     KnownSet(
         "asdiv",
@@ -245,5 +264,5 @@ def check_counts(known: KnownSet, found: Mapping[str, int]) -> None:
         if split in expected and rows != expected[split]:
             raise InputError(
                 f"{known.name} {split} has {expected[split]} rows as published; found {rows}. "
-                f"Fetch {known.hub} ({known.files.get(split, 'all files')}) again, or ingest it under another name."
+                f"Fetch {known.url} ({known.files.get(split, 'all files')}) again, or ingest it under another name."
             )

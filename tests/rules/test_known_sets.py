@@ -3,7 +3,7 @@
 import pytest
 
 from storage.errors import InputError
-from tasks.rules.known_rows import KnownRow, Row
+from tasks.rules.known_rows import KnownRow, Row, is_usable
 from tasks.rules.known_sets import KNOWN_SETS, check_counts, known_set
 from tasks.rules.verdicts import Case, Judgement, judged_quickly
 
@@ -105,6 +105,28 @@ def test_its_reference_is_judged_equal_to_itself(name: str, raw: Row, expected: 
 
     assert isinstance(judged, Judgement)
     assert judged.verdict == "correct"
+
+
+@pytest.mark.parametrize(
+    ("row", "usable"),
+    [
+        (KnownRow("", "Q?", "1,072", "number"), True),
+        (KnownRow("", "Q?", "because", "number"), False),
+        (KnownRow("", "Q?", "", "text"), False),
+        (KnownRow("", " ", "x", "text"), False),
+        (KnownRow("", "Q?", "B", "choice", ("x", "y")), True),
+        (KnownRow("", "Q?", "C", "choice", ("x", "y")), False),
+        (KnownRow("", "Q?", "A", "choice", ("x",)), False),
+    ],
+)
+def test_a_row_is_usable_where_its_reference_can_be_compared(row: KnownRow, usable: bool):
+    assert is_usable(row) == usable
+
+
+def test_an_out_of_domain_set_never_takes_a_split_that_trains():
+    assert known_set("gsm8k").splits_taken == ["train", "test"]
+    assert known_set("openbookqa").splits_taken == ["test"]
+    assert known_set("anli").splits_taken == ["dev_r1", "test_r1", "dev_r2", "test_r2", "dev_r3", "test_r3"]
 
 
 def test_every_set_of_the_paper_is_known_with_licence_and_citation():
