@@ -192,6 +192,16 @@ def licence_of(folder: Path) -> str:
     return "apache-2.0" if folder.name.startswith("SmolLM2") else ""
 
 
+def known_licence(base: Model, environment: Environment) -> str:
+    """The licence of a base model that was prepared below this home, or empty; reads a few small files."""
+    wanted = (base.revision, base.chat_template_hash)
+    for file in sorted((environment.models / ".digests").glob("*.json")):
+        known = read_json(file)
+        if (known.get("weights"), known.get("chat_template")) == wanted:
+            return str(known.get("licence", ""))
+    return ""
+
+
 def _weight_files(folder: Path) -> list[Path]:
     for pattern in WEIGHTS:
         if found := sorted(folder.glob(pattern)):

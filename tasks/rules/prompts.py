@@ -5,6 +5,7 @@ Only the known placeholders are filled, in one pass: braces in a question or in 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage.errors import InputError
@@ -84,10 +85,15 @@ def parse_prompt(text: str) -> PromptTemplate:
 
 def asked(question: Question) -> str:
     """The question as every prompt shows it: its text, then its lettered choices."""
-    if not question.choices:
-        return question.text
-    lines = [f"{letter(place)}. {choice}" for place, choice in enumerate(question.choices)]
-    return "\n".join([question.text, *lines, ""])  # what a prompt says next stands on a line of its own
+    return lettered(question.text, question.choices)
+
+
+def lettered(text: str, choices: Sequence[str]) -> str:
+    """A question's text with its choices below it, A first."""
+    if not choices:
+        return text
+    lines = [f"{letter(place)}. {choice}" for place, choice in enumerate(choices)]
+    return "\n".join([text, *lines, ""])  # what a prompt says next stands on a line of its own
 
 
 def wanted_form(question: Question) -> str:
