@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests.fakes.story_store import story_store
+
 HEAVY = ("torch", "vllm", "transformers", "trl", "peft", "prefect", "mlflow", "aiohttp", "scipy", "reasoning_gym")
 LIGHT_MODULES = (
-    "flows.cli", "flows.cli_read", "flows.cli_storage", "storage.repository", "storage.sandbox", "storage.lineage",
-    "tasks.reporting", "tasks.settings",
+    "flows.cli", "flows.cli_export", "flows.cli_read", "flows.cli_storage", "storage.repository", "storage.sandbox",
+    "storage.lineage", "tasks.export_adapter", "tasks.exporting", "tasks.reporting", "tasks.settings",
 )  # fmt: skip
 
 
@@ -32,3 +35,18 @@ def test_help_does_not_load_the_settings() -> None:
 
     assert done.stderr.split() == []
     assert "round" in done.stdout
+
+
+@pytest.mark.parametrize(("format", "file"), [("parquet", "train.parquet"), ("chat", "train.jsonl")])
+def test_rows_are_exported_where_nothing_heavy_is_installed(format: str, file: str, tmp_path: Path) -> None:
+    story_store(tmp_path / "home" / "regenesis.duckdb")
+    command = ["regenesis", "export", str(tmp_path / "out"), "--format", format, "--home", str(tmp_path / "home")]
+    program = (
+        f"import sys; sys.modules.update(dict.fromkeys({(*HEAVY, 'datasets', 'yaml', 'safetensors')!r}))\n"
+        f"sys.argv = {command!r}\nimport flows.cli; flows.cli.main()"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == ["README.md", file]
