@@ -107,7 +107,7 @@ def _columns_of(file: Path, raw: Mapping[str, object], mapping: FileMapping) -> 
     if "answer_kind" not in columns and not mapping.constant_kind:
         raise InputError(
             f"{file.name} has no column 'answer_kind'; its columns are {', '.join(map(repr, raw))}. "
-            f"Pass --kind with one of {', '.join(ANSWER_KINDS)}, or --map answer_kind=COLUMN"
+            f"Pass --answer-kind with one of {', '.join(ANSWER_KINDS)}, or --map answer_kind=COLUMN"
         )
     return columns
 
