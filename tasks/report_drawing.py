@@ -50,14 +50,14 @@ def bar_chart(rows: Sequence[Row], label: str, value: str, part: str = "") -> st
     parts: list[str] = []
     height = 4
     for row in rows:
-        length = (WIDTH - 60) * number(row[value]) / top
+        length = (WIDTH - 84) * number(row[value]) / top
         said = f"{number(row[part]):g} of {number(row[value]):g}" if part else f"{number(row[value]):g}"
         height += 15
         parts.append(f'<text x="4" y="{height}">{escape(str(row[label]))}</text>')
         height += 4
         parts.append(f'<rect class="bar" x="4" y="{height}" width="{length:.1f}" height="7"/>')
         if part:
-            inner = (WIDTH - 60) * number(row[part]) / top
+            inner = (WIDTH - 84) * number(row[part]) / top
             parts.append(f'<rect class="part" x="4" y="{height}" width="{inner:.1f}" height="7"/>')
         parts.append(f'<text class="soft" x="{length + 9:.1f}" y="{height + 7}">{said}</text>')
         height += 9
