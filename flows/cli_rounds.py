@@ -54,6 +54,8 @@ def ingest(
     map: Annotated[str, typer.Option(help="Columns: question=...,answer=...,answer_kind=...,choices=...")] = "",
     answer_kind: Annotated[str, typer.Option(help="Kind of every answer, where no column says it")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the source")] = "",
+    citation: Annotated[str, typer.Option(help="How to cite the source")] = "",
+    redistributable: Annotated[bool, typer.Option("--redistributable", help="Copies may be given on")] = False,
     keep_first: Annotated[bool, typer.Option(help="Keep the first of equal questions")] = False,
     known: Annotated[str, typer.Option(help="A published question set; `list` shows them all", metavar="NAME")] = "",
     folder: Annotated[Path | None, typer.Option(help="With --known: its files as published; none fetches them")] = None,
@@ -72,7 +74,9 @@ def ingest(
         return
     from flows.file_ingest import ingest_question_file
 
-    result = ingest_question_file(file, name, _domain(domain), map, answer_kind, licence, keep_first, COMMON.dry_run)
+    result = ingest_question_file(
+        file, name, _domain(domain), map, answer_kind, licence, keep_first, COMMON.dry_run, citation, redistributable
+    )
     show(result.as_json(), f"Would ingest {result.text}" if COMMON.dry_run else result.text)
 
 

@@ -14,7 +14,7 @@ from tasks import ingestion
 
 def ingest_question_file(
     file: Path, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str, keep_first: bool,
-    dry_run: bool = False,
+    dry_run: bool = False, citation: str = "", redistributable: bool = False,
 ) -> Result:  # fmt: skip
     """All of the file's questions, or, where one is wrong, none."""
     columns = parse_mapping(mapping)
@@ -23,7 +23,7 @@ def ingest_question_file(
     question_set, questions = ingestion.ingest_file(
         open_store(environment.store_url), file, name=name or file.name.split(".")[0], domain=domain,
         mapping=columns, answer_kind=answer_kind, licence=licence, keep_first_of_duplicates=keep_first,
-        dry_run=dry_run,
+        dry_run=dry_run, citation=citation, redistributable=redistributable,
     )  # fmt: skip
     return ingested(question_set, questions)
 

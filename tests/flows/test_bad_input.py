@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from storage.records import Question, Round
+from storage.records import Question, QuestionSet, Round
 from storage.repository import open_store
 
 GOOD = {"question": "What is 1 + 1?", "answer": "2", "answer_kind": "number"}
@@ -179,3 +179,13 @@ def test_what_a_failed_ingest_left_does_not_count_as_a_round(
     store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
     assert (code, len(store.select(Question)), store.select(Round)) == (0, 2, [])
     assert "mine: 2 questions" in out
+
+
+def test_a_file_may_be_given_on_only_where_its_user_says_so(
+    tmp_path: Path, home: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    command("ingest", rows(tmp_path, GOOD, name="a.jsonl"))
+    command("ingest", rows(tmp_path, GOOD, name="b.jsonl"), "--redistributable", "--licence", "MIT", "--citation", "Me")
+
+    sets = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(QuestionSet, order_by="name")
+    assert [(one.redistributable, one.licence, one.citation) for one in sets] == [(False, "", ""), (True, "MIT", "Me")]

@@ -18,7 +18,12 @@ from tests.conftest import shared_home
 from tests.flows.test_killed_round import processes_of, rows_of
 
 KILLS = 10
-SECONDS_TO_KILL = (15.0, 100.0)  # from the command's start: before the first token, up to well into a stage
+# A moment is a step and some seconds; seconds from the start alone would fall into the engine's start nearly always.
+STEPS = (
+    "Starting a server", "Writing reasoning paths", "Base answers", "Training on", "Challenger answers", "Deciding",
+    "Writing the report",
+)  # fmt: skip
+SECONDS_INTO_A_STEP = 15.0
 LEFTOVER_SECONDS = 10.0
 SMALL = """
 name = "killed"
@@ -32,12 +37,25 @@ checkpoint_steps = 2
 """
 
 
-def start(home: Path, settings: Path) -> "subprocess.Popen[bytes]":
+def start(home: Path, settings: Path, log: Path) -> "subprocess.Popen[bytes]":
     environment = os.environ | {"REGENESIS_HOME": str(home), "REGENESIS_CONFIG": str(settings)}
     environment.pop("PREFECT_API_URL", None)
-    log = (home.parent / "round.log").open("ab")
     command = [str(Path(sys.executable).with_name("regenesis")), "round"]
-    return subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    with log.open("wb") as stream:
+        return subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
+
+
+def kill_within(process: "subprocess.Popen[bytes]", step: str, seconds: float, log: Path) -> bool:
+    """Kill it so many seconds after the step began; False where it ended before, as a resumed round may."""
+    while process.poll() is None and step.encode() not in log.read_bytes():
+        time.sleep(0.05)
+    try:
+        process.wait(timeout=seconds)
+        return False
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        return True
 
 
 def wait_until_nothing_is_left(home: Path) -> None:
@@ -53,24 +71,22 @@ def test_a_real_round_that_is_killed_ten_times_completes_and_keeps_every_committ
     settings.write_text(SMALL, "utf-8")
     shutil.copytree(shared_home() / "models", home / "models", copy_function=os.link)
     moments = random.Random(20261125)
+    log = tmp_path / "round.log"
     seen: set[tuple[str, object, str]] = set()
     kills = 0
 
     while kills < KILLS:
-        process = start(home, settings)
-        try:
-            process.wait(timeout=moments.uniform(*SECONDS_TO_KILL))
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            kills += 1
-        process.wait()
+        step, seconds = moments.choice(STEPS), moments.uniform(0.0, SECONDS_INTO_A_STEP)
+        process = start(home, settings, log)
+        killed = kill_within(process, step, seconds, log)
+        assert killed or process.returncode == 0, log.read_text("utf-8")[-3000:]
         wait_until_nothing_is_left(home)
         rows = rows_of(home)
         assert seen <= rows
-        print(f"kill {kills}: {len(rows)} rows", file=sys.stderr, flush=True)
-        seen = rows
-    last = start(home, settings)
-    assert last.wait(timeout=1800) == 0, (tmp_path / "round.log").read_text("utf-8")[-3000:]
+        kills, seen = kills + killed, rows
+        print(f"{kills} kills, {step!r} + {seconds:.1f} s: {len(rows)} rows", file=sys.stderr, flush=True)
+    last = start(home, settings, log)
+    assert last.wait(timeout=1800) == 0, log.read_text("utf-8")[-3000:]
 
     store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
     assert seen <= rows_of(home)
