@@ -97,7 +97,7 @@ def line_chart(rows: Sequence[Row], x: str, y: str, series: str = "", *, percent
 
 
 def _role(row: Row) -> str:
-    return str(row["role"]) if row["role"] in ("base", "champion", "challenger") else "base"
+    return str(row["role"]) if row["role"] in ("base", "champion", "challenger", "control") else "base"
 
 
 def _legend(roles: Sequence[str]) -> str:
