@@ -25,19 +25,25 @@ from tasks.settings import ModelSettings, Sampling
 from tests.conftest import get_json
 
 pytestmark = pytest.mark.engine
-QUESTIONS = [f"What is {number} + {number * 7 % 13}? Explain." for number in range(12)]
+PROBES = [f"What is {number} + {number * 7 % 13}? Explain." for number in range(48)]
+QUESTIONS = PROBES[:12]
 GREEDY = Sampling(temperature=0, max_tokens=20)
+FEW = Sampling(temperature=0, max_tokens=8)
 
 
 def answers(
-    server: Server, renderer: Renderer, model_name: str = "", questions: Sequence[str] = QUESTIONS
+    server: Server,
+    renderer: Renderer,
+    model_name: str = "",
+    questions: Sequence[str] = QUESTIONS,
+    sampling: Sampling = GREEDY,
 ) -> list[str]:
     """Greedy answers of the server to all questions at once."""
 
     async def ask() -> list[str]:
         async with server.engine(renderer, model_name=model_name) as engine:
             prompts = [renderer.prompt_ids(Turns("", question, "")) for question in questions]
-            done = await asyncio.gather(*(engine.complete(prompt, GREEDY, 1) for prompt in prompts))
+            done = await asyncio.gather(*(engine.complete(prompt, sampling, 1) for prompt in prompts))
             return [completion.text for completion in done]
 
     return asyncio.run(ask())
@@ -56,11 +62,11 @@ def adapter(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
     model: Any = AutoModelForCausalLM.from_pretrained(str(model_folder), dtype=torch.float32)
     config = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM")
+    torch.manual_seed(0)  # PEFT draws the other half of each pair
     tuned: Any = get_peft_model(model, config)
-    torch.manual_seed(0)
     for name, parameter in tuned.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.normal_(parameter, std=0.03)
+            torch.nn.init.normal_(parameter, std=0.06)
     folder = tmp_path_factory.mktemp("adapters") / "random"
     tuned.save_pretrained(str(folder))
     return folder
@@ -113,14 +119,16 @@ def test_a_model_that_is_not_served_ends_the_run(server: Server, renderer: Rende
 def test_adapter_and_merged_weights_answer_alike_and_unlike_the_base(
     server: Server, renderer: Renderer, adapter: Path, merged: Path, base_again: None
 ) -> None:
-    base = answers(server, renderer)
-    as_adapter = answers(server, renderer, server.load_adapter("random", adapter))
+    base = answers(server, renderer, "", PROBES, FEW)
+    as_adapter = answers(server, renderer, server.load_adapter("random", adapter), PROBES, FEW)
     server.swap_weights(merged)
-    as_merged = answers(server, renderer)
+    as_merged = answers(server, renderer, "", PROBES, FEW)
 
-    # Merged weights are rounded to bfloat16; with 48 tokens 42 of 48 answers were equal, 24 of 48 to the base's.
-    assert equal_share(as_adapter, as_merged) >= 0.7
-    assert equal_share(base, as_adapter) <= 0.7
+    # Merged weights are rounded to bfloat16, and one other token changes all that follow: of 48 answers of 8 tokens
+    # 43 to 45 were equal (of 20 tokens 33), of those to the base 28. So few tokens, many probes.
+    alike, unlike_base = equal_share(as_adapter, as_merged), 1 - equal_share(base, as_adapter)
+    assert alike >= 0.8
+    assert 1 - alike < unlike_base / 2
 
 
 def test_after_swapping_back_the_base_answers_as_before(
