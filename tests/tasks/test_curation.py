@@ -85,6 +85,15 @@ def test_an_example_asks_as_evaluation_does_and_teaches_the_path(store: Store) -
     assert "letter" in example.prompt
 
 
+def test_the_text_that_is_trained_on_keeps_every_brace_and_no_task_is_called_mathematics(store: Store) -> None:
+    text = "Half is \\boxed{\\frac{1}{2}}, a set is {1, {2}}. The answer is \\boxed{4}}."
+    answer(store, ask(store, "2 + 2"), text)
+    select(store)
+    (example,) = store.select(TrainingExample)
+    assert example.completion == text
+    assert "math" not in example.prompt.lower()
+
+
 def test_selecting_again_gives_the_same_set_and_writes_nothing(store: Store) -> None:
     answer(store, ask(store, "2 + 2"), "It is 4.")
     first = select(store)
