@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -18,13 +19,10 @@ from tests.conftest import shared_home
 from tests.flows.test_killed_round import processes_of, rows_of
 
 KILLS = 10
-# A moment is a step and some seconds; seconds from the start alone would fall into the engine's start nearly always.
-STEPS = (
-    "Starting a server", "Writing reasoning paths", "Base answers", "Training on", "Challenger answers", "Deciding",
-    "Writing the report",
-)  # fmt: skip
-SECONDS_INTO_A_STEP = 15.0
+# A moment is so many steps and seconds after the start: seconds alone would fall into the engine's start nearly always.
+STEPS, SECONDS = (3, 7), (0.0, 8.0)
 LEFTOVER_SECONDS = 10.0
+STEP = re.compile(rb"^(.+) \.\.\.$", re.MULTILINE)
 SMALL = """
 name = "killed"
 [questions]
@@ -45,9 +43,9 @@ def start(home: Path, settings: Path, log: Path) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(command, env=environment, stdout=stream, stderr=stream)
 
 
-def kill_within(process: "subprocess.Popen[bytes]", step: str, seconds: float, log: Path) -> bool:
-    """Kill it so many seconds after the step began; False where it ended before, as a resumed round may."""
-    while process.poll() is None and step.encode() not in log.read_bytes():
+def kill_within(process: "subprocess.Popen[bytes]", steps: int, seconds: float, log: Path) -> bool:
+    """Kill it so many seconds after its so manyth step began; False where it ended before, as a resumed round may."""
+    while process.poll() is None and len(STEP.findall(log.read_bytes())) < steps:
         time.sleep(0.05)
     try:
         process.wait(timeout=seconds)
@@ -76,15 +74,16 @@ def test_a_real_round_that_is_killed_ten_times_completes_and_keeps_every_committ
     kills = 0
 
     while kills < KILLS:
-        step, seconds = moments.choice(STEPS), moments.uniform(0.0, SECONDS_INTO_A_STEP)
+        steps, seconds = moments.randint(*STEPS), moments.uniform(*SECONDS)
         process = start(home, settings, log)
-        killed = kill_within(process, step, seconds, log)
+        killed = kill_within(process, steps, seconds, log)
         assert killed or process.returncode == 0, log.read_text("utf-8")[-3000:]
         wait_until_nothing_is_left(home)
         rows = rows_of(home)
         assert seen <= rows
         kills, seen = kills + killed, rows
-        print(f"{kills} kills, {step!r} + {seconds:.1f} s: {len(rows)} rows", file=sys.stderr, flush=True)
+        last_step = STEP.findall(log.read_bytes())[-1].decode()
+        print(f"{kills} kills, {last_step!r}, {seconds:.1f} s: {len(rows)} rows", file=sys.stderr, flush=True)
     last = start(home, settings, log)
     assert last.wait(timeout=1800) == 0, log.read_text("utf-8")[-3000:]
 
