@@ -12,6 +12,7 @@ from flows.cli_common import COMMON, environment, note, show, with_common_flags
 from storage.errors import InputError
 
 if TYPE_CHECKING:
+    from storage.records import Round
     from storage.repository import Store
 
 
@@ -74,15 +75,12 @@ def report(
     round: Annotated[int, typer.Option(help="Number of the round; 0 for the newest")] = 0,
 ) -> None:
     """Write a round's report again, and say where it lies."""
-    from storage.records import Round
     from tasks.reporting import round_table, write_report
 
     store = existing_store()
-    found = store.select(Round, number=round) if round else store.select(Round, order_by="number desc")
-    if not found:
-        raise InputError("The store has no such round. Run: regenesis round")
-    path = write_report(store, found[0], environment().reports)
-    show({"report": str(path)}, f"{round_table(store, found[0])}\nReport: {path}")
+    found = _round_of(store, round)
+    path = write_report(store, found, environment().reports)
+    show({"report": str(path)}, f"{round_table(store, found)}\nReport: {path}")
 
 
 def judge(
@@ -105,7 +103,6 @@ def audit(
     because: Annotated[str, typer.Option(help="Why; it is kept")] = "",
 ) -> None:
     """Print what a second, independent judge reads otherwise; or overrule both with a verdict of your own."""
-    from storage.records import Round
     from tasks.audit import audit_text, audit_verdicts, give_verdict
 
     store = existing_store()
@@ -113,10 +110,8 @@ def audit(
         given = give_verdict(store, path, verdict, rater, because)
         show(vars(given), f"Path {given.path_id} is {given.verdict}, says {given.rater}. Later selections follow it.")
         return
-    found = store.select(Round, number=round) if round else store.select(Round, order_by="number desc")
-    if not found:
-        raise InputError("The store has no such round. Run: regenesis round")
-    read = audit_verdicts(store, draw=found[0].number, seed=found[0].seed)
+    found = _round_of(store, round)
+    read = audit_verdicts(store, draw=found.number, seed=found.seed)
     show({"table": [vars(row) for row in read.table], "cases": len(read.cases)}, audit_text(read))
 
 
@@ -129,6 +124,16 @@ def existing_store() -> "Store":
     if url.startswith("duckdb:///") and not Path(url.removeprefix("duckdb:///")).exists():
         raise InputError(f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home")
     return open_store(url)
+
+
+def _round_of(store: "Store", number: int) -> "Round":
+    """The round of this number, or for 0 the newest of the store."""
+    from storage.records import Round
+
+    found = store.select(Round, number=number) if number else store.select(Round, order_by="number desc")
+    if not found:
+        raise InputError("The store has no such round. Run: regenesis round")
+    return found[0]
 
 
 @contextmanager

@@ -6,6 +6,10 @@
 -- paths: How many paths
 -- human_correct: Of them those that a person called correct
 -- human_wrong: Of them those that a person called wrong
+WITH newest AS (
+    SELECT path_id, draw, verifier, arg_max(verdict, created_at) AS verdict, arg_max(details, created_at) AS details
+    FROM verdicts WHERE verifier IN ('reference', 'second', 'human') GROUP BY path_id, draw, verifier
+)
 SELECT
     s.draw,
     coalesce(json_extract_string(s.details, '$.chosen'), 'sampled') AS chosen,
@@ -14,16 +18,8 @@ SELECT
     count(*) AS paths,
     count(*) FILTER (h.verdict = 'correct') AS human_correct,
     count(*) FILTER (h.verdict = 'wrong') AS human_wrong
-FROM (
-    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict, arg_max(details, created_at) AS details
-    FROM verdicts WHERE verifier = 'second' GROUP BY path_id, draw
-) AS s
-JOIN (
-    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict
-    FROM verdicts WHERE verifier = 'reference' GROUP BY path_id, draw
-) AS f ON f.path_id = s.path_id AND f.draw = s.draw
-LEFT JOIN (
-    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict
-    FROM verdicts WHERE verifier = 'human' GROUP BY path_id, draw
-) AS h ON h.path_id = s.path_id AND h.draw = s.draw
+FROM newest AS s
+JOIN newest AS f ON f.path_id = s.path_id AND f.draw = s.draw AND f.verifier = 'reference'
+LEFT JOIN newest AS h ON h.path_id = s.path_id AND h.draw = s.draw AND h.verifier = 'human'
+WHERE s.verifier = 'second'
 GROUP BY ALL

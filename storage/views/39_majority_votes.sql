@@ -9,6 +9,10 @@
 -- margin: Its lead over the next class, as a share
 -- entropy: Of the classes, in bits; 0 where all agree
 -- winner_is_right: What the reference judge says of the winner's paths; null without a reference or a winner
+WITH newest AS (
+    SELECT path_id, draw, verifier, arg_max(verdict, created_at) AS verdict, arg_max(details, created_at) AS details
+    FROM verdicts WHERE verifier IN ('reference', 'majority') GROUP BY path_id, draw, verifier
+)
 SELECT
     p.question_id,
     v.draw,
@@ -20,15 +24,10 @@ SELECT
     any_value(json_extract(v.details, '$.margin')::DOUBLE) AS margin,
     any_value(json_extract(v.details, '$.entropy')::DOUBLE) AS entropy,
     bool_or(r.verdict = 'correct') FILTER (v.verdict = 'correct' AND r.verdict <> 'unjudged') AS winner_is_right
-FROM (
-    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict, arg_max(details, created_at) AS details
-    FROM verdicts WHERE verifier = 'majority' GROUP BY path_id, draw
-) AS v
+FROM newest AS v
 JOIN paths AS p ON p.id = v.path_id AND p.draw = v.draw
 JOIN questions AS q ON q.id = p.question_id
 LEFT JOIN question_sets AS s ON s.id = q.question_set_id
-LEFT JOIN (
-    SELECT path_id, draw, arg_max(verdict, created_at) AS verdict
-    FROM verdicts WHERE verifier = 'reference' GROUP BY path_id, draw
-) AS r ON r.path_id = v.path_id AND r.draw = v.draw
+LEFT JOIN newest AS r ON r.path_id = v.path_id AND r.draw = v.draw AND r.verifier = 'reference'
+WHERE v.verifier = 'majority'
 GROUP BY p.question_id, v.draw
