@@ -21,7 +21,7 @@ PROGRESS_SECONDS, CLOSE_SECONDS = 5.0, 10.0
 
 
 class ProgressInPrefect:
-    """A watcher that tells another one, and keeps one progress artifact a step.
+    """A watcher that tells another one, and within a flow run keeps one progress artifact a step.
 
     It posts from a thread of its own: steps report from within their event loop, and what the UI shows must not
     slow them, nor a Prefect server that is away for a moment end them.
@@ -33,6 +33,8 @@ class ProgressInPrefect:
         self._news: dict[str, tuple[float, str]] = {}
         self._artifacts: dict[str, UUID] = {}
         self._closed = threading.Event()
+        if not _in_a_flow_run():  # Prefect would start a server of its own to post to
+            self._closed.set()
         context = contextvars.copy_context()  # which flow run the artifacts belong to
         self._thread = threading.Thread(target=lambda: context.run(self._post), name="progress", daemon=True)
         self._thread.start()
@@ -70,6 +72,12 @@ class ProgressInPrefect:
         else:
             made = create_progress_artifact(percent, key="progress", description=description)
             self._artifacts[title] = cast("UUID", made)  # a coroutine only within an event loop
+
+
+def _in_a_flow_run() -> bool:
+    from prefect.context import FlowRunContext
+
+    return FlowRunContext.get() is not None
 
 
 def synthesis_progress(watcher: "Watcher") -> "Callable[[SynthesisProgress], None]":
