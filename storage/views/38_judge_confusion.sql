@@ -12,7 +12,7 @@ WITH newest AS (
 )
 SELECT
     s.draw,
-    coalesce(json_extract_string(s.details, '$.chosen'), 'sampled') AS chosen,
+    coalesce(CASE WHEN json_valid(s.details) THEN json_extract_string(s.details, '$.chosen') END, 'sampled') AS chosen,
     f.verdict AS first_verdict,
     s.verdict AS second_verdict,
     count(*) AS paths,

@@ -1,7 +1,7 @@
 """The client against servers that misbehave in every way known; nothing may be lost, doubled or waited for in vain."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -186,16 +186,22 @@ async def test_an_endpoint_that_dies_loses_nothing_and_is_taken_back_when_it_ret
         engine_of(steady, frail, start_in_flight=4, most_in_flight=4) as engine,
     ):
         asking = asyncio.create_task(texts_of(engine, range(400)))
-        await asyncio.sleep(0.2)
+        await until(lambda: frail.answered > 0)
         await frail.die()
         before = frail.answered
-        await asyncio.sleep(0.2)
-        await frail.start()
         texts = await asking
-        after = frail.answered
+        await frail.start()
+        async with asyncio.timeout(30):
+            while frail.answered == before:
+                await texts_of(engine, range(8))
 
     assert texts == [str(number) for number in range(400)]
-    assert after > before > 0
+
+
+async def until(happened: Callable[[], bool]) -> None:
+    async with asyncio.timeout(30):
+        while not happened():  # noqa: ASYNC110 - a counter, no event
+            await asyncio.sleep(0.005)
 
 
 async def test_when_every_endpoint_stays_down_the_run_ends_and_says_so() -> None:
