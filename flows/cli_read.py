@@ -65,9 +65,9 @@ def lineage(
             note("This path was closed: the text then went back with 'The answer is' begun for it.")
         return
     from flows.lineage_text import lineage_text
-    from storage.lineage import find_record, lineage_tree
+    from storage.lineage import lineage_tree
 
-    tree = lineage_tree(store, find_record(store, id).id)
+    tree = lineage_tree(store, id)
     show(tree.as_json(), lineage_text(tree))
 
 

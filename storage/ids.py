@@ -9,6 +9,10 @@ import json
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), default=str
+)  # made once: it costs as much as its use
+
 Part = str | int | float | bool | None | UUID | Sequence["Part"] | Mapping[str, "Part"]
 
 
@@ -19,7 +23,7 @@ def content_id(kind: str, *parts: Part) -> UUID:
 
 def canonical(part: object) -> str:
     """JSON with sorted keys, no blanks and ids as text; lone surrogates survive as escapes."""
-    return json.dumps(part, sort_keys=True, separators=(",", ":"), default=str)
+    return _ENCODER.encode(part)
 
 
 def seed_of(request_id: UUID) -> int:

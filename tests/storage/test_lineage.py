@@ -7,7 +7,7 @@ import pytest
 
 from storage.errors import InputError
 from storage.lineage import LineageNode, find_record, lineage_tree, walk_nodes
-from storage.records import RECORD_TYPES, Path, Record, Verdict
+from storage.records import RECORD_TYPES, Guideline, Model, Path, Question, Record, TrainingSet, Verdict
 from storage.repository import Store, open_store
 from tests.storage.examples import make
 from tests.storage.story import challenger, whole_story
@@ -24,6 +24,13 @@ def tables_of(node: LineageNode) -> set[str]:
     tables: set[str] = set()
     walk_nodes(node, lambda one, _: tables.add(one.table))
     return tables
+
+
+def family(node: LineageNode) -> list[tuple[int, str, int]]:
+    """Distance, table and what is left out of every node; which of many siblings are shown may differ."""
+    nodes: list[tuple[int, str, int]] = []
+    walk_nodes(node, lambda one, depth: nodes.append((depth, one.table, one.more_parents + one.more_children)))
+    return sorted(nodes)
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES, ids=lambda kind: kind.table)
@@ -64,6 +71,18 @@ def test_a_question_shows_some_children_and_counts_the_rest(store: Store) -> Non
 
     assert sum(node.table == "adapted_guidelines" for node in tree.children) == 2
     assert tree.more_children == 1
+
+
+@pytest.mark.parametrize("kind", [Question, Model, TrainingSet, Guideline], ids=lambda kind: kind.table)
+def test_a_tree_is_the_same_whether_its_rows_are_fetched_together_or_apart(
+    store: Store, kind: type[Record], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [id] = store.query(f"SELECT max(id) AS id FROM {kind.table}")["id"].to_pylist()
+    together = family(lineage_tree(store, id, most_children=3))
+    monkeypatch.setattr("storage.lineage_walk._MOST_TOGETHER", 1)
+
+    assert family(lineage_tree(store, id, most_children=3)) == together
+    assert len(together) > 3
 
 
 def test_an_ambiguous_prefix_lists_the_candidates(store: Store) -> None:
