@@ -29,11 +29,18 @@ def sql(
     out: Annotated[Path | None, typer.Option(help="Write to this file")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds the statement may take")] = 60,
     memory: Annotated[str, typer.Option(help="Memory it may take")] = "1GB",
-    schema: Annotated[bool, typer.Option(help="Print every table and view with its columns")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print every table and view with its columns")] = False,
+    client: Annotated[
+        bool, typer.Option("--client", help="Print the line that opens the reader copy in DuckDB's own client")
+    ] = False,
 ) -> None:
     """Ask the store, read-only, also while a round runs."""
-    from storage.sandbox import run_user_sql, schema_text
+    from storage.sandbox import reader_command, run_user_sql, schema_text
 
+    if client:
+        line = reader_command(existing_store().reader_copy())
+        show({"command": line}, line)
+        return
     if schema:
         print(schema_text())
         return
@@ -66,9 +73,11 @@ def lineage(
         return
     from flows.lineage_text import lineage_text
     from storage.lineage import lineage_tree
+    from storage.taught_models import taught_models
 
     tree = lineage_tree(store, id)
-    show(tree.as_json(), lineage_text(tree))
+    taught = taught_models(store, tree.table, tree.id)
+    show(tree.as_json() | {"models": [vars(model) for model in taught]}, lineage_text(tree, taught))
 
 
 def report(

@@ -3,18 +3,28 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from storage.lineage import LineageNode
+    from storage.taught_models import TaughtModel
 
 WIDTH = 100
 
 
-def lineage_text(tree: "LineageNode") -> str:
-    """The tree as indented lines."""
+def lineage_text(tree: "LineageNode", taught: "Sequence[TaughtModel]" = ()) -> str:
+    """The tree as indented lines, then every model that it touched, also by siblings that the tree leaves out."""
     lines = ["came from", *_branches(tree, "parents", 1)] if tree.parents else []
     lines += [_line(tree, 0)]
     if tree.children:
         lines += ["led to", *_branches(tree, "children", 1)]
+    if taught:
+        lines += ["models it touched", *map(_model, taught)]
     return "\n".join(lines)
+
+
+def _model(model: "TaughtModel") -> str:
+    how = "its own training set" if model.generation == 0 else f"that of an ancestor, {model.generation} back"
+    return f"  models {str(model.id)[:8]}  {_shown(model.name)}: {model.examples} examples in {how}"
 
 
 def _branches(node: "LineageNode", direction: str, depth: int) -> list[str]:

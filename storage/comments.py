@@ -1,9 +1,24 @@
-"""COMMENT ON for every table and column, generated from the records' field documentation."""
+"""COMMENT ON for every table and column, generated from the records' field documentation; the store's own books too."""
 
 import duckdb
 
 from storage.records import RECORD_TYPES, field_documentation
 from storage.views import quoted
+
+_BOOKS: dict[str, tuple[str, dict[str, str]]] = {
+    "schema_migrations": (
+        "The store's own books: one row a migration that was applied.",
+        {"version": "Its number", "name": "Its name", "applied_at": "UTC time"},
+    ),
+    "schema_state": (
+        "The store's own books: one row.",
+        {"surface": "Digest of the views and comments that were written"},
+    ),
+    "merged_spool_files": (
+        "The store's own books: one row a spooled batch that was merged, so that merging twice changes nothing.",
+        {"name": "Name of its file, made from its content", "merged_at": "UTC time"},
+    ),
+}
 
 
 def record_comments() -> list[str]:
@@ -14,6 +29,9 @@ def record_comments() -> list[str]:
         statements.append(f"COMMENT ON TABLE {record_type.table} IS {quoted(f'{purpose} One row an id.')}")
         for column, text in field_documentation(record_type).items():
             statements.append(f'COMMENT ON COLUMN {record_type.table}."{column}" IS {quoted(text)}')
+    for table, (purpose, columns) in _BOOKS.items():
+        statements.append(f"COMMENT ON TABLE {table} IS {quoted(purpose)}")
+        statements += [f"COMMENT ON COLUMN {table}.{column} IS {quoted(text)}" for column, text in columns.items()]
     return statements
 
 

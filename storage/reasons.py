@@ -1,6 +1,6 @@
-"""The reason codes of verdicts and selections, each with the sentence that explains it: plain data.
+"""The codes that stand in the tables, each with the sentence that explains it: plain data.
 
-A row is added here before a code is stored anywhere; the glossary of the database is read from this table.
+A row is added here before a code is stored anywhere; the glossary of the database is read from these tables.
 """
 
 REASONS: dict[str, str] = {
@@ -39,4 +39,74 @@ REASONS: dict[str, str] = {
     "empty_text": "The model wrote nothing.",
     "mentions_given_answer": "It was shown the answer, and speaks of having been shown it.",
     "not_judged_yet": "It has no verdict yet.",
+}
+
+FAILURES: dict[str, str] = {
+    "prompt_too_long": "The prompt does not fit into the model's length.",
+    "empty_text": "The model wrote nothing, however often it was asked.",
+    "timed_out": "No whole reply came within the time for a request.",
+    "unreachable": "The endpoint could not be reached.",
+    "closed": "The endpoint closed the connection, or ended the text for a reason of its own.",
+    "busy": "The endpoint asked to wait for longer than the request may take.",
+    "garbage": "The reply was not what the protocol says.",
+    "endpoint_error": "The endpoint failed, or was given up.",
+    "refused": "The endpoint refused the request.",
+    "unauthorized": "The endpoint wants a key, or another one.",
+    "quota_spent": "The account's limit at the endpoint is reached.",
+    "unknown_model": "The endpoint does not serve the model.",
+    "wrong_url": "The address is not that of an OpenAI-compatible server.",
+}
+
+CODES: dict[str, dict[str, str]] = {
+    "verdict": {
+        "correct": "The stated answer is right.",
+        "wrong": "The stated answer is not right.",
+        "unjudged": "It could not be judged; never the same as wrong.",
+    },
+    "verifier": {
+        "reference": "The rules compared the stated answer with the reference.",
+        "majority": "The question's paths voted; it counts where there is no reference.",
+        "second": "The independent judge of the audit; it never decides what is trained on.",
+        "human": "A person; this verdict counts before all others.",
+    },
+    "strategy": {
+        "regenesis": "Guideline, adapted guideline, structure, path: the whole ladder.",
+        "no_adaptation": "The structure is made from the guideline as it stands.",
+        "no_structure": "The path is written from the adapted guideline.",
+        "direct": "Plain chain of thought, no guideline.",
+    },
+    "outcome": {
+        "promoted": "The challenger became the champion.",
+        "refused": "The challenger was significantly worse where it must not be.",
+        "inconclusive": "The questions could show neither gain nor loss.",
+        "budget_spent": "The round ended at its budget.",
+    },
+    "status": {
+        "running": "The round is not at its end; the next call goes on with it.",
+        "finished": "Its report is written.",
+        "failed": "Nothing can finish it; its reason says why.",
+        "abandoned": "A person began another one in its place; its reason says why.",
+    },
+    "part": {
+        "train": "Paths are written for it.",
+        "gate": "Read by the promotion rule.",
+        "final": "Read by no decision, only reported.",
+    },
+    "domain": {
+        "in_domain": "Of a set that is trained on; the questions evaluated are held out.",
+        "out_of_domain": "Of a set that is never trained on.",
+    },
+    "role": {
+        "base": "The model before any training.",
+        "champion": "The best model so far, when the round began.",
+        "challenger": "The model that the round trained.",
+        "control": "A model trained beside it by another method, for comparison.",
+    },
+    "finish_reason": {
+        "stop": "The model ended its text.",
+        "length": "The text was cut at its length limit.",
+        "error": "The endpoint ended it.",
+    },
+    "reason": REASONS,
+    "failure": FAILURES,
 }

@@ -21,7 +21,7 @@ from storage.batches import append_rows, count_new, replace_row, tables_of
 from storage.database import DatabaseFile, HeldByAnother, file_of
 from storage.errors import InputError
 from storage.overlay import lay_over, merge, unmerged_names
-from storage.reader import refresh_reader
+from storage.reader import READER_NAME, refresh_reader
 from storage.records import Record
 from storage.schema import ensure_schema
 from storage.snapshot import forget_snapshots
@@ -115,6 +115,11 @@ class Store:
     def refresh_reader(self) -> Path:
         """Make `reader.duckdb` anew, the copy for foreign clients; returns its path."""
         return refresh_reader(self._file, self._spool)
+
+    def reader_copy(self) -> Path:
+        """The path of `reader.duckdb`, which is made where there is none yet; its `reader_age` tells how old it is."""
+        reader = self.path.with_name(READER_NAME)
+        return reader if reader.exists() else self.refresh_reader()
 
     def merge_spool(self) -> int:
         """Commit what waits in the spool; returns how many batches. Raises HeldByAnother while it can't be done."""

@@ -5,6 +5,7 @@ In: a store's URL and one statement. Out: text (table, CSV, JSON) or a Parquet f
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import threading
@@ -18,11 +19,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.arrow import ArrowTable, shaped
-from storage.comments import write_comments
 from storage.errors import InputError, PermanentError
 from storage.migrations import migrate
 from storage.presenting import as_csv, as_json, as_table, escaped
-from storage.views import make_views
+from storage.schema import write_surface
 
 Output = Literal["table", "csv", "json", "parquet"]
 _SHOWN_ROWS = 1000
@@ -65,8 +65,7 @@ def schema_text() -> str:
     """Every table and view with grain, columns, types and meaning, as `regenesis sql --schema` prints it."""
     with duckdb.connect() as connection:
         migrate(connection)
-        write_comments(connection)
-        make_views(connection)
+        write_surface(connection)
         things = connection.execute(
             "SELECT view_name AS name, 'view', comment FROM duckdb_views() WHERE NOT internal UNION ALL"
             " SELECT table_name, 'table', comment FROM duckdb_tables() WHERE comment IS NOT NULL ORDER BY 2 DESC, 1"
@@ -85,7 +84,7 @@ def schema_text() -> str:
 
 def reader_command(reader: Path) -> str:
     """The line that opens the reader copy in DuckDB's own client."""
-    return f"duckdb -readonly '{reader}'"
+    return f"duckdb -readonly {shlex.quote(str(reader))}"
 
 
 @contextmanager

@@ -32,7 +32,7 @@ def ensure_schema(file: DatabaseFile) -> None:
             back_up(file.path, f"schema-{version}")
     with file.writing() as connection:
         migrate(connection)
-        _write_surface(connection)
+        write_surface(connection)
 
 
 def back_up(path: Path, label: str) -> Path:
@@ -58,7 +58,8 @@ def _is_current(file: DatabaseFile) -> bool:
         return not due and connection.execute("SELECT surface FROM schema_state").fetchall() == [(surface_digest(),)]
 
 
-def _write_surface(connection: duckdb.DuckDBPyConnection) -> None:
+def write_surface(connection: duckdb.DuckDBPyConnection) -> None:
+    """Views and comments of this program into a database whose tables are there."""
     connection.begin()
     connection.execute(_STATE)
     write_comments(connection)

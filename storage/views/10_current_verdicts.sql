@@ -28,7 +28,7 @@ FROM (
             WHEN verifier = 'reference' AND reason <> 'no_reference' THEN 2
             WHEN verifier = 'majority' THEN 1
             ELSE 0
-        END * 10_000_000_000_000_000 + epoch_ms(created_at) * 4096 + (hash(id) % 4096)::BIGINT AS weight
+        END * 100_000_000_000_000_000 + epoch_us(created_at) AS weight
     FROM verdicts
 )
 GROUP BY path_id, draw

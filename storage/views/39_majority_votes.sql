@@ -2,6 +2,7 @@
 -- question_id: The question
 -- draw: The draw of its paths
 -- question_set: Its set
+-- source_row_id: The source's own row id
 -- question: Its text
 -- voters: Paths that voted; hinted ones do not
 -- winner: The answer that won, as one of its paths stated it; null where no class met the thresholds
@@ -17,6 +18,7 @@ SELECT
     p.question_id,
     v.draw,
     any_value(s.name) AS question_set,
+    any_value(q.source_row_id) AS source_row_id,
     any_value(q.text) AS question,
     count(*) AS voters,
     any_value(json_extract_string(v.details, '$.winner')) AS winner,

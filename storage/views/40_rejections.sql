@@ -1,15 +1,18 @@
 -- rejections: One row a path and training set that did not take it. Key: selection_id.
 -- selection_id: The selection's id
 -- training_set_id: The training set
+-- training_set: Its readable name: round and method
 -- method: The training set's method
 -- round: Number of the round that made the training set; null outside a round
 -- draw: The path's draw
 -- path_id: The path
 -- question_set: Name of the question's set
 -- question_id: The question
+-- source_row_id: The source's own row id
 -- question: The question as asked
 -- reference_answer: Reference answer
--- guideline: Name of the guideline at the chain's head; null for direct paths
+-- guideline_id: The guideline at the chain's head; null for direct paths
+-- guideline: Its readable name
 -- strategy: regenesis, no_adaptation, no_structure or direct
 -- hinted: Whether the reference answer was shown to this chain
 -- reason: Short code: why it was not taken
@@ -20,14 +23,17 @@
 SELECT
     s.id AS selection_id,
     s.training_set_id,
+    coalesce('round ' || r.number, 'no round') || ' ' || ts.method AS training_set,
     ts.method,
     r.number AS round,
     s.draw,
     s.path_id,
     qs.name AS question_set,
     p.question_id,
+    q.source_row_id,
     q.text AS question,
     q.answer AS reference_answer,
+    p.guideline_id,
     g.name AS guideline,
     p.strategy,
     p.hinted,

@@ -57,6 +57,7 @@ LEFT JOIN models AS m ON m.id = r.champion_model_id
 LEFT JOIN (
     SELECT
         p1.round_id,
+        p1.draw,
         count(DISTINCT p1.question_id) AS questions,
         count(*) AS paths,
         count(*) FILTER (v.verdict = 'correct') AS correct_paths,
@@ -64,8 +65,8 @@ LEFT JOIN (
         count(*) FILTER (coalesce(v.verdict, 'unjudged') = 'unjudged') AS unjudged_paths
     FROM paths AS p1
     LEFT JOIN current_verdicts AS v ON v.path_id = p1.id AND v.draw = p1.draw
-    GROUP BY p1.round_id
-) AS p ON p.round_id = r.id
+    GROUP BY p1.round_id, p1.draw
+) AS p ON p.round_id = r.id AND p.draw = r.number  -- a round's paths have its number as draw; so one round is found fast
 LEFT JOIN (
     SELECT
         round_id,

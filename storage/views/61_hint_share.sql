@@ -1,5 +1,6 @@
 -- hint_share: One row a training set: how much of it comes from paths that were shown the answer. Key: training_set_id.
 -- training_set_id: The training set
+-- training_set: Its readable name: round and method
 -- method: regenesis, random, rft, ...
 -- round: Number of the round that made it; null outside a round
 -- examples: Training examples in it, counted
@@ -7,6 +8,7 @@
 -- hinted_share: Their share; null for an empty set
 SELECT
     ts.id AS training_set_id,
+    coalesce('round ' || r.number, 'no round') || ' ' || ts.method AS training_set,
     ts.method,
     r.number AS round,
     coalesce(c.examples, 0) AS examples,

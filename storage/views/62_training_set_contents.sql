@@ -1,6 +1,7 @@
 -- training_set_contents: One row a training example, as trained. Key: training_example_id.
 -- training_example_id: The training example
 -- training_set_id: The training set
+-- training_set: Its readable name: round and method
 -- method: The training set's method
 -- round: Number of the round that made it; null outside a round
 -- position: Place in the set, from 0
@@ -18,6 +19,7 @@
 SELECT
     te.id AS training_example_id,
     te.training_set_id,
+    coalesce('round ' || r.number, 'no round') || ' ' || ts.method AS training_set,
     ts.method,
     r.number AS round,
     te.position,

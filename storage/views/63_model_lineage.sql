@@ -3,8 +3,10 @@
 -- model: Its readable name
 -- base_model: Name of the base it stands upon
 -- adapter_id: The adapter that was trained on this set: the model's own, or an ancestor's
+-- adapter: Its readable name
 -- generation: 0 for the model's own adapter, 1 for the adapter that it went on from, and so on
 -- training_set_id: The training set
+-- training_set: Its readable name: round and method
 -- round: Number of the round that made the set; null outside a round
 -- guideline_id: The guideline at the head of the chains; null for direct paths
 -- guideline: Its readable name
@@ -43,8 +45,10 @@ SELECT
     m.name AS model,
     b.name AS base_model,
     n.adapter_id,
+    ad.name AS adapter,
     n.generation,
     n.training_set_id,
+    coalesce('round ' || r.number, 'no round') || ' ' || ts.method AS training_set,
     r.number AS round,
     c.guideline_id,
     g.name AS guideline,
@@ -56,6 +60,7 @@ FROM learnt AS n
 JOIN contents AS c ON c.training_set_id = n.training_set_id
 LEFT JOIN models AS m ON m.id = n.model_id
 LEFT JOIN models AS b ON b.id = m.base_model_id
+LEFT JOIN adapters AS ad ON ad.id = n.adapter_id
 LEFT JOIN training_sets AS ts ON ts.id = n.training_set_id
 LEFT JOIN rounds AS r ON r.id = ts.round_id
 LEFT JOIN guidelines AS g ON g.id = c.guideline_id

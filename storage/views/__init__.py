@@ -11,35 +11,10 @@ from importlib import resources
 
 import duckdb
 
-from storage.reasons import REASONS
+from storage.reasons import CODES
 from storage.references import REFERENCES
 
 _COMMENT = re.compile(r"^-- (\w+): (.+)$", re.MULTILINE)
-_CODES: dict[str, dict[str, str]] = {
-    "verdict": {
-        "correct": "The stated answer is right.",
-        "wrong": "The stated answer is not right.",
-        "unjudged": "It could not be judged; never the same as wrong.",
-    },
-    "strategy": {
-        "regenesis": "Guideline, adapted guideline, structure, path: the whole ladder.",
-        "no_adaptation": "The structure is made from the guideline as it stands.",
-        "no_structure": "The path is written from the adapted guideline.",
-        "direct": "Plain chain of thought, no guideline.",
-    },
-    "outcome": {
-        "promoted": "The challenger became the champion.",
-        "refused": "The challenger was significantly worse where it must not be.",
-        "inconclusive": "The questions could show neither gain nor loss.",
-        "budget_spent": "The round ended at its budget.",
-    },
-    "part": {
-        "train": "Paths are written for it.",
-        "gate": "Read by the promotion rule.",
-        "final": "Read by no decision, only reported.",
-    },
-    "reason": REASONS,
-}
 
 
 @dataclass(frozen=True)
@@ -103,12 +78,12 @@ def _lineage_links() -> View:
 def _glossary() -> View:
     rows = ", ".join(
         f"({quoted(kind)}, {quoted(code)}, {quoted(meaning)})"
-        for kind, codes in _CODES.items()
+        for kind, codes in CODES.items()
         for code, meaning in codes.items()
     )
     return View(
         "glossary",
         "One row a code that stands in the tables. Key: kind, code.",
-        {"kind": "verdict, strategy, outcome, part or reason", "code": "The code", "meaning": "What it means"},
+        {"kind": "Where the code stands: " + ", ".join(CODES), "code": "The code", "meaning": "What it means"},
         f"SELECT * FROM (VALUES {rows}) AS codes(kind, code, meaning)",
     )

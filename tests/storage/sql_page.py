@@ -130,11 +130,11 @@ COOKBOOK: list[tuple[str, str]] = [
 _HEAD = """# SQL over the store
 
 `regenesis sql "SELECT …"` runs one reading statement in a process of its own, also while a round writes
-(`--format table|csv|json`; `regenesis sql --schema` prints every table and view with its columns).
+(`--format table|csv|json|parquet`, `--out FILE`, `--file FILE`; `regenesis sql --schema` prints every table and view with its columns).
 DBeaver, Metabase, a notebook or DuckDB's own client should open `reader.duckdb`, the copy that is made after each
 round, because a client that stays in `regenesis.duckdb` keeps writers waiting:
 
-    duckdb -readonly .regenesis/reader.duckdb
+    duckdb -readonly .regenesis/reader.duckdb      # `regenesis sql --client` prints this line for your store
 
 The view `reader_age` in it tells how old it is. Tables are named after the method's things (`paths`, `verdicts`,
 `training_sets`, …) and commented; the views below are what stays stable. Look at one round by `draw`, the number that

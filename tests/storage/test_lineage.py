@@ -9,6 +9,7 @@ from storage.errors import InputError
 from storage.lineage import LineageNode, find_record, lineage_tree, walk_nodes
 from storage.records import RECORD_TYPES, Guideline, Model, Path, Question, Record, TrainingSet, Verdict
 from storage.repository import Store, open_store
+from storage.taught_models import taught_models
 from tests.storage.examples import make
 from tests.storage.story import challenger, whole_story
 
@@ -83,6 +84,31 @@ def test_a_tree_is_the_same_whether_its_rows_are_fetched_together_or_apart(
 
     assert family(lineage_tree(store, id, most_children=3)) == together
     assert len(together) > 3
+
+
+@pytest.mark.parametrize("table", ["questions", "guidelines", "adapted_guidelines", "structures", "paths", "verdicts"])
+def test_every_model_that_a_record_touched_is_named(store: Store, table: str) -> None:
+    column = {"paths": "path_id", "verdicts": "verdict_id"}.get(table, f"{table[:-1]}_id")
+    by_record: dict[UUID, set[str]] = {}
+    for row in store.query(f"SELECT {column} AS id, trained_models FROM lineage").to_pylist():
+        by_record.setdefault(row["id"], set()).update(row["trained_models"])
+
+    assert by_record
+    for id, models in by_record.items():
+        taught = taught_models(store, table, id) if id else []
+        assert {one.name for one in taught if one.generation == 0} == (models if id else set())
+
+
+def test_a_model_that_went_on_from_a_taught_one_is_touched_too(store: Store) -> None:
+    [row, *_] = store.query("SELECT path_id FROM lineage WHERE trained_models = [?]", [challenger(3).name]).to_pylist()
+    [first, *_] = store.query("SELECT path_id FROM lineage WHERE draw = 1 AND len(trained_models) = 3").to_pylist()
+
+    assert [(one.name, one.generation) for one in taught_models(store, "paths", row["path_id"])] == [
+        (challenger(3).name, 0)
+    ]
+    assert {one.name for one in taught_models(store, "paths", first["path_id"])} == {
+        challenger(n).name for n in (1, 2, 3)
+    }
 
 
 def test_an_ambiguous_prefix_lists_the_candidates(store: Store) -> None:
