@@ -52,10 +52,12 @@ class RecordingEngine:
     async def __aexit__(self, *error: object) -> None:
         await self.engine.__aexit__(*error)  # type: ignore[attr-defined]
 
-    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
+    async def complete(
+        self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
+    ) -> Completion:
         """The engine's answer."""
         self.first_request = self.first_request or time.perf_counter()
-        completion = await self.engine.complete(prompt_ids, sampling, seed)
+        completion = await self.engine.complete(prompt_ids, sampling, seed, cached=cached)
         done = Answered(tuple(prompt_ids), sampling, completion.completion_tokens, time.perf_counter())
         self.answered.append(done)
         return completion

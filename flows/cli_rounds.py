@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli_common import COMMON, environment, show, with_common_flags
+from flows.cli_common import COMMON, confirm, environment, show, with_common_flags
 from storage.environment import Environment, make_home
 from storage.errors import InputError
 from storage.records import Domain
@@ -132,17 +132,38 @@ def train(
 def evaluate(
     name: Name = "", model: Model = "", round: Number = 0,
     role: Annotated[str, typer.Option(help="base, champion, challenger or all")] = "all",
+    again: Annotated[bool, typer.Option("--again", help="Ask for known answers once more; say what changed")] = False,
+    harness: Annotated[str, typer.Option("--with", help="Another harness beside ours: lm-eval", metavar="NAME")] = "",
     preset: Preset = "default", settings: Settings = None,
 ) -> None:  # fmt: skip
     """Let base, champion and challenger of a round answer its held-out questions."""
-    _run_stage("evaluate", name, model, round, preset, settings, role=role)
+    if harness not in ("", "lm-eval"):
+        raise InputError(f"Another harness is lm-eval; found {harness!r}. Mend --with.")
+    _run_stage("evaluate", name, model, round, preset, settings, role=role, again=again, harness=harness)
 
 
 def promote(
-    name: Name = "", model: Model = "", round: Number = 0, preset: Preset = "default", settings: Settings = None
-) -> None:
-    """Let the gate decide on a round's challenger, and carry it out."""
-    _run_stage("promote", name, model, round, preset, settings)
+    name: Name = "", model: Model = "", round: Number = 0,
+    force: Annotated[bool, typer.Option("--force", help="Make the challenger champion after all")] = False,
+    veto: Annotated[bool, typer.Option("--veto", help="Refuse the challenger after all")] = False,
+    reason: Annotated[str, typer.Option(help="Why, with --force or --veto; it is kept")] = "",
+    by: Annotated[str, typer.Option(help="Who decides; the user this runs as by default", metavar="PERSON")] = "",
+    preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """Let the gate decide on a round's challenger, and carry it out; or overrule it, with a reason."""
+    if not (force or veto):
+        if reason or by:
+            raise InputError("--reason and --by go with --force or --veto; the gate gives reasons of its own.")
+        _run_stage("promote", name, model, round, preset, settings)
+        return
+    if (force and veto) or not reason.strip():
+        raise InputError(
+            f"A person's decision is --force or --veto, with a --reason; found force={force}, veto={veto}, "
+            f"reason={reason!r}."
+        )
+    confirm(f"The gate's decision on round {round or '(the newest)'} will be overruled.")
+    decision = "force" if force else "veto"
+    _run_stage("overrule", name, model, round, preset, settings, decision=decision, reason=reason, person=by)
 
 
 def rollback(
@@ -151,8 +172,6 @@ def rollback(
     name: Name = "", model: Model = "", preset: Preset = "default", settings: Settings = None,
 ) -> None:  # fmt: skip
     """Make an earlier champion the champion again."""
-    from flows.cli_common import confirm
-
     confirm("The champion will be another model.")
     run_flow(
         "flows.stages", "rollback", to=to, reason=reason, name=name, model=model, preset=preset,

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from flows.results import Result
 from flows.workplace import Workplace
 from storage.errors import InputError
-from storage.records import Adapter, Evaluation, Model, Question, TrainingSet, Verdict
+from storage.records import Adapter, Answer, Evaluation, Model, Question, TrainingSet, Verdict
 from storage.records import Path as RecordedPath
 from storage.repository import Store
 
@@ -56,11 +56,12 @@ def describe_challenger(work: Workplace) -> Result:
     return Result("trained", text, {"round": work.round.number, "adapter": adapter.id, "location": adapter.location})
 
 
-def describe_evaluations(work: Workplace) -> Result:
-    """The round's table so far."""
-    from tasks.reporting import round_table
+def describe_evaluations(work: Workplace, more: Sequence[str] = ()) -> Result:
+    """The round's table so far, and `more` lines."""
+    from tasks.reporting import harness_table, round_table
 
-    return Result("evaluated", round_table(work.store, work.round), {"round": work.round.number})
+    tables = [round_table(work.store, work.round), *harness_table(work.store, work.round), *more]
+    return Result("evaluated", "\n".join(tables), {"round": work.round.number})
 
 
 def roles_of(work: Workplace) -> list[str]:
@@ -97,6 +98,17 @@ def model_in(work: Workplace, role: str) -> Model:
     if adapter is None:
         raise InputError(f"Round {work.round.number} has no challenger yet. Run: regenesis train")
     return model_of(work.base.record, adapter)
+
+
+def to_ask_twice(work: Workplace, model: Model, questions: Sequence[Question]) -> list[Question]:
+    """The questions of the round's A/A run: some of the champion's; none for another model, or once they are known."""
+    from tasks.noise import noise_sample
+
+    if model.id != work.round.champion_model_id:
+        return []
+    sample = noise_sample(questions, work.settings.evaluation.noise_questions)
+    known = work.store.select(Answer, model_id=model.id, question_id=[one.id for one in sample])
+    return sample if {one.id for one in sample} - {answer.question_id for answer in known if answer.sample} else []
 
 
 def is_evaluated(work: Workplace, model: Model, questions: Sequence[Question]) -> bool:

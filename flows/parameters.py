@@ -23,6 +23,8 @@ KnownName = Literal[
     "openbookqa", "bbh", "anli",
 ]  # fmt: skip
 Role = Literal["all", "base", "champion", "challenger"]
+Harness = Literal["", "lm-eval"]
+Decision = Literal["force", "veto"]
 Rate = Annotated[float, Field(ge=0)]
 Sets = list[Annotated[str, Field(min_length=1)]]
 

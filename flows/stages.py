@@ -4,6 +4,7 @@ A stage works on the unfinished round of its line, or on the round it is given; 
 where there is none.
 """
 
+from getpass import getuser
 from pathlib import Path
 
 from prefect import flow
@@ -11,6 +12,8 @@ from prefect import flow
 from flows import facts, steps
 from flows.parameters import (
     Count,
+    Decision,
+    Harness,
     KindOrNone,
     KnownName,
     Name,
@@ -138,8 +141,8 @@ def train(
 
 @flow(name="evaluate")
 def evaluate(
-    name: Name = "", model: str = "", round_number: RoundNumber = 0, role: Role = "all", preset: Preset = "default",
-    settings_toml: SettingsToml = "",
+    name: Name = "", model: str = "", round_number: RoundNumber = 0, role: Role = "all", again: bool = False,
+    harness: Harness = "", preset: Preset = "default", settings_toml: SettingsToml = "",
 ) -> Result:  # fmt: skip
     """Let the models of a round answer its gate and final questions.
 
@@ -148,15 +151,21 @@ def evaluate(
         model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
         round_number: Number of the round; 0 for the newest of the line
         role: Which model answers: base, champion, challenger, or all three
+        again: Ask for every answer once more, though it is known; the first ones stand, and what changed is said
+        harness: Another harness that asks and judges the gate questions too; its figures stand beside ours
         preset: default, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
     with open_workplace(settings) as work:
         steps.find_round(work, round_number)
-        for one in facts.roles_of(work) if role == "all" else [role]:
+        roles = facts.roles_of(work) if role == "all" else [role]
+        for one in roles:
             steps.evaluate(work, one)
-        return facts.describe_evaluations(work)
+        changed = [steps.ask_again(work, one) for one in roles] if again else []
+        for one in roles if harness else []:
+            steps.cross_check(work, one)
+        return facts.describe_evaluations(work, changed)
 
 
 @flow(name="promote")
@@ -177,6 +186,30 @@ def promote(
     with open_workplace(settings) as work:
         steps.find_round(work, round_number)
         steps.promote(work)
+        return steps.report(work)
+
+
+@flow(name="overrule")
+def overrule(
+    decision: Decision, reason: str, person: str = "", round_number: RoundNumber = 0, name: Name = "",
+    model: str = "", preset: Preset = "default", settings_toml: SettingsToml = "",
+) -> Result:  # fmt: skip
+    """A person's decision on a round's challenger, over the gate's; it is carried out and reported.
+
+    Args:
+        decision: force makes the challenger champion; veto refuses it, and brings back the champion before it
+        reason: Why; it is kept and shown
+        person: Who decides; empty for the user this runs as
+        round_number: Number of the round; 0 for the newest of the line
+        name: Name of the task set, or empty for the settings' own
+        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        preset: default, paper or official-code
+        settings_toml: Any other setting, as TOML
+    """
+    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
+    with open_workplace(settings) as work:
+        steps.find_round(work, round_number)
+        steps.overrule(work, "promoted" if decision == "force" else "refused", person or getuser(), reason)
         return steps.report(work)
 
 

@@ -4,6 +4,7 @@ What a step needs of a finished one it reads from the store, so that any process
 """
 
 import json
+import time
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,12 +19,14 @@ from flows.results import Result
 from flows.workplace import Workplace
 from storage.environment import read_environment
 from storage.errors import InputError, PermanentError, TransientError
-from storage.records import Domain, Promotion
+from storage.records import Domain, Model, Outcome, Promotion, Question
 from storage.repository import open_store
 from tasks import rounds
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from prefect.client.schemas.objects import State, TaskRun
     from prefect.tasks import Task
 
@@ -171,23 +174,70 @@ def train_adapter(work: Workplace) -> None:
 
 @task(name="evaluate", task_run_name="evaluate {role}", **STEP)
 def evaluate(work: Workplace, role: str) -> None:
-    """Base, champion or challenger answers the gate and final questions."""
+    """Base, champion or challenger answers the gate and final questions; the champion some of them twice (A/A)."""
     from tasks.evaluation import evaluate_model
 
     model = facts.model_in(work, role)
     questions = work.questions("gate", "final")
-    if facts.is_evaluated(work, model, questions):
-        return
-    work.ask(
+    if not facts.is_evaluated(work, model, questions):
+        work.ask(
+            model,
+            f"{role.capitalize()} answers {len(questions)} held-out questions",
+            lambda engine, judge: evaluate_model(
+                work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=work.prompts,
+                settings=work.settings, round=work.round, role=role, draw=work.round.number,
+            ),
+            "evaluation",
+        )  # fmt: skip
+    if twice := facts.to_ask_twice(work, model, questions):
+        _ask_again(work, model, twice, sample=1)
+    work.keep_timings()
+
+
+@task(name="ask again", task_run_name="ask {role} again", **STEP)
+def ask_again(work: Workplace, role: str) -> str:
+    """Every held-out question of a model once more, its cache off; says what changed. The first answers stand."""
+    from tasks.noise import next_sample
+
+    model = facts.model_in(work, role)
+    questions = work.questions("gate", "final")
+    return _ask_again(work, model, questions, next_sample(work.store, model, questions))
+
+
+@task(name="cross-check", task_run_name="cross-check {role}", **STEP)
+def cross_check(work: Workplace, role: str) -> None:
+    """Another harness asks and judges a model's gate questions; its figures stand beside ours."""
+    from tasks.cross_check import cross_check as check
+    from tasks.engines.harness import harness_version
+
+    model, version = facts.model_in(work, role), harness_version()  # said before a server starts
+    url, name = work.address_of(model)
+    work.watcher.step(f"{version} asks {model.name}")
+    with work.timings.phase("evaluation"):
+        check(
+            work.store, url=url, model_name=name, tokenizer=work.base.folder, model=model,
+            questions=work.questions("gate"), prompts=work.prompts, settings=work.settings, round=work.round,
+        )  # fmt: skip
+
+
+def _ask_again(work: Workplace, model: Model, questions: "Sequence[Question]", sample: int) -> str:
+    from tasks import noise
+
+    began = time.monotonic()
+    found = work.ask(
         model,
-        f"{role.capitalize()} answers {len(questions)} held-out questions",
-        lambda engine, judge: evaluate_model(
+        f"{model.name} answers {len(questions)} questions again",
+        lambda engine, judge: noise.ask_again(
             work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=work.prompts,
-            settings=work.settings, round=work.round, role=role, draw=work.round.number,
+            settings=work.settings, round=work.round, draw=work.round.number, sample=sample,
         ),
         "evaluation",
     )  # fmt: skip
-    work.keep_timings()
+    seconds = time.monotonic() - began
+    work.timings.add(noise_seconds=round(seconds, 1), noise_tokens=found.tokens)
+    said = f"{model.name}: {found} (A/A; {seconds:.1f} s)."
+    work.watcher.say(said)
+    return said
 
 
 @task(name="promote", **STEP)
@@ -205,6 +255,25 @@ def promote(work: Workplace) -> Promotion:
         decided = carry_out(work.store, work.tracking, decided)
     work.round = rounds.decide_round(work.store, work.round, decided.outcome, work.timings)
     return decided
+
+
+@task(name="overrule", **STEP)
+def overrule(work: Workplace, outcome: Outcome, person: str, reason: str) -> None:
+    """A person's word over the gate's decision on this round, kept beside it."""
+    from tasks import promotion
+
+    decided = rounds.promotion_of(work.store, work.round)
+    if decided is None:
+        raise InputError(
+            f"A person overrules a decision; the gate has made none on round {work.round.number}. "
+            f"Run: regenesis promote --round {work.round.number}"
+        )
+    done = promotion.overrule(
+        work.store, work.tracking, base=work.base.record, promotion=decided, outcome=outcome, person=person,
+        reason=reason,
+    )  # fmt: skip
+    work.tracking.note_decision(work.round, decided.challenger_model_id, done.decided_by, done.reasons)
+    work.watcher.say(f"{done.reasons} ({done.decided_by})")
 
 
 @task(name="report", **STEP)

@@ -116,6 +116,10 @@ class Workplace:
         self.timings.move((whole - storage - judge.cpu_seconds) / cores, phase, "orchestration")
         return result
 
+    def address_of(self, model: Model) -> tuple[str, str]:
+        """URL and name of a server that answers as this model; started where there is none."""
+        return self._serve(model).address()
+
     def release_server(self) -> None:
         """End the server, so that its memory is free."""
         if self._served is not None:

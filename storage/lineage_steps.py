@@ -24,6 +24,7 @@ LABELS: dict[str, tuple[str, str]] = {
     "adapters": ("name", "location"),
     "answers": ("strict_verdict || ' (' || reason || ')'", "text"),
     "evaluations": ("role || ', ' || part || ': ' || strict_correct || ' of ' || questions", "''"),
+    "evaluation_figures": ("name || ' ' || reading || ' (' || source || '): ' || round(value, 4)", "''"),
     "promotions": ("outcome || ', ' || state", "reasons"),
     "rounds": ("'round ' || number || ', ' || status", "reason"),
     "failed_requests": ("stage || ': ' || reason", "message"),
@@ -64,6 +65,7 @@ UP: dict[str, tuple[Step, ...]] = {
     "models": (Step("adapters", key="adapter_id"),),
     "answers": (Step("questions", key="question_id"), Step("models", key="model_id")),
     "evaluations": (Step("models", key="model_id"), Step("question_sets", key="question_set_id", leaf=True)),
+    "evaluation_figures": (Step("evaluations", key="evaluation_id"),),
     "promotions": (
         Step("models", key="challenger_model_id"), Step("models", key="champion_model_id", leaf=True),
         Step("rounds", key="round_id", leaf=True),

@@ -21,12 +21,12 @@ _MOST_TOGETHER = (
 _DOWN_ORDER = (
     "question_sets", "questions", "guidelines", "prompts", "adapted_guidelines", "structures", "paths", "verdicts",
     "selections", "training_examples", "rounds", "training_sets", "adapters", "models", "answers", "evaluations",
-    "promotions", "failed_requests",
+    "evaluation_figures", "promotions", "failed_requests",
 )  # fmt: skip
 _UP_ORDER = (
-    "rounds", "promotions", "evaluations", "answers", "models", "adapters", "training_sets", "training_examples",
-    "selections", "verdicts", "paths", "structures", "adapted_guidelines", "failed_requests", "questions",
-    "question_sets", "guidelines", "prompts",
+    "rounds", "promotions", "evaluation_figures", "evaluations", "answers", "models", "adapters", "training_sets",
+    "training_examples", "selections", "verdicts", "paths", "structures", "adapted_guidelines", "failed_requests",
+    "questions", "question_sets", "guidelines", "prompts",
 )  # fmt: skip
 
 

@@ -268,6 +268,25 @@ class Evaluation:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvaluationFigure:
+    """One figure of an evaluation beside its accuracy, with its interval; also what another harness found."""
+
+    table: ClassVar[str] = "evaluation_figures"
+    id: Annotated[UUID, "Hash of evaluation, source, name, reading and k"]
+    evaluation_id: Annotated[UUID, "The evaluation"]
+    round_id: Annotated[UUID | None, "Round that read it"]
+    source: Annotated[str, "regenesis, or the harness with its version"]
+    name: Annotated[str, "unjudged, stopped, mean_tokens, pass_at_k, maj_at_k or exact_match"]
+    reading: Annotated[str, "strict or lenient; empty where both read the same"]
+    k: Annotated[int, "Answers a question that it is about: 1, or k of pass@k and maj@k"]
+    questions: Annotated[int, "Questions answered"]
+    value: Annotated[float, "A share, or a mean over questions"]
+    low: Annotated[float, "95 % interval: Wilson for shares, questions resampled for means"]
+    high: Annotated[float, "95 % interval: Wilson for shares, questions resampled for means"]
+    created_at: Annotated[datetime, "UTC time"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Promotion:
     """A decision of the gate, or a person's, with its reasons. Mutable only from pending to done."""
 
@@ -324,12 +343,14 @@ class FailedRequest:
 
 Record = (
     QuestionSet | Question | Guideline | Prompt | Model | AdaptedGuideline | Structure | Path | Verdict
-    | Selection | TrainingSet | TrainingExample | Adapter | Answer | Evaluation | Promotion | Round | FailedRequest
+    | Selection | TrainingSet | TrainingExample | Adapter | Answer | Evaluation | EvaluationFigure | Promotion | Round
+    | FailedRequest
 )  # fmt: skip
 
 RECORD_TYPES: tuple[type[Record], ...] = (
     QuestionSet, Question, Guideline, Prompt, Model, AdaptedGuideline, Structure, Path, Verdict,
-    Selection, TrainingSet, TrainingExample, Adapter, Answer, Evaluation, Promotion, Round, FailedRequest,
+    Selection, TrainingSet, TrainingExample, Adapter, Answer, Evaluation, EvaluationFigure, Promotion, Round,
+    FailedRequest,
 )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "answers": _GENERATED,
     "evaluations": (("round_id", "rounds"), ("model_id", "models"), ("question_set_id", "question_sets")),
+    "evaluation_figures": (("evaluation_id", "evaluations"), ("round_id", "rounds")),
     "promotions": (("round_id", "rounds"), ("challenger_model_id", "models"), ("champion_model_id", "models")),
     "rounds": (("base_model_id", "models"), ("champion_model_id", "models")),
     "failed_requests": (("question_id", "questions"), ("round_id", "rounds")),

@@ -73,6 +73,15 @@ class Tracking:
             self.client.log_artifact(run, str(file))
         self.client.set_terminated(run, "FINISHED" if round.status == "finished" else "FAILED")
 
+    def note_decision(self, round: Round, model_id: UUID, person: str, reasons: str) -> None:
+        """A person's word over the gate's, as tags of the round's run and of the challenger's version."""
+        tags = {"regenesis.overruled": reasons, "regenesis.overruled_by": person}
+        run, version = self.log_round(round), self.version_of(round.line, model_id)
+        for key, value in tags.items():
+            self.client.set_tag(run, key, value)
+            if version:
+                self.client.set_model_version_tag(version.name, version.version, key, value)
+
     def log_stage(
         self,
         round: Round | None,

@@ -72,6 +72,8 @@ class Asking:
     round: Round | None
     settings: Settings
     now: Callable[[], datetime]
+    cached: bool = True
+    """Whether the server may reuse another request's prefix."""
 
 
 def answer_plan(prompts: Mapping[str, Prompt], settings: Settings, sampling: Sampling | None = None) -> StagePlan:
@@ -144,7 +146,8 @@ async def ask_one(asking: Asking, wanted: PlannedAnswer) -> Answer:
     """One answer with its verdicts, not stored yet."""
     turns = wanted.turns
     seed = seed_of(wanted.id)
-    completion = await asking.engine.complete(asking.renderer.prompt_ids(turns), wanted.plan.sampling, seed)
+    prompt_ids = asking.renderer.prompt_ids(turns)
+    completion = await asking.engine.complete(prompt_ids, wanted.plan.sampling, seed, cached=asking.cached)
     text = whole_text(turns.prefill, completion.text)
     judgement = await asking.judge.judge_one(case_of(wanted.question, text, completion.finish_reason))
     return _answer(asking, wanted, completion, text, judgement)

@@ -5,17 +5,15 @@ decision. It does not decide; that is `tasks.promotion`.
 """
 
 import asyncio
-from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from storage.errors import InputError, PermanentError
-from storage.ids import content_id
-from storage.records import Answer, Evaluation, Model, Part, Prompt, Question, QuestionSet, Round
+from storage.errors import PermanentError
+from storage.records import Answer, Evaluation, Model, Prompt, Question, Round
 from tasks.answering import (
     Asking,
     Judges,
@@ -28,8 +26,8 @@ from tasks.answering import (
     planned_answers,
 )
 from tasks.engines.engine import Engine
-from tasks.rules.requests import StagePlan, whole_text
-from tasks.rules.statistics import wilson_interval
+from tasks.evaluation_rows import count_answers
+from tasks.rules.requests import whole_text
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,17 +35,6 @@ if TYPE_CHECKING:
 
 PROBES = 16
 """Greedy answers of which at least one must differ before an adapter is believed to be at work."""
-MOST_MISSING = 0.05
-"""Share of questions without an answer above which an evaluation says nothing."""
-
-
-@dataclass(frozen=True)
-class Noise:
-    """What a second run of the same greedy answers changes; the floor under every difference."""
-
-    questions: int
-    changed_texts: int
-    changed_verdicts: int
 
 
 def evaluate_model(
@@ -82,39 +69,12 @@ async def evaluate(
     known = await asyncio.to_thread(known_answers, store, [*greedy, *sampled])
     missing = [one for one in [*greedy, *sampled] if one.id not in known]
     if missing:
-        async with _entered(engine) as running:
+        async with entered(engine) as running:
             asking = Asking(store, running, renderer, judge, model, round, settings, now)
             probed = await _probe(asking, [one for one in missing if one.sample == 0 and one.plan is plan])
             done = {answer.id for answer in probed}
             await ask_missing(asking, [one for one in missing if one.id not in done], probed)
-    return await asyncio.to_thread(_count, store, greedy, model, plan, round, role, now())
-
-
-def measure_noise(
-    store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model, questions: Sequence[Question],
-    prompts: Mapping[str, Prompt], settings: Settings, round: Round | None,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Noise:  # fmt: skip
-    """The A/A run: every greedy answer asked for again as sample 1, in the other order, and compared with the first."""
-
-    async def ask_again() -> Noise:
-        plan = answer_plan(prompts, settings)
-        first, second = (planned_answers(questions, model, plan, 0, sample) for sample in (0, 1))
-        known = known_answers(store, [*first, *second])
-        async with _entered(engine) as running:
-            asking = Asking(store, running, renderer, judge, model, round, settings, now)
-            await ask_missing(asking, [one for one in first if one.id not in known])
-            await ask_missing(asking, [one for one in reversed(second) if one.id not in known])
-        answers = known_answers(store, [*first, *second])
-        pairs = [(answers.get(a.id), answers.get(b.id)) for a, b in zip(first, second, strict=True)]
-        both = [(a, b) for a, b in pairs if a and b]
-        return Noise(
-            len(both),
-            sum(a.text != b.text for a, b in both),
-            sum(a.strict_verdict != b.strict_verdict for a, b in both),
-        )
-
-    return asyncio.run(ask_again())
+    return await asyncio.to_thread(count_answers, store, greedy, sampled, model, plan, round, role, now())
 
 
 def probe_adapter(
@@ -129,7 +89,7 @@ def probe_adapter(
             id=UUID(int=0), name="probe", base_model_id=UUID(int=0), adapter_id=None, revision="", chat_template_hash=""
         )
         wanted = planned_answers(questions[:PROBES], anyone, plan, 0)
-        async with _entered(engine) as running:
+        async with entered(engine) as running:
             prompts_ids = [renderer.prompt_ids(one.turns) for one in wanted]
             answers = await asyncio.gather(*(running.complete(ids, plan.sampling, 0) for ids in prompts_ids))
         return [whole_text(one.turns.prefill, answer.text) for one, answer in zip(wanted, answers, strict=True)]
@@ -171,71 +131,10 @@ def _changed(before: Sequence[str], after: Sequence[str], name: str) -> int:
 
 
 @asynccontextmanager
-async def _entered(engine: Engine) -> AsyncGenerator[Engine]:
+async def entered(engine: Engine) -> AsyncGenerator[Engine]:
+    """The engine, opened where it is one that is opened."""
     if hasattr(engine, "__aenter__"):
         async with cast("AbstractAsyncContextManager[Engine]", engine) as running:
             yield running
     else:
         yield engine
-
-
-def _count(
-    store: "Store", wanted: Sequence[PlannedAnswer], model: Model, plan: StagePlan, round: Round | None, role: str,
-    now: datetime,
-) -> list[Evaluation]:  # fmt: skip
-    """One row a set and part, from the answers that the store has."""
-    answers = known_answers(store, wanted)
-    missing = [one for one in wanted if one.id not in answers]
-    if len(missing) > MOST_MISSING * len(wanted):
-        raise PermanentError(
-            f"An evaluation needs an answer to at least {1 - MOST_MISSING:.0%} of its questions; {model.name!r} gave "
-            f"none to {len(missing)} of {len(wanted)} (first: question {missing[0].question.id}). Why: regenesis sql "
-            "\"SELECT reason, message, count(*) FROM failed_requests WHERE stage = 'answer' GROUP BY ALL\""
-        )
-    groups: defaultdict[tuple[UUID, Part], list[PlannedAnswer]] = defaultdict(list)
-    for one in wanted:
-        if one.id in answers:
-            groups[one.question.question_set_id, one.question.part].append(one)
-    sets = {one.id: one for one in store.select(QuestionSet, id=list({key[0] for key in groups}))}
-    rows: list[Evaluation] = []
-    for (set_id, part), ones in groups.items():
-        if set_id not in sets:
-            raise InputError(f"Question set {set_id} is not in the store. Run: regenesis ingest")
-        given = [answers[one.id] for one in ones]
-        key = content_id(
-            "evaluations", round.id if round else None, model.id, set_id, part, plan.prompt.id, plan.sampling_text
-        )
-        rows.append(_evaluation(key, given, sets[set_id], part, ones[0].question.draw, model, round, role, now))
-    store.append(rows)
-    stored = {row.id: row for row in store.select(Evaluation, id=[row.id for row in rows])}
-    return [stored[row.id] for row in rows]
-
-
-def _evaluation(
-    key: UUID, answers: Sequence[Answer], question_set: QuestionSet, part: Part, draw: int, model: Model,
-    round: Round | None, role: str, now: datetime,
-) -> Evaluation:  # fmt: skip
-    strict = sum(answer.strict_verdict == "correct" for answer in answers)
-    lenient = sum(answer.lenient_verdict == "correct" for answer in answers)
-    strict_interval, lenient_interval = wilson_interval(strict, len(answers)), wilson_interval(lenient, len(answers))
-    return Evaluation(
-        id=key,
-        round_id=round.id if round else None,
-        model_id=model.id,
-        question_set_id=question_set.id,
-        domain=question_set.domain,
-        part=part,
-        draw=draw,
-        role=role,
-        questions=len(answers),
-        strict_correct=strict,
-        lenient_correct=lenient,
-        unjudged=sum(answer.strict_verdict == "unjudged" for answer in answers),
-        stopped=sum(answer.finish_reason == "stop" for answer in answers),
-        mean_tokens=sum(answer.completion_tokens for answer in answers) / len(answers),
-        strict_low=strict_interval.low,
-        strict_high=strict_interval.high,
-        lenient_low=lenient_interval.low,
-        lenient_high=lenient_interval.high,
-        created_at=now,
-    )

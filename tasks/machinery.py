@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from storage.environment import Environment
-from storage.errors import PermanentError
+from storage.errors import InputError, PermanentError
 from storage.ids import content_id, seed_of
 from storage.records import Adapter, Model, Round, TrainingSet
 from storage.repository import Store
@@ -42,6 +42,10 @@ class ServedModel(Protocol):
 
     def engine(self) -> "Engine":
         """A new client, which is an async context manager that the steps enter."""
+        ...
+
+    def address(self) -> tuple[str, str]:
+        """URL and model name under which other programs of this machine may ask it."""
         ...
 
     def raw_tokens_per_second(self) -> float:
@@ -123,6 +127,11 @@ class GivenEndpoints:
     def change_to(self, model: Model, adapter: Adapter | None) -> bool:
         return False
 
+    def address(self) -> tuple[str, str]:
+        raise InputError(
+            "Another harness asks a server of our own; REGENESIS_ENDPOINTS names others. Unset it for this command."
+        )
+
     def raw_tokens_per_second(self) -> float:
         return 0.0  # others use them too
 
@@ -173,6 +182,9 @@ class OwnServer:
             return False
         self._model = model
         return True
+
+    def address(self) -> tuple[str, str]:
+        return self._server.url, self._server.model_name
 
     def raw_tokens_per_second(self) -> float:
         return self._server.raw_tokens_per_second()

@@ -72,7 +72,7 @@ def carry_out(store: "Store", registry: Registry, promotion: Promotion) -> Promo
     if promotion.state == "done":
         return promotion
     model = _model(store, promotion.challenger_model_id)
-    registry.move_champion(_line(store, promotion), model, _location(store, model))
+    registry.move_champion(_round(store, promotion).line, model, _location(store, model))
     done = replace(promotion, state="done")
     store.update(done)
     return done
@@ -123,7 +123,8 @@ def roll_back(
             f"They were: {', '.join(str(one) for one in dict.fromkeys(former) if one != present)}."
         )
     text = f"Rolled back. {reason}".strip()
-    return _by_hand(store, registry, line, target, present, "promoted", person, text, now())
+    newest = store.select(Round, line=line, order_by="number")[-1]
+    return _by_hand(store, registry, newest, target, present, "promoted", person, text, now())
 
 
 def overrule(
@@ -136,16 +137,16 @@ def overrule(
     """
     if not person.strip() or not reason.strip():
         raise InputError(f"A person's decision needs a name and a reason; found {person!r} and {reason!r}.")
-    line = _line(store, promotion)
-    champion = current_champion(store, base, line)
+    round = _round(store, promotion)
+    champion = current_champion(store, base, round.line)
     challenger = promotion.challenger_model_id
     serves = champion.id == challenger
     if outcome == "promoted":
         if serves:
             raise InputError(f"{champion.name!r} is champion already; there is nothing to force.")
-        return _by_hand(store, registry, line, challenger, champion.id, "promoted", person, f"Forced. {reason}", now())
+        return _by_hand(store, registry, round, challenger, champion.id, "promoted", person, f"Forced. {reason}", now())
     target, kind = (promotion.champion_model_id, "promoted") if serves else (challenger, "refused")
-    return _by_hand(store, registry, line, target, champion.id, kind, person, f"Vetoed. {reason}", now())
+    return _by_hand(store, registry, round, target, champion.id, kind, person, f"Vetoed. {reason}", now())
 
 
 def promotions_of(store: "Store", line: str) -> list[Promotion]:
@@ -159,13 +160,12 @@ def _promoted(store: "Store", line: str) -> list[Promotion]:
 
 
 def _by_hand(
-    store: "Store", registry: Registry, line: str, challenger: UUID, champion: UUID, outcome: Outcome, person: str,
+    store: "Store", registry: Registry, round: Round, challenger: UUID, champion: UUID, outcome: Outcome, person: str,
     reason: str, now: datetime,
 ) -> Promotion:  # fmt: skip
-    rounds = store.select(Round, line=line, order_by="number")
     promotion = Promotion(
-        id=content_id("promotions", rounds[-1].id, challenger, champion, person, now.isoformat()),
-        round_id=rounds[-1].id,
+        id=content_id("promotions", round.id, challenger, champion, person, now.isoformat()),
+        round_id=round.id,
         challenger_model_id=challenger,
         champion_model_id=champion,
         outcome=outcome,
@@ -173,20 +173,20 @@ def _by_hand(
         decided_by=person,
         reasons=reason,
         statistics="{}",
-        tests_so_far=sum(one.decided_by == GATE for one in promotions_of(store, line)),
+        tests_so_far=sum(one.decided_by == GATE for one in promotions_of(store, round.line)),
         created_at=now,
     )
     store.append([promotion])
     return carry_out(store, registry, promotion)
 
 
-def _line(store: "Store", promotion: Promotion) -> str:
+def _round(store: "Store", promotion: Promotion) -> Round:
     round = store.get(Round, promotion.round_id) if promotion.round_id else None
     if round is None:
         raise InputError(
             f"Promotion {promotion.id} belongs to a round; found {promotion.round_id!r}. Run: regenesis doctor"
         )
-    return round.line
+    return round
 
 
 def _model(store: "Store", identity: UUID) -> Model:

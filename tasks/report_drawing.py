@@ -1,6 +1,6 @@
 """Charts as static SVG: rows in, markup out. No script and no network, and readable on a phone."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 WIDTH = 360
@@ -17,6 +17,16 @@ def interval_chart(rows: Sequence[Row]) -> str:
 
     Rows have `question_set`, `model`, `role`, `accuracy`, `low` and `high`, those of a set together.
     """
+    return _intervals(rows, "accuracy", 1.0, lambda value: f"{value:.1%}", "Accuracy with intervals")
+
+
+def length_chart(rows: Sequence[Row]) -> str:
+    """The same for `value`, a mean length in tokens."""
+    top = max([number(row["high"]) for row in rows] + [1.0])
+    return _intervals(rows, "value", top, lambda value: f"{value:.0f}", "Mean length in tokens with intervals")
+
+
+def _intervals(rows: Sequence[Row], value: str, top: float, said: Callable[[float], str], label: str) -> str:
     left, right, parts, height = 16, WIDTH - 46, list[str](), 16
     seen = ""
     for row in rows:
@@ -25,23 +35,24 @@ def interval_chart(rows: Sequence[Row]) -> str:
             height += 18
             parts.append(f'<text x="{left + 4}" y="{height}">{escape(seen)}</text>')
         height += 14
-        low, middle, high = (left + (right - left) * number(row[name]) for name in ("low", "accuracy", "high"))
+        low, middle, high = (left + (right - left) * number(row[name]) / top for name in ("low", value, "high"))
         role = _role(row)
-        span = f"{number(row['accuracy']):.1%}, {number(row['low']):.1%} to {number(row['high']):.1%}"
-        told = f"{row['model']} ({row['role']}): {span}"
+        told = f"{row['model']} ({row['role']}): " + "{}, {} to {}".format(
+            *(said(number(row[name])) for name in (value, "low", "high"))
+        )
         parts.append(
             f'<g class="{role}"><title>{escape(told)}</title>'
             f'<line class="interval" x1="{low:.1f}" x2="{high:.1f}" y1="{height - 4}" y2="{height - 4}"/>'
             f'<circle cx="{middle:.1f}" cy="{height - 4}" r="3.6"/></g>'
-            f'<text x="{right + 6}" y="{height}">{number(row["accuracy"]):.1%}</text>'
+            f'<text x="{right + 6}" y="{height}">{said(number(row[value]))}</text>'
         )
     grid = [
         f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="16" y2="{height + 4}"/>'
-        f'<text class="soft" text-anchor="middle" x="{x:.1f}" y="12">{share:.0%}</text>'
+        f'<text class="soft" text-anchor="middle" x="{x:.1f}" y="12">{said(share * top).replace(".0%", "%")}</text>'
         for share in (0, 0.25, 0.5, 0.75, 1)
         for x in [left + (right - left) * share]
     ]
-    return _svg(height + 8, [*grid, *parts], "Accuracy with intervals") + _legend([str(row["role"]) for row in rows])
+    return _svg(height + 8, [*grid, *parts], label) + _legend([str(row["role"]) for row in rows])
 
 
 def bar_chart(rows: Sequence[Row], label: str, value: str, part: str = "") -> str:

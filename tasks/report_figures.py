@@ -3,123 +3,26 @@
 A figure is a title, a note, SQL and a way to draw the rows; nothing in a report comes from anywhere else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
-
 from storage.records import Round
-from tasks.report_drawing import bar_chart, interval_chart, line_chart
-
-Rows = Sequence[Mapping[str, object]]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One figure of a report."""
-
-    name: str
-    title: str
-    note: str
-    sql: str
-    chart: Callable[[Rows], str] | None = None
-    shape: Literal["table", "cards"] = "table"
-    chapter: str = ""
-    """Heading that it opens; empty within one."""
+from tasks.report_accuracy import accuracies, lengths, noise
+from tasks.report_decision import decision_figures
+from tasks.report_drawing import bar_chart, line_chart
+from tasks.report_figure import Figure
 
 
 def figures_of(round: Round, challenger_id: str, champion_id: str) -> list[Figure]:
     """Every figure of a round's report, in reading order."""
     return [
-        *_accuracies(round),
+        *accuracies(round),
+        *lengths(round),
+        noise(round),
         *_learning(round),
         *_judges(round),
         *_changed(round, challenger_id, champion_id),
         *_chains(round),
+        *decision_figures(round),
         *_books(round),
     ]
-
-
-def _accuracies(round: Round) -> list[Figure]:
-    named = {"in_domain": "In domain", "out_of_domain": "Out of domain"}
-    notes = {
-        "strict": "The answer stated as asked. The gate reads these.",
-        "lenient": "The answer found anywhere at the end; much of a strict gain can be learning to state it.",
-    }
-    figures = [
-        Figure(
-            name=f"accuracy_{domain}_{reading}",
-            title=f"{title}, {reading} reading",
-            note=notes[reading],
-            sql=_accuracy_sql(round, domain, "gate", reading),
-            chart=interval_chart,
-            chapter="Before and after" if (domain, reading) == ("in_domain", "strict") else "",
-        )
-        for domain, title in named.items()
-        for reading in ("strict", "lenient")
-    ]
-    final = [
-        Figure(
-            name=f"final_{domain}",
-            title=f"{title}: the final questions",
-            note="Read by no decision, only reported; strict and lenient beside each other.",
-            sql=_final_sql(round, domain),
-        )
-        for domain, title in named.items()
-    ]
-    lengths = Figure(
-        name="lengths",
-        title="Lengths, endings and unjudged answers",
-        note="Share of gate answers ended by a stop token, share unjudged by the strict reading, mean tokens.",
-        sql=f"""SELECT s.domain, s.name AS question_set, m.name AS model, e.role, e.questions,
-    e.stopped / e.questions AS stopped, e.unjudged / e.questions AS unjudged, e.mean_tokens
-FROM evaluations AS e JOIN question_sets AS s ON s.id = e.question_set_id JOIN models AS m ON m.id = e.model_id
-WHERE e.round_id = '{round.id}' AND e.part = 'gate'
-ORDER BY s.domain, s.name, {_ROLE}""",
-    )
-    return [*figures, *final, lengths, _sampled(round)]
-
-
-def _sampled(round: Round) -> Figure:
-    return Figure(
-        name="sampled",
-        title="Several sampled answers",
-        note="Share right of k sampled gate answers: each alone (pass@1), any (pass@k), the most frequent (maj@k).",
-        sql=f"""WITH votes AS (
-    SELECT a.model_id, q.question_set_id, a.question_id, a.strict_extracted, count(*) AS answers,
-        count(*) FILTER (a.strict_verdict = 'correct') AS correct
-    FROM answers AS a JOIN questions AS q ON q.id = a.question_id
-    WHERE a.round_id = '{round.id}' AND q.part = 'gate' AND json_extract(a.sampling, '$.temperature')::DOUBLE > 0
-    GROUP BY ALL
-), by_question AS (
-    SELECT model_id, question_set_id, question_id, sum(answers) AS answers, sum(correct) AS correct,
-        arg_max(correct > 0, {{stated: strict_extracted IS NOT NULL, n: answers, text: strict_extracted}}) AS majority
-    FROM votes GROUP BY ALL
-)
-SELECT s.domain, s.name AS question_set, m.name AS model, count(*) AS questions, max(b.answers)::BIGINT AS k,
-    avg(b.correct / b.answers) AS pass_at_1, avg((b.correct > 0)::INT) AS pass_at_k, avg(b.majority::INT) AS maj_at_k
-FROM by_question AS b JOIN question_sets AS s ON s.id = b.question_set_id JOIN models AS m ON m.id = b.model_id
-GROUP BY s.domain, s.name, m.id, m.name ORDER BY s.domain, s.name, m.name, m.id""",
-    )
-
-
-_ROLE = "list_position(['base', 'champion', 'challenger'], e.role), m.name"
-
-
-def _accuracy_sql(round: Round, domain: str, part: str, reading: str) -> str:
-    return f"""SELECT s.name AS question_set, m.name AS model, e.role, e.questions, e.{reading}_correct AS correct,
-    e.{reading}_correct / e.questions AS accuracy, e.{reading}_low AS low, e.{reading}_high AS high
-FROM evaluations AS e JOIN question_sets AS s ON s.id = e.question_set_id JOIN models AS m ON m.id = e.model_id
-WHERE e.round_id = '{round.id}' AND e.part = '{part}' AND e.domain = '{domain}'
-ORDER BY s.name, {_ROLE}"""
-
-
-def _final_sql(round: Round, domain: str) -> str:
-    return f"""SELECT s.name AS question_set, m.name AS model, e.role, e.questions,
-    e.strict_correct, e.strict_correct / e.questions AS strict, e.strict_low, e.strict_high,
-    e.lenient_correct, e.lenient_correct / e.questions AS lenient, e.lenient_low, e.lenient_high
-FROM evaluations AS e JOIN question_sets AS s ON s.id = e.question_set_id JOIN models AS m ON m.id = e.model_id
-WHERE e.round_id = '{round.id}' AND e.part = 'final' AND e.domain = '{domain}'
-ORDER BY s.name, {_ROLE}"""
 
 
 def _learning(round: Round) -> list[Figure]:
@@ -270,30 +173,6 @@ ORDER BY md5(path_id::VARCHAR) LIMIT {limit}""",
 
 def _books(round: Round) -> list[Figure]:
     return [
-        Figure(
-            name="decision",
-            title="Decisions",
-            note="The gate's, and people's, with every figure the rule used.",
-            sql=f"""SELECT p.outcome, p.decided_by, p.state, m.name AS challenger, c.name AS champion_before,
-    p.tests_so_far, p.reasons, p.statistics
-FROM promotions AS p JOIN models AS m ON m.id = p.challenger_model_id JOIN models AS c ON c.id = p.champion_model_id
-WHERE p.round_id = '{round.id}' ORDER BY p.created_at, p.id""",
-            shape="cards",
-            chapter="The decision in figures",
-        ),
-        Figure(
-            name="noise",
-            title="Noise floor",
-            note="Greedy answers asked for twice (A/A): what changes without any training. Empty where it was not run.",
-            sql=f"""SELECT m.name AS model, count(*) AS answers,
-    count(*) FILTER (a.text <> b.text) / count(*) AS changed_texts,
-    count(*) FILTER (a.strict_verdict <> b.strict_verdict) / count(*) AS changed_verdicts
-FROM answers AS a JOIN answers AS b ON b.question_id = a.question_id AND b.model_id = a.model_id AND b.draw = a.draw
-    AND b.prompt_id = a.prompt_id AND b.sampling = a.sampling AND a.sample = 0 AND b.sample = 1
-JOIN models AS m ON m.id = a.model_id
-WHERE b.round_id = '{round.id}' AND json_extract(a.sampling, '$.temperature')::DOUBLE = 0
-GROUP BY m.id, m.name ORDER BY m.name, m.id""",
-        ),
         Figure(
             name="timings",
             title="Where the time went",

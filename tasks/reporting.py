@@ -12,7 +12,9 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from storage.records import Evaluation, Model, Promotion, QuestionSet, Round
-from tasks.report_figures import Figure, figures_of
+from tasks.report_accuracy import other_harness_sql
+from tasks.report_figure import Figure
+from tasks.report_figures import figures_of
 
 if TYPE_CHECKING:
     from storage.repository import Store
@@ -35,6 +37,7 @@ def report_html(store: "Store", round: Round) -> str:
     round = store.get(Round, round.id) or round
     promotions = store.select(Promotion, round_id=round.id, order_by="created_at, id")
     gate = next((one for one in promotions if one.decided_by == "gate"), None)
+    people = [one for one in promotions if one.decided_by != "gate"]
     figures = figures_of(round, _challenger_id(store, round), str(round.champion_model_id))
     page = Template(resources.files("tasks").joinpath("templates/report.html").read_text("utf-8"))
     return page.substitute(
@@ -43,6 +46,7 @@ def report_html(store: "Store", round: Round) -> str:
         outcome=escape(gate.outcome if gate else "none"),
         verdict=escape(f"Challenger {gate.outcome}" if gate else "The gate has not decided"),
         reasons=escape(gate.reasons if gate else round.reason or "The round has not come so far."),
+        people="".join(f"<p><strong>{escape(one.decided_by)}</strong>: {escape(one.reasons)}</p>" for one in people),
         body="\n".join(_section(store, figure) for figure in figures),
     )
 
@@ -90,6 +94,16 @@ def round_table(store: "Store", round: Round) -> str:
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
     padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
     return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def harness_table(store: "Store", round: Round) -> list[str]:
+    """Our figure beside another harness's for each set, model and reading, as lines; none without one."""
+    rows = store.query(other_harness_sql(round)).to_pylist()
+    return [
+        f"{row['question_set']} {row['role']} {row['reading']}: "
+        f"ours {row['ours']:.1%}, {row['source']} {row['theirs']:.1%}"
+        for row in rows
+    ]
 
 
 def _table_row(title: str, name: str, rows: Sequence[Evaluation], roles: Sequence[str]) -> list[str]:

@@ -171,6 +171,9 @@ class EvaluationSettings(Frozen):
     sampling: Sampling = Field(default=Sampling(temperature=0, max_tokens=96), description="Greedy by default")
     samples: int = Field(default=1, ge=1, description="k > 1: k sampled answers beside the greedy one (maj@k)")
     sampled: Sampling = Field(default=Sampling(temperature=0.8, max_tokens=96), description="How those k are drawn")
+    noise_questions: int = Field(
+        default=64, ge=0, description="Gate questions that the champion is asked twice a round (A/A); 0 for none"
+    )
     adapter: Literal["auto", "lora", "merged"] = Field(default="auto", description="How the challenger is served")
 
 
@@ -181,7 +184,6 @@ class GateSettings(Frozen):
     spending_rounds: int = Field(default=30, ge=1, description="Decisions that spend alpha once; a month of nights")
     margin: float = Field(default=0.10, ge=0, le=1, description="Out-of-domain non-inferiority margin in accuracy")
     max_loss_one_set: float = Field(default=0.15, ge=0, le=1, description="A set significantly worse than this blocks")
-    bootstrap_samples: int = Field(default=10_000, ge=100, description="Paired bootstrap draws")
     pause_after_refused: int = Field(default=3, ge=1, description="Refused rounds in a row before a deployment pauses")
 
 

@@ -131,9 +131,11 @@ class OpenAIEngine:
             await self._session.close()
             self._session = None
 
-    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
+    async def complete(
+        self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
+    ) -> Completion:
         """One completion, from whichever endpoint has room. Raises RequestFailed."""
-        body = self._body(prompt_ids, sampling, seed)
+        body = self._body(prompt_ids, sampling, seed, cached)
         so_far = _Try()
         while True:
             endpoint = await self._place(so_far)
@@ -255,13 +257,17 @@ class OpenAIEngine:
             raise InputError("An OpenAIEngine works inside `async with engine:`; found it closed.")
         return self._session
 
-    def _body(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> bytes:
+    def _body(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, cached: bool) -> bytes:
         """The request; what depends on the sampling alone is written once."""
         fixed = self._bodies.get(sampling)
         if fixed is None:
             fixed = self._bodies[sampling] = json.dumps(self._parameters(sampling))[1:]
         seed_part = f'"seed":{seed},' if self._takes_seed else ""
-        return f'{{"prompt":{json.dumps(list(prompt_ids), separators=(",", ":"))},{seed_part}{fixed}'.encode()
+        # vLLM reuses prefixes within one salt only
+        salt_part = "" if cached or not self._vllm_parameters else f'"cache_salt":"{seed}",'
+        return (
+            f'{{"prompt":{json.dumps(list(prompt_ids), separators=(",", ":"))},{seed_part}{salt_part}{fixed}'.encode()
+        )
 
     def _parameters(self, sampling: Sampling) -> dict[str, object]:
         """Every parameter, also where it is off, so that a server's own defaults never decide."""

@@ -45,8 +45,13 @@ def _rebuild(message: str, reason: str, attempts: int, fatal: bool) -> RequestFa
 class Engine(Protocol):
     """Anything that completes a prompt; called from many tasks of one event loop at once."""
 
-    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
-        """One completion. Raises RequestFailed when retries are spent or can't help."""
+    async def complete(
+        self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
+    ) -> Completion:
+        """One completion; `cached` False reuses no other request's prefix, where the server can be told.
+
+        Raises RequestFailed when retries are spent or can't help.
+        """
         ...
 
     @property

@@ -65,6 +65,15 @@ async def test_every_sampling_parameter_is_sent_so_that_no_server_default_decide
     assert {"top_p", "top_k", "min_p", "repetition_penalty", "temperature", "max_tokens"} <= body.keys()
 
 
+async def test_an_answer_that_may_reuse_no_prefix_has_a_salt_of_its_own() -> None:
+    async with ScriptedServer() as server, engine_of(server) as engine:
+        await engine.complete([1], GREEDY, 98, cached=False)
+        await engine.complete([1], GREEDY, 99, cached=False)
+        await engine.complete([1], GREEDY, 99)
+
+    assert [dict(body).get("cache_salt") for body in server.asked] == ["98", "99", None]
+
+
 async def test_the_seed_is_sent_where_the_server_takes_one() -> None:
     async with ScriptedServer() as server, engine_of(server, takes_seed=True) as engine:
         await engine.complete([1], GREEDY, 99)

@@ -21,6 +21,7 @@ class Asked:
     prompt: str
     sampling: Sampling
     seed: int
+    cached: bool = True
 
     @property
     def prompt_name(self) -> str:
@@ -60,9 +61,11 @@ class ScriptedEngine:
     def takes_seed(self) -> bool:
         return True
 
-    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
+    async def complete(
+        self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
+    ) -> Completion:
         """The script's answer after its delay."""
-        request = Asked("".join(map(chr, prompt_ids)), sampling, seed)
+        request = Asked("".join(map(chr, prompt_ids)), sampling, seed, cached)
         self.asked.append(request)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)

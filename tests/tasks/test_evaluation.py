@@ -10,7 +10,7 @@ from storage.errors import PermanentError
 from storage.records import Answer, Evaluation, FailedRequest, Model, Question
 from storage.repository import Store
 from tasks.engines.engine import RequestFailed
-from tasks.evaluation import evaluate_model, measure_noise, probe_adapter
+from tasks.evaluation import evaluate_model, probe_adapter
 from tasks.settings import EvaluationSettings, Settings
 from tasks.verification import Judge
 from tests.fakes.scripted_engine import Answer as Scripted
@@ -133,19 +133,6 @@ def test_two_engines_are_probed_without_storing_anything(tmp_path: Path) -> None
     changed = probe_adapter(one, other, TextRenderer(), questions, prompts=PROMPTS, settings=Settings())
     assert changed == 2
     assert store.select(Answer) == []
-
-
-def test_an_a_a_run_counts_changed_texts_and_verdicts(tmp_path: Path) -> None:
-    store, questions = small_store(tmp_path, gate=20, final=0)
-    evaluated(store, right_below(10), questions)
-    engine = ScriptedEngine(right_below(12))
-    with Judge() as judge:
-        noise = measure_noise(
-            store, engine, TextRenderer(), judge, model=BASE, questions=questions, prompts=PROMPTS,
-            settings=Settings(), round=round_of(1), now=clock(),
-        )  # fmt: skip
-    assert (noise.questions, noise.changed_texts, noise.changed_verdicts) == (40, 4, 4)
-    assert "number 19" in engine.asked[0].prompt
 
 
 def test_k_sampled_answers_stand_beside_the_greedy_one(tmp_path: Path) -> None:

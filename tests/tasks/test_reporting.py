@@ -17,7 +17,8 @@ from tasks.settings import EvaluationSettings, Settings
 from tests.fakes.scripted_engine import Asked
 from tests.fakes.small_store import BASE, CHALLENGER, clock, model, round_of, small_store
 from tests.storage.story import round_id, whole_story
-from tests.tasks.test_evaluation import evaluated
+from tests.tasks.test_evaluation import evaluated, right_below
+from tests.tasks.test_noise import asked_again
 from tests.tasks.test_promotion import Aliases, played
 
 HOSTILE = "<script>alert('x')</script><img src=http://evil.example/x onerror=go()> </pre></dd>&amp; ${HOME} $title"
@@ -119,6 +120,10 @@ def test_figures_of_a_live_round_equal_their_sql_too(tmp_path: Path) -> None:
     for name, sql in page.sql.items():
         expected = [[shown(cell) for cell in row.values()] for row in store.query(sql).to_pylist()]
         assert page.rows[name] == expected, name
+    for name in ("gate_gain", "gate_no_loss", "gate_sets", "endings", "lengths"):
+        assert page.rows[name], name
+    assert page.rows["gate_gain"][0][:5] == ["64", "50", "40", "0", "10"]
+    assert [row[0] for row in page.rows["gate_no_loss"]] == ["champion", "base"]
     assert page.rows["changes"] == [["broken", "in_domain", "sums", "10"], ["broken", "out_of_domain", "riddles", "10"]]
     assert len(page.rows["broken_questions"]) == 6
 
@@ -139,7 +144,20 @@ def test_sampled_answers_are_reported_alone_any_and_by_majority(tmp_path: Path) 
 
     evaluated(store, votes, questions, settings=Settings(evaluation=EvaluationSettings(samples=3)))
     page = read(report_html(store, store.select(Round, number=1)[0]))
-    assert page.rows["sampled"][0] == ["in_domain", "sums", "base", "4", "3", "0.5", "0.75", "0.5"]
+    strict = [row[4:9] for row in page.rows["sampled"] if row[1] == "sums" and row[4] == "strict"]
+    assert strict == [
+        ["strict", "pass_at_k", "1", "4", "0.5"], ["strict", "pass_at_k", "3", "4", "0.75"],
+        ["strict", "maj_at_k", "3", "4", "0.5"],
+    ]  # fmt: skip
+
+
+def test_the_noise_floor_stands_in_the_report_with_its_sql(tmp_path: Path) -> None:
+    store, questions = small_store(tmp_path, gate=20, final=0)
+    store.append([round_of(1)])
+    evaluated(store, right_below(10), questions)
+    asked_again(store, 12, questions)
+    page = read(report_html(store, store.select(Round, number=1)[0]))
+    assert page.rows["noise"] == [["base", "40", "0.1", "0.1"]]
 
 
 def test_text_of_a_model_is_shown_and_never_run(story: tuple[Store, Round]) -> None:

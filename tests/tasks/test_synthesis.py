@@ -168,7 +168,7 @@ def test_a_slow_chain_holds_up_no_other() -> None:
         expected = 3 * 2 * 30 - 3
 
         class HeldEngine(ScriptedEngine):
-            async def complete(self, prompt_ids, sampling, seed):  # type: ignore[no-untyped-def]
+            async def complete(self, prompt_ids, sampling, seed, *, cached=True):  # type: ignore[no-untyped-def]
                 if len(self.asked) == 0:
                     self.asked.append(Asked("", sampling, seed))
                     await slow.wait()
