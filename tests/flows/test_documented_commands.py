@@ -14,7 +14,7 @@ from storage.repository import open_store
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 ROOT = Path(__file__).parents[2]
-PAGES = ("README.md", "docs/verdicts.md")
+PAGES = ("README.md", "docs/verdicts.md", "docs/evaluation.md", "docs/gate.md")
 ELSEWHERE = {"--help"}  # tests/test_docs.py
 
 

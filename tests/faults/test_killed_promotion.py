@@ -1,0 +1,67 @@
+"""kill -9 at ten seeded moments of training, evaluation and promotion: one champion, store and registry agree."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from storage.maintenance import check_store
+from storage.records import Adapter, Answer, Promotion, Round
+from storage.repository import Store, open_store
+from storage.tracking import Tracking
+from tasks.promotion import current_champion
+from tests.fakes.scripted_engine import marked_prompts
+from tests.fakes.scripted_machinery import BASE
+from tests.flows.conftest import SMALL
+
+KILLS = 10
+
+
+def small_settings(folder: Path) -> Path:
+    prompts = folder / "prompts"
+    prompts.mkdir()
+    for name, prompt in marked_prompts().items():
+        (prompts / f"{name}.txt").write_text(prompt.text, "utf-8")
+    file = folder / "small.toml"
+    file.write_text(SMALL.replace("[synthesis]", f'[synthesis]\nprompts = "{prompts}"'), "utf-8")
+    return file
+
+
+def outcome_of(store: Store) -> dict[str, object]:
+    """What must not depend on being killed: answers, losses, decision."""
+    return {
+        "answers": {(one.id, one.text, one.strict_verdict) for one in store.select(Answer)},
+        "losses": [(one.id, tuple(one.losses)) for one in store.select(Adapter)],
+        "decisions": [(one.id, one.outcome, one.state) for one in store.select(Promotion)],
+        "rounds": [(one.id, one.outcome, one.status) for one in store.select(Round)],
+    }
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_store_and_registry_end_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("REGENESIS_")}
+    command = [
+        sys.executable,
+        "-m",
+        "tests.faults.dying_round",
+        str(tmp_path),
+        str(small_settings(tmp_path)),
+        "7",
+        str(KILLS),
+    ]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    moments = json.loads(done.stdout.splitlines()[-1])["moments"]
+    expected = outcome_of(open_store(f"duckdb:///{tmp_path / 'undisturbed' / 'regenesis.duckdb'}"))
+    assert [outcome for _, outcome, _ in expected["decisions"]] == ["promoted"]  # type: ignore[attr-defined]
+
+    for number, moment in enumerate(moments):
+        home = tmp_path / f"killed-{number}"
+        store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+        line = store.select(Round)[0].line
+        assert outcome_of(store) == expected, moment
+        assert Tracking(home).champion(line) == current_champion(store, BASE, line).id, moment
+        assert check_store(store, home) == [], moment
