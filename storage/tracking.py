@@ -11,7 +11,7 @@ import re
 import time
 import warnings
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
@@ -51,6 +51,7 @@ class Tracking:
         """MLflow's client on this home's database, made (and migrated) once."""
         if self._opened is None:
             self.home.mkdir(parents=True, exist_ok=True)
+            _make_whole(self.home / "mlflow.db", self.artifacts)
             self._opened, self._experiment = _open(self.uri, self.artifacts)
         return self._opened
 
@@ -282,6 +283,21 @@ def flattened(settings: Mapping[str, object], prefix: str = "") -> dict[str, obj
         name = f"{prefix}{key}"
         flat |= flattened(cast("Mapping[str, object]", value), f"{name}.") if isinstance(value, dict) else {name: value}
     return flat
+
+
+def _make_whole(file: Path, artifacts: Path) -> None:
+    """MLflow's database, made aside and then named: a process killed in the seconds that this takes leaves none."""
+    for stale in file.parent.glob(f".{file.name}.*.partial"):
+        if not Path(f"/proc/{stale.suffixes[-2][1:]}").exists():
+            stale.unlink(missing_ok=True)
+    if file.exists():
+        return
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    partial.unlink(missing_ok=True)  # process numbers come again
+    _open(f"sqlite:///{partial}", artifacts)
+    with suppress(FileExistsError):  # another process was first
+        os.link(partial, file)
+    partial.unlink()
 
 
 def _open(uri: str, artifacts: Path) -> "tuple[MlflowClient, str]":

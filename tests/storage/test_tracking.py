@@ -122,3 +122,19 @@ def test_a_database_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_text("no database at all" * 100, "utf-8")
     with pytest.raises(InputError, match=r"move mlflow\.db aside"):
         Tracking(tmp_path).log_round(ROUND)
+
+
+def test_a_death_while_mlflows_database_is_made_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(uri: str, artifacts: Path) -> None:
+        Path(uri.removeprefix("sqlite:///")).write_bytes(b"half a database")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("storage.tracking._open", dies)
+        with pytest.raises(KeyboardInterrupt):
+            _ = Tracking(tmp_path).client
+
+    assert not (tmp_path / "mlflow.db").exists()
+    assert Tracking(tmp_path).champion("small/sums") is None

@@ -160,6 +160,16 @@ def test_the_noise_floor_stands_in_the_report_with_its_sql(tmp_path: Path) -> No
     assert page.rows["noise"] == [["base", "40", "0.1", "0.1"]]
 
 
+def test_the_noise_of_fixed_questions_stands_in_later_reports_too(tmp_path: Path) -> None:
+    store, questions = small_store(tmp_path, gate=20, final=0, draw=0)
+    store.append([round_of(1), round_of(2)])
+    evaluated(store, right_below(10), questions)
+    asked_again(store, 12, questions)
+    evaluated(store, right_below(10), questions, number=2)
+    page = read(report_html(store, store.select(Round, number=2)[0]))
+    assert page.rows["noise"] == [["base", "40", "0.1", "0.1"]]
+
+
 def test_text_of_a_model_is_shown_and_never_run(story: tuple[Store, Round]) -> None:
     html = report_html(*story)
     page = read(html)
