@@ -10,8 +10,9 @@ from tests.fakes.story_store import story_store
 
 HEAVY = ("torch", "vllm", "transformers", "trl", "peft", "prefect", "mlflow", "aiohttp", "scipy", "reasoning_gym")
 LIGHT_MODULES = (
-    "flows.cli", "flows.cli_export", "flows.cli_read", "flows.cli_storage", "storage.repository", "storage.sandbox",
-    "storage.lineage", "tasks.export_adapter", "tasks.exporting", "tasks.reporting", "tasks.settings",
+    "flows.cli", "flows.cli_explore", "flows.cli_export", "flows.cli_read", "flows.cli_storage", "flows.explore.server",
+    "storage.repository", "storage.sandbox", "storage.lineage", "tasks.explore.pages", "tasks.explore.rating",
+    "tasks.export_adapter", "tasks.exporting", "tasks.reporting", "tasks.settings",
 )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from storage.records import Path
 from storage.repository import Store, open_store
+from storage.sandbox import reader_command
 from tests.storage.examples import make
 from tests.storage.foreign import held
 
@@ -30,6 +31,16 @@ def test_the_copy_has_tables_views_comments_and_its_age(store: Store) -> None:
     assert comment[0].startswith("One row a path")
     assert age is not None
     assert 0 <= age[0] < 600
+
+
+def test_the_line_for_duckdbs_client_names_a_copy_that_is_there(store: Store) -> None:
+    made = store.reader_copy()
+    store.append([make(Path, 2)])
+
+    assert store.reader_copy() == made  # as it is; only a round makes it anew
+    assert reader_command(made) == f"duckdb -readonly {made}"
+    with duckdb.connect(made, read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM paths").fetchone() == (1,)
 
 
 def test_a_client_keeps_the_old_copy_while_the_new_one_takes_its_name(store: Store) -> None:

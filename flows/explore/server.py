@@ -1,0 +1,51 @@
+"""`regenesis explore`: serves the pages on a loopback port until it is interrupted.
+
+Only this machine reaches it, only with the token in its address, and only under a loopback name: a foreign web page
+that the browser has open can neither read the store nor rate a path.
+"""
+
+import secrets
+import socket
+from collections.abc import Callable
+from importlib import resources, util
+
+from storage.errors import InputError
+
+HOST = "127.0.0.1"
+_NAMES = [HOST, "localhost"]
+
+
+def serve_pages(port: int, say: Callable[[str], None]) -> None:
+    """Serve until interrupted; port 0 is any free one. Raises InputError where marimo or the port is not to be had."""
+    if util.find_spec("marimo") is None:
+        raise InputError(
+            "The pages need marimo, which is not installed. Run: make setup, or pip install 'regenesis[explore]'"
+        )
+    import uvicorn
+    from marimo import create_asgi_app
+    from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+    token = secrets.token_urlsafe(16)
+    app = str(resources.files("flows.explore").joinpath("app.py"))
+    pages = create_asgi_app(quiet=True, token=token).with_app(path="", root=app).build()
+    guarded = TrustedHostMiddleware(pages, allowed_hosts=_NAMES)
+    with _listening(port) as listener:
+        say(f"The store's pages are at http://{HOST}:{listener.getsockname()[1]}/?access_token={token}")
+        say("Ctrl-C ends it. Another machine reaches it through ssh: ssh -L PORT:127.0.0.1:PORT THIS-MACHINE")
+        uvicorn.Server(uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=1)).run(
+            sockets=[listener]
+        )
+
+
+def _listening(port: int) -> socket.socket:
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((HOST, port))
+        listener.listen()  # so that who opens the address at once waits for the answer
+    except OSError as error:
+        listener.close()
+        raise InputError(
+            f"Port {port} can't be used ({error.strerror}). Name another: --port 0 takes a free one."
+        ) from error
+    return listener
