@@ -10,7 +10,9 @@ from flows.stages import evaluate, ingest, promote, synthesize, train, verify
 from storage.errors import PermanentError
 from storage.records import (
     Adapter,
+    Answer,
     Evaluation,
+    Model,
     Promotion,
     Question,
     Round,
@@ -47,6 +49,10 @@ def test_a_round_trains_examines_and_promotes_a_better_challenger(
     assert judged["majority"]
     assert store.select(TrainingSet)[0].examples == len(store.select(TrainingExample)) > 0
     assert Path(str(result.as_json()["report"])).is_file()
+    twice = store.select(Answer, sample=1)
+    assert len(twice) == 64
+    assert {answer.model_id for answer in twice} == {record.base_model_id}
+    assert json.loads(record.timings)["noise_tokens"] == sum(answer.completion_tokens for answer in twice)
     assert set(json.loads(record.timings)["seconds"]) >= {"start", "synthesis", "training", "evaluation"}
 
 
@@ -60,6 +66,12 @@ def test_the_second_round_has_other_questions_and_the_first_ones_champion(
     first, second = store.select(Round, order_by="number")
     assert second.champion_model_id != first.champion_model_id == first.base_model_id
     assert {row.role for row in store.select(Evaluation, round_id=second.id)} == {"base", "champion", "challenger"}
+    asked = {
+        model.name: {answer.question_id for answer in store.select(Answer, draw=2, model_id=model.id)}
+        for model in store.select(Model)
+    }
+    assert len(asked) == 3
+    assert len(set(map(frozenset, asked.values()))) == 1
     gates = [{q.text for q in store.select(Question, part="gate", draw=number)} for number in (1, 2)]
     assert not gates[0] & gates[1]
 

@@ -12,9 +12,11 @@ from pathlib import Path
 import pytest
 
 from storage.maintenance import check_store
-from storage.records import Adapter, Answer, Promotion, Round, Verdict
+from storage.records import Adapter, Answer, Model, Promotion, Round, Verdict
 from storage.records import Path as RecordedPath
-from storage.repository import open_store
+from storage.repository import Store, open_store
+from storage.tracking import Tracking
+from tasks.promotion import current_champion
 
 KILLS = 10
 SLOWLY = json.dumps({"delay": 0.02})
@@ -47,6 +49,26 @@ def rows_of(home: Path) -> set[tuple[str, object, str]]:
     texts = {(row.table, row.id, row.text) for kind in (RecordedPath, Answer) for row in store.select(kind)}
     others = {(row.table, row.id, "") for kind in (Verdict, Adapter, Promotion) for row in store.select(kind)}
     return texts | others
+
+
+def store_of(home: Path) -> Store:
+    return open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+
+
+def first_round_of(home: Path) -> tuple[list[str], set[tuple[object, str]]]:
+    """Outcomes and answers of the first round; a kill that came too late is followed by another round."""
+    store = store_of(home)
+    first = store.select(Round, order_by="number")[0]
+    outcomes = [promotion.outcome for promotion in store.select(Promotion, round_id=first.id)]
+    return outcomes, {(row.question_id, row.text) for row in store.select(Answer, round_id=first.id)}
+
+
+def store_and_registry_agree(home: Path) -> bool:
+    """Whether MLflow's alias names the champion that the store names."""
+    store = store_of(home)
+    first = store.select(Round, order_by="number")[0]
+    base = store.select(Model, id=first.base_model_id)[0]
+    return Tracking(home).champion(first.line) == current_champion(store, base, first.line).id
 
 
 def processes_of(home: Path) -> list[str]:
@@ -85,4 +107,6 @@ def test_a_round_that_is_killed_ten_times_completes_and_keeps_every_committed_ro
     assert check_store(store, home) == []
     assert {record.status for record in store.select(Round)} == {"finished"}
     assert {promotion.state for promotion in store.select(Promotion)} == {"done"}
+    assert store_and_registry_agree(home)
+    assert first_round_of(home) == first_round_of(tmp_path / "measured")
     assert processes_of(home) == []

@@ -16,7 +16,7 @@ from storage.maintenance import check_store
 from storage.records import Promotion, Round
 from storage.repository import open_store
 from tests.conftest import shared_home
-from tests.flows.test_killed_round import processes_of, rows_of
+from tests.flows.test_killed_round import processes_of, rows_of, store_and_registry_agree
 
 KILLS = 10
 # A moment is so many steps and seconds after the start: seconds alone would fall into the engine's start nearly always.
@@ -92,4 +92,5 @@ def test_a_real_round_that_is_killed_ten_times_completes_and_keeps_every_committ
     assert check_store(store, home) == []
     assert "running" not in {record.status for record in store.select(Round)}
     assert {promotion.state for promotion in store.select(Promotion)} == {"done"}
+    assert store_and_registry_agree(home)
     wait_until_nothing_is_left(home)
