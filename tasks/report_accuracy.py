@@ -42,28 +42,33 @@ def lengths(round: Round) -> list[Figure]:
     """Lengths, endings, several samples, and another harness's reading of the same questions."""
 
     def figures_sql(wanted: str, columns: str, order: str = "") -> str:
-        return f"""SELECT s.domain, s.name AS question_set, m.name AS model, e.role, {columns}
+        return f"""SELECT s.domain, s.name AS question_set, {columns}
 FROM evaluation_figures AS f JOIN evaluations AS e ON e.id = f.evaluation_id
 JOIN question_sets AS s ON s.id = e.question_set_id JOIN models AS m ON m.id = e.model_id
 WHERE e.round_id = '{round.id}' AND e.part = 'gate' AND f.source = 'regenesis' AND f.name IN ({wanted})
 ORDER BY s.domain, s.name, {_ROLE}{order}"""
 
-    interval = "f.value, f.low, f.high"
+    share = "avg(f.value) FILTER (f.name = '{}' AND f.reading = '{}') AS {}"
     return [
         Figure(
             name="lengths",
             title="Mean length of an answer",
             note="Tokens of the gate answers; 95 % interval over questions.",
-            sql=figures_sql("'mean_tokens'", interval),
+            sql=figures_sql("'mean_tokens'", "m.name AS model, e.role, f.value, f.low, f.high"),
             chart=length_chart,
         ),
         Figure(
             name="endings",
             title="Endings and unjudged answers",
-            note="Share of gate answers ended by a stop token, and share that a reading could not judge.",
-            sql=figures_sql(
-                "'stopped', 'unjudged'", f"f.name AS share, f.reading, {interval}", ", share, f.reading DESC"
-            ),
+            note="Share of gate answers ended by a stop token, and shares that the readings could not judge. Their "
+            "intervals are in evaluation_figures.",
+            sql=f"""SELECT s.name AS question_set, e.role, {share.format("stopped", "", "stopped")},
+    {share.format("unjudged", "strict", "unjudged_strict")}, {share.format("unjudged", "lenient", "unjudged_lenient")}
+FROM evaluation_figures AS f JOIN evaluations AS e ON e.id = f.evaluation_id
+JOIN question_sets AS s ON s.id = e.question_set_id
+WHERE e.round_id = '{round.id}' AND e.part = 'gate' AND f.source = 'regenesis'
+GROUP BY s.domain, s.name, e.role, e.model_id
+ORDER BY s.domain, s.name, {order_of_roles("e.role")}, e.model_id""",
         ),
         Figure(
             name="sampled",
@@ -72,7 +77,7 @@ ORDER BY s.domain, s.name, {_ROLE}{order}"""
             "(maj@k). Intervals resample questions. None where the round samples once (evaluation.samples).",
             sql=figures_sql(
                 "'pass_at_k', 'maj_at_k'",
-                f"f.reading, f.name AS figure, f.k, f.questions, {interval}",
+                "e.role, f.reading, f.name AS figure, f.k, f.questions, f.value, f.low, f.high",
                 ", f.reading DESC, figure DESC, f.k",
             ),
         ),
@@ -107,7 +112,7 @@ GROUP BY m.id, m.name ORDER BY m.name, m.id""",
 
 def other_harness_sql(round: Round) -> str:
     """Our accuracy and another harness's exact match on the same gate questions, reading by reading."""
-    return f"""SELECT s.domain, s.name AS question_set, m.name AS model, e.role, f.source, f.reading, f.questions,
+    return f"""SELECT s.name AS question_set, e.role, f.source, f.reading, f.questions,
     if(f.reading = 'strict', e.strict_correct, e.lenient_correct) / e.questions AS ours, f.value AS theirs,
     f.low, f.high
 FROM evaluation_figures AS f JOIN evaluations AS e ON e.id = f.evaluation_id
@@ -125,7 +130,7 @@ ORDER BY s.name, {_ROLE}"""
 
 
 def _final_sql(round: Round, domain: str) -> str:
-    return f"""SELECT s.name AS question_set, m.name AS model, e.role, e.questions,
+    return f"""SELECT s.name AS question_set, e.role, e.questions,
     e.strict_correct, e.strict_correct / e.questions AS strict, e.strict_low, e.strict_high,
     e.lenient_correct, e.lenient_correct / e.questions AS lenient, e.lenient_low, e.lenient_high
 FROM evaluations AS e JOIN question_sets AS s ON s.id = e.question_set_id JOIN models AS m ON m.id = e.model_id

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from storage.repository import Store
 
 ROLES = ("base", "champion", "challenger")
+MOST_ROWS = 16
+"""A longer table is folded away: on a phone nobody scrolls past it."""
 
 
 def write_report(store: "Store", round: Round, folder: Path) -> Path:
@@ -153,7 +155,8 @@ def _rows(figure: Figure, rows: Sequence[Mapping[str, object]]) -> str:
     lines = ["".join(f"<td>{escape(shown(cell))}</td>" for cell in row.values()) for row in rows]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     table = f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
-    return f"<details><summary>Figures</summary>{table}</details>" if figure.chart else table
+    folded = figure.chart or len(rows) > MOST_ROWS
+    return f"<details><summary>Figures ({len(rows)} rows)</summary>{table}</details>" if folded else table
 
 
 def _card(row: Mapping[str, object]) -> str:

@@ -1,9 +1,12 @@
-"""Whether vLLM serves LoRA adapters for an architecture, read from its source: importing it takes ten seconds."""
+"""Whether vLLM serves LoRA adapters for an architecture, and an adapter fits the base; read from files, in no time."""
 
 import importlib.util
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+
+PREFIX = "base_model.model."  # what PEFT puts before every module's name
 
 
 def supports_lora(architectures: Sequence[str]) -> bool | None:
@@ -29,3 +32,18 @@ def _says_so(file: Path, class_name: str) -> bool:
         return False
     declared = re.search(rf"^class {class_name}\((.*?)\):", file.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     return declared is not None and ("SupportsLoRA" in declared[1] or "LlamaForCausalLM" in declared[1])
+
+
+def unknown_modules(adapter_folder: Path, base_folder: Path) -> list[str]:
+    """Modules of a LoRA adapter that the base weights lack; vLLM may take such an adapter and ignore it."""
+    base = {name.removesuffix(".weight") for file in base_folder.glob("*.safetensors") for name in tensor_names(file)}
+    names = [name for file in adapter_folder.glob("*.safetensors") for name in tensor_names(file)]
+    modules = {name.removeprefix(PREFIX).split(".lora_")[0] for name in names if ".lora_" in name}
+    return sorted(modules - base)
+
+
+def tensor_names(file: Path) -> list[str]:
+    """Names of a safetensors file's tensors, from its header alone."""
+    with file.open("rb") as handle:
+        header: dict[str, object] = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
+    return [name for name in header if name != "__metadata__"]

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from storage.errors import PermanentError
+from tasks.engines.lora_support import PREFIX
 
 if TYPE_CHECKING:
     import torch
 
 WEIGHTS = re.compile(r".*\.(safetensors|bin)$|.*\.index\.json$")
-PREFIX = "base_model.model."  # what PEFT puts before every module's name
 
 
 def merge_adapter(base_folder: Path, adapter_folder: Path, target: Path) -> Path:

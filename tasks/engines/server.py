@@ -26,6 +26,7 @@ from tasks.engines.chat_template import read_json
 from tasks.engines.client import OpenAIEngine
 from tasks.engines.embedded_model import file_digest
 from tasks.engines.hardware import Hardware, find_hardware
+from tasks.engines.lora_support import unknown_modules
 from tasks.engines.rendering import Renderer
 from tasks.engines.server_plan import SERVED_NAME, Precision, ServerPlan, plan_server
 from tasks.settings import ModelSettings
@@ -93,6 +94,12 @@ class Server:
         served = f"{name}-{_adapter_digest(folder)[:12]}"
         if served in self.adapters:
             return served
+        if unknown := unknown_modules(folder, self.weights):
+            raise InputError(
+                f"Every module of a LoRA adapter must be in the weights that are served; found {unknown[0]!r} and "
+                f"{len(unknown) - 1} more in {folder.name!r}, not in {self.weights.name!r}. Was it trained on another "
+                "base, or saved under another prefix?"
+            )
         status, text = self._post("/v1/load_lora_adapter", {"lora_name": served, "lora_path": str(folder)})
         if status != 200:
             raise InputError(

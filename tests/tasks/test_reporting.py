@@ -144,7 +144,7 @@ def test_sampled_answers_are_reported_alone_any_and_by_majority(tmp_path: Path) 
 
     evaluated(store, votes, questions, settings=Settings(evaluation=EvaluationSettings(samples=3)))
     page = read(report_html(store, store.select(Round, number=1)[0]))
-    strict = [row[4:9] for row in page.rows["sampled"] if row[1] == "sums" and row[4] == "strict"]
+    strict = [row[3:8] for row in page.rows["sampled"] if row[1] == "sums" and row[3] == "strict"]
     assert strict == [
         ["strict", "pass_at_k", "1", "4", "0.5"], ["strict", "pass_at_k", "3", "4", "0.75"],
         ["strict", "maj_at_k", "3", "4", "0.5"],
