@@ -92,11 +92,12 @@ def synthesis_progress(watcher: "Watcher") -> "Callable[[SynthesisProgress], Non
     return show
 
 
-def training_progress(watcher: "Watcher") -> Callable[[int, int, float], None]:
-    """A callback for (step, steps, loss)."""
+def training_progress(watcher: "Watcher", check_limits: Callable[[], None]) -> Callable[[int, int, float], None]:
+    """A callback for (step, steps, loss); what `check_limits` raises ends the training, to be resumed."""
 
     def show(step: int, steps: int, loss: float) -> None:
         watcher.update(step, steps, f"loss {loss:.3f}")
+        check_limits()
 
     return show
 

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from flows.cli_common import COMMON, confirm, environment, show, with_common_flags
+from flows.results import BUDGET_SPENT
 from storage.environment import Environment, make_home
-from storage.errors import InputError
+from storage.errors import InputError, Stopped
 from storage.records import Domain
 
 Preset = Annotated[str, typer.Option(help="default, paper or official-code")]
@@ -21,6 +22,9 @@ Gate = Annotated[int, typer.Option(help="Gate questions a set; 0 as the preset s
 Chains = Annotated[int, typer.Option(help="Most chains a question; 0 as the preset says")]
 Model = Annotated[str, typer.Option(help="Base model: embedded, a folder or a hub name")]
 Seed = Annotated[int, typer.Option(help="Root of every random choice; 0 as the preset says")]
+Until = Annotated[str, typer.Option(help="End at this local time, e.g. 06:00; the next run goes on", metavar="HH:MM")]
+BudgetTokens = Annotated[int, typer.Option(help="End before this run generates more tokens; 0 for no limit")]
+BudgetMoney = Annotated[float, typer.Option(help="End when this run has cost so much at the settings' prices")]
 Number = Annotated[int, typer.Option("--round", help="Number of the round; 0 for the newest")]
 
 
@@ -37,13 +41,14 @@ def run_round(
     name: Name = "", question_set: Sets = None, train_questions: Train = 0, gate_questions: Gate = 0,
     chains: Chains = 0, model: Model = "", seed: Seed = 0,
     new: Annotated[bool, typer.Option(help="Abandon the unfinished round and begin another")] = False,
+    until: Until = "", budget_tokens: BudgetTokens = 0, budget_money: BudgetMoney = 0,
     preset: Preset = "default", settings: Settings = None,
 ) -> None:  # fmt: skip
     """One self-improvement round; goes on with the unfinished one, if there is one."""
     run_flow(
         "flows.improve", "improve", name=name, question_sets=question_set or [], train_questions=train_questions,
-        gate_questions=gate_questions, chains=chains, model=model, seed=seed, new=new, preset=preset,
-        settings_toml=settings_text(settings),
+        model=model, new=new, until=until, budget_tokens=budget_tokens, budget_money=budget_money, preset=preset,
+        settings_toml=_settings_with(settings, chains, seed, gate_questions),
     )  # fmt: skip
 
 
@@ -105,13 +110,24 @@ def _domain(text: str) -> Domain:
 
 def synthesize(
     name: Name = "", question_set: Sets = None, train_questions: Train = 0, chains: Chains = 0, model: Model = "",
-    seed: Seed = 0, preset: Preset = "default", settings: Settings = None,
+    seed: Seed = 0, until: Until = "", budget_tokens: BudgetTokens = 0, budget_money: BudgetMoney = 0,
+    plan: Annotated[bool, typer.Option("--plan", help="Say what is there and what would be generated")] = False,
+    preset: Preset = "default", settings: Settings = None,
 ) -> None:  # fmt: skip
     """Reasoning paths for the unfinished round, or for a new one."""
+    chosen: dict[str, Any] = {
+        "name": name, "question_sets": question_set or [], "train_questions": train_questions, "model": model,
+        "preset": preset, "settings_toml": _settings_with(settings, chains, seed),
+    }  # fmt: skip
+    if plan or COMMON.dry_run:
+        from flows.plan_ahead import plan_paths
+
+        planned = plan_paths(**chosen)
+        show(planned.as_json(), planned.text)
+        return
     run_flow(
-        "flows.stages", "synthesize", name=name, question_sets=question_set or [], train_questions=train_questions,
-        chains=chains, model=model, seed=seed, preset=preset, settings_toml=settings_text(settings),
-    )  # fmt: skip
+        "flows.stages", "synthesize", until=until, budget_tokens=budget_tokens, budget_money=budget_money, **chosen
+    )
 
 
 def verify(
@@ -190,10 +206,10 @@ def _run_stage(
 
 def run_flow(module: str, flow_name: str, **parameters: Any) -> None:
     """Run a flow here, under a temporary Prefect server, and show what it gave."""
-    from flows.parameters import check_settings
+    from flows.parameters import check_parameters
 
     places = environment()
-    check_settings(places, parameters)
+    check_parameters(places, parameters)
     if COMMON.dry_run:
         show({"flow": flow_name, "parameters": parameters, "home": str(places.home)}, _described(flow_name, parameters))
         return
@@ -217,6 +233,8 @@ def run_flow(module: str, flow_name: str, **parameters: Any) -> None:
         finally:
             watcher.close()
     show(result.as_json(), result.text)
+    if result.outcome == BUDGET_SPENT:
+        raise typer.Exit(Stopped.exit_code)
 
 
 def _check_ready(places: Environment) -> None:
@@ -232,6 +250,14 @@ def _check_ready(places: Environment) -> None:
 def _described(flow_name: str, parameters: dict[str, Any]) -> str:
     given = ", ".join(f"{key}={value!r}" for key, value in parameters.items() if value)
     return f"Would run the flow {flow_name} with {given or 'the settings of the preset'}."
+
+
+def _settings_with(file: Path | None, chains: int, seed: int, gate_questions: int = 0) -> str:
+    """The file's settings with what has an option here and no field in the flow's form."""
+    from flows.parameters import settings_toml_with
+
+    given = {"synthesis.chains_per_question": chains, "seed": seed, "questions.gate_per_set": gate_questions}
+    return settings_toml_with(settings_text(file), given)
 
 
 def settings_text(file: Path | None) -> str:

@@ -3,22 +3,34 @@
 from prefect import flow
 
 from flows import facts, steps
-from flows.parameters import Count, Name, Preset, Seed, Sets, SettingsToml, chosen_settings
-from flows.results import Result
+from flows.parameters import (
+    Count,
+    Money,
+    Name,
+    Preset,
+    Sets,
+    SettingsToml,
+    Tokens,
+    Until,
+    chosen_settings,
+    limits_of,
+)
+from flows.results import Result, ends_cleanly
 from flows.workplace import open_workplace
 from storage.environment import read_environment
 
 
 @flow(name="improve", flow_run_name="improve {name}", validate_parameters=True)
+@ends_cleanly
 def improve(
     name: Name = "",
     question_sets: Sets = [],  # noqa: B006 (Prefect's form shows the default; nobody changes it)
     train_questions: Count = 0,
-    gate_questions: Count = 0,
-    chains: Count = 0,
     model: str = "",
-    seed: Seed = 0,
     new: bool = False,
+    until: Until = "",
+    budget_tokens: Tokens = 0,
+    budget_money: Money = 0,
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
@@ -28,19 +40,19 @@ def improve(
         name: Name of the task set, or empty for the settings' own; one model and one name make a line of rounds
         question_sets: In-domain question sets to train on; empty for the preset's
         train_questions: Train questions a set; 0 for the preset's
-        gate_questions: Gate questions a set; 0 for the preset's
-        chains: Most chains (guidelines) a question; 0 for the preset's
         model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
-        seed: Root of every random choice; 0 for the preset's
         new: Abandon the unfinished round and begin another
+        until: Local time of day, such as 06:00, at whose next moment this run ends; the next run goes on
+        budget_tokens: Most tokens that this run generates; 0 for no limit
+        budget_money: Most that this run costs at the settings' prices; 0 for no limit
         preset: default, paper or official-code
-        settings_toml: Any other setting, as TOML
+        settings_toml: Any other setting, as TOML: seed, synthesis.chains_per_question, questions.gate_per_set, ...
     """
     settings = chosen_settings(
-        read_environment(), preset, settings_toml, name=name, question_sets=question_sets, model=model, seed=seed,
-        train_questions=train_questions, gate_questions=gate_questions, chains=chains,
+        read_environment(), preset, settings_toml, name=name, question_sets=question_sets, model=model,
+        train_questions=train_questions,
     )  # fmt: skip
-    with open_workplace(settings) as work:
+    with open_workplace(settings, limits_of(until, budget_tokens, budget_money)) as work:
         steps.begin_round(work, new)
         steps.ingest_questions(work)
         steps.synthesize_paths(work)

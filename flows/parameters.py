@@ -3,19 +3,26 @@
 Zero, an empty text or an empty list means "as the preset says". All else is set by `settings_toml`.
 """
 
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from storage.environment import Environment
 from storage.errors import InputError
+from tasks.limits import Limits, Spending
+from tasks.rules.window import next_moment
 from tasks.settings import Settings, load_settings
 
 Preset = Literal["default", "paper", "official-code"]
 SettingsToml = Annotated[str, Field(description="Settings in TOML, over the preset")]
 Name = Annotated[str, Field(max_length=100, pattern=r"^[\w.+-]*$")]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
-Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Until = Annotated[str, Field(pattern=r"^(([01]?\d|2[0-3]):[0-5]\d)?$")]
+Tokens = Annotated[int, Field(ge=0)]
+Money = Annotated[float, Field(ge=0)]
 RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 KindOrNone = Literal["", "number", "expression", "choice", "boolean", "text"]
 KnownName = Literal[
@@ -37,38 +44,58 @@ def chosen_settings(
     name: str = "",
     question_sets: list[str] | None = None,
     model: str = "",
-    seed: int = 0,
     train_questions: int = 0,
-    gate_questions: int = 0,
-    chains: int = 0,
-    epochs: float = 0,
 ) -> Settings:
     """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then what was given by hand."""
     overrides: dict[str, Any] = {}
-    for (*sections, key), value in {
-        ("name",): name,
-        ("seed",): seed,
-        ("model", "name"): model,
-        ("questions", "in_domain"): question_sets,
-        ("questions", "train_per_set"): train_questions,
-        ("questions", "gate_per_set"): gate_questions,
-        ("synthesis", "chains_per_question"): chains,
-        ("training", "epochs"): epochs,
-    }.items():
-        if not value:
-            continue
-        section = overrides
-        for part in sections:
-            section = section.setdefault(part, {})
-        section[key] = value
+    given = {
+        "name": name, "model.name": model, "questions.in_domain": question_sets,
+        "questions.train_per_set": train_questions,
+    }  # fmt: skip
+    set_given(overrides, given)
     return load_settings(preset, settings_toml, environment.config, overrides)
 
 
-def check_settings(environment: Environment, parameters: dict[str, Any]) -> Settings:
+def set_given(settings: dict[str, Any], given: Mapping[str, object]) -> None:
+    """Put what was given (not 0, not empty) at its place, named as `section.key`."""
+    for place, value in given.items():
+        if value:
+            *sections, key = place.split(".")
+            section = settings
+            for part in sections:
+                section = section.setdefault(part, {})
+            section[key] = value
+
+
+def settings_toml_with(settings_toml: str, given: Mapping[str, object]) -> str:
+    """The same settings in TOML, with what was given over them."""
+    if not any(given.values()):
+        return settings_toml
+    import tomli_w
+
+    try:
+        settings = tomllib.loads(settings_toml)
+    except tomllib.TOMLDecodeError:
+        return settings_toml  # it is refused, with its place, where settings are loaded
+    set_given(settings, given)
+    return tomli_w.dumps(settings)
+
+
+def limits_of(until: str, budget_tokens: int, budget_money: float, now: datetime | None = None) -> Limits:
+    """The limits of a run that begins `now` (wall time, naive); a time of day is the next such moment here."""
+    moment = next_moment(until, now or datetime.now()).astimezone() if until else None  # noqa: DTZ005
+    return Limits(moment, budget_tokens, budget_money)
+
+
+def check_parameters(environment: Environment, parameters: dict[str, Any]) -> Settings:
     """The settings that a flow's parameters make; raises InputError before anything is started."""
-    known = ("name", "question_sets", "model", "seed", "train_questions", "gate_questions", "chains", "epochs")
+    known = ("name", "question_sets", "model", "train_questions")
     given = {key: value for key, value in parameters.items() if key in known}
-    return chosen_settings(environment, str(parameters["preset"]), str(parameters["settings_toml"]), **given)
+    settings = chosen_settings(environment, str(parameters["preset"]), str(parameters["settings_toml"]), **given)
+    if "until" in parameters:
+        limits = limits_of(parameters["until"], parameters["budget_tokens"], parameters["budget_money"])
+        Spending(limits, settings.synthesis)
+    return settings
 
 
 def parse_mapping(text: str) -> dict[str, str]:

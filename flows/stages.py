@@ -16,17 +16,20 @@ from flows.parameters import (
     Harness,
     KindOrNone,
     KnownName,
+    Money,
     Name,
     Preset,
     Rate,
     Role,
     RoundNumber,
-    Seed,
     Sets,
     SettingsToml,
+    Tokens,
+    Until,
     chosen_settings,
+    limits_of,
 )
-from flows.results import Result
+from flows.results import Result, ends_cleanly
 from flows.workplace import open_workplace
 from storage.environment import read_environment
 from storage.records import Domain
@@ -71,13 +74,15 @@ def ingest(
 
 
 @flow(name="synthesize")
+@ends_cleanly
 def synthesize(
     name: Name = "",
     question_sets: Sets = [],  # noqa: B006 (Prefect's form shows the default; nobody changes it)
     train_questions: Count = 0,
-    chains: Count = 0,
     model: str = "",
-    seed: Seed = 0,
+    until: Until = "",
+    budget_tokens: Tokens = 0,
+    budget_money: Money = 0,
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
@@ -87,17 +92,18 @@ def synthesize(
         name: Name of the task set, or empty for the settings' own
         question_sets: In-domain question sets to train on; empty for the preset's
         train_questions: Train questions a set; 0 for the preset's
-        chains: Most chains (guidelines) a question; 0 for the preset's
         model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
-        seed: Root of every random choice; 0 for the preset's
+        until: Local time of day, such as 06:00, at whose next moment this run ends; the next run goes on
+        budget_tokens: Most tokens that this run generates; 0 for no limit
+        budget_money: Most that this run costs at the settings' prices; 0 for no limit
         preset: default, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(
-        read_environment(), preset, settings_toml, name=name, question_sets=question_sets, model=model, seed=seed,
-        train_questions=train_questions, chains=chains,
+        read_environment(), preset, settings_toml, name=name, question_sets=question_sets, model=model,
+        train_questions=train_questions,
     )  # fmt: skip
-    with open_workplace(settings) as work:
+    with open_workplace(settings, limits_of(until, budget_tokens, budget_money)) as work:
         steps.begin_round(work)
         steps.ingest_questions(work)
         steps.synthesize_paths(work)

@@ -7,45 +7,29 @@ import json
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from flows import artifacts, facts
 from flows.file_ingest import ingest_question_file
 from flows.known_ingest import ingest_known_set
 from flows.results import Result
+from flows.step_task import STEP, step
 from flows.workplace import Workplace
 from storage.environment import read_environment
-from storage.errors import InputError, PermanentError, TransientError
+from storage.errors import InputError, PermanentError
 from storage.records import Domain, Model, Outcome, Promotion, Question
 from storage.repository import open_store
 from tasks import rounds
+from tasks.limits import RUN_LIMITS
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from prefect.client.schemas.objects import State, TaskRun
-    from prefect.tasks import Task
 
-
-def _may_pass(task: "Task[..., Any]", run: "TaskRun", state: "State[Any]") -> bool:
-    """Only what is transient is tried again."""
-    return isinstance(state.data, TransientError) or isinstance(getattr(state.data, "exception", None), TransientError)
-
-
-STEP: dict[str, Any] = {
-    "cache_policy": NO_CACHE,
-    "persist_result": False,
-    "retries": 2,
-    "retry_delay_seconds": 5,
-    "retry_condition_fn": _may_pass,
-}
-
-
-@task(name="begin round", **STEP)
+@step("begin round")
 def begin_round(work: Workplace, new: bool = False) -> None:
     """Go on with the unfinished round of this line, or begin one; mend what a crash left between store and registry."""
     from tasks.ingestion import check_question_sets
@@ -76,7 +60,7 @@ def begin_round(work: Workplace, new: bool = False) -> None:
         work.watcher.say(f"Round {work.round.number} of {work.line}; the champion is {champion.name}.")
 
 
-@task(name="ingest questions", **STEP)
+@step("ingest questions")
 def ingest_questions(work: Workplace) -> None:
     """The round's questions, the guidelines and the prompts, in the store."""
     from tasks.guidelines import builtin_guidelines
@@ -88,7 +72,7 @@ def ingest_questions(work: Workplace) -> None:
         work.store.append([*builtin_guidelines(), *work.prompts.values()])
 
 
-@task(name="synthesize paths", **STEP)
+@step("synthesize paths")
 def synthesize_paths(work: Workplace) -> None:
     """Reasoning paths through guidelines, adapted guidelines and structures, each with its verdict."""
     from tasks.guidelines import builtin_guidelines
@@ -103,15 +87,17 @@ def synthesize_paths(work: Workplace) -> None:
         lambda engine, judge: synthesize(
             work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
             guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
-            draw=work.round.number, on_progress=artifacts.synthesis_progress(work.watcher),
+            draw=work.round.number, spending=work.spending, on_progress=artifacts.synthesis_progress(work.watcher),
         ),
         "synthesis",
     )  # fmt: skip
     artifacts.note_synthesis(work, report)
     work.keep_timings()
+    if report.stopped_by in RUN_LIMITS:
+        raise work.spending.stopped(report.stopped_by)
 
 
-@task(name="audit verdicts", **STEP)
+@step("audit verdicts")
 def audit_verdicts(work: Workplace) -> None:
     """The vote of each question's paths, and a second judge's reading of those that judges differ on."""
     from tasks.audit import audit_verdicts as audit
@@ -129,7 +115,7 @@ def audit_verdicts(work: Workplace) -> None:
     )
 
 
-@task(name="select examples", **STEP)
+@step("select examples")
 def select_examples(work: Workplace) -> None:
     """The training set of the round, with a reason for each path that is not in it."""
     from tasks.curation import select_examples as select
@@ -145,7 +131,7 @@ def select_examples(work: Workplace) -> None:
     work.watcher.say(f"Training set: {chosen.examples} examples, {chosen.hinted_examples} of them hinted.")
 
 
-@task(name="train adapter", **STEP)
+@step("train adapter")
 def train_adapter(work: Workplace) -> None:
     """The challenger's adapter."""
     if facts.challenger_of(work) is not None:
@@ -159,6 +145,7 @@ def train_adapter(work: Workplace) -> None:
             f"Training needs at least {fewest} examples (training.min_examples); round {work.round.number} has "
             f"{training_set.examples}, so it ends here. Draw more questions or chains: regenesis round"
         )
+    work.spending.check()
     work.release_server()
     work.watcher.step(f"Training on {training_set.examples} examples")
     with work.timings.phase("start"):
@@ -166,13 +153,14 @@ def train_adapter(work: Workplace) -> None:
     with work.timings.phase("training"):
         adapter = work.machinery.train(
             work.store, work.tracking, training_set=training_set, base=work.base, environment=work.environment,
-            settings=work.settings, round=work.round, on_progress=artifacts.training_progress(work.watcher),
+            settings=work.settings, round=work.round,
+            on_progress=artifacts.training_progress(work.watcher, work.spending.check),
         )  # fmt: skip
     work.timings.add(trained_tokens=adapter.tokens_trained, training_seconds=round(adapter.seconds, 1))
     work.keep_timings()
 
 
-@task(name="evaluate", task_run_name="evaluate {role}", **STEP)
+@step("evaluate", task_run_name="evaluate {role}")
 def evaluate(work: Workplace, role: str) -> None:
     """Base, champion or challenger answers the gate and final questions; the champion some of them twice (A/A)."""
     from tasks.evaluation import evaluate_model
@@ -194,7 +182,7 @@ def evaluate(work: Workplace, role: str) -> None:
     work.keep_timings()
 
 
-@task(name="ask again", task_run_name="ask {role} again", **STEP)
+@step("ask again", task_run_name="ask {role} again")
 def ask_again(work: Workplace, role: str) -> str:
     """Every held-out question of a model once more, its cache off; says what changed. The first answers stand."""
     from tasks.noise import next_sample
@@ -204,7 +192,7 @@ def ask_again(work: Workplace, role: str) -> str:
     return _ask_again(work, model, questions, next_sample(work.store, model, questions))
 
 
-@task(name="cross-check", task_run_name="cross-check {role}", **STEP)
+@step("cross-check", task_run_name="cross-check {role}")
 def cross_check(work: Workplace, role: str) -> None:
     """Another harness asks and judges a model's gate questions; its figures stand beside ours."""
     from tasks.cross_check import cross_check as check
@@ -240,7 +228,7 @@ def _ask_again(work: Workplace, model: Model, questions: "Sequence[Question]", s
     return said
 
 
-@task(name="promote", **STEP)
+@step("promote")
 def promote(work: Workplace) -> Promotion:
     """The gate's decision, carried out."""
     from tasks.promotion import carry_out, decide_promotion
@@ -257,7 +245,7 @@ def promote(work: Workplace) -> Promotion:
     return decided
 
 
-@task(name="overrule", **STEP)
+@step("overrule")
 def overrule(work: Workplace, outcome: Outcome, person: str, reason: str) -> None:
     """A person's word over the gate's decision on this round, kept beside it."""
     from tasks import promotion
@@ -276,7 +264,7 @@ def overrule(work: Workplace, outcome: Outcome, person: str, reason: str) -> Non
     work.watcher.say(f"{done.reasons} ({done.decided_by})")
 
 
-@task(name="report", **STEP)
+@step("report")
 def report(work: Workplace) -> Result:
     """The report of the round, which is over then, and the reader's copy of the database."""
     from tasks.reporting import round_table, write_report
@@ -324,7 +312,7 @@ def verify_paths(settings: Settings, round_number: int) -> Result:
     return Result("verified", f"{judged} paths judged by version {VERIFIER_VERSION}.", {"judged": judged})
 
 
-@task(name="forecast", **STEP)
+@step("forecast")
 def forecast(work: Workplace, rate: float) -> Result:
     """What the round at hand will take; the probe's paths are the round's own."""
     from tasks.forecasting import Hardware, forecast_round
@@ -346,7 +334,7 @@ def forecast(work: Workplace, rate: float) -> Result:
     return Result("forecast", "\n".join(found.lines()), asdict(found))
 
 
-@task(name="roll back", **STEP)
+@step("roll back")
 def roll_back(work: Workplace, to: str, reason: str) -> Result:
     """An earlier champion is champion again."""
     from tasks import promotion

@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, TypeVar
 from flows.artifacts import ProgressInPrefect
 from flows.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
-from storage.errors import InputError, PermanentError
+from storage.errors import InputError, PermanentError, Stopped
 from storage.records import Adapter, Model, Prompt, Question, QuestionSet, Round
 from storage.repository import Store, open_store
+from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.machinery import LocalMachinery, Machinery, ServedModel
-from tasks.rounds import Timings, fail_round, line_of, save_timings
+from tasks.rounds import Timings, fail_round, line_of, save_timings, stop_round
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,7 +37,11 @@ WATCHER: list[Watcher] = []  # the command line puts the one that it chose
 class Workplace:
     """Not a dataclass on purpose: Prefect would walk into one when it is passed to a task."""
 
-    def __init__(self, environment: Environment, settings: Settings, watcher: Watcher) -> None:
+    def __init__(
+        self, environment: Environment, settings: Settings, watcher: Watcher, limits: Limits | None = None
+    ) -> None:
+        self.spending = Spending(limits, settings.synthesis)
+        self.stopped: Stopped | None = None  # by a limit of the run
         self.environment = environment
         self.settings = settings
         self.watcher = watcher
@@ -104,11 +109,14 @@ class Workplace:
         """
         from tasks.verification import Judge
 
+        self.spending.check()
         served = self._serve(model)
         self.watcher.step(title)
         with Judge(self.settings.verification) as judge, self.timings.phase(phase):
             all_before, storage_before = time.process_time(), self.store.cpu_seconds
-            result = ask(served.engine(), judge)
+            result = ask(
+                served.engine() if phase == "synthesis" else LimitedEngine(served.engine(), self.spending), judge
+            )
             whole, storage = time.process_time() - all_before, self.store.cpu_seconds - storage_before
         cores = os.cpu_count() or 1
         self.timings.move(storage / cores, phase, "storage")
@@ -137,6 +145,12 @@ class Workplace:
         if self._round is not None and self._round.status == "running":
             self._round = fail_round(self.store, self._round, " ".join(str(error).split()), self.timings)
 
+    def end_stopped(self, stopped: Stopped) -> None:
+        """A limit of the run is reached: the round stays as it is, for the next run to go on with."""
+        self.stopped = stopped
+        if self._round is not None and self._round.status == "running":
+            self._round = stop_round(self.store, self._round, self.timings)
+
     def _serve(self, model: Model) -> ServedModel:
         if self._served is not None and self._served.answers_as(model):
             return self._served
@@ -156,12 +170,12 @@ class Workplace:
 
 
 @contextmanager
-def open_workplace(settings: Settings) -> Generator[Workplace]:
+def open_workplace(settings: Settings, limits: Limits | None = None) -> Generator[Workplace]:
     """A workplace that nobody else holds; its server ends with the block."""
     environment = read_environment()
     make_home(environment)
     with only_one(environment), closing(ProgressInPrefect(WATCHER[0] if WATCHER else choose_watcher())) as watcher:
-        work = Workplace(environment, settings, watcher)
+        work = Workplace(environment, settings, watcher, limits)
         try:
             yield work
         except PermanentError as error:

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
-from storage.errors import InputError
+from storage.errors import InputError, Stopped
 from storage.ids import content_id, seed_of
 from storage.records import Answer, FailedRequest, Model, Prompt, Question, Round
 from tasks.engines.engine import Completion, Engine, RequestFailed
@@ -109,7 +109,7 @@ async def ask_missing(asking: Asking, missing: Sequence[PlannedAnswer], ready: S
     """Ask for these answers and commit each soon after it came, `ready` ones first.
 
     A request that no retry can mend becomes a failed request; where none can succeed any more, what has arrived is
-    committed and RequestFailed is raised.
+    committed and RequestFailed is raised. At a limit of the run what is under way is awaited, then Stopped is raised.
     """
     stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -132,7 +132,8 @@ async def ask_missing(asking: Asking, missing: Sequence[PlannedAnswer], ready: S
         await asyncio.wait([waiting, stop], return_when=asyncio.FIRST_COMPLETED)
         if not stop.done():
             stop.cancel()
-            await waiting
+            if stopped := next(filter(None, await waiting), None):
+                raise stopped
     finally:
         for worker in workers:
             worker.cancel()
@@ -153,7 +154,8 @@ async def ask_one(asking: Asking, wanted: PlannedAnswer) -> Answer:
     return _answer(asking, wanted, completion, text, judgement)
 
 
-async def _ask_in_turn(asking: Asking, source: Iterator[PlannedAnswer], committer: Committer) -> None:
+async def _ask_in_turn(asking: Asking, source: Iterator[PlannedAnswer], committer: Committer) -> Stopped | None:
+    """Asks for one after another; the limit that ended it, where one did."""
     for wanted in source:
         await committer.room()
         try:
@@ -162,6 +164,9 @@ async def _ask_in_turn(asking: Asking, source: Iterator[PlannedAnswer], committe
             committer.add([_failed(asking, wanted, error)])
             if error.fatal:
                 raise
+        except Stopped as stopped:
+            return stopped
+    return None
 
 
 def _answer(asking: Asking, wanted: PlannedAnswer, completion: Completion, text: str, judgement: Judgement) -> Answer:

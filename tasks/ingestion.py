@@ -10,7 +10,7 @@ from pathlib import Path
 
 from storage.errors import InputError
 from storage.ids import canonical, content_id
-from storage.records import Domain, Part, Question, QuestionSet, Record
+from storage.records import Domain, Part, Question, QuestionSet
 from storage.repository import Store
 from tasks.engines.procedural import drawn_questions, procedural_names
 from tasks.question_files import FileMapping, SourceRow, read_rows
@@ -29,11 +29,27 @@ def ingest_embedded(store: Store, settings: Settings, draw: int) -> list[Questio
 
     Sets that are not procedural must have been ingested from a file. Drawing twice changes nothing.
     """
-    return [
-        _ingest_one(store, settings, name, domain, draw)
-        for domain, names in _by_domain(settings.questions)
-        for name in names
-    ]
+    sets: list[QuestionSet] = []
+    for domain, names in _by_domain(settings.questions):
+        for name in names:
+            question_set, new = _drawn_for_round(store, settings, name, domain, draw)
+            if name in procedural_names():
+                store.append([question_set, *new])
+            sets.append(question_set)
+    return sets
+
+
+def train_questions_ahead(store: Store, settings: Settings, draw: int) -> list[Question]:
+    """The train questions that a round of this number reads; procedural ones are drawn as it will, and not stored."""
+    chosen: list[Question] = []
+    for name in settings.questions.in_domain:
+        question_set, new = _drawn_for_round(store, settings, name, "in_domain", draw)
+        own_draw = draw if question_set.source.startswith("procedural:") else 0
+        stored = store.select(Question, question_set_id=question_set.id, part="train", draw=own_draw)
+        seed = round_seed(settings.seed, "train", draw, question_set.id)
+        fresh = [one for one in new if one.part == "train"]
+        chosen += sample_questions([*stored, *fresh], settings.questions.train_per_set, seed)
+    return chosen
 
 
 def check_question_sets(store: Store, settings: Settings) -> None:
@@ -151,9 +167,12 @@ def refuse_other_domain(store: Store, question_set: QuestionSet) -> None:
             )
 
 
-def _ingest_one(store: Store, settings: Settings, name: str, domain: Domain, draw: int) -> QuestionSet:
+def _drawn_for_round(
+    store: Store, settings: Settings, name: str, domain: Domain, draw: int
+) -> tuple[QuestionSet, list[Question]]:
+    """The set, and where it is procedural the questions that the round still lacks; stores nothing."""
     if name not in procedural_names():
-        return set_named(store, name, domain)
+        return set_named(store, name, domain), []
     difficulty = settings.questions.difficulty.get(name, {})
     now = datetime.now(UTC).replace(tzinfo=None)
     digest = content_id("difficulty", name, canonical(difficulty)).hex
@@ -179,10 +198,7 @@ def _ingest_one(store: Store, settings: Settings, name: str, domain: Domain, dra
         (part, own_draw, count - sum(1 for one in known if one.part == part and one.draw == own_draw))
         for part, own_draw, count in wanted
     ]
-    fresh = _draw(question_set, difficulty, settings.seed, draw, missing, {one.text for one in known}, now)
-    new: list[Record] = [question_set, *fresh]
-    store.append(new)
-    return question_set
+    return question_set, _draw(question_set, difficulty, settings.seed, draw, missing, {one.text for one in known}, now)
 
 
 def _draw(

@@ -89,9 +89,14 @@ def latest_round(store: Store, line: str) -> Round | None:
     return rounds[-1] if rounds else None
 
 
+def next_number(store: Store) -> int:
+    """After every round in the store, whatever its line."""
+    return max((known.number for known in store.select(Round)), default=0) + 1
+
+
 def start_round(store: Store, settings: Settings, base: Model, champion: Model) -> Round:
     """A new row, numbered after every round in the store."""
-    number = max((known.number for known in store.select(Round)), default=0) + 1
+    number = next_number(store)
     record = Round(
         id=content_id("rounds", base.id, settings.name, number),
         number=number,
@@ -126,6 +131,13 @@ def save_timings(store: Store, record: Round, timings: Timings) -> Round:
 def decide_round(store: Store, record: Round, outcome: str, timings: Timings) -> Round:
     """The gate has decided; the report is still to be written, so the round is still running."""
     changed = replace(record, outcome=outcome, timings=timings.as_json(), finished_at=datetime.now(UTC))
+    store.update(changed)
+    return changed
+
+
+def stop_round(store: Store, record: Round, timings: Timings) -> Round:
+    """A run of it ended at its window or budget; the round is still running, and the next run goes on."""
+    changed = replace(record, outcome="budget_spent", timings=timings.as_json())
     store.update(changed)
     return changed
 

@@ -96,7 +96,9 @@ class SynthesisSettings(Frozen):
     hinted_retry: bool = Field(default=True, description="Try unsolved questions again with the answer shown")
     hinted_chains: int = Field(default=4, ge=0, description="Chains of a hinted retry")
     hinted_temperature: float | None = Field(default=None, description="Other temperature for the hinted retry")
-    token_budget: int = Field(default=0, ge=0, description="Generated tokens a round at most; 0 for no limit")
+    token_budget: int = Field(
+        default=0, ge=0, description="Generated tokens a round's synthesis at most; 0 for no limit"
+    )
     target_accepted: int = Field(
         default=0, ge=0, description="Accepted paths wanted for the whole set; 0 for no target"
     )
@@ -106,7 +108,7 @@ class SynthesisSettings(Frozen):
     pass_rate_after_chains: int = Field(default=4, ge=1, description="Judged chains before a pass rate counts")
     price_per_hour: float = Field(default=0.0, ge=0, description="Money an hour of the engine costs; 0 where free")
     price_per_million_tokens: float = Field(default=0.0, ge=0, description="Money a million generated tokens cost")
-    money_budget: float = Field(default=0.0, ge=0, description="Money a run may cost, same currency; 0 for no limit")
+    money_budget: float = Field(default=0.0, ge=0, description="Money a run of synthesis may cost; 0 for no limit")
     max_retries: int = Field(default=4, ge=0, description="Tries of a request after the first")
     request_timeout_seconds: float = Field(default=300.0, gt=0, description="One request, connection to last byte")
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, cast
 
 from storage.records import Guideline, Model, Prompt, Question, Round
 from tasks.engines.engine import Engine
+from tasks.limits import Spending
 from tasks.rules.ladder import Ladder, build_ladder
 from tasks.settings import Settings
 from tasks.synthesis_account import SynthesisProgress, SynthesisReport
@@ -30,20 +31,20 @@ __all__ = ["SynthesisProgress", "SynthesisReport", "synthesize", "synthesize_pat
 def synthesize_paths(
     store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model,
     questions: Iterable[Question], guidelines: Sequence[Guideline], prompts: Mapping[str, Prompt], settings: Settings,
-    round: Round | None, draw: int, until: datetime | None = None, work_ahead: bool = True,
+    round: Round | None, draw: int, spending: Spending | None = None, work_ahead: bool = True,
     on_progress: Callable[[SynthesisProgress], None] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> SynthesisReport:  # fmt: skip
     """Paths and verdicts for the questions under this draw, and the exact account of what happened.
 
-    `questions` may be an iterator of any length. Ends cleanly at `until` or at a budget of the settings
-    (`stopped_by` says which); on an error, Ctrl-C or SIGTERM what has arrived is committed first.
+    `questions` may be an iterator of any length. Ends cleanly at a limit of the run (`spending`) or at a budget of
+    the settings (`stopped_by` says which); on an error, Ctrl-C or SIGTERM what has arrived is committed first.
     """
     return asyncio.run(
         synthesize(
             store, engine, renderer, judge, model=model, questions=questions, guidelines=guidelines, prompts=prompts,
-            settings=settings, round=round, draw=draw, until=until, work_ahead=work_ahead, on_progress=on_progress,
-            now=now,
+            settings=settings, round=round, draw=draw, spending=spending, work_ahead=work_ahead,
+            on_progress=on_progress, now=now,
         )
     )  # fmt: skip
 
@@ -51,7 +52,7 @@ def synthesize_paths(
 async def synthesize(
     store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model,
     questions: Iterable[Question], guidelines: Sequence[Guideline], prompts: Mapping[str, Prompt], settings: Settings,
-    round: Round | None, draw: int, until: datetime | None = None, work_ahead: bool = True,
+    round: Round | None, draw: int, spending: Spending | None = None, work_ahead: bool = True,
     on_progress: Callable[[SynthesisProgress], None] | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> SynthesisReport:  # fmt: skip
@@ -62,7 +63,7 @@ async def synthesize(
     async with _entered(engine) as running:
         run = Run(
             store=store, engine=running, renderer=renderer, judge=judge, ladder=ladder,
-            round_id=round.id if round else None, now=now, until=until, work_ahead=work_ahead, fresh=rows == 0,
+            round_id=round.id if round else None, now=now, spending=spending, work_ahead=work_ahead, fresh=rows == 0,
             questions_total=len(questions) if isinstance(questions, Sequence) else None, on_progress=on_progress,
         )  # fmt: skip
         scheduler = Scheduler(run, questions, spent)

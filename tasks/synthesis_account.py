@@ -48,7 +48,8 @@ class SynthesisReport:
     prompt_tokens: int
     rows: int  # committed
     seconds: float
-    stopped_by: str  # empty when all is done; window, token_budget, money_budget, target_accepted, max_candidates
+    stopped_by: str  # empty when all is done; window, run_tokens, run_money, token_budget, money_budget,
+    # target_accepted, max_candidates
 
     @property
     def tokens_per_second(self) -> float:

@@ -1,7 +1,11 @@
-"""The limits of a run: generated tokens, money, and a reason to stop. No request begins that could exceed them."""
+"""The limits of a synthesis: generated tokens, money, a window, and a reason to stop. No request begins past one.
+
+The round's own limits are settings and count what its earlier runs generated; the run's are its `Spending`.
+"""
 
 import asyncio
 
+from tasks.limits import Spending
 from tasks.settings import SynthesisSettings
 
 
@@ -12,8 +16,9 @@ class Parked(Exception):
 class Budget:
     """Tokens are reserved before a request and given back after it, so that the limit is never passed."""
 
-    def __init__(self, settings: SynthesisSettings, spent_tokens: int = 0) -> None:
+    def __init__(self, settings: SynthesisSettings, spent_tokens: int = 0, run: Spending | None = None) -> None:
         self._settings = settings
+        self._run = run or Spending()
         self._spent = spent_tokens  # earlier runs of this draw included
         self._used_now = 0
         self._reserved = 0
@@ -23,31 +28,36 @@ class Budget:
 
     async def reserve(self, tokens: int, *, even_if_stopped: bool = False) -> None:
         """Wait until `tokens` more fit; raises Parked when the run is ending."""
-        limit = self._settings.token_budget
         while not even_if_stopped:
             if self.stopped_by:
                 raise Parked
-            if not limit or self._spent + self._reserved + tokens <= limit:
+            passed = self._passed_by(tokens)
+            if not passed:
                 break
             if not self._reserved:
-                self.stop("token_budget")
+                self.stop(passed)
                 raise Parked
             await self._returned.wait()
         self._reserved += tokens
+        self._run.reserve(tokens)
 
     def spend(self, reserved: int, used: int) -> None:
         """A request came back."""
         self._reserved -= reserved
         self._spent += used
         self._used_now += used
-        if self._settings.token_budget:
+        self._run.spend(reserved, used)
+        if self._settings.token_budget or self._run.limits.tokens:
             self._wake()
 
     def note_seconds(self, seconds: float) -> None:
-        """Time passes; stops the run when its money is spent."""
+        """Time passes; stops the run when its window is over or its money is spent."""
         self._seconds = seconds
         if self._settings.money_budget and self.money >= self._settings.money_budget:
             self.stop("money_budget")
+        over = self._run.over()
+        if over in ("window", "run_money"):
+            self.stop(over)
 
     @property
     def money(self) -> float:
@@ -59,6 +69,12 @@ class Budget:
         """The first reason stands."""
         self.stopped_by = self.stopped_by or reason
         self._wake()
+
+    def _passed_by(self, tokens: int) -> str:
+        limit = self._settings.token_budget
+        if limit and self._spent + self._reserved + tokens > limit:
+            return "token_budget"
+        return "" if self._run.fits(tokens) else "run_tokens"
 
     def _wake(self) -> None:
         self._returned.set()

@@ -10,6 +10,7 @@ from storage.errors import TransientError
 from storage.ids import seed_of
 from storage.records import Path, Verdict
 from tasks.engines.engine import Completion, Engine, RequestFailed
+from tasks.limits import Spending
 from tasks.rules.final_answer import NotStated, final_answer
 from tasks.rules.ladder import Chain, Ladder
 from tasks.rules.prompts import Turns
@@ -54,7 +55,7 @@ class Run:
     ladder: Ladder
     round_id: UUID | None
     now: Callable[[], datetime]
-    until: datetime | None = None
+    spending: Spending | None = None  # the limits of the run, None for none
     work_ahead: bool = True  # let an idle server begin chains that will probably be needed
     fresh: bool = False  # nothing is there of this draw and model, so the store need not be asked
     questions_total: int | None = None

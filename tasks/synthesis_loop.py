@@ -33,7 +33,7 @@ class Scheduler:
         self._settings = run.ladder.settings
         self._chunks = question_chunks(questions, run.ladder)
         self.account = Account()
-        self.budget = Budget(self._settings, spent_tokens)
+        self.budget = Budget(self._settings, spent_tokens, run.spending)
         self.committer = Committer(
             run.store, seconds=self._settings.commit_seconds, rows=self._settings.commit_rows, on_error=self.fail
         )
@@ -250,8 +250,6 @@ class Scheduler:
         last = 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            if self._run.until is not None and self._run.now() >= self._run.until:
-                self.stop("window")
             self.budget.note_seconds(self.seconds)
             if self.budget.stopped_by:
                 self._fill()

@@ -127,7 +127,7 @@ def test_an_unfinished_round_goes_on_with_the_settings_it_began_with(
 ) -> None:
     synthesize(settings_toml=small)
 
-    improve(settings_toml=small, seed=99, chains=1)
+    improve(settings_toml="seed = 99\n" + small)
 
     [record] = store_of(home).select(Round)
     assert record.seed == 1

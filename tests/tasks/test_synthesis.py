@@ -13,6 +13,7 @@ from storage.errors import TransientError
 from storage.records import AdaptedGuideline, FailedRequest, Guideline, Path, Question, Structure, Verdict
 from storage.repository import Store, open_store
 from tasks.engines.engine import RequestFailed
+from tasks.limits import Limits, Spending
 from tasks.settings import Settings
 from tasks.synthesis import SynthesisReport, synthesize, synthesize_paths
 from tasks.synthesis_account import SynthesisProgress
@@ -240,13 +241,15 @@ def test_a_token_budget_is_never_passed_and_the_next_run_goes_on(store: Store) -
 
 
 def test_a_window_that_is_over_ends_the_run_cleanly(store: Store) -> None:
-    clock = iter(range(10**9))
+    clock = iter(range(0, 10**9, 40))
     with Judge() as judge:
         report = synthesize_paths(
             store, ScriptedEngine(always_right, delay=lambda asked: 0.01), TextRenderer(), judge, model=MODEL,
             questions=questions(500), guidelines=guidelines(), prompts=marked_prompts(),
-            settings=settings(window_chains=4), round=None, draw=1, until=NOW + timedelta(seconds=100),
-            now=lambda: NOW + timedelta(seconds=next(clock)),
+            settings=settings(window_chains=4), round=None, draw=1,
+            spending=Spending(
+                Limits(until=NOW + timedelta(seconds=100)), now=lambda: NOW + timedelta(seconds=next(clock))
+            ),
         )  # fmt: skip
 
     assert report.stopped_by == "window"

@@ -1,0 +1,48 @@
+"""`regenesis synthesize --plan`: what a run would reuse and generate, before anything runs.
+
+It needs no engine, no Prefect and no lock, and begins no round; only a base model that was never prepared is prepared.
+"""
+
+from dataclasses import asdict
+
+from flows import workplace
+from flows.parameters import chosen_settings
+from flows.results import Result
+from storage.environment import make_home, read_environment
+from storage.records import Round
+from storage.repository import open_store
+from tasks import rounds
+from tasks.guidelines import builtin_guidelines
+from tasks.ingestion import check_question_sets, train_questions_ahead
+from tasks.prompt_files import load_prompts
+from tasks.synthesis_plan import plan_synthesis
+
+
+def plan_paths(
+    name: str, question_sets: list[str], train_questions: int, model: str, preset: str, settings_toml: str
+) -> Result:
+    """The plan of the unfinished round with the settings it began with, or of the round that would begin."""
+    environment = read_environment()
+    settings = chosen_settings(
+        environment, preset, settings_toml, name=name, question_sets=question_sets, model=model,
+        train_questions=train_questions,
+    )  # fmt: skip
+    make_home(environment)
+    store = open_store(environment.store_url)
+    base = workplace.MACHINERY[0].prepare(settings.model, environment).record
+    unfinished = rounds.unfinished_round(store, rounds.line_of(base, settings))
+    if unfinished:
+        settings = rounds.settings_of(unfinished)
+    check_question_sets(store, settings)
+    number = unfinished.number if unfinished else rounds.next_number(store)
+    planned = plan_synthesis(
+        store, model=base, questions=train_questions_ahead(store, settings, number), guidelines=builtin_guidelines(),
+        prompts=load_prompts(settings.synthesis.prompts), settings=settings, round=unfinished, draw=number,
+    )  # fmt: skip
+    return Result("planned", "\n".join([_heading(number, unfinished), *planned.lines()]), asdict(planned))
+
+
+def _heading(number: int, unfinished: Round | None) -> str:
+    if unfinished is None:
+        return f"Round {number} would begin."
+    return f"Round {number}, begun {unfinished.started_at:%Y-%m-%d %H:%M} UTC, would go on with its own settings."

@@ -1,0 +1,137 @@
+"""A run that a window or a budget ends: cleanly, with its own exit code and state, and the next run goes on."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows.improve import improve
+from flows.parameters import limits_of, settings_toml_with
+from flows.stages import synthesize
+from storage.records import Adapter, Answer, Round
+from storage.records import Path as RecordedPath
+from storage.repository import Store, open_store
+from tasks.settings import load_settings
+from tests.fakes.scripted_machinery import ScriptedMachinery
+
+Command = Callable[..., tuple[int, str, str]]
+
+
+def store_of(home: Path) -> Store:
+    return open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+
+
+def test_a_round_under_a_token_budget_goes_on_night_after_night_and_is_paid_for_once(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    outcomes: list[str] = []
+    while len(outcomes) < 30 and (not outcomes or outcomes[-1] == "budget spent"):
+        outcomes.append(improve(settings_toml=small, budget_tokens=1000).outcome)
+
+    store = store_of(home)
+    [record] = store.select(Round)
+    assert outcomes[-1] == record.outcome == "promoted"
+    assert len(outcomes) > 2
+    assert len(store.select(Adapter)) == len(machinery.trained) == 1
+    answers = store.select(Answer)
+    assert len({(one.question_id, one.model_id) for one in answers}) == len(answers)
+
+
+def test_a_stopped_round_is_running_still_and_says_why(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+    state: Any = improve(settings_toml=small, budget_tokens=300, return_state=True)
+
+    [record] = store_of(home).select(Round)
+    assert (record.status, record.outcome) == ("running", "budget_spent")
+    assert (state.name, state.is_completed()) == ("budget spent", True)
+    assert "300 tokens" in state.message
+
+
+def test_no_task_of_a_stopped_run_has_failed(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+    from prefect.client.orchestration import get_client
+
+    state: Any = synthesize(settings_toml=small, budget_tokens=300, return_state=True)
+
+    with get_client(sync_client=True) as client:
+        runs = client.read_task_runs()
+    ours = [run for run in runs if run.flow_run_id == state.state_details.flow_run_id]
+    assert {run.state_name for run in ours} <= {"Completed", "budget spent"}
+
+
+def test_the_command_line_ends_with_3_and_then_goes_on(
+    home: Path, small: str, tmp_path: Path, command: Command
+) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(small, "utf-8")
+
+    code, out, _ = command("synthesize", "--settings", str(file), "--budget-tokens", "300")
+
+    assert code == 3
+    assert "300 tokens" in out
+    paths = len(store_of(home).select(RecordedPath))
+    assert command("synthesize", "--settings", str(file))[0] == 0
+    assert len(store_of(home).select(RecordedPath)) > paths
+    assert [record.number for record in store_of(home).select(Round)] == [1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["round", "--until", "late"], "06:00"),
+        (["round", "--budget-money", "5"], "price_per_hour"),
+        (["synthesize", "--budget-tokens", "-5"], "budget"),
+    ],
+)
+def test_a_limit_that_means_nothing_is_refused_with_one_line(arguments: list[str], said: str, command: Command) -> None:
+    code, _, err = command(*arguments)
+
+    lines = [line for line in err.strip().splitlines() if line != "Starting ..."]
+    assert (code, len(lines)) == (2, 1)
+    assert said in lines[0]
+
+
+def test_a_time_of_day_is_local_and_the_next_one() -> None:
+    limits = limits_of("06:00", 0, 0.0, now=datetime(2026, 1, 1, 23))  # noqa: DTZ001 - wall time
+
+    assert limits.until == datetime(2026, 1, 2, 6).astimezone()
+
+
+def test_options_without_a_field_in_the_form_stand_above_the_file() -> None:
+    toml = settings_toml_with("seed = 3\n[synthesis]\nchains_per_question = 4", {"synthesis.chains_per_question": 9})
+
+    chosen = load_settings(toml_text=toml)
+    assert (chosen.seed, chosen.synthesis.chains_per_question) == (3, 9)
+    assert settings_toml_with("# as it is", {"seed": 0}) == "# as it is"
+
+
+def test_a_plan_says_what_would_be_generated_and_begins_nothing(
+    home: Path, small: str, tmp_path: Path, machinery: ScriptedMachinery, command: Command
+) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(small, "utf-8")
+
+    code, out, _ = command("synthesize", "--plan", "--settings", str(file))
+
+    assert code == 0
+    assert "Round 1 would begin." in out
+    assert "8 questions" in out
+    assert "to generate: at most 128 (32 adapted_guideline, 32 structure, 32 path, 32 close)" in out
+    assert machinery.served == []
+    assert store_of(home).select(Round) == []
+
+
+def test_the_plan_before_a_round_and_after_its_synthesis_agree(
+    home: Path, small: str, tmp_path: Path, machinery: ScriptedMachinery, command: Command
+) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(small.replace("[synthesis]", "[synthesis]\nadaptive = false\nhinted_retry = false"), "utf-8")
+    before = json.loads(command("synthesize", "--plan", "--json", "--settings", str(file))[1])
+
+    command("synthesize", "--settings", str(file))
+    after = json.loads(command("synthesize", "--dry-run", "--json", "--settings", str(file))[1])
+
+    assert before["to_generate"]["path"] == len(store_of(home).select(RecordedPath)) == after["reused"]["path"]
+    assert after["to_generate"] == {}
+    assert after["finished_questions"] == after["questions"] == before["questions"]
