@@ -6,7 +6,7 @@ Model text is never put in.
 import contextvars
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -15,6 +15,7 @@ from uuid import UUID
 if TYPE_CHECKING:
     from flows.progress import Watcher
     from flows.workplace import Workplace
+    from tasks.rules.collapse import TextHealth
     from tasks.synthesis_account import SynthesisProgress, SynthesisReport
 
 PROGRESS_SECONDS, CLOSE_SECONDS = 5.0, 10.0
@@ -127,13 +128,29 @@ def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:
     """The account of a synthesis: a line for the person, figures for the round."""
     work.timings.add(
         synthesis_tokens=report.tokens, synthesis_prompt_tokens=report.prompt_tokens,
-        synthesis_seconds=round(report.seconds, 1), paths=report.candidates, accepted_paths=report.accepted,
+        synthesis_seconds=round(report.seconds, 1),
     )  # fmt: skip
+    # a run that goes on accounts for what earlier runs stored, too: the newest account is the round's
+    work.timings.figures |= {
+        "paths": report.paths, "accepted_paths": report.accepted,
+        "account": {"candidates": report.candidates, "fates": dict(report.fates), "reasons": dict(report.reasons)},
+    }  # fmt: skip
     work.watcher.say(
         f"{report.accepted} accepted paths ({report.hinted_accepted} hinted) for {report.solved_questions} of "
         f"{report.questions} questions; {report.tokens} tokens in {report.seconds:.0f} s, "
         f"{report.tokens_per_second:.0f} a second."
     )
+
+
+def warn_of_collapse(work: "Workplace", health: "TextHealth", warnings: "Sequence[str]") -> None:
+    """The collapse watch's figures as a table, and its warnings to the person and to Prefect's log."""
+    from prefect.artifacts import create_table_artifact
+    from prefect.logging import get_run_logger
+
+    for warning in warnings:
+        work.watcher.say(f"Collapse watch: {warning}")
+        get_run_logger().warning("Collapse watch: %s", warning)
+    create_table_artifact([health.as_dict()], key="text-health", description=" ".join(warnings) or "Nothing drifted.")
 
 
 def figures_of(work: "Workplace") -> dict[str, float]:

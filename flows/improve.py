@@ -57,6 +57,7 @@ def improve(
         steps.ingest_questions(work)
         steps.synthesize_paths(work)
         steps.audit_verdicts(work)
+        steps.watch_collapse(work)
         steps.evaluate(work, "base")
         steps.select_examples(work)
         steps.train_adapter(work)

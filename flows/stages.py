@@ -108,6 +108,7 @@ def synthesize(
         steps.ingest_questions(work)
         steps.synthesize_paths(work)
         steps.audit_verdicts(work)
+        steps.watch_collapse(work)
         return facts.count_paths(work)
 
 

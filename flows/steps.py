@@ -115,6 +115,22 @@ def audit_verdicts(work: Workplace) -> None:
     )
 
 
+@step("watch collapse")
+def watch_collapse(work: Workplace) -> None:
+    """Figures of the round's texts against those of its line's earlier rounds, and warnings where one has drifted."""
+    from tasks.collapse_watch import TIMINGS_KEY, WARNINGS_KEY
+    from tasks.collapse_watch import watch_collapse as watch
+
+    if TIMINGS_KEY in work.timings.figures and facts.training_set_of(work) is not None:
+        return
+    work.watcher.step("Looking for collapse")
+    with work.timings.phase("verification"):
+        health, warnings = watch(work.store, work.round)
+    work.timings.figures |= {TIMINGS_KEY: health.as_dict(), WARNINGS_KEY: warnings}
+    artifacts.warn_of_collapse(work, health, warnings)
+    work.keep_timings()
+
+
 @step("select examples")
 def select_examples(work: Workplace) -> None:
     """The training set of the round, with a reason for each path that is not in it."""

@@ -10,7 +10,7 @@ from tasks.rules.collapse import TextHealth, collapse_warnings, text_health
 if TYPE_CHECKING:
     from storage.repository import Store
 
-TIMINGS_KEY = "text_health"  # where a round keeps its figures
+TIMINGS_KEY, WARNINGS_KEY = "text_health", "collapse_warnings"  # where a round keeps them
 
 
 def read_text_health(store: "Store", draw: int, model_id: UUID | None = None) -> TextHealth:
@@ -28,7 +28,7 @@ def read_text_health(store: "Store", draw: int, model_id: UUID | None = None) ->
 
 def watch_collapse(store: "Store", round: Round) -> tuple[TextHealth, list[str]]:
     """This round's figures and its warnings against the earlier rounds of its line."""
-    now = read_text_health(store, round.number)
+    now = read_text_health(store, round.number, round.base_model_id)
     earlier = [
         stored_health(other)
         for other in store.select(Round, order_by="number", line=round.line)

@@ -8,6 +8,7 @@ from tasks.report_accuracy import accuracies, lengths, noise
 from tasks.report_decision import decision_figures
 from tasks.report_drawing import bar_chart, line_chart
 from tasks.report_figure import Figure
+from tasks.report_texts import text_figures
 
 
 def figures_of(round: Round, challenger_id: str, champion_id: str) -> list[Figure]:
@@ -18,6 +19,7 @@ def figures_of(round: Round, challenger_id: str, champion_id: str) -> list[Figur
         noise(round),
         *_learning(round),
         *_judges(round),
+        *text_figures(round),
         *_changed(round, challenger_id, champion_id),
         *_chains(round),
         *decision_figures(round),

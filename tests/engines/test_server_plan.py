@@ -1,6 +1,7 @@
 """How a server is started, decided for hardware that is not here."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,28 @@ def test_the_longest_text_is_no_longer_than_the_model_takes(tmp_path: Path) -> N
     found = plan_server(model(tmp_path, 1), settings, machine(1), precision="bfloat16")
 
     assert "--max-model-len=4096" in found.arguments
+
+
+GOLDEN = re.findall(
+    r"^# (\d) x (\d+) GB, (\d+)B(, adapters)?.* never run\n((?:.*\\\n)*.*\n)",
+    (Path(__file__).parents[2] / "docs" / "engine.md").read_text("utf-8"), flags=re.MULTILINE,
+)  # fmt: skip
+
+
+def test_the_page_has_a_golden_command_for_each_size_of_machine() -> None:
+    assert {(gpus, memory) for gpus, memory, *_ in GOLDEN} == {("1", "24"), ("1", "80"), ("8", "80")}
+
+
+@pytest.mark.parametrize(("gpus", "memory", "billions", "adapters", "command"), GOLDEN)
+def test_a_golden_command_is_what_would_be_started(
+    tmp_path: Path, gpus: str, memory: str, billions: str, adapters: str, command: str
+) -> None:
+    found = plan(model(tmp_path, float(billions)), machine(int(gpus), int(memory)), lora_rank=16 if adapters else 0)
+
+    words = command.replace("\\\n", " ").split()
+    start = words.index("python")
+    assert words[start : start + 3] == ["python", "-m", "vllm.entrypoints.openai.api_server"]
+    assert sorted(words[start + 3 :]) == sorted([*found.arguments[1:], "--model=MODEL"])
+    always = {"HF_HUB_OFFLINE", "VLLM_NO_USAGE_STATS", "DO_NOT_TRACK"}
+    wanted = {f"{name}={value}" for name, value in found.environment.items() if name not in always}
+    assert set(words[:start]) == wanted

@@ -31,6 +31,7 @@ class ScriptedMachinery:
         self.base_share = base_share
         self.trained_share = trained_share
         self.delay = delay
+        self.repeats = False  # whether every path says the same words
         self.served: list[str] = []
         self.trained: list[Adapter] = []
 
@@ -96,20 +97,25 @@ class ScriptedServer:
         machinery = self._machinery
         share = machinery.base_share if self._model.adapter_id is None else machinery.trained_share
         questions = open_store(self._environment.store_url).select(Question)
-        script = _script({question.text: question.answer for question in questions}, share, self._model.name)
+        script = _script(
+            {question.text: question.answer for question in questions}, share, self._model.name, machinery.repeats
+        )
         return ScriptedEngine(script, delay=lambda _: machinery.delay)
 
     def close(self) -> None: ...
 
 
-def _script(answers: dict[str, str], share: float, name: str) -> Callable[[Asked], str]:
+def _script(answers: dict[str, str], share: float, name: str, repeats: bool = False) -> Callable[[Asked], str]:
     longest_first = sorted(answers, key=len, reverse=True)
 
     def answer(asked: Asked) -> str:
         text = next((text for text in longest_first if text in asked.prompt), "")
         draw = content_id("scripted", name, asked.prompt, asked.seed).int % 1000 / 1000
         right = draw < share
-        return f"Step 1 of {draw}. The answer is {answers.get(text, '0') if right else 987654321}."
+        if repeats:
+            return "I do it again and again and again. The answer is 987654321."
+        words = " ".join(f"word{draw}-{place}" for place in range(5))
+        return f"{words}. Step 1 of {draw}. The answer is {answers.get(text, '0') if right else 987654321}."
 
     return answer
 

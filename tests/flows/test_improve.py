@@ -23,6 +23,9 @@ from storage.records import (
 )
 from storage.records import Path as RecordedPath
 from storage.repository import Store, open_store
+from tasks.report_figure import Figure
+from tasks.report_figures import figures_of
+from tasks.synthesis_account import ENDED
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 
@@ -54,6 +57,47 @@ def test_a_round_trains_examines_and_promotes_a_better_challenger(
     assert {answer.model_id for answer in twice} == {record.base_model_id}
     assert json.loads(record.timings)["noise_tokens"] == sum(answer.completion_tokens for answer in twice)
     assert set(json.loads(record.timings)["seconds"]) >= {"start", "synthesis", "training", "evaluation"}
+
+
+def test_the_account_of_a_round_adds_up_in_sql_over_its_runs(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    synthesize(settings_toml=small, budget_tokens=200)
+    synthesize(settings_toml=small)
+
+    store = store_of(home)
+    [record] = store.select(Round)
+    rows = {row["fate"]: row["candidates"] for row in store.query(figure(record, "candidates").sql).to_pylist()}
+    assert rows.pop("all") == sum(rows.values()) > 0
+    paths = len(store.select(RecordedPath))
+    assert sum(rows.get(fate, 0) for fate in ENDED if fate != "failed") == paths == json.loads(record.timings)["paths"]
+
+
+def test_texts_that_collapse_are_warned_of_stored_and_reported(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    wide = small.replace("[synthesis]", "[synthesis]\nadaptive = false").replace(
+        "chains_per_question = 4", "chains_per_question = 8"
+    )
+    improve(settings_toml=wide)
+    machinery.repeats = True
+    synthesize(settings_toml=wide)
+
+    store = store_of(home)
+    first, second = store.select(Round, order_by="number")
+    assert json.loads(first.timings)["collapse_warnings"] == []
+    warnings = json.loads(second.timings)["collapse_warnings"]
+    assert any("near duplicates" in warning for warning in warnings)
+    assert [row["warning"] for row in store.query(figure(second, "collapse_warnings").sql).to_pylist()] == sorted(
+        warnings
+    )
+    health = store.query(figure(second, "text_health").sql).to_pylist()
+    assert [row["round"] for row in health] == [1, 2]
+    assert health[1]["distinct_2"] < health[0]["distinct_2"]
+
+
+def figure(record: Round, name: str) -> Figure:
+    return next(one for one in figures_of(record, "", "") if one.name == name)
 
 
 def test_the_second_round_has_other_questions_and_the_first_ones_champion(

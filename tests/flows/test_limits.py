@@ -37,7 +37,7 @@ def test_a_round_under_a_token_budget_goes_on_night_after_night_and_is_paid_for_
     assert len(outcomes) > 2
     assert len(store.select(Adapter)) == len(machinery.trained) == 1
     answers = store.select(Answer)
-    assert len({(one.question_id, one.model_id) for one in answers}) == len(answers)
+    assert len({(one.question_id, one.model_id, one.sample) for one in answers}) == len(answers)
 
 
 def test_a_stopped_round_is_running_still_and_says_why(home: Path, small: str, machinery: ScriptedMachinery) -> None:
