@@ -83,7 +83,8 @@ class Bench:
         with Judge() as judge:
             report = synthesize_paths(
                 store, engine, self.renderer, judge, model=self.model, questions=questions,
-                guidelines=self.guidelines, prompts=self.prompts, settings=settings, round=None, draw=draw,
+                guidelines=self.guidelines, prompts=load_prompts(settings.synthesis.prompts), settings=settings,
+                round=None, draw=draw,
             )  # fmt: skip
         return report, engine, time.perf_counter()
 

@@ -15,11 +15,20 @@ PROMPT_NAMES = (
 )  # fmt: skip
 
 
+VARIANTS = ("official_code",)  # built in, by the name of their folder
+
+
 def load_prompts(folder: str = "") -> dict[str, Prompt]:
-    """Every prompt by name; files in `folder` replace built-in ones. Raises InputError on a file of no known name."""
+    """Every prompt by name; files in `folder` replace built-in ones. Raises InputError on a file of no known name.
+
+    `folder` may be a built-in variant: official_code asks for the boxed answer and the list that its preset accepts.
+    """
     built_in = resources.files("tasks").joinpath("prompts")
     texts = {name: built_in.joinpath(f"{name}.txt").read_text("utf-8") for name in PROMPT_NAMES}
-    if folder:
+    if folder in VARIANTS:
+        variant = built_in.joinpath(folder)
+        texts |= {file.name.removesuffix(".txt"): file.read_text("utf-8") for file in variant.iterdir()}
+    elif folder:
         texts |= _replacements(Path(folder).expanduser())
     return {name: prompt_record(name, text) for name, text in texts.items()}
 

@@ -80,7 +80,7 @@ class SynthesisSettings(Frozen):
     commit_seconds: float = Field(default=4.0, gt=0, description="Longest time before a micro-batch is committed")
     commit_rows: int = Field(default=512, ge=1, description="Most rows of a micro-batch")
     prompts: str = Field(
-        default="", description="Folder of prompt files that replace the built-in ones; empty for none"
+        default="", description="Folder of prompt files over the built-in ones, or official_code; empty for none"
     )
     adapt: Sampling = Field(default=Sampling(max_tokens=32, stop=("\n",)), description="Guideline -> adapted guideline")
     structure: Sampling = Field(default=Sampling(max_tokens=56), description="Adapted guideline -> structure")

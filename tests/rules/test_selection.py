@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from storage.ids import content_id
 from storage.reasons import REASONS
 from storage.records import Label, Path, Question, Verdict
+from tasks.prompt_files import load_prompts
+from tasks.rules.prompts import parse_prompt
 from tasks.rules.selection import Candidate, refusal, select_paths
-from tasks.settings import SelectionSettings
+from tasks.settings import SelectionSettings, load_settings
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 SET = content_id("question_sets", "made up")
@@ -133,3 +135,21 @@ def test_the_order_of_the_rows_changes_nothing(order: list[int], seed: int) -> N
         }
 
     assert kept(paths) == kept([paths[place] for place in order])
+
+
+@pytest.mark.parametrize("name", ["path", "path_hinted"])
+def test_official_code_asks_for_what_it_accepts(name: str) -> None:
+    settings = load_settings("official-code")
+    template = parse_prompt(load_prompts(settings.synthesis.prompts)[name].text)
+
+    turns = template.fill(form="the number", question="2 + 2?", structure="Add.", answer="4")
+    text = turns.prefill + "Add two and two.\n2. That is four.\nThe answer is \\boxed{4}."
+
+    assert "numbered list" in turns.user
+    assert "the number in \\boxed{}" in turns.user
+    accepts = settings.selection
+    assert (accepts.require_boxed, accepts.require_numbered_list, accepts.max_path_tokens) == (True, True, 800)
+    assert settings.synthesis.self_check
+    assert reasons([candidate(text, self_check=True)], accepts) == ["kept"]
+    assert reasons([candidate(text, self_check=False)], accepts) == ["self_check_no"]
+    assert reasons([candidate(text, tokens=801)], accepts) == ["over_length"]
