@@ -331,11 +331,12 @@ def verify_paths(settings: Settings, round_number: int) -> Result:
 @step("forecast")
 def forecast(work: Workplace, rate: float) -> Result:
     """What the round at hand will take; the probe's paths are the round's own."""
-    from tasks.forecasting import Hardware, forecast_round
+    from tasks.forecasting import Hardware, forecast_round, kept_weight_bytes
     from tasks.guidelines import builtin_guidelines
 
     questions, base = work.questions("train"), work.base.record
     answers = 2 * len(work.questions("gate", "final"))
+    weights = kept_weight_bytes(work.base.folder, work.settings.training)
     found = work.ask(
         base,
         "Probing",
@@ -343,7 +344,7 @@ def forecast(work: Workplace, rate: float) -> Result:
             work.store, engine, work.renderer, judge, model=base, questions=questions,
             guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
             draw=work.round.number, evaluation_answers=answers,
-            hardware=Hardware(tokens_per_second=rate or None),
+            hardware=Hardware(tokens_per_second=rate or None, weight_bytes=weights),
         ),
         "synthesis",
     )  # fmt: skip

@@ -8,14 +8,16 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path as Folder
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from storage.errors import InputError
 from storage.records import AdaptedGuideline, Guideline, Model, Path, Prompt, Question, Round, Structure, Verdict
+from tasks.engines.chat_template import read_json
 from tasks.engines.engine import Engine
 from tasks.rules.forecast import Forecast, QuestionCost, Rates, RoundShape, forecast
-from tasks.settings import Settings
+from tasks.settings import Settings, TrainingSettings
 from tasks.synthesis import synthesize_paths
 from tasks.synthesis_account import SynthesisProgress
 from tasks.synthesis_chain import Judges, Renders
@@ -34,6 +36,7 @@ class Hardware:
     tokens_per_second: float | None = None  # given for hardware that is not there
     training_tokens_per_second: float | None = None
     start_seconds: float = 0.0
+    weight_bytes: int = 0  # what training keeps
 
 
 def forecast_round(
@@ -67,6 +70,7 @@ def forecast_round(
         epochs=settings.training.epochs,
         keep_per_question=settings.selection.keep_per_question,
         start_seconds=hardware.start_seconds,
+        weight_bytes=hardware.weight_bytes,
     )
     # a short probe is mostly ramp and tail: the busier half of its seconds is nearer to a long run
     busy = sorted(rates)[len(rates) // 2 :]
@@ -75,6 +79,17 @@ def forecast_round(
         costs, shape, known_rates(measured, hardware), price_per_hour=settings.synthesis.price_per_hour,
         price_per_million_tokens=settings.synthesis.price_per_million_tokens,
     )  # fmt: skip
+
+
+def kept_weight_bytes(base: Folder, training: TrainingSettings) -> int:
+    """Bytes of the weights that a round keeps: full ones as large as the base's; LoRA's by rank and matrix sizes."""
+    if training.kind == "full":
+        return sum(file.stat().st_size for file in base.glob("*.safetensors"))
+    config = read_json(base / "config.json")
+    wide, inner = (int(str(config.get(name) or 0)) for name in ("hidden_size", "intermediate_size"))
+    # A and B of four attention and three feed-forward matrices a layer, in float32
+    values = training.lora_rank * (4 * 2 * wide + 3 * (wide + inner))
+    return 4 * int(str(config.get("num_hidden_layers") or 0)) * values
 
 
 def known_rates(measured: float, hardware: Hardware) -> Rates:

@@ -29,6 +29,10 @@ class Estimate:
         value = self.value + other.value
         return Estimate(max(0.0, value - spread), value, value + above)
 
+    def plus(self, known: float) -> "Estimate":
+        """All three and something that is known."""
+        return Estimate(self.low + known, self.value + known, self.high + known)
+
     def times(self, factor: float) -> "Estimate":
         """All three by a factor."""
         return Estimate(self.low * factor, self.value * factor, self.high * factor)
@@ -55,6 +59,7 @@ class RoundShape:
     epochs: float
     keep_per_question: int
     start_seconds: float = 0.0  # engine starts
+    weight_bytes: int = 0  # of what training keeps: full weights, or an adapter
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Forecast:
 
     generated_tokens: Estimate
     seconds: Estimate
-    disk_bytes: Estimate
+    disk_bytes: Estimate  # the weights that training keeps included
     accepted_paths: Estimate
     money: Estimate
     assumptions: tuple[str, ...]
@@ -124,11 +129,11 @@ def forecast(
     rows = predict_total([cost.rows for cost in costs], total).times(BYTES_A_ROW)
     texts = predict_total([cost.text_bytes for cost in costs], total).times(0.5)  # compressed by about a half
     seconds = _by_rate(tokens, rates.generation) + training
-    seconds = Estimate(*(one + shape.start_seconds for one in (seconds.low, seconds.value, seconds.high)))
+    seconds = seconds.plus(shape.start_seconds)
     return Forecast(
         generated_tokens=tokens,
         seconds=seconds,
-        disk_bytes=rows + texts,
+        disk_bytes=(rows + texts).plus(shape.weight_bytes),
         accepted_paths=accepted,
         money=seconds.times(price_per_hour / 3600) + tokens.times(price_per_million_tokens / 1e6),
         assumptions=rates.assumed,

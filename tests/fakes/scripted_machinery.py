@@ -36,7 +36,10 @@ class ScriptedMachinery:
         self.trained: list[Adapter] = []
 
     def prepare(self, settings: ModelSettings, environment: Environment) -> PreparedModel:
-        return PreparedModel(environment.home / "models" / "scripted", BASE, "none")
+        folder = environment.home / "models" / "scripted"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text("{}", "utf-8")
+        return PreparedModel(folder, BASE, "none")
 
     def renderer(self, base: PreparedModel, settings: ModelSettings) -> TextRenderer:
         return TextRenderer()

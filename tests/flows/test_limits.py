@@ -135,3 +135,16 @@ def test_the_plan_before_a_round_and_after_its_synthesis_agree(
     assert before["to_generate"]["path"] == len(store_of(home).select(RecordedPath)) == after["reused"]["path"]
     assert after["to_generate"] == {}
     assert after["finished_questions"] == after["questions"] == before["questions"]
+
+
+def test_a_forecast_for_hardware_that_is_not_there_prints_rate_and_money(
+    home: Path, small: str, tmp_path: Path, command: Command
+) -> None:
+    file = tmp_path / "small.toml"
+    file.write_text(small.replace("[synthesis]", "[synthesis]\nprice_per_hour = 3.5"), "utf-8")
+
+    code, out, err = command("forecast", "--rate", "20000", "--settings", str(file))
+
+    assert code == 0, err
+    for word in ("tokens", "time", "disk", "accepted", "money", "generation at 20,000 tokens/s (given, not measured)"):
+        assert word in out

@@ -1,13 +1,15 @@
 """The forecast against what then happens, on a scripted engine."""
 
+import json
 from pathlib import Path as File
 
 import pytest
 
 from storage.errors import InputError
 from storage.repository import open_store
-from tasks.forecasting import Hardware, forecast_round, known_rates
+from tasks.forecasting import Hardware, forecast_round, kept_weight_bytes, known_rates
 from tasks.rules.forecast import Forecast
+from tasks.settings import TrainingSettings
 from tasks.synthesis import SynthesisReport, synthesize_paths
 from tasks.verification import Judge
 from tests.fakes.ladder_examples import MODEL, guidelines, question, right_sometimes, settings
@@ -59,6 +61,15 @@ def test_a_given_rate_is_printed_as_an_assumption() -> None:
 
     assert rates.generation == 20_000
     assert any("given, not measured" in line for line in rates.assumed)
+
+
+def test_full_weights_take_the_bases_bytes_and_an_adapter_a_small_part(tmp_path: File) -> None:
+    config = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30}
+    (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
+    (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
+
+    assert kept_weight_bytes(tmp_path, TrainingSettings(kind="full")) == 100
+    assert kept_weight_bytes(tmp_path, TrainingSettings()) == 4 * 30 * 16 * (8 * 576 + 3 * (576 + 1536))
 
 
 def test_a_probe_without_a_rate_asks_for_one() -> None:
