@@ -150,7 +150,7 @@ def _model(environment: Environment, settings: Settings, machine: Hardware) -> l
         Finding("Model licence", "ok", licence) if free else
         Finding("Model licence", "problem", licence or "none stated", "Read it before you train on its texts."),
         *_template(prepared.folder, settings), *_lora(prepared.folder),
-        *_room(prepared.folder, environment, settings, machine),
+        *_room(prepared.folder, environment, settings, machine), *_model_disk(prepared.folder, environment, settings),
     ]  # fmt: skip
 
 
@@ -193,6 +193,20 @@ def _room(folder: Path, environment: Environment, settings: Settings, machine: H
     except InputError as error:
         return [Finding("Model memory", "problem", str(error), blocks=not environment.endpoints)]
     return [Finding("Model memory", "ok", f"fits; {plan.sequences} sequences at once, {plan.replicas} replica(s)")]
+
+
+def _model_disk(folder: Path, environment: Environment, settings: Settings) -> list[Finding]:
+    """What a round writes of this model: whole weights, trained or merged for serving, and the adapter."""
+    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    kind = "full weights, kept each round" if settings.training.kind == "full" else "merged weights, the newest 3 kept"
+    place = environment.home
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    words = f"a round writes {weights / GIB:.1f} GiB ({kind}); {free / GIB:.1f} GiB free"
+    if free >= weights + ROUND_DISK_BYTES:
+        return [Finding("Model disk", "ok", words)]
+    return [Finding("Model disk", "problem", words, "Free some, or set REGENESIS_HOME to a larger disk.", True)]
 
 
 def _version(package: str) -> str:

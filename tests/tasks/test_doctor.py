@@ -11,7 +11,7 @@ from tasks.doctor import diagnose
 from tasks.engines.embedded_model import PreparedModel
 from tasks.engines.hardware import find_hardware
 from tasks.engines.lora_support import supports_lora
-from tasks.settings import ModelSettings, Settings
+from tasks.settings import ModelSettings, Settings, load_settings
 
 
 def test_a_machine_without_the_fast_libraries_is_told_what_to_type(
@@ -34,6 +34,27 @@ def test_a_prepared_model_is_described(environment: Environment, prepared_model:
 
     assert "<|im_end|>" in found["Chat template"].found
     assert {found[name].status for name in ("Model", "Model licence", "LoRA", "Stop tokens")} == {"ok"}
+
+
+def test_a_model_is_checked_for_memory_and_disk(environment: Environment, prepared_model: PreparedModel) -> None:
+    settings = load_settings("paper", overrides={"model": {"name": str(prepared_model.folder)}})
+
+    found = {finding.name: finding for finding in diagnose(environment, settings)}
+
+    assert "sequences at once" in found["Model memory"].found
+    assert "full weights, kept each round" in found["Model disk"].found
+
+
+def test_a_disk_too_small_for_the_model_blocks(
+    environment: Environment, prepared_model: PreparedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tasks.doctor.ROUND_DISK_BYTES", 2**60)
+    settings = Settings(model=ModelSettings(name=str(prepared_model.folder)))
+
+    found = {finding.name: finding for finding in diagnose(environment, settings)}
+
+    assert found["Model disk"].blocks
+    assert "REGENESIS_HOME" in str(found["Model disk"])
 
 
 def test_a_model_without_a_chat_template_blocks(environment: Environment, model_folder: Path, tmp_path: Path) -> None:
