@@ -6,23 +6,31 @@ import os
 import shutil
 import signal
 import socket
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from storage.errors import InputError, PermanentError
+from storage.records import Question
 from tasks.engines.engine import RequestFailed
+from tasks.engines.merging import merge_adapter
 from tasks.engines.rendering import Renderer
 from tasks.engines.server import Server, running_server
+from tasks.engines.trainer import Tokens, train_weights
 from tasks.engines.watchdog import session_members
+from tasks.evaluation import probe_adapter
+from tasks.prompt_files import load_prompts
 from tasks.rules.prompts import Turns
-from tasks.settings import ModelSettings, Sampling
+from tasks.settings import EvaluationSettings, ModelSettings, Sampling, Settings, TrainingSettings
 from tests.conftest import get_json
+from tests.storage.examples import make
 
 pytestmark = pytest.mark.engine
 PROBES = [f"What is {number} + {number * 7 % 13}? Explain." for number in range(48)]
@@ -74,9 +82,28 @@ def adapter(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 @pytest.fixture(scope="module")
 def merged(model_folder: Path, adapter: Path) -> Path:
-    from tasks.engines.trainer import merge_adapter
 
     return merge_adapter(model_folder, adapter, adapter.parent / "merged")
+
+
+@pytest.fixture(scope="module")
+def trained(model_folder: Path, renderer: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA adapter that learnt one way to answer; nine steps."""
+    examples = [
+        Tokens(
+            renderer.prompt_ids(Turns("", f"What is {number} + {number * 5 % 11}? Explain.", "")),
+            renderer.completion_ids(
+                f"{number} + {number * 5 % 11} is a sum. The answer is {number + number * 5 % 11}."
+            ),
+        )
+        for number in range(24)
+    ]
+    work = tmp_path_factory.mktemp("trained") / "work"
+    settings = TrainingSettings(learning_rate=2e-3, epochs=3, batch_size=8, lora_rank=8, lora_alpha=16)
+    return train_weights(
+        examples, base_folder=model_folder, base_name="embedded", settings=settings, seed=3, work_folder=work,
+        log_file=work.with_suffix(".log"), end_of_turn=renderer.end_of_turn,
+    ).folder  # fmt: skip
 
 
 @pytest.fixture
@@ -116,19 +143,37 @@ def test_a_model_that_is_not_served_ends_the_run(server: Server, renderer: Rende
     assert (caught.value.reason, caught.value.fatal) == ("unknown_model", True)
 
 
-def test_adapter_and_merged_weights_answer_alike_and_unlike_the_base(
-    server: Server, renderer: Renderer, adapter: Path, merged: Path, base_again: None
+def test_a_trained_adapter_and_its_merged_weights_answer_alike(
+    server: Server, renderer: Renderer, trained: Path, base_again: None, record_property: Callable[[str, object], None]
 ) -> None:
-    base = answers(server, renderer, "", PROBES, FEW)
-    as_adapter = answers(server, renderer, server.load_adapter("random", adapter), PROBES, FEW)
-    server.swap_weights(merged)
-    as_merged = answers(server, renderer, "", PROBES, FEW)
+    """Of a random adapter's answers, which hang upon ties, 8 tokens long, 58 of 64 were equal: so a trained one."""
+    base = answers(server, renderer, "", PROBES)
+    served = server.load_adapter("trained", trained)
+    as_adapter, told = answers(server, renderer, served, PROBES), first_logprobs(server, renderer, served)
+    server.swap_weights(merge_adapter(server.weights, trained, trained.parent / "merged"))
+    as_merged, told_merged = answers(server, renderer, "", PROBES), first_logprobs(server, renderer, server.model_name)
 
-    # Merged weights are rounded to bfloat16, and one other token changes all that follow: of 48 answers of 8 tokens
-    # 43 to 45 were equal (of 20 tokens 33), of those to the base 28. So few tokens, many probes.
-    alike, unlike_base = equal_share(as_adapter, as_merged), 1 - equal_share(base, as_adapter)
-    assert alike >= 0.8
-    assert 1 - alike < unlike_base / 2
+    differences = [abs(one - other) for one, other in zip(told, told_merged, strict=True)]
+    figures = {
+        "equal answers": equal_share(as_adapter, as_merged), "equal to the base": equal_share(base, as_adapter),
+        "mean difference of log-probabilities": statistics.mean(differences), "largest": max(differences),
+    }  # fmt: skip
+    print(figures)
+    for name, figure in figures.items():
+        record_property(name, figure)
+    assert figures["equal answers"] >= 0.95
+    assert figures["equal to the base"] <= 0.5
+
+
+def first_logprobs(server: Server, renderer: Renderer, model_name: str) -> list[float]:
+    """Log-probability of the most likely first token of each probe's answer."""
+    prompts = [renderer.prompt_ids(Turns("", question, "")) for question in PROBES]
+    body = {"model": model_name, "prompt": prompts, "max_tokens": 1, "temperature": 0, "logprobs": 1}
+    request = urllib.request.Request(
+        f"{server.url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(request, timeout=300) as reply:
+        return [choice["logprobs"]["token_logprobs"][0] for choice in json.loads(reply.read())["choices"]]
 
 
 def test_after_swapping_back_the_base_answers_as_before(
@@ -169,22 +214,39 @@ def test_an_adapter_changed_under_the_same_name_is_served_under_a_new_one(
     assert equal_share(answers(server, renderer, first), answers(server, renderer, second)) <= 0.7
 
 
-def test_an_adapter_with_a_wrong_module_prefix_is_refused_or_changes_nothing(
-    server: Server, renderer: Renderer, adapter: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def misnamed(adapter: Path, tmp_path: Path) -> Path:
+    """The adapter under module names that the base does not have."""
     from safetensors.torch import load_file, save_file
 
-    wrong = shutil.copytree(adapter, tmp_path / "wrong")
+    wrong = shutil.copytree(adapter, tmp_path / "misnamed")
     tensors = load_file(str(wrong / "adapter_model.safetensors"))
     renamed = {name.replace("base_model.model.model.", "base_model.model.other."): one for name, one in tensors.items()}
     save_file(renamed, str(wrong / "adapter_model.safetensors"), metadata={"format": "pt"})
+    return wrong
 
-    try:
-        served = server.load_adapter("wrong", wrong)
-    except InputError:
-        return
-    # The trap: vLLM takes it and ignores it, which is why an evaluation begins with a probe.
-    assert equal_share(answers(server, renderer), answers(server, renderer, served)) >= 0.8
+
+def test_an_adapter_with_a_wrong_module_prefix_is_refused_by_name(server: Server, misnamed: Path) -> None:
+    with pytest.raises(InputError, match=r"found 'other\.layers\.0\."):
+        server.load_adapter("misnamed", misnamed)
+
+
+def test_an_adapter_that_vllm_ignores_is_refused_by_the_probe(
+    server: Server, renderer: Renderer, misnamed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trap itself, our own check of the names left out: vLLM refuses it, or the probe finds the base's answers."""
+    monkeypatch.setattr("tasks.engines.server.unknown_modules", lambda adapter, base: [])
+    questions = [question(text) for text in PROBES[:16]]
+    settings = Settings(evaluation=EvaluationSettings(sampling=FEW))
+    with pytest.raises((InputError, PermanentError), match=r"vLLM must take|must change what the model answers"):
+        probe_adapter(
+            server.engine(renderer), server.engine(renderer, model_name=server.load_adapter("ignored", misnamed)),
+            renderer, questions, prompts=load_prompts(), settings=settings,
+        )  # fmt: skip
+
+
+def question(text: str) -> Question:
+    return make(Question, text, text=text, answer="1", answer_kind="number")
 
 
 def test_the_server_lists_its_model(server: Server) -> None:

@@ -274,6 +274,7 @@ def _evaluation(number: int, champion: Model) -> list[Record]:
             outcome="promoted",
             state="done",
             reasons="It gained.",
+            statistics="{}",
             tests_so_far=number,
         )
     )

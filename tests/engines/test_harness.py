@@ -1,0 +1,64 @@
+"""The other harness against the real server: the same model, the same questions, both figures side by side."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from storage.records import Evaluation, EvaluationFigure, Question, Round
+from storage.repository import open_store
+from tasks.cross_check import cross_check
+from tasks.evaluation import evaluate_model
+from tasks.ingestion import ingest_embedded
+from tasks.prompt_files import load_prompts
+from tasks.settings import load_settings
+from tasks.verification import Judge
+from tests.storage.examples import make
+
+if TYPE_CHECKING:
+    from tasks.engines.embedded_model import PreparedModel
+    from tasks.engines.rendering import Renderer
+    from tasks.engines.server import Server
+
+pytestmark = [pytest.mark.engine, pytest.mark.slow]
+SMALL = {
+    "in_domain": ["products"],
+    "out_of_domain": ["lcm"],
+    "train_per_set": 0,
+    "gate_per_set": 16,
+    "final_per_set": 0,
+}
+NEAR = 4 / 16
+"""Of 16 answers a few change from one asking to the next, and a few are read differently."""
+
+
+def test_the_harness_finds_about_what_we_find(
+    tmp_path: Path, server: "Server", renderer: "Renderer", prepared_model: "PreparedModel"
+) -> None:
+    store, settings = (
+        open_store(f"duckdb:///{tmp_path / 'store.duckdb'}"),
+        load_settings(overrides={"questions": SMALL}),
+    )
+    round = make(Round, number=1, id=uuid4())
+    ingest_embedded(store, settings, 1)
+    store.append([round])
+    questions, model, prompts = store.select(Question, part="gate"), prepared_model.record, load_prompts()
+    with Judge() as judge:
+        evaluate_model(
+            store, server.engine(renderer), renderer, judge, model=model, questions=questions, prompts=prompts,
+            settings=settings, round=round, role="base", draw=1,
+        )  # fmt: skip
+
+    found = cross_check(
+        store, url=server.url, model_name=server.model_name, tokenizer=prepared_model.folder, model=model,
+        questions=questions, prompts=prompts, settings=settings, round=round,
+    )  # fmt: skip
+
+    assert len(found) == 4  # two sets, two readings
+    assert {row.source.split()[0] for row in store.select(EvaluationFigure, name="exact_match")} == {"lm-eval"}
+    ours = {row.id: row for row in store.select(Evaluation)}
+    for row in found:
+        evaluation = ours[row.evaluation_id]
+        correct = evaluation.strict_correct if row.reading == "strict" else evaluation.lenient_correct
+        assert abs(row.value - correct / evaluation.questions) <= NEAR, row
