@@ -335,7 +335,7 @@ def forecast(work: Workplace, rate: float) -> Result:
     from tasks.guidelines import builtin_guidelines
 
     questions, base = work.questions("train"), work.base.record
-    answers = 2 * len(work.questions("gate", "final"))
+    answers = 2 * len(work.questions("gate", "final")) + work.settings.evaluation.noise_questions
     weights = kept_weight_bytes(work.base.folder, work.settings.training)
     found = work.ask(
         base,

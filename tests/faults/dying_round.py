@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
@@ -58,21 +59,21 @@ class Moments:
 def prepare(settings: str) -> None:
     """A round up to its training set."""
     with workplace.open_workplace(load_settings(toml_text=settings)) as work:
-        steps.begin_round.fn(work)
-        steps.ingest_questions.fn(work)
-        steps.synthesize_paths.fn(work)
-        steps.audit_verdicts.fn(work)
-        steps.select_examples.fn(work)
+        unwrap(steps.begin_round)(work)
+        unwrap(steps.ingest_questions)(work)
+        unwrap(steps.synthesize_paths)(work)
+        unwrap(steps.audit_verdicts)(work)
+        unwrap(steps.select_examples)(work)
 
 
 def finish(settings: str) -> None:
     """The rest of it; like every run, it goes on with what the store lacks."""
     with workplace.open_workplace(load_settings(toml_text=settings)) as work:
-        steps.begin_round.fn(work)
-        steps.train_adapter.fn(work)
+        unwrap(steps.begin_round)(work)
+        unwrap(steps.train_adapter)(work)
         for role in facts.roles_of(work):
-            steps.evaluate.fn(work, role)
-        steps.promote.fn(work)
+            unwrap(steps.evaluate)(work, role)
+        unwrap(steps.promote)(work)
         write_report(work.store, work.round, work.environment.reports)
         finish_round(work.store, work.round)
 

@@ -11,6 +11,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from inspect import unwrap
 
 import pytest
 
@@ -67,7 +68,7 @@ def accepted(work: OneEngine) -> Examples:
     """What the good challenger learnt from: the model's own accepted paths; it is champion from then on."""
     begin(work, SETTINGS)
     for step in (steps.synthesize_paths, steps.audit_verdicts, steps.select_examples):
-        step.fn(work)
+        unwrap(step)(work)
     examine(work)
     training_set = facts.training_set_of(work)
     assert training_set is not None
@@ -77,8 +78,8 @@ def accepted(work: OneEngine) -> Examples:
 def begin(work: OneEngine, toml: str) -> None:
     """A new round of the line that the settings name, with gate questions of its own."""
     work.settings = load_settings(toml_text=toml)
-    steps.begin_round.fn(work)
-    steps.ingest_questions.fn(work)
+    unwrap(steps.begin_round)(work)
+    unwrap(steps.ingest_questions)(work)
 
 
 def teach(work: OneEngine, examples: Examples) -> None:
@@ -97,10 +98,10 @@ def teach(work: OneEngine, examples: Examples) -> None:
 
 def examine(work: OneEngine) -> Promotion:
     """Train, let all models answer, decide; prints what came out."""
-    steps.train_adapter.fn(work)
+    unwrap(steps.train_adapter)(work)
     for role in facts.roles_of(work):
-        steps.evaluate.fn(work, role)
-    decided = steps.promote.fn(work)
+        unwrap(steps.evaluate)(work, role)
+    decided = unwrap(steps.promote)(work)
     work.round = finish_round(work.store, work.round)
     rows = work.store.select(Evaluation, round_id=work.round.id, part="gate", order_by="domain, question_set_id, role")
     for row in rows:
