@@ -4,14 +4,18 @@ Only this machine reaches it, only with the token in its address, and only under
 that the browser has open can neither read the store nor rate a path.
 """
 
+import os
 import secrets
 import socket
+import sys
 from collections.abc import Callable
+from contextlib import suppress
 from importlib import resources, util
 
-from storage.errors import InputError
+from storage.errors import InputError, PermanentError
 
 HOST = "127.0.0.1"
+INTERRUPTED = 130  # the exit code
 _NAMES = [HOST, "localhost"]
 
 
@@ -32,9 +36,14 @@ def serve_pages(port: int, say: Callable[[str], None]) -> None:
     with _listening(port) as listener:
         say(f"The store's pages are at http://{HOST}:{listener.getsockname()[1]}/?access_token={token}")
         say("Ctrl-C ends it. Another machine reaches it through ssh: ssh -L PORT:127.0.0.1:PORT THIS-MACHINE")
-        uvicorn.Server(uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=1)).run(
-            sockets=[listener]
-        )
+        server = uvicorn.Server(uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=1))
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listener])
+    if not server.started:
+        raise PermanentError("The server of the pages ended before it answered. The lines above say why.")
+    say("Interrupted. Every verdict that was given is stored.")
+    sys.stderr.flush()
+    os._exit(INTERRUPTED)  # marimo's threads of pages that were closed wait for ever, and would keep the process
 
 
 def _listening(port: int) -> socket.socket:
