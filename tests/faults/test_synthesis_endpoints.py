@@ -81,6 +81,34 @@ async def test_a_server_that_dies_and_returns_loses_and_doubles_nothing(store: S
     assert report.generated == {"adapted_guideline": 48, "structure": 48, "path": 48}
 
 
+async def killed_again_and_again(store: Store, kills: int, chains: int, seed: int) -> SynthesisReport:
+    """Two servers, one of which is dead at any moment after a random number of its answers; both back at the end."""
+    chance = random.Random(seed)
+    slow = Reply(text=RIGHT.text, tokens=7, delay_seconds=0.01)
+    async with ScriptedServer(lambda _body, _number: slow) as one, ScriptedServer(lambda _body, _number: slow) as two:
+        chosen = settings(adaptive=False, chains_per_question=chains)
+        task = asyncio.create_task(run(store, [one.url, two.url], chosen))
+        for _ in range(kills):
+            victim, other = (one, two) if chance.random() < 0.5 else (two, one)
+            wanted = victim.answered + chance.randint(0, 8)
+            while victim.answered < wanted and not task.done():  # noqa: ASYNC110 - a counter, no event
+                await asyncio.sleep(0.002)
+            await victim.die()
+            wanted = other.answered + chance.randint(0, 4)
+            while other.answered < wanted and not task.done():  # noqa: ASYNC110 - a counter, no event
+                await asyncio.sleep(0.002)
+            await victim.start()
+        return await task
+
+
+async def test_servers_killed_at_random_moments_leave_exact_accounts(store: Store) -> None:
+    report = await killed_again_and_again(store, kills=3, chains=4, seed=1)
+
+    check_accounts(store, report)
+    assert report.paths == 48
+    assert report.generated == {"adapted_guideline": 48, "structure": 48, "path": 48}
+
+
 async def test_empty_texts_end_their_chain_with_a_row_and_a_reason(store: Store) -> None:
     def script(_body: Body, number: int) -> Reply:
         return Reply(text="", tokens=0) if number % 5 == 0 else RIGHT

@@ -7,8 +7,6 @@ import sys
 import time
 from pathlib import Path as File
 
-import pytest
-
 from storage.records import AdaptedGuideline, FailedRequest, Path, Structure, Verdict
 from storage.repository import Store, open_store
 from tests.fakes.synthesis_child import synthesize_all
@@ -62,14 +60,6 @@ def kill_and_resume(folder: File, kills: int, seed: int) -> None:
 
 def test_a_killed_synthesis_goes_on_where_it_was(tmp_path: File) -> None:
     kill_and_resume(tmp_path, kills=3, seed=1)
-
-
-@pytest.mark.soak
-def test_fifty_kills_leave_exact_accounts(tmp_path: File) -> None:
-    for seed in range(10):
-        folder = tmp_path / str(seed)
-        folder.mkdir()
-        kill_and_resume(folder, kills=5, seed=seed)
 
 
 def test_sigterm_commits_what_arrived(tmp_path: File) -> None:
