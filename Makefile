@@ -1,7 +1,7 @@
 # One command each. `make round` and `make test` need nothing but Python 3.11 or 3.12 and a C compiler.
 PART ?=
 BENCH ?= round
-.PHONY: setup round test soak check bench
+.PHONY: setup round test soak check bench up down
 
 setup: .venv/.made
 
@@ -27,3 +27,10 @@ check: setup
 
 bench: setup
 	@.venv/bin/python benchmarks/$(BENCH).py
+
+# Prefect's server on Postgres, MLflow and a worker with every deployment; Ctrl-C, or `make down` elsewhere, ends it.
+up: setup
+	@.venv/bin/regenesis up
+
+down: setup
+	@.venv/bin/regenesis down

@@ -81,14 +81,15 @@ def _in_a_flow_run() -> bool:
     return FlowRunContext.get() is not None
 
 
-def synthesis_progress(watcher: "Watcher") -> "Callable[[SynthesisProgress], None]":
-    """A callback that shows questions, accepted paths, speed and time left."""
+def synthesis_progress(watcher: "Watcher", check_room: Callable[[], None]) -> "Callable[[SynthesisProgress], None]":
+    """A callback that shows questions, accepted paths, speed and time left; what `check_room` raises ends the step."""
 
     def show(now: "SynthesisProgress") -> None:
         note = f"{now.accepted} accepted of {now.paths} paths · {now.tokens_per_second:.0f} tokens/s"
         note += f" · {now.empty} without text" if now.empty else ""
         note += f" · {now.failed} failed" if now.failed else ""
         watcher.update(now.questions_done, now.questions_total or 0, note, now.seconds_left)
+        check_room()
 
     return show
 

@@ -3,6 +3,7 @@
 from prefect import flow
 
 from flows import facts, steps
+from flows.nights import as_a_night
 from flows.parameters import (
     Count,
     Money,
@@ -21,6 +22,7 @@ from storage.environment import read_environment
 
 
 @flow(name="improve", flow_run_name="improve {name}", validate_parameters=True)
+@as_a_night
 @ends_cleanly
 def improve(
     name: Name = "",

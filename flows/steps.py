@@ -87,7 +87,8 @@ def synthesize_paths(work: Workplace) -> None:
         lambda engine, judge: synthesize(
             work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
             guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
-            draw=work.round.number, spending=work.spending, on_progress=artifacts.synthesis_progress(work.watcher),
+            draw=work.round.number, spending=work.spending,
+            on_progress=artifacts.synthesis_progress(work.watcher, work.check_room),
         ),
         "synthesis",
     )  # fmt: skip
@@ -163,6 +164,7 @@ def train_adapter(work: Workplace) -> None:
         )
     work.spending.check()
     work.release_server()
+    work.check_room()
     work.watcher.step(f"Training on {training_set.examples} examples")
     with work.timings.phase("start"):
         work.tracking.client.get_experiment("0")  # imports MLflow and makes or migrates its database

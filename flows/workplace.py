@@ -19,6 +19,7 @@ from storage.records import Adapter, Model, Prompt, Question, QuestionSet, Round
 from storage.repository import Store, open_store
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.machinery import LocalMachinery, Machinery, ServedModel
+from tasks.room import check_room
 from tasks.rounds import Timings, fail_round, line_of, save_timings, stop_round
 from tasks.settings import Settings
 
@@ -44,6 +45,7 @@ class Workplace:
         self.stopped: Stopped | None = None  # by a limit of the run
         self.environment = environment
         self.settings = settings
+        self._room = settings.room  # this run's: a round goes on with its own settings, on a machine with more room
         self.watcher = watcher
         self.machinery = MACHINERY[0]
         self.timings = Timings()
@@ -110,6 +112,7 @@ class Workplace:
         from tasks.verification import Judge
 
         self.spending.check()
+        self.check_room()
         served = self._serve(model)
         self.watcher.step(title)
         with Judge(self.settings.verification) as judge, self.timings.phase(phase):
@@ -127,6 +130,10 @@ class Workplace:
     def address_of(self, model: Model) -> tuple[str, str]:
         """URL and name of a server that answers as this model; started where there is none."""
         return self._serve(model).address()
+
+    def check_room(self) -> None:
+        """Raise where disk or memory is short; what was committed stays, and the round goes on later."""
+        check_room(self.environment.home, self._room)
 
     def release_server(self) -> None:
         """End the server, so that its memory is free."""

@@ -189,6 +189,13 @@ class GateSettings(Frozen):
     pause_after_refused: int = Field(default=3, ge=1, description="Refused rounds in a row before a deployment pauses")
 
 
+class RoomSettings(Frozen):
+    """What must stay free, before a step and while it runs; below it the round stops, to be gone on with."""
+
+    min_free_disk_gib: float = Field(default=1.0, ge=0, description="Free disk below the home in GiB; 0 asks for none")
+    min_free_memory_gib: float = Field(default=0.25, ge=0, description="Available memory in GiB; 0 asks for none")
+
+
 class Settings(Frozen):
     """The whole of it: logged to MLflow and stored with the round."""
 
@@ -203,6 +210,7 @@ class Settings(Frozen):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
+    room: RoomSettings = RoomSettings()
 
 
 def load_settings(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from tasks.engines.embedded_model import PreparedModel
     from tasks.engines.rendering import Renderer
     from tasks.engines.server import Server
+    from tests.fakes.real_stack import RealStack
 
 CHECKOUT = Path(__file__).parent.parent
 
@@ -61,6 +62,15 @@ def server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> "Ite
     with running_server(
         model_folder, settings, log_file=log_file, lora=True, swappable=True, cache_gib=1, sequences=64
     ) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def stack() -> "Iterator[RealStack]":
+    """ONE real stack: Postgres, Prefect's server, MLflow and a worker whose engine is scripted."""
+    from tests.fakes.real_stack import real_stack
+
+    with real_stack() as running:
         yield running
 
 

@@ -61,6 +61,11 @@ def find_hardware() -> Hardware:
     )
 
 
+def available_memory_bytes() -> int:
+    """What programs can still take, no more than a container's limit leaves."""
+    return _memory()[1]
+
+
 def _cores() -> tuple[int, ...]:
     """Cores that this process may use, no more than a container's quota."""
     cores = sorted(os.sched_getaffinity(0))

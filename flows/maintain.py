@@ -1,0 +1,54 @@
+"""Care of the store at night: a backup first, then what nothing refers to goes, then the file is rewritten."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+from prefect import flow, task
+from pydantic import Field
+
+from flows.results import Result
+from flows.steps import STEP
+from flows.workplace import only_one
+from storage.environment import read_environment
+from storage.maintenance import back_up_store, compact, find_garbage, remove_garbage
+from storage.repository import Store, open_store
+
+Kept = Annotated[int, Field(ge=0, le=1000)]
+
+
+@flow(name="maintain", flow_run_name="maintain the store")
+def maintain(keep_backups: Kept = 7, collect_garbage: bool = True, rewrite: bool = True) -> Result:
+    """Back the store up, remove what nothing refers to, and give back the room of replaced rows.
+
+    Args:
+        keep_backups: Newest backups that stay in the home's folder backups; 0 makes none
+        collect_garbage: Remove files that no row names and nobody touched for a day
+        rewrite: Rewrite the database file without the room of replaced rows
+    """
+    places = read_environment()
+    store = open_store(places.store_url)
+    figures: dict[str, object] = {}
+    with only_one(places):
+        if keep_backups:
+            figures["backup"] = str(back_up(store, places.home / "backups", keep_backups))
+        if collect_garbage:
+            figures["garbage_bytes"] = remove_garbage(find_garbage(store, places.home))
+        if rewrite:
+            figures["bytes_before"], figures["bytes_after"] = rewrite_file(store)
+    return Result("maintained", ", ".join(f"{name} {value}" for name, value in figures.items()), figures)
+
+
+@task(name="back up", **STEP)
+def back_up(store: Store, folder: Path, keep: int) -> Path:
+    """A new whole copy; of the old ones only the newest stay."""
+    made = back_up_store(store, folder / f"regenesis-{datetime.now(UTC):%Y%m%d-%H%M%S}.duckdb")
+    for old in sorted(folder.glob("regenesis-*.duckdb"))[:-keep]:
+        old.unlink()
+    return made
+
+
+@task(name="rewrite", **STEP)
+def rewrite_file(store: Store) -> tuple[int, int]:
+    """Bytes before and after; tried again while a reader has the file."""
+    return compact(store)

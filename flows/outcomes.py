@@ -1,0 +1,7 @@
+"""How a flow run ends when it ends well: names of Prefect states, and of the events that this platform emits itself."""
+
+SKIPPED = "skipped"
+# A state's own name is also its event's, prefect.flow-run.NAME: automations that wait for an end must know them all.
+OUTCOMES = ("promoted", "refused", "inconclusive", "budget spent", SKIPPED)
+SLOT_FREED = "regenesis.slot.freed"
+STOPPED_ITSELF = "regenesis.deployment.paused"

@@ -1,0 +1,127 @@
+"""Which programs make the stack of one home, in the order in which they start, and how each is told to run."""
+
+import os
+import socket
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from flows.stack.postgres import Postgres
+from flows.stack.service import Service, answers
+
+LOOPBACK = "127.0.0.1"
+HEARTBEAT_SECONDS = 30
+LATE_SECONDS = 7200  # nightly rounds of one home queue behind each other
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where each program listens."""
+
+    prefect: int = 4200
+    mlflow: int = 5000
+    worker: int = 0  # its health only
+    postgres: int = 0
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A home, where its programs listen, and Prefect's database."""
+
+    home: Path
+    host: str
+    ports: Ports
+    postgres: Postgres | None
+
+    @property
+    def prefect_url(self) -> str:
+        return f"http://{_reached(self.host)}:{self.ports.prefect}"
+
+    @property
+    def mlflow_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.mlflow}"
+
+    def environment(self) -> dict[str, str]:
+        """What every program of the stack sees; what the user has set wins."""
+        own = {
+            "PREFECT_API_URL": f"{self.prefect_url}/api",
+            "PREFECT_UI_URL": self.prefect_url,
+            "PREFECT_HOME": str(self.home / "prefect"),
+            "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
+            # A server that starts again, or whose database does, must not end a running round.
+            "PREFECT_CLIENT_MAX_RETRIES": "8",
+            "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
+            "REGENESIS_HOME": str(self.home),
+            "DO_NOT_TRACK": "1",
+        }
+        return {name: os.environ.get(name, value) for name, value in own.items()} | {
+            name: own[name] for name in ("PREFECT_API_URL", "REGENESIS_HOME")
+        }
+
+    def database(self) -> list[Service]:
+        """Postgres, where there is one: what must answer before Prefect's server starts."""
+        return [self.postgres.service()] if self.postgres else []
+
+    def servers(self) -> list[Service]:
+        """What the rest speaks to."""
+        return [self._prefect(), self._mlflow()]
+
+    def clients(self) -> list[Service]:
+        """The worker, and the watch on slots."""
+        watch = (sys.executable, "-m", "flows.stack.slots")
+        return [self._worker(), Service("watch", watch, _always, self.environment())]
+
+    def _prefect(self) -> Service:
+        folder = self.home / "prefect"
+        database = self.postgres.url if self.postgres else f"sqlite+aiosqlite:///{folder / 'stack.db'}"
+        own = {
+            "PREFECT_API_DATABASE_CONNECTION_URL": database,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+            "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui"),
+            # Leases in memory would die with the server, and a running round with its lease.
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": str(LATE_SECONDS),
+            # What Prefect keeps is bounded: runs for a quarter of a year (events for a week is its default).
+            "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+        }
+        environment = self.environment() | {name: os.environ.get(name, value) for name, value in own.items()}
+        command = ("prefect", "server", "start", "--host", self.host, "--port", str(self.ports.prefect))
+        return Service(
+            "prefect", (sys.executable, "-m", *command), answers(f"{self.prefect_url}/api/health"), environment
+        )
+
+    def _mlflow(self) -> Service:
+        """On loopback in any case: it asks for no password."""
+        command = (
+            sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self.home / 'mlflow.db'}",
+            "--default-artifact-root", (self.home / "artifacts").as_uri(), "--no-serve-artifacts", "--host", LOOPBACK,
+            "--port", str(self.ports.mlflow), "--workers", "1",
+        )  # fmt: skip
+        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        return Service("mlflow", command, answers(f"{self.mlflow_url}/health"), quiet)
+
+    def _worker(self) -> Service:
+        command = (
+            sys.executable, "-m", "prefect", "worker", "start", "--pool", "regenesis", "--type", "process",
+            "--name", socket.gethostname(), "--with-healthcheck", "--install-policy", "never",
+        )  # fmt: skip
+        health = {"PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK, "PREFECT_WORKER_WEBSERVER_PORT": str(self.ports.worker)}
+        well = answers(f"http://{LOOPBACK}:{self.ports.worker}/health")
+        return Service("worker", command, well, self.environment() | health, grace_seconds=5)
+
+
+def free_port(wanted: int) -> int:
+    """This port, or for 0 any that is free now."""
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((LOOPBACK, wanted))
+        return int(listener.getsockname()[1])
+
+
+def _reached(host: str) -> str:
+    return LOOPBACK if host in ("0.0.0.0", "::") else host
+
+
+def _always() -> bool:
+    return True

@@ -1,0 +1,95 @@
+"""What a Prefect server must know of this platform: work pool and queues, deployments, webhook, automations.
+
+Run as a program against PREFECT_API_URL. Doing it again changes only what differs: a deployment that was paused
+stays paused.
+"""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import UUID
+
+from prefect.blocks.webhook import Webhook
+from prefect.client.orchestration import PrefectClient, get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import WorkQueue
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
+from prefect.workers.process import ProcessWorker
+from pydantic import SecretStr
+
+from flows.stack.automations import Patience, automations
+from storage.environment import secret
+from storage.errors import PermanentError
+
+POOL = "regenesis"
+QUEUES = {"engine": 1, "default": None}  # one home has one engine; a summary need not wait for it
+PAGE_URL, PATIENCE, WEBHOOK = "REGENESIS_PAGE_URL", "REGENESIS_PATIENCE", "regenesis-page"
+
+
+async def register(prefect_file: Path) -> list[str]:
+    """Make the server know all of it; returns lines for the person."""
+    async with get_client() as client:
+        await _make_pool(client)
+        paused = [one for one in await client.read_deployments(limit=200) if one.paused]
+        _deploy(prefect_file)
+        for one in paused:  # a deployment that is registered again runs again
+            await client.pause_deployment(one.id)
+        webhook = await _webhook()
+        wanted = automations(webhook, str(client.api_url).rstrip("/"), Patience.of(secret(PATIENCE) or ""))
+        for one in wanted:
+            await _put_automation(client, one)
+    lines = [f"{len(wanted)} automations are registered."]
+    if webhook is None:
+        lines.append(f"Nobody is paged: set {PAGE_URL} to a webhook and start again.")
+    return lines + [f"The deployment {one.name} is paused: docs/runbook.md#deployment-paused" for one in paused]
+
+
+async def _make_pool(client: PrefectClient) -> None:
+    try:
+        await client.read_work_pool(POOL)
+    except ObjectNotFound:
+        template = ProcessWorker.get_default_base_job_template()
+        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+    known: dict[str, WorkQueue] = {queue.name: queue for queue in await client.read_work_queues(work_pool_name=POOL)}
+    for name, limit in QUEUES.items():
+        if name not in known:
+            await client.create_work_queue(name=name, work_pool_name=POOL, concurrency_limit=limit)
+
+
+def _deploy(prefect_file: Path) -> None:
+    command = ["-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", prefect_file.name]
+    done = subprocess.run(
+        [sys.executable, *command], cwd=prefect_file.parent, capture_output=True, text=True, check=False,
+        env=os.environ | {"COLUMNS": "200", "PYTHONSAFEPATH": "1"},  # its folder holds modules of ours
+    )  # fmt: skip
+    print(done.stdout, done.stderr, flush=True)
+    if done.returncode:
+        raise PermanentError(f"The deployments of {str(prefect_file)!r} cannot be registered; see the lines above.")
+
+
+async def _webhook() -> UUID | None:
+    """The page's address as a block, encrypted in Prefect's database; None where nobody is to be paged."""
+    url = secret(PAGE_URL)
+    if not url:
+        return None
+    return await Webhook(method="POST", url=SecretStr(url)).asave(WEBHOOK, overwrite=True)
+
+
+async def _put_automation(client: PrefectClient, wanted: AutomationCore) -> None:
+    """Made, or mended where it differs; one that is as wanted keeps what it has counted."""
+    for known in await client.read_automations_by_name(wanted.name):
+        if AutomationCore(**known.model_dump(include=set(AutomationCore.model_fields))) == wanted:
+            return
+        await client.delete_automation(known.id)
+    await client.create_automation(wanted)
+
+
+if __name__ == "__main__":
+    try:
+        for line in asyncio.run(register(Path(sys.argv[1]).absolute())):
+            print(line, file=sys.stderr)
+    except PermanentError as error:
+        sys.exit(str(error))

@@ -1,0 +1,48 @@
+"""Before a stack ends, its runs do: cancelled as from the UI, so that they commit, free the engine and go on later.
+
+Run as a program against PREFECT_API_URL.
+"""
+
+import sys
+import time
+
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.states import Cancelled, Cancelling
+
+GRACE_SECONDS = 40.0
+
+
+def cancel_live_runs(client: SyncPrefectClient, grace_seconds: float = GRACE_SECONDS) -> int:
+    """Cancel what runs or is about to, and wait; returns how many there were."""
+    runs = _live(client)
+    for run in runs:
+        began = run.state is not None and run.state.type == StateType.RUNNING
+        why = "regenesis down"
+        client.set_flow_run_state(run.id, Cancelling(message=why) if began else Cancelled(message=why))
+    deadline = time.monotonic() + grace_seconds
+    while _live(client) and time.monotonic() < deadline:
+        time.sleep(0.5)
+    return len(runs)
+
+
+def _live(client: SyncPrefectClient) -> list[FlowRun]:
+    live = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
+    ours = FlowRunFilter(
+        state=FlowRunFilterState(type=live), deployment_id=FlowRunFilterDeploymentId(is_null_=False)
+    )  # fmt: skip
+    return client.read_flow_runs(flow_run_filter=ours, limit=200)
+
+
+if __name__ == "__main__":
+    with get_client(sync_client=True) as found:
+        cancelled = cancel_live_runs(found)
+    print(
+        f"{cancelled} runs were cancelled; the next ones go on with their rounds." if cancelled else "", file=sys.stderr
+    )

@@ -1,0 +1,181 @@
+"""The stack of a home from its start to its end: one at a time, found again by `down` and by a second `up`."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+from flows.stack.plan import LOOPBACK, Ports, Stack, free_port
+from flows.stack.postgres import prepare_postgres
+from flows.stack.service import last_line
+from flows.stack.supervisor import Supervisor
+from storage.environment import Environment, secret
+from storage.errors import InputError, PermanentError
+
+AUTH = "PREFECT_SERVER_API_AUTH_STRING"
+DOWN_SECONDS, READY_SECONDS = 180.0, 900.0
+OWN_DEPLOYMENTS = Path(__file__).parents[1] / "prefect.yaml"
+
+Say = Callable[[str], None]
+
+
+def run_stack(environment: Environment, host: str, ports: Ports, prefect_file: Path, say: Say) -> None:
+    """The stack in this process until SIGINT or SIGTERM."""
+    _check_host(host)
+    folder = stack_folder(environment)
+    with _only_stack(folder):
+        (folder / "stack.json").unlink(missing_ok=True)  # of one that was killed
+        stack = _planned(environment, host, ports, folder, say)
+        supervisor = Supervisor(environment, stack, say)
+        ended = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda _number, _frame: _end(ended))
+        try:
+            supervisor.start(prefect_file)
+            described = describe(stack)
+            (folder / "stack.json").write_text(json.dumps(described), "utf-8")
+            say("\n".join(f"{name:9}{value}" for name, value in described.items()) + "\nCtrl-C ends all of it.")
+            supervisor.keep(ended)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            (folder / "stack.json").unlink(missing_ok=True)
+            say("Ending the stack ...")
+            supervisor.stop()
+            say("Nothing of it runs any more.")
+
+
+def describe(stack: Stack) -> dict[str, str]:
+    """What a person opens, and what holds Prefect's database."""
+    database = f"Postgres on port {stack.ports.postgres}" if stack.postgres else "SQLite"
+    return {"Prefect": stack.prefect_url, "MLflow": stack.mlflow_url, "database": database, "home": str(stack.home)}
+
+
+def running_stack(environment: Environment) -> dict[str, str]:
+    """The description of the stack that runs and is ready; empty when there is none."""
+    folder = stack_folder(environment)
+    if not owner_of(folder):
+        return {}
+    with suppress(OSError, ValueError):
+        return json.loads((folder / "stack.json").read_text("utf-8"))
+    return {}
+
+
+def start_in_background(environment: Environment, arguments: list[str], say: Say) -> None:
+    """`regenesis up` as a process of its own; returns when it is ready, raises when it ends before."""
+    log_file = environment.logs / "up.log"
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "flows.cli", "up", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+            start_new_session=True, env=os.environ | {"REGENESIS_HOME": str(environment.home)},
+        )  # fmt: skip
+    say("Starting the stack; the first time takes a minute or two ...")
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        if running_stack(environment):
+            return
+        time.sleep(0.5)
+    raise PermanentError(f"The stack did not start: {last_line(log_file)!r}. All of it: {log_file}")
+
+
+def end_stack(environment: Environment) -> bool:
+    """End the stack of this home, wherever it was started; False when none runs."""
+    folder = stack_folder(environment)
+    owner = owner_of(folder)
+    if not owner:
+        return False
+    with suppress(ProcessLookupError):
+        os.kill(owner, signal.SIGTERM)
+    deadline = time.monotonic() + DOWN_SECONDS
+    while owner_of(folder) == owner:
+        if time.monotonic() > deadline:
+            raise PermanentError(f"The stack (process {owner}) has not ended within {DOWN_SECONDS:.0f} s; kill it.")
+        time.sleep(0.2)
+    return True
+
+
+def stack_folder(environment: Environment) -> Path:
+    """Where the stack keeps what is its own; Postgres' user must be able to enter it."""
+    return environment.home / "stack"
+
+
+def owner_of(folder: Path) -> int:
+    """The process that runs the stack; 0 when none does. The kernel frees the lock of one that died."""
+    try:
+        descriptor = os.open(folder / "up.lock", os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return 0
+    except BlockingIOError:
+        return int(os.pread(descriptor, 20, 0).decode() or 0)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _only_stack(folder: Path) -> Generator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"The stack of {str(folder.parent)!r} runs already (process {owner_of(folder)}). "
+                "To end it: regenesis down"
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _end(ended: threading.Event) -> None:
+    """The first signal ends a running stack, or one that is still starting."""
+    if ended.is_set():
+        return
+    ended.set()
+    raise KeyboardInterrupt
+
+
+def _check_host(host: str) -> None:
+    if host != LOOPBACK and not secret(AUTH):
+        raise InputError(
+            f"Prefect's server on {host!r} could be used by anybody who reaches it. Set {AUTH}=USER:PASSWORD (and "
+            "PREFECT_API_AUTH_STRING to the same for clients) or leave out --host."
+        )
+
+
+def _planned(environment: Environment, host: str, ports: Ports, folder: Path, say: Say) -> Stack:
+    """The stack with its ports taken and its database chosen."""
+    ports = _taken(ports)
+    postgres = prepare_postgres(folder, ports.postgres)
+    if isinstance(postgres, str):
+        say(f"Prefect's database is SQLite, which serves one person: {postgres}.")
+        return Stack(environment.home, host, ports, None)
+    return Stack(environment.home, host, ports, postgres)
+
+
+def _taken(ports: Ports) -> Ports:
+    """Free ones for those that may be any; raises where a named one is used by another program."""
+    found: dict[str, int] = {}
+    for name, wanted in vars(ports).items():
+        try:
+            found[name] = free_port(wanted)
+        except OSError as error:
+            raise InputError(
+                f"Port {wanted} for {name} is used by another program ({error.strerror}). Name another: --{name}-port"
+            ) from error
+    return replace(ports, **found)

@@ -1,0 +1,61 @@
+"""The morning's summary: what the night's runs and rounds tried, gained, spent and refused, as one Prefect artifact."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import (
+    FlowRunFilter,
+    FlowRunFilterDeploymentId,
+    FlowRunFilterExpectedStartTime,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.settings import PREFECT_UI_URL
+from pydantic import Field
+
+from flows.results import Result
+from storage.environment import read_environment
+from storage.repository import open_store
+from tasks.nights import rounds_since
+from tasks.rules.nights import RunLine, summary_markdown
+
+Hours = Annotated[float, Field(gt=0, le=24 * 31)]
+WELL = (StateType.COMPLETED, StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED)
+
+
+@flow(name="summarise", flow_run_name="summary of {hours} hours")
+def summarise(hours: Hours = 24) -> Result:
+    """Write what the last hours tried, gained, spent and refused.
+
+    Args:
+        hours: How far back to look
+    """
+    since = datetime.now(UTC) - timedelta(hours=hours)
+    with get_client(sync_client=True) as client:
+        runs = runs_since(client, since)
+    rounds = rounds_since(open_store(read_environment().store_url), since)
+    text = summary_markdown(rounds, runs, hours)
+    create_markdown_artifact(text, key="morning-summary", description=f"The last {hours:g} hours")
+    return Result("summarised", text, {"runs": len(runs), "rounds": len(rounds)})
+
+
+def runs_since(client: SyncPrefectClient, since: datetime) -> list[RunLine]:
+    """Every run of a deployment that was due since then, oldest first; those that are only planned left out."""
+    ours = FlowRunFilter(
+        deployment_id=FlowRunFilterDeploymentId(is_null_=False),
+        expected_start_time=FlowRunFilterExpectedStartTime(after_=since, before_=datetime.now(UTC)),  # pyright: ignore[reportArgumentType]
+    )
+    names = {one.id: one.name for one in client.read_deployments(limit=200)}
+    found = client.read_flow_runs(flow_run_filter=ours, limit=200)
+    found.sort(key=lambda run: str(run.expected_start_time))
+    return [_line(run, names.get(run.deployment_id, "") if run.deployment_id else "") for run in found]
+
+
+def _line(run: FlowRun, deployment: str) -> RunLine:
+    state, link = run.state, f"{PREFECT_UI_URL.value()}/runs/flow-run/{run.id}"
+    if state is None:
+        return RunLine(run.name, deployment, "unknown", "", link, is_well=False)
+    well = state.type in WELL and state.name != "Late"
+    return RunLine(run.name, deployment, str(state.name), state.message or "", link, well)

@@ -1,0 +1,56 @@
+"""The flow `improve` on scripted machinery, for a worker: what it does is read at each run from a file of the home."""
+
+import json
+
+from flows import workplace
+from flows.improve import improve
+from storage.environment import Environment, read_environment
+from storage.errors import InputError
+from storage.records import Adapter, Model
+from tasks.engines.embedded_model import PreparedModel
+from tasks.settings import Settings
+from tests.fakes.scripted_engine import Answer, Asked, ScriptedEngine
+from tests.fakes.scripted_machinery import ScriptedMachinery, ScriptedServer
+
+CONTROL, ASKED = "scripted.json", "asked-seeds.txt"
+
+
+class ControlledMachinery(ScriptedMachinery):
+    """`delay` and shares as in ScriptedMachinery; `broken`, if given, is why no server comes up."""
+
+    def __init__(self, broken: str = "", **options: float) -> None:
+        super().__init__(**options)
+        self._broken = broken
+
+    def serve(
+        self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
+        environment: Environment, draw: int,
+    ) -> "NotedServer":  # fmt: skip
+        if self._broken:
+            raise InputError(self._broken)
+        return NotedServer(self, model, environment)
+
+
+class NotedServer(ScriptedServer):
+    """Notes the seed of every request in a file of the home: what is answered twice was paid for twice."""
+
+    def engine(self) -> ScriptedEngine:
+        engine = super().engine()
+        script, file = engine.script, read_environment().home / ASKED
+
+        def noted(asked: Asked) -> Answer:
+            with file.open("a", encoding="utf-8") as log:
+                log.write(f"{asked.seed}\n")
+            return script(asked)
+
+        engine.script = noted
+        return engine
+
+
+def _controlled() -> ControlledMachinery:
+    file = read_environment().home / CONTROL
+    return ControlledMachinery(**json.loads(file.read_text("utf-8")) if file.is_file() else {})
+
+
+workplace.MACHINERY[0] = _controlled()
+__all__ = ["improve"]

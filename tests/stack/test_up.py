@@ -1,0 +1,96 @@
+"""`regenesis up`: the whole stack is there, on Postgres, with every deployment and automation.
+
+Killed, it leaves nothing behind, and the next one finds it all again.
+"""
+
+import json
+import os
+import signal
+import urllib.request
+from pathlib import Path
+
+import pytest
+import yaml
+
+from flows.stack.automations import Patience, automations
+from tests.fakes.real_stack import CHECKOUT, RealStack, processes_of
+
+DEPLOYMENTS = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))["deployments"]
+
+
+@pytest.mark.slow
+def test_every_deployment_is_registered_with_its_schedule_and_one_queue_for_the_engine(stack: RealStack) -> None:
+    with stack.client() as client:
+        found = {one.name: one for one in client.read_deployments()}
+
+    assert set(found) == {one["name"] for one in DEPLOYMENTS}
+    for wanted in DEPLOYMENTS:
+        made = found[wanted["name"]]
+        assert made.work_queue_name == wanted["work_pool"]["work_queue_name"]
+        crons = [(one.schedule.cron, one.schedule.timezone) for one in made.schedules]  # type: ignore[union-attr]
+        assert crons == [(one["cron"], one["timezone"]) for one in wanted.get("schedules", [])]
+
+
+@pytest.mark.slow
+def test_every_automation_is_registered_and_pages_through_the_webhook(stack: RealStack) -> None:
+    with stack.client() as client:
+        found = {one["name"]: one for one in client.request("POST", "/automations/filter", json={}).json()}
+
+    assert set(found) == {one.name for one in automations(None, "", Patience())}
+    acts = {name: one["actions"][0]["type"] for name, one in found.items()}
+    assert {name for name, act in acts.items() if act == "change-flow-run-state"} == {"heartbeat lost", "start lost"}
+    assert set(acts.values()) == {"change-flow-run-state", "call-webhook"}
+
+
+@pytest.mark.slow
+def test_prefect_stands_on_a_postgres_that_is_not_root_and_listens_on_loopback(stack: RealStack) -> None:
+    [server] = [
+        pid for pid in stack.processes("bin/postgres", "-D") if Path(f"/proc/{pid}").stat().st_uid or os.geteuid()
+    ]
+
+    assert stack.described["database"].startswith("Postgres")
+    assert "listen_addresses=127.0.0.1" in Path(f"/proc/{server}/cmdline").read_text()
+    assert (stack.home / "stack" / "postgres.password").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.slow
+def test_a_stack_that_is_killed_leaves_nothing_and_the_next_one_finds_it_all_again(stack: RealStack) -> None:
+    run = stack.start_run("verify/verify")
+    stack.await_state(run.id, "Completed", "verified")
+    with stack.client() as client:
+        paused = client.read_deployment_by_name("improve/nightly-gcd")
+        client.pause_deployment(paused.id)
+    owner = int((stack.home / "stack" / "up.lock").read_text())
+
+    os.kill(owner, signal.SIGKILL)
+
+    stack.await_(lambda: processes_of(stack.home), lambda left: not left)
+    stack.up()
+    assert stack.run(run.id).state_name in ("Completed", "verified")
+    with stack.client() as client:
+        assert client.read_deployment(paused.id).paused
+        client.resume_deployment(paused.id)
+
+
+@pytest.mark.slow
+def test_a_second_up_says_what_runs_and_starts_nothing(stack: RealStack) -> None:
+    before = sorted(processes_of(stack.home))
+
+    said = stack.regenesis("up", "--json")
+
+    assert json.loads(said.stdout) == stack.described
+    assert sorted(processes_of(stack.home)) == before
+
+
+def test_the_page_on_nights_names_no_command_that_is_not_typed_here() -> None:
+    page = (CHECKOUT / "docs" / "nightly.md").read_text("utf-8")
+    typed = {line.partition("#")[0].strip() for line in page.splitlines() if line.startswith("regenesis ")}
+
+    assert typed == {"regenesis up --background", "regenesis up", "regenesis down"}
+
+
+@pytest.mark.slow
+def test_the_pages_of_prefect_and_mlflow_answer(stack: RealStack) -> None:
+    for name in ("Prefect", "MLflow"):
+        with urllib.request.urlopen(stack.described[name], timeout=60) as reply:
+            assert b"<title>" in reply.read()
