@@ -19,6 +19,7 @@ def up(
     host: Annotated[str, typer.Option(help="Address of Prefect's server; not loopback needs a password")] = "127.0.0.1",
     prefect_port: Annotated[int, typer.Option(help="Port of Prefect's server and UI; 0 for any")] = 4200,
     mlflow_port: Annotated[int, typer.Option(help="Port of MLflow, on loopback; 0 for any")] = 5000,
+    explore_port: Annotated[int, typer.Option(help="Port of the explorer, on loopback; 0 for any")] = 2718,
     deployments: Annotated[
         Path | None, typer.Option(help="A prefect.yaml of your own in place of the built-in one", metavar="FILE")
     ] = None,
@@ -40,9 +41,10 @@ def up(
         make_home(places)
         places.logs.mkdir(exist_ok=True)
         if not background:
-            run_stack(places, host, Ports(prefect_port, mlflow_port), file, note)
+            run_stack(places, host, Ports(prefect_port, mlflow_port, explore_port), file, note)
             return
-        ports = ["--prefect-port", str(prefect_port), "--mlflow-port", str(mlflow_port)]
+        named = {"prefect": prefect_port, "mlflow": mlflow_port, "explore": explore_port}
+        ports = [word for name, port in named.items() for word in (f"--{name}-port", str(port))]
         start_in_background(places, ["--host", host, *ports, "--deployments", str(file)], note)
     running = running_stack(places)
     show(running, "\n".join(f"{name:9}{value}" for name, value in running.items()))

@@ -1,1 +1,1 @@
-"""The lasting stack of one machine: Postgres, Prefect's server, MLflow's, a worker, the watch on slots."""
+"""The lasting stack of a machine: Postgres, Prefect's server, MLflow's, a worker, the watch on slots, the explorer."""

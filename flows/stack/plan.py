@@ -3,7 +3,7 @@
 import os
 import socket
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from flows.stack.postgres import Postgres
@@ -20,6 +20,7 @@ class Ports:
 
     prefect: int = 4200
     mlflow: int = 5000
+    explore: int = 2718
     worker: int = 0  # its health only
     postgres: int = 0
 
@@ -40,6 +41,10 @@ class Stack:
     @property
     def mlflow_url(self) -> str:
         return f"http://{LOOPBACK}:{self.ports.mlflow}"
+
+    @property
+    def explore_url(self) -> str:
+        return f"http://{LOOPBACK}:{self.ports.explore}"
 
     def environment(self) -> dict[str, str]:
         """What every program of the stack sees; what the user has set wins."""
@@ -67,9 +72,11 @@ class Stack:
         return [self._prefect(), self._mlflow()]
 
     def clients(self) -> list[Service]:
-        """The worker, and the watch on slots."""
+        """The worker, the watch on slots, and the explorer, which shows nothing before the first round."""
         watch = (sys.executable, "-m", "flows.stack.slots")
-        return [self._worker(), Service("watch", watch, _always, self.environment())]
+        explore = (sys.executable, "-m", "flows.stack.explorer", str(self.ports.explore))
+        beside = [Service("watch", watch, _always), Service("explore", explore, _always)]
+        return [self._worker(), *(replace(one, environment=self.environment()) for one in beside)]
 
     def _prefect(self) -> Service:
         folder = self.home / "prefect"

@@ -56,7 +56,12 @@ def run_stack(environment: Environment, host: str, ports: Ports, prefect_file: P
 def describe(stack: Stack) -> dict[str, str]:
     """What a person opens, and what holds Prefect's database."""
     database = f"Postgres on port {stack.ports.postgres}" if stack.postgres else "SQLite"
-    return {"Prefect": stack.prefect_url, "MLflow": stack.mlflow_url, "database": database, "home": str(stack.home)}
+    pages = {"Prefect": stack.prefect_url, "MLflow": stack.mlflow_url, "explore": _pages(stack)}
+    return pages | {"database": database, "home": str(stack.home)}
+
+
+def _pages(stack: Stack) -> str:
+    return f"{stack.explore_url} after the first round; its address with the token: {stack.home / 'logs/explore.log'}"
 
 
 def running_stack(environment: Environment) -> dict[str, str]:

@@ -78,10 +78,8 @@ class RealStack:
 
     def up(self) -> None:
         """Start it, on any ports, and wait until it is ready."""
-        done = self.regenesis(
-            "up", "--background", "--prefect-port", "0", "--mlflow-port", "0", "--deployments", str(self.deployments),
-            "--json",
-        )  # fmt: skip
+        ports = [word for name in ("prefect", "mlflow", "explore") for word in (f"--{name}-port", "0")]
+        done = self.regenesis("up", "--background", *ports, "--deployments", str(self.deployments), "--json")
         assert done.returncode == 0, done.stderr + self.log("up")
         self.described = json.loads(done.stdout)
 
@@ -175,7 +173,9 @@ def deployments_with(settings: str, folder: Path, scripted: bool) -> Path:
         if deployment["entrypoint"] == "flows.improve.improve":
             if scripted:
                 deployment["entrypoint"] = "tests.fakes.scripted_flows.improve"
-            deployment.setdefault("parameters", {})["settings_toml"] = settings
+            parameters = deployment.setdefault("parameters", {})
+            parameters["settings_toml"] = settings
+            parameters.pop("until", None)  # whatever the time is
     file = folder / "prefect.yaml"
     file.write_text(yaml.safe_dump(content), "utf-8")
     return file

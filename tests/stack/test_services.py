@@ -114,6 +114,6 @@ def test_a_port_in_use_is_named_with_its_option(environment: Environment) -> Non
         other.bind(("127.0.0.1", 0))
         other.listen()
         with pytest.raises(InputError, match=r"for mlflow is used by another program.*--mlflow-port"):
-            run_stack(environment, "127.0.0.1", Ports(0, other.getsockname()[1]), Path("prefect.yaml"), print)
+            run_stack(environment, "127.0.0.1", Ports(0, other.getsockname()[1], 0), Path("prefect.yaml"), print)
 
     assert owner_of(environment.home / "stack") == 0
