@@ -56,7 +56,9 @@ class PacedEngine:
 
     async def __aexit__(self, *_: object) -> None: ...
 
-    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
+    async def complete(
+        self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
+    ) -> Completion:
         """A right or a wrong answer, by prompt and seed."""
         prompt = "".join(map(chr, prompt_ids))
         question = prompt.split("|")[1] if "|" in prompt else ""
