@@ -15,7 +15,7 @@ from tests.fakes.scripted_machinery import ScriptedMachinery
 
 ROOT = Path(__file__).parents[2]
 PAGES = ("README.md", "docs/verdicts.md", "docs/evaluation.md", "docs/gate.md")
-ELSEWHERE = {"--help", "explore"}  # tests/test_docs.py; tests/browser/test_explore.py
+ELSEWHERE = {"--help", "explore", "up"}  # tests/test_docs.py; tests/browser/test_explore.py; tests/stack/test_up.py
 
 
 def commands_of(page: str) -> list[list[str]]:
