@@ -1,6 +1,6 @@
 """What Prefect's UI shows of a round while it runs and after: progress, the table of results, the report's link.
 
-Model text is never put in.
+Model text is never put in; names that users gave are, and Prefect reads descriptions as Markdown.
 """
 
 import contextvars
@@ -11,6 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
+
+from tasks.rules.cards import cell
 
 if TYPE_CHECKING:
     from flows.progress import Watcher
@@ -68,6 +70,7 @@ class ProgressInPrefect:
     def _post_one(self, title: str, percent: float, description: str) -> None:
         from prefect.artifacts import create_progress_artifact, update_progress_artifact
 
+        description = cell(description)
         if title in self._artifacts:
             update_progress_artifact(self._artifacts[title], percent, description)
         else:
@@ -114,7 +117,7 @@ def tabulate_results(work: "Workplace") -> None:
     decided = promotion_of(work.store, work.round)
     create_table_artifact(
         accuracy_rows(work.store, work.round), key="accuracy",
-        description=f"Round {work.round.number}: {decided.reasons if decided else work.round.status}",
+        description=cell(f"Round {work.round.number}: {decided.reasons if decided else work.round.status}"),
     )  # fmt: skip
 
 

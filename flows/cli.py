@@ -81,7 +81,7 @@ def _show_error(error: Exception, message: str) -> None:
     if COMMON.debug:
         import traceback
 
-        traceback.print_exception(error)
+        note("".join(traceback.format_exception(error)).rstrip())
     else:
         note(" ".join(message.split()))
 

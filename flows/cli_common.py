@@ -5,7 +5,6 @@ A result goes to standard output, as text or with `--json` as one JSON object; a
 
 import functools
 import inspect
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -17,6 +16,7 @@ import typer
 
 from storage.environment import Environment, read_environment
 from storage.errors import InputError
+from storage.presenting import json_line, terminal_text
 
 
 @dataclass
@@ -74,14 +74,19 @@ def environment() -> Environment:
 def show(result: Mapping[str, object], text: str) -> None:
     """The result: text, or JSON when asked for."""
     if COMMON.json:
-        print(json.dumps(result, default=str, ensure_ascii=False))
+        print(json_line(result))
     elif text:
-        print(text)
+        print(terminal_text(text))
+
+
+def show_exactly(text: str) -> None:
+    """Text as it stands where a file or a program reads it; on a terminal nothing in it steers the terminal."""
+    print(terminal_text(text) if sys.stdout.isatty() else text)
 
 
 def note(line: str) -> None:
     """A line for the person, never part of the result."""
-    print(line, file=sys.stderr)
+    print(terminal_text(line), file=sys.stderr)
 
 
 def confirm(question: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 
-from flows.cli_common import COMMON, environment, note, show, with_common_flags
+from flows.cli_common import COMMON, environment, note, show, show_exactly, with_common_flags
 from storage.errors import InputError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def lineage(
         from tasks.prompts_sent import prompt_sent, rendered
 
         sent = prompt_sent(store, id)
-        print(rendered(sent, environment()))
+        show_exactly(rendered(sent, environment()))
         if sent.closed:
             note("This path was closed: the text then went back with 'The answer is' begun for it.")
         return
@@ -101,7 +101,7 @@ def judge(
 
     with _opened(file) as lines:
         for line in judge_file(lines, lenient, complain=note):
-            print(line.rstrip("\n"))
+            show_exactly(line.rstrip("\n"))
 
 
 def audit(

@@ -39,7 +39,7 @@ def _branches(node: "LineageNode", direction: str, depth: int) -> list[str]:
 
 
 def _line(node: "LineageNode", depth: int) -> str:
-    text = " ".join(part for part in (node.label, _shown(node.text)) if part)
+    text = " ".join(part for part in (_shown(node.label), _shown(node.text)) if part)
     return f"{'  ' * depth}{node.table} {str(node.id)[:8]}  {text}"
 
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from storage.presenting import terminal_text
+
 PLAIN_SECONDS = 15.0
 
 
@@ -54,7 +56,7 @@ class PlainLines:
         self._shown_at = 0.0
 
     def say(self, line: str) -> None:
-        print(line, file=sys.stderr, flush=True)
+        print(terminal_text(line), file=sys.stderr, flush=True)
 
     def step(self, title: str) -> None:
         self._title = title
@@ -77,9 +79,9 @@ class LiveLines:
         self._console = Console(stderr=True)
         self._step: TaskID | None = None
         self._progress = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             _Bar(bar_width=24),
-            TextColumn("{task.fields[note]}"),
+            TextColumn("{task.fields[note]}", markup=False),
             TimeElapsedColumn(),
             console=self._console,
             refresh_per_second=4,
@@ -87,16 +89,16 @@ class LiveLines:
         self._progress.start()
 
     def say(self, line: str) -> None:
-        self._progress.console.print(line, markup=False, highlight=False)
+        self._progress.console.print(terminal_text(line), markup=False, highlight=False)
 
     def step(self, title: str) -> None:
         self._end_step()
-        self._step = self._progress.add_task(title, total=None, note="")
+        self._step = self._progress.add_task(terminal_text(title), total=None, note="")
 
     def update(self, done: int, total: int, note: str = "", seconds_left: float | None = None) -> None:
         if self._step is not None:
             note = " · ".join(part for part in (f"{done}/{total}", note, _left(seconds_left)) if part)
-            self._progress.update(self._step, completed=done, total=total, note=note)
+            self._progress.update(self._step, completed=done, total=total, note=terminal_text(note))
 
     def close(self) -> None:
         self._end_step()

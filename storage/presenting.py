@@ -1,4 +1,4 @@
-"""Rows as text: a table for a terminal, CSV or JSON. What a model wrote can't move the cursor or become a formula."""
+"""Rows and texts for a terminal, CSV or JSON. What a model wrote can't move the cursor or become a formula."""
 
 import csv
 import io
@@ -9,6 +9,9 @@ from datetime import date, datetime
 from uuid import UUID
 
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
+_STEERS_A_TERMINAL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff\ud800-\udfff]"
+)
 _CONTROLS_IN_FILES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -54,6 +57,17 @@ def as_json(columns: Sequence[str], rows: Sequence[Row]) -> str:
 def escaped(text: str) -> str:
     """Control characters and direction marks made visible, so a terminal shows them rather than obeys them."""
     return _CONTROLS.sub(_visible, text)
+
+
+def terminal_text(text: str) -> str:
+    """Lines and tabs stay; whatever else would steer a terminal, or could not be encoded, is made visible."""
+    return _STEERS_A_TERMINAL.sub(_visible, text)
+
+
+def json_line(value: object) -> str:
+    """One line of JSON in which what would steer a terminal is escaped as JSON escapes it."""
+    text = json.dumps(value, default=str, ensure_ascii=False)
+    return _STEERS_A_TERMINAL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def _cell(value: object) -> str:

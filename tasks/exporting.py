@@ -3,7 +3,6 @@
 Needs the light base only, but for the format `datasets`. The folder is whole or absent; the store is only read.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import pyarrow.parquet as pq
 
 from storage.environment import Environment
 from storage.errors import InputError
+from storage.presenting import json_line
 from tasks.export_rows import Wanted, bases_of, chat_row, sources_of
 from tasks.rules.data_card import FILES, DataCard, Source, forbidding
 from tasks.whole_folder import files_of, refuse_used_target, whole_folder
@@ -120,7 +120,7 @@ def _write_rows(rows: "ArrowTable", wanted: Wanted, folder: Path, format: Format
     else:
         with (folder / FILES[format]).open("w", encoding="utf-8", newline="\n") as file:
             for row in _each(rows):
-                file.write(json.dumps(chat_row(row, wanted), ensure_ascii=False) + "\n")
+                file.write(json_line(chat_row(row, wanted)) + "\n")
 
 
 def _each(rows: "ArrowTable") -> Iterator[dict[str, Any]]:

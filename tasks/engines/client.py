@@ -203,6 +203,7 @@ class OpenAIEngine:
                         response.close()
                         return Trouble("failed", "garbage", f"a reply of more than {MOST_BYTES} bytes.")
                     raw += await response.content.read(MOST_BYTES - len(raw))
+                raw = endpoint.without_key(raw)
                 return read_reply(response.status, raw, prompt_tokens, response.headers.get("Retry-After", ""))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Trouble("failed", "unreachable", f"{error}.")

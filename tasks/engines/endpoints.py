@@ -5,6 +5,7 @@ Each endpoint has its own adaptive concurrency; one that dies is probed until it
 
 import asyncio
 import random
+import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,6 +16,8 @@ from storage.environment import secret
 from storage.errors import InputError
 from tasks.engines.concurrency import AdaptiveLimit
 
+_PASSWORD_IN_URL = re.compile(r"//[^/?#]*@")
+_NAME_OF_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 LEAST_PAUSE, MOST_PAUSE = 0.25, 20.0  # seconds, of backoff and of health probes
 
 
@@ -33,6 +36,10 @@ class Endpoint:
     completion_tokens: int = 0
     failures: int = 0
 
+    def without_key(self, reply: bytes) -> bytes:
+        """What the server said, without its key: some repeat it in their refusals."""
+        return reply.replace(self.key.encode(), b"***") if self.key else reply
+
     def free(self, now: float) -> bool:
         """Whether one more request may go to it."""
         return not self.down and now >= self.not_before and self.in_flight < int(self.limit.limit)
@@ -44,10 +51,16 @@ def parse_endpoint(url: str) -> tuple[str, str]:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(
             "An endpoint is a URL such as http://127.0.0.1:8000 or https://host/v1#NAME_OF_KEY_VARIABLE; "
-            f"found {url!r}. Set REGENESIS_ENDPOINTS."
+            f"found {_shown(url)!r}. Set REGENESIS_ENDPOINTS."
         )
     key = ""
     if parts.fragment:
+        if not _NAME_OF_VARIABLE.fullmatch(parts.fragment):
+            raise InputError(
+                f"Behind # an endpoint has the NAME of the variable that holds its key; found something else for "
+                f"{parts.hostname!r}, not shown here because it may be the key itself. Run: export ENDPOINT_KEY=... "
+                "and put #ENDPOINT_KEY."
+            )
         key = secret(parts.fragment) or ""
         if not key:
             raise InputError(
@@ -56,6 +69,11 @@ def parse_endpoint(url: str) -> tuple[str, str]:
             )
     path = parts.path.rstrip("/").removesuffix("/v1")
     return urlunsplit((parts.scheme, parts.netloc, path, "", "")), key
+
+
+def _shown(url: str) -> str:
+    """A URL in a message: without the password or the fragment that may be a key."""
+    return _PASSWORD_IN_URL.sub("//***@", url).partition("#")[0]
 
 
 class EverythingDown(Exception):

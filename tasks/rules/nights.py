@@ -66,7 +66,7 @@ def summary_markdown(rounds: Sequence[RoundLine], runs: Sequence[RunLine], hours
 
 def cell(text: str) -> str:
     """Text of whatever origin as it may stand in a Markdown table: one line, nothing that is read as markup."""
-    plain = re.sub(r"[\x00-\x1f\x7f-\x9f]+", " ", text)
+    plain = "".join(sign if sign.isprintable() else " " for sign in text)
     return re.sub(r"([\\`*_\[\]<>|!#~$&])", r"\\\1", plain)[:600].strip()
 
 
