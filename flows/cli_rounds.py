@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from flows.results import BUDGET_SPENT
 from storage.environment import Environment, make_home
 from storage.errors import InputError, Stopped
 from storage.records import Domain
+
+if TYPE_CHECKING:
+    from tasks.settings import Settings as RoundSettings
 
 Preset = Annotated[str, typer.Option(help="default, paper or official-code")]
 Settings = Annotated[Path | None, typer.Option(help="Settings in a TOML file, over the preset", metavar="FILE")]
@@ -209,11 +212,11 @@ def run_flow(module: str, flow_name: str, **parameters: Any) -> None:
     from flows.parameters import check_parameters
 
     places = environment()
-    check_parameters(places, parameters)
+    settings = check_parameters(places, parameters)
     if COMMON.dry_run:
         show({"flow": flow_name, "parameters": parameters, "home": str(places.home)}, _described(flow_name, parameters))
         return
-    _check_ready(places)
+    _check_ready(places, settings)
     for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "1")  # other people's bars would drown the progress
     from flows.temporary_server import await_server, prefect_server
@@ -237,13 +240,13 @@ def run_flow(module: str, flow_name: str, **parameters: Any) -> None:
         raise typer.Exit(Stopped.exit_code)
 
 
-def _check_ready(places: Environment) -> None:
+def _check_ready(places: Environment, settings: "RoundSettings") -> None:
     """What is wrong with the home or the store is said before anything is started."""
     from flows.workplace import only_one
     from storage.repository import open_store
 
     make_home(places)
-    with only_one(places):
+    with only_one(places, settings):
         open_store(places.store_url)
 
 

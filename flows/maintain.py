@@ -9,7 +9,7 @@ from pydantic import Field
 
 from flows.results import Result
 from flows.steps import STEP
-from flows.workplace import only_one
+from flows.workplace import no_run
 from storage.environment import read_environment
 from storage.maintenance import back_up_store, compact, find_garbage, remove_garbage
 from storage.repository import Store, open_store
@@ -29,7 +29,7 @@ def maintain(keep_backups: Kept = 7, collect_garbage: bool = True, rewrite: bool
     places = read_environment()
     store = open_store(places.store_url)
     figures: dict[str, object] = {}
-    with only_one(places):
+    with no_run(places):
         if keep_backups:
             figures["backup"] = str(back_up(store, places.home / "backups", keep_backups))
         if collect_garbage:

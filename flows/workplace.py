@@ -5,6 +5,7 @@ Opened once a flow. A server is started when a model is first asked, and changed
 
 import fcntl
 import os
+import re
 import time
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager
@@ -181,7 +182,10 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
     """A workplace that nobody else holds; its server ends with the block."""
     environment = read_environment()
     make_home(environment)
-    with only_one(environment), closing(ProgressInPrefect(WATCHER[0] if WATCHER else choose_watcher())) as watcher:
+    with (
+        only_one(environment, settings),
+        closing(ProgressInPrefect(WATCHER[0] if WATCHER else choose_watcher())) as watcher,
+    ):
         work = Workplace(environment, settings, watcher, limits)
         try:
             yield work
@@ -195,16 +199,34 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
 
 
 @contextmanager
-def only_one(environment: Environment) -> Generator[None]:
-    """Two runs in one home would pay for the same texts twice; the kernel frees the lock of one that died."""
-    descriptor = os.open(environment.home / "run.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+def only_one(environment: Environment, settings: Settings) -> Generator[None]:
+    """Two runs of one task set would pay for the same texts twice; runs of other task sets go on beside it."""
+    task_set = re.sub(r"[^\w.+-]", "-", settings.name)[:100]
+    with (
+        _held(environment, "run.lock", fcntl.LOCK_SH, "No run begins while a home's store is cared for"),
+        _held(environment, f"run-{task_set}.lock", fcntl.LOCK_EX, "One run at a time works on a task set"),
+    ):
+        yield
+
+
+@contextmanager
+def no_run(environment: Environment) -> Generator[None]:
+    """Care of the store waits for no run and begins beside none."""
+    with _held(environment, "run.lock", fcntl.LOCK_EX, "The store is cared for while no run works in its home"):
+        yield
+
+
+@contextmanager
+def _held(environment: Environment, name: str, kind: int, rule: str) -> Generator[None]:
+    """A lock file of the home, not waited for; the kernel frees the lock of a process that died."""
+    descriptor = os.open(environment.home / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     try:
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         except BlockingIOError as error:
             owner = os.pread(descriptor, 20, 0).decode() or "unknown"
             raise InputError(
-                f"One run at a time works in a home; process {owner} works in {str(environment.home)!r}. "
+                f"{rule}; process {owner} works in {str(environment.home)!r} and holds {name}. "
                 "Wait for it, end it, or pass --home with another folder."
             ) from error
         os.ftruncate(descriptor, 0)

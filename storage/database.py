@@ -21,6 +21,7 @@ MEMORY_LIMIT = "1GB"
 _POLL_SECONDS = 0.02
 _ROUND_WAIT_SECONDS = 120.0
 _THREAD_LOCKS: dict[Path, threading.RLock] = {}
+_HELD: dict[Path, set[bool]] = {}  # the modes (read only or not) in which the last open of a file failed
 _GUARD = threading.Lock()
 
 
@@ -37,7 +38,7 @@ class DatabaseFile:
         self.busy_seconds = busy_seconds
         with _GUARD:
             self._threads = _THREAD_LOCKS.setdefault(path, threading.RLock())
-        self._held: set[bool] = set()  # the modes (read only or not) in which the last open failed
+            self._held = _HELD.setdefault(path, set())
 
     @contextmanager
     def writing(self) -> Generator[duckdb.DuckDBPyConnection]:

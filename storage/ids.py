@@ -7,6 +7,7 @@ parts give the same bytes.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from json.encoder import encode_basestring_ascii
 from uuid import UUID
 
 _ENCODER = json.JSONEncoder(
@@ -18,7 +19,19 @@ Part = str | int | float | bool | None | UUID | Sequence["Part"] | Mapping[str, 
 
 def content_id(kind: str, *parts: Part) -> UUID:
     """The id of a `kind` (a table's name) made of `parts`."""
-    return UUID(bytes=hashlib.blake2b(canonical([kind, *parts]).encode(), digest_size=16).digest())
+    text = ",".join([_written(part) for part in (kind, *parts)])
+    return UUID(bytes=hashlib.blake2b(f"[{text}]".encode(), digest_size=16).digest())
+
+
+def _written(part: Part) -> str:
+    """What `canonical` gives, faster for the plain parts of which a store's ids are made by the million."""
+    if type(part) is str:
+        return encode_basestring_ascii(part)
+    if type(part) is int:
+        return str(part)
+    if type(part) is UUID:
+        return f'"{part}"'
+    return canonical(part)
 
 
 def canonical(part: object) -> str:

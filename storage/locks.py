@@ -43,6 +43,15 @@ def turn(database: Path, *, exclusive: bool, wait_seconds: float) -> Generator[N
 
 
 @contextmanager
+def alone(lock: Path, *, wait_seconds: float) -> Generator[None]:
+    """Hold a lock file of its own, for something that two processes must not do at once; raises TurnNotTaken."""
+    with _opened(lock, required=True) as descriptor:
+        if descriptor is not None:
+            _take(descriptor, fcntl.LOCK_EX, time.monotonic() + wait_seconds, lock)
+        yield
+
+
+@contextmanager
 def _opened(path: Path, *, required: bool) -> Generator[int | None]:
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

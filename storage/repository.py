@@ -20,6 +20,7 @@ from storage.arrow import ArrowTable, shaped
 from storage.batches import append_rows, count_new, replace_row, tables_of
 from storage.database import DatabaseFile, HeldByAnother, file_of
 from storage.errors import InputError
+from storage.locks import alone
 from storage.overlay import lay_over, merge, unmerged_names
 from storage.reader import READER_NAME, refresh_reader
 from storage.records import Record
@@ -29,6 +30,7 @@ from storage.spool import Spool, rows_in_name
 from storage.tables import R, from_rows, sql_types, to_arrow, to_value
 
 _DIALECT = duckdb_sqlalchemy.Dialect(paramstyle="qmark")
+ALONE_SECONDS = 120.0
 _ORDER = re.compile(r"^\s*(\w+)\s*(asc|desc)?\s*$", re.IGNORECASE)
 
 
@@ -136,6 +138,12 @@ class Store:
         """A connection that writes, for the care of the store; raises HeldByAnother past the bound."""
         with self._file.writing() as connection:
             yield connection
+
+    @contextmanager
+    def alone(self, purpose: str) -> Generator[None]:
+        """No two of our own processes do what bears this name at the same time, such as giving a round its number."""
+        with alone(self.path.with_name(f"{self.path.name}.{purpose}"), wait_seconds=ALONE_SECONDS):
+            yield
 
     @contextmanager
     def standing_still(self) -> Generator[None]:

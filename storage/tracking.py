@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from storage.errors import InputError
+from storage.locks import alone
 from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ EXPERIMENT = "regenesis"
 CHAMPION, CHALLENGER = "champion", "challenger"
 MODEL_TAG, ADAPTER_TAG = "regenesis.model_id", "regenesis.adapter_id"
 ROUND_TAG, STAGE_TAG = "regenesis.round_id", "regenesis.stage"
+_OPEN_SECONDS = 300.0
 LONGEST_VALUE = 500  # characters of a parameter
 
 
@@ -51,8 +53,9 @@ class Tracking:
         """MLflow's client on this home's database, made (and migrated) once."""
         if self._opened is None:
             self.home.mkdir(parents=True, exist_ok=True)
-            _make_whole(self.home / "mlflow.db", self.artifacts)
-            self._opened, self._experiment = _open(self.uri, self.artifacts)
+            with alone(self.home / "mlflow.lock", wait_seconds=_OPEN_SECONDS):  # two at once would both make its tables
+                _make_whole(self.home / "mlflow.db", self.artifacts)
+                self._opened, self._experiment = _open(self.uri, self.artifacts)
         return self._opened
 
     def log_round(self, round: Round) -> str:

@@ -32,9 +32,10 @@ def ingest_embedded(store: Store, settings: Settings, draw: int) -> list[Questio
     sets: list[QuestionSet] = []
     for domain, names in _by_domain(settings.questions):
         for name in names:
-            question_set, new = _drawn_for_round(store, settings, name, domain, draw)
-            if name in procedural_names():
-                store.append([question_set, *new])
+            with store.alone("drawing"):  # two rounds at once would both draw what is not there yet
+                question_set, new = _drawn_for_round(store, settings, name, domain, draw)
+                if name in procedural_names():
+                    store.append([question_set, *new])
             sets.append(question_set)
     return sets
 

@@ -95,24 +95,25 @@ def next_number(store: Store) -> int:
 
 
 def start_round(store: Store, settings: Settings, base: Model, champion: Model) -> Round:
-    """A new row, numbered after every round in the store."""
-    number = next_number(store)
-    record = Round(
-        id=content_id("rounds", base.id, settings.name, number),
-        number=number,
-        line=line_of(base, settings),
-        base_model_id=base.id,
-        champion_model_id=champion.id,
-        seed=settings.seed,
-        status="running",
-        outcome="",
-        reason="",
-        settings=settings.model_dump_json(),
-        timings="{}",
-        started_at=datetime.now(UTC),
-        finished_at=None,
-    )
-    store.append([record])
+    """A new row, numbered after every round in the store, also where several begin at once."""
+    with store.alone("numbering"):
+        number = next_number(store)
+        record = Round(
+            id=content_id("rounds", base.id, settings.name, number),
+            number=number,
+            line=line_of(base, settings),
+            base_model_id=base.id,
+            champion_model_id=champion.id,
+            seed=settings.seed,
+            status="running",
+            outcome="",
+            reason="",
+            settings=settings.model_dump_json(),
+            timings="{}",
+            started_at=datetime.now(UTC),
+            finished_at=None,
+        )
+        store.append([record])
     return record
 
 

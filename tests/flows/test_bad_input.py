@@ -151,14 +151,14 @@ def test_too_little_memory_for_the_model_is_said_before_anything_starts(
     assert "memory" in err.splitlines()[-1]
 
 
-def test_a_second_run_in_the_same_home_is_refused_and_named(
+def test_a_second_run_of_a_task_set_in_the_same_home_is_refused_and_named(
     home: Path, command: Callable[..., tuple[int, str, str]]
 ) -> None:
     import fcntl
     import os
 
     home.mkdir()
-    descriptor = os.open(home / "run.lock", os.O_RDWR | os.O_CREAT)
+    descriptor = os.open(home / "run-embedded.lock", os.O_RDWR | os.O_CREAT)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
 
     code, _, err = command("round")
