@@ -5,11 +5,10 @@ decision. It does not decide; that is `tasks.promotion`.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.errors import PermanentError
@@ -25,7 +24,7 @@ from tasks.answering import (
     known_answers,
     planned_answers,
 )
-from tasks.engines.engine import Engine
+from tasks.engines.engine import Engine, entered
 from tasks.evaluation_rows import count_answers
 from tasks.rules.requests import whole_text
 from tasks.settings import Settings
@@ -128,13 +127,3 @@ def _changed(before: Sequence[str], after: Sequence[str], name: str) -> int:
             'training changed nothing. Set evaluation.adapter = "merged", or look at the loss curve.'
         )
     return changed
-
-
-@asynccontextmanager
-async def entered(engine: Engine) -> AsyncGenerator[Engine]:
-    """The engine, opened where it is one that is opened."""
-    if hasattr(engine, "__aenter__"):
-        async with cast("AbstractAsyncContextManager[Engine]", engine) as running:
-            yield running
-    else:
-        yield engine

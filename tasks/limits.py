@@ -9,15 +9,11 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import Self
 
 from storage.errors import InputError, Stopped
-from tasks.engines.engine import Completion, Engine
+from tasks.engines.engine import Completion, Engine, entered
 from tasks.settings import Sampling, SynthesisSettings
-
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
 
 RUN_LIMITS = ("window", "run_tokens", "run_money")
 
@@ -107,9 +103,7 @@ class LimitedEngine:
         return self._engine.takes_seed
 
     async def __aenter__(self) -> Self:
-        if hasattr(self._engine, "__aenter__"):
-            entered = cast("AbstractAsyncContextManager[Engine]", self._engine)
-            self._engine = await self._closing.enter_async_context(entered)
+        self._engine = await self._closing.enter_async_context(entered(self._engine))
         return self
 
     async def __aexit__(

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING
 
 from storage.records import Answer, Model, Prompt, Question, Round
 from tasks.answering import Asking, Judges, Renders, answer_plan, ask_missing, known_answers, planned_answers
-from tasks.engines.engine import Engine
-from tasks.evaluation import entered
+from tasks.engines.engine import Engine, entered
 from tasks.settings import Settings
 
 if TYPE_CHECKING:

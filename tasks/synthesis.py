@@ -8,13 +8,13 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from storage.records import Guideline, Model, Prompt, Question, Round
-from tasks.engines.engine import Engine
+from tasks.engines.engine import Engine, entered
 from tasks.limits import Spending
 from tasks.rules.ladder import Ladder, build_ladder
 from tasks.settings import Settings
@@ -60,7 +60,7 @@ async def synthesize(
     ladder = build_ladder(settings, model.id, prompts, guidelines, draw, round.seed if round else None)
     await asyncio.to_thread(store.append, [*guidelines, *ladder.selections, *_prompts_used(ladder)])
     rows, spent = await asyncio.to_thread(already_there, store, ladder)
-    async with _entered(engine) as running:
+    async with entered(engine) as running:
         run = Run(
             store=store, engine=running, renderer=renderer, judge=judge, ladder=ladder,
             round_id=round.id if round else None, now=now, spending=spending, work_ahead=work_ahead, fresh=rows == 0,
@@ -87,15 +87,6 @@ def already_there(store: "Store", ladder: Ladder) -> tuple[int, int]:
 
 def _prompts_used(ladder: Ladder) -> list[Prompt]:
     return list({plan.prompt.id: plan.prompt for plan in ladder.stages.values()}.values())
-
-
-@asynccontextmanager
-async def _entered(engine: Engine) -> AsyncGenerator[Engine]:
-    if hasattr(engine, "__aenter__"):
-        async with cast("AbstractAsyncContextManager[Engine]", engine) as running:
-            yield running
-    else:
-        yield engine
 
 
 @contextmanager

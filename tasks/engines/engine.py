@@ -3,9 +3,10 @@
 The real engine is `tasks.engines.client.OpenAIEngine`; tests script others. Rendering and judging are elsewhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast
 
 from storage.errors import PermanentError
 from tasks.settings import Sampling
@@ -58,3 +59,13 @@ class Engine(Protocol):
     def takes_seed(self) -> bool:
         """Whether `seed` reaches the sampler; else the server's own seed decides."""
         ...
+
+
+@asynccontextmanager
+async def entered(engine: Engine) -> AsyncGenerator[Engine]:
+    """The engine, opened where it is one that is opened."""
+    if hasattr(engine, "__aenter__"):
+        async with cast("AbstractAsyncContextManager[Engine]", engine) as running:
+            yield running
+    else:
+        yield engine
