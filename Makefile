@@ -1,7 +1,7 @@
 # One command each. `make round` and `make test` need nothing but Python 3.11 or 3.12 and a C compiler.
 PART ?=
 BENCH ?= round
-.PHONY: setup round test soak check bench up down
+.PHONY: setup round test soak check bench up down docs
 
 setup: .venv/.made
 
@@ -34,3 +34,7 @@ up: setup
 
 down: setup
 	@.venv/bin/regenesis down
+
+# The documentation, with the reference made from the code: open site/index.html by `python -m http.server -d site`.
+docs: setup
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet

@@ -1,0 +1,67 @@
+"""Servers listen on loopback unless told otherwise, and elsewhere only with a key or a password."""
+
+import inspect
+from pathlib import Path
+
+import pytest
+
+from storage.errors import InputError
+
+
+def listeners() -> set[str]:
+    """Local addresses (hexadecimal) of this process's listening sockets."""
+    inodes = {link.readlink().name for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text("utf-8").splitlines()[1:]]
+    return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
+
+
+def test_the_temporary_prefect_server_listens_on_loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import subprocess
+
+    from flows import temporary_server
+
+    heard: list[set[str]] = []
+
+    class Child:
+        def __init__(self, *_: object, **__: object) -> None:
+            heard.append(listeners())
+
+        def terminate(self) -> None: ...
+
+        def wait(self, timeout: float = 0) -> int:
+            return 0
+
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.setattr(subprocess, "Popen", Child)
+    before = listeners()
+    with temporary_server.prefect_server(tmp_path) as url:
+        assert url.startswith("http://127.0.0.1:")
+
+    assert heard[0] - before <= {"0100007F"}
+    assert heard[0]
+
+
+def test_every_server_of_ours_is_on_loopback_by_default() -> None:
+    from flows import cli_machine, cli_stack
+    from flows.stack.plan import LOOPBACK, Ports, Stack
+    from tasks.engines.server import running_server
+
+    assert inspect.signature(cli_machine.serve).parameters["host"].default == LOOPBACK
+    assert inspect.signature(cli_stack.up).parameters["host"].default == LOOPBACK
+    assert inspect.signature(running_server).parameters["host"].default == LOOPBACK
+    stack = Stack(Path("home"), "0.0.0.0", Ports(), None)
+    assert stack.mlflow_url.startswith(f"http://{LOOPBACK}:")
+    assert stack.explore_url.startswith(f"http://{LOOPBACK}:")
+
+
+def test_a_server_for_other_machines_asks_for_a_password_or_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    from flows.stack import up
+    from tasks.engines import server
+
+    monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
+    monkeypatch.delenv("REGENESIS_SERVE_KEY", raising=False)
+
+    with pytest.raises(InputError, match="PREFECT_SERVER_API_AUTH_STRING"):
+        up._check_host("0.0.0.0")  # pyright: ignore[reportPrivateUsage]
+    with pytest.raises(InputError, match="REGENESIS_SERVE_KEY"):
+        server._key_for("0.0.0.0")  # pyright: ignore[reportPrivateUsage]
