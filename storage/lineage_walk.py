@@ -13,9 +13,8 @@ from storage.errors import InputError
 from storage.lineage_steps import LABELS, SHARE_DRAW, UP, Step, keys_of, steps_from
 
 Way = dict[str, tuple[Step, ...]]
-_MOST_TOGETHER = (
-    2_000  # rows of several keys that are fetched in one search; else each key has its own, which ends early
-)
+# Rows of several keys that are fetched in one search; where there are more, each key has its own, which ends early.
+_MOST_TOGETHER = 2_000
 
 # Rows wait until every table that leads to theirs has been walked, so that they are fetched together.
 _DOWN_ORDER = (

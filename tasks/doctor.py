@@ -70,9 +70,7 @@ def _memory(machine: Hardware) -> list[Finding]:
 
 
 def _disk(environment: Environment) -> list[Finding]:
-    place = environment.home
-    while not place.exists():
-        place = place.parent
+    place = _existing(environment.home)
     free = shutil.disk_usage(place).free
     words = f"{free / GIB:.1f} GiB free for {environment.home}"
     if not os.access(place, os.W_OK):
@@ -80,6 +78,11 @@ def _disk(environment: Environment) -> list[Finding]:
     if free >= ROUND_DISK_BYTES:
         return [Finding("Disk", "ok", words)]
     return [Finding("Disk", "problem", words, "A round takes 3 GiB. Free some, or set REGENESIS_HOME.", True)]
+
+
+def _existing(place: Path) -> Path:
+    """The nearest folder that is there: a home's disk is known before the home is."""
+    return place if place.exists() else _existing(place.parent)
 
 
 def _libraries(machine: Hardware) -> list[Finding]:
@@ -173,7 +176,7 @@ def _template(folder: Path, settings: Settings) -> list[Finding]:
 def _lora(folder: Path) -> list[Finding]:
     """Whether vLLM serves adapters for this architecture; asked of its registry only when that is cheap."""
     from tasks.engines.chat_template import read_json
-    from tasks.engines.lora_support import supports_lora
+    from tasks.engines.model_files import supports_lora
 
     architectures: list[str] = read_json(folder / "config.json").get("architectures") or []
     answer = supports_lora(architectures)
@@ -197,12 +200,11 @@ def _room(folder: Path, environment: Environment, settings: Settings, machine: H
 
 def _model_disk(folder: Path, environment: Environment, settings: Settings) -> list[Finding]:
     """What a round writes of this model: whole weights, trained or merged for serving, and the adapter."""
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    from tasks.engines.model_files import weight_bytes
+
+    weights = weight_bytes(folder)
     kind = "full weights, kept each round" if settings.training.kind == "full" else "merged weights, the newest 3 kept"
-    place = environment.home
-    while not place.exists():
-        place = place.parent
-    free = shutil.disk_usage(place).free
+    free = shutil.disk_usage(_existing(environment.home)).free
     words = f"a round writes {weights / GIB:.1f} GiB ({kind}); {free / GIB:.1f} GiB free"
     if free >= weights + ROUND_DISK_BYTES:
         return [Finding("Model disk", "ok", words)]

@@ -49,8 +49,7 @@ class Spending:
     @property
     def money(self) -> float:
         """What the run has cost so far at the settings' prices."""
-        hours = (self._now() - self._began).total_seconds() / 3600
-        return hours * self._prices.price_per_hour + self.tokens / 1e6 * self._prices.price_per_million_tokens
+        return self._prices.cost((self._now() - self._began).total_seconds(), self.tokens)
 
     def fits(self, tokens: int) -> bool:
         """Whether so many more could be generated."""

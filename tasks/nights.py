@@ -1,10 +1,11 @@
 """What a night was worth: whether its line should run on by itself, and the morning's summary of rounds."""
 
+import json
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from storage.records import Round
-from tasks.collapse_watch import watch_collapse
+from tasks.collapse_watch import WARNINGS_KEY
 from tasks.rounds import settings_of
 from tasks.rules.nights import RoundLine, reason_to_pause
 
@@ -16,7 +17,7 @@ def pause_reason(store: "Store", number: int) -> str:
     """Why the line of this round should not go on by itself; empty when it should."""
     newest = store.select(Round, number=number)[0]
     line = [one for one in store.select(Round, line=newest.line, order_by="number") if one.number <= number]
-    _, warnings = watch_collapse(store, newest)
+    warnings = json.loads(newest.timings).get(WARNINGS_KEY, [])
     outcomes = [one.outcome for one in line if one.status == "finished"]
     return reason_to_pause(outcomes, settings_of(newest).gate.pause_after_refused, warnings)
 

@@ -112,6 +112,10 @@ class SynthesisSettings(Frozen):
     max_retries: int = Field(default=4, ge=0, description="Tries of a request after the first")
     request_timeout_seconds: float = Field(default=300.0, gt=0, description="One request, connection to last byte")
 
+    def cost(self, seconds: float, tokens: int) -> float:
+        """Money at these prices."""
+        return seconds / 3600 * self.price_per_hour + tokens / 1e6 * self.price_per_million_tokens
+
 
 class VerificationSettings(Frozen):
     """How paths are judged."""

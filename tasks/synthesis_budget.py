@@ -62,8 +62,7 @@ class Budget:
     @property
     def money(self) -> float:
         """What this run cost so far, at the settings' prices."""
-        tokens = self._used_now / 1e6 * self._settings.price_per_million_tokens
-        return tokens + self._seconds / 3600 * self._settings.price_per_hour
+        return self._settings.cost(self._seconds, self._used_now)
 
     def stop(self, reason: str) -> None:
         """The first reason stands."""

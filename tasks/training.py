@@ -18,6 +18,7 @@ from storage.environment import Environment
 from storage.errors import InputError
 from storage.ids import canonical, content_id, seed_of
 from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
+from tasks.engines.model_files import weight_bytes
 from tasks.registration import register_challenger
 from tasks.rules.prompts import Turns
 from tasks.settings import Settings, TrainingSettings
@@ -229,7 +230,7 @@ def _store_weights(
 
 def _check_disk(base_folder: Path, environment: Environment, training: TrainingSettings) -> None:
     """Full weights and a checkpoint with its optimizer are some seven times the base; an adapter is small."""
-    weights = sum(file.stat().st_size for file in base_folder.glob("*.safetensors"))
+    weights = weight_bytes(base_folder)
     needed = 14 * weights if training.kind == "full" else weights // 4
     environment.adapters.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(environment.adapters).free

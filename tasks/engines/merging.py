@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from storage.errors import PermanentError
-from tasks.engines.lora_support import PREFIX
+from tasks.engines.model_files import PREFIX
 
 if TYPE_CHECKING:
     import torch

@@ -26,7 +26,7 @@ from tasks.engines.chat_template import read_json
 from tasks.engines.client import OpenAIEngine
 from tasks.engines.embedded_model import file_digest
 from tasks.engines.hardware import Hardware, find_hardware
-from tasks.engines.lora_support import unknown_modules
+from tasks.engines.model_files import unknown_modules
 from tasks.engines.rendering import Renderer
 from tasks.engines.server_plan import SERVED_NAME, Precision, ServerPlan, plan_server
 from tasks.settings import ModelSettings

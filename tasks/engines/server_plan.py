@@ -12,6 +12,7 @@ from typing import Literal, cast
 from storage.errors import InputError
 from tasks.engines.chat_template import read_json
 from tasks.engines.hardware import GIB, Hardware
+from tasks.engines.model_files import weight_bytes
 from tasks.settings import ModelSettings
 
 SERVED_NAME = "base"
@@ -48,7 +49,6 @@ class ModelSize:
 def model_size(folder: Path) -> ModelSize:
     """Read from config.json and the sizes of the weight files."""
     config = read_json(folder / "config.json")
-    weights = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     bytes_each = 4 if "32" in str(config.get("dtype") or config.get("torch_dtype")) else 2
 
     def number(name: str, default: int) -> int:
@@ -57,7 +57,7 @@ def model_size(folder: Path) -> ModelSize:
     heads = number("num_attention_heads", 1)
     head_size = number("head_dim", number("hidden_size", 1) // heads)
     values = 2 * number("num_hidden_layers", 1) * number("num_key_value_heads", heads) * head_size
-    return ModelSize(weights // bytes_each, values, number("max_position_embeddings", 2**31))
+    return ModelSize(weight_bytes(folder) // bytes_each, values, number("max_position_embeddings", 2**31))
 
 
 def plan_server(

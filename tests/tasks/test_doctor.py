@@ -10,7 +10,7 @@ from storage.environment import Environment
 from tasks.doctor import diagnose
 from tasks.engines.embedded_model import PreparedModel
 from tasks.engines.hardware import find_hardware
-from tasks.engines.lora_support import supports_lora
+from tasks.engines.model_files import supports_lora
 from tasks.settings import ModelSettings, Settings, load_settings
 
 

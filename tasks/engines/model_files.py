@@ -1,4 +1,4 @@
-"""Whether vLLM serves LoRA adapters for an architecture, and an adapter fits the base; read from files, in no time."""
+"""What a model folder's files tell without loading it: its size, and whether vLLM serves LoRA adapters for it."""
 
 import importlib.util
 import json
@@ -32,6 +32,11 @@ def _says_so(file: Path, class_name: str) -> bool:
         return False
     declared = re.search(rf"^class {class_name}\((.*?)\):", file.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     return declared is not None and ("SupportsLoRA" in declared[1] or "LlamaForCausalLM" in declared[1])
+
+
+def weight_bytes(folder: Path) -> int:
+    """Bytes of the weights in this folder."""
+    return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
 
 
 def unknown_modules(adapter_folder: Path, base_folder: Path) -> list[str]:
