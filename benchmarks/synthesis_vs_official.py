@@ -2,20 +2,33 @@
 
 Three ratios: (i) the same calls of preset `official-code`, streamed against question by question; (ii) tokens for
 each accepted distinct path, `official-code` against `default`; (iii) accepted distinct paths per minute, the
-authors' way against `default` streamed: the JSON line's `ratio`. Both sides judged by our verdicts.
+authors' way against `default` streamed: the JSON line's `ratio`. Both sides judged by our verdicts. Last, with no goal:
+held-out accuracy after training on equally many accepted paths of each.
 """
 
 import argparse
 import json
+import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from engine_under_test import Bench, bench, train_questions
+from seeds import answer_gate, is_right, share_models, trained
 
-from storage.records import Question
+from flows import steps
+from flows.workplace import Workplace, open_workplace
+from storage.environment import read_environment
+from storage.records import Answer, Model, Question, TrainingSet
+from storage.repository import open_store
+from tasks.curation import select_examples
+from tasks.rules.statistics import wilson_interval
 from tasks.settings import Sampling, Settings, load_settings
+from tasks.training import model_of
 
 GOAL = 5.0
+STORE = "compared"
+Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -47,7 +60,7 @@ def run(on: Bench, questions: list[Question], settings: Settings, draw: int, *, 
     """All questions streamed, or each when the one before is done."""
     began = time.perf_counter()
     chunks = [[one] for one in questions] if one_by_one else [questions]
-    reports = [on.synthesize(chunk, settings, draw, f"official-{draw}")[0] for chunk in chunks]
+    reports = [on.synthesize(chunk, settings, draw, STORE)[0] for chunk in chunks]
     seconds = time.perf_counter() - began
     side = Side(
         tokens=sum(report.tokens for report in reports),
@@ -75,6 +88,8 @@ def main() -> None:
         theirs = run(on, questions, official(tokens, 45), 1, one_by_one=True)
         streamed = run(on, questions, official(tokens, 192), 2)
         ours = run(on, questions, capped_default(tokens), 3)
+        sides = {"official_code": (2, official(tokens, 192)), "default": (3, capped_default(tokens))}
+        taught = held_out(on, questions, sides) if min(streamed.accepted, ours.accepted) else {}
     measurable = min(theirs.accepted, ours.accepted) >= enough
     calls_ratio = (streamed.calls / streamed.seconds) / (theirs.calls / theirs.seconds)
     official_enough = min(streamed.accepted, ours.accepted) >= enough
@@ -88,9 +103,56 @@ def main() -> None:
              "tokens_an_accepted_path_official_by_default":
                  round(per_path[0] / per_path[1], 2) if official_enough else "not measurable",
              "official_one_by_one": vars(theirs), "official_streamed": vars(streamed), "default": vars(ours),
+             "held_out": taught or "not measurable",
              "size": {"questions": count, "most_tokens_a_call": tokens, "accepted_needed": enough}}
         )
     )  # fmt: skip
+
+
+def held_out(on: Bench, questions: list[Question], sides: Mapping[str, tuple[int, Settings]]) -> dict[str, Figures]:
+    """Strict accuracy with its interval, by domain, of the base and of a challenger from each side's examples."""
+    models, home = read_environment().models, on.folder / "home"
+    os.environ |= {"REGENESIS_HOME": str(home), "REGENESIS_STORE": f"duckdb:///{on.folder / STORE}.duckdb"}
+    share_models(models, home / "models")
+    open_store(os.environ["REGENESIS_STORE"]).append(questions)
+    asked = load_settings(overrides={"questions": {"train_per_set": 1, "gate_per_set": 64, "final_per_set": 1}})
+    with open_workplace(asked) as work:
+        steps.begin_round(work)
+        steps.ingest_questions(work)
+        count = min(chosen_examples(work, questions, name, *side).examples for name, side in sides.items())
+        if count < asked.training.min_examples:
+            return {}
+        found = {"base": accuracy(work, work.base.record)}
+        for name, side in sides.items():
+            model = model_of(work.base.record, trained(work, chosen_examples(work, questions, name, *side, count)))
+            work.store.append([model])
+            found[name] = {"examples": count} | accuracy(work, model)
+    return found
+
+
+def chosen_examples(
+    work: Workplace, questions: list[Question], name: str, draw: int, settings: Settings, count: int = 0
+) -> TrainingSet:
+    """What a side's own selection keeps of its paths; `count` of them at most, 0 for all."""
+    return select_examples(
+        work.store, round=work.round, question_set_ids=sorted({one.question_set_id for one in questions}),
+        settings=settings, prompts=work.prompts, draws=[draw], method=name, count=count,
+    )  # fmt: skip
+
+
+def accuracy(work: Workplace, model: Model) -> Figures:
+    """Strict accuracy on the gate questions by domain, with its 95 % interval and how many were asked."""
+    answer_gate(work, model)
+    answers = {one.question_id: one for one in work.store.select(Answer, model_id=model.id, sample=0)}
+    found: Figures = {}
+    for domain in ("in_domain", "out_of_domain"):
+        sets = {one.id for one in work.question_sets(domain)}
+        asked = [one for one in work.questions("gate") if one.question_set_id in sets]
+        right = sum(is_right(answers[one.id], "strict") for one in asked)
+        interval = wilson_interval(right, len(asked))
+        found |= {domain: round(right / len(asked), 4), f"{domain}_low": round(interval.low, 4),
+                  f"{domain}_high": round(interval.high, 4), f"{domain}_questions": len(asked)}  # fmt: skip
+    return found
 
 
 def capped_default(tokens: int) -> Settings:
