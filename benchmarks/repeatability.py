@@ -39,8 +39,12 @@ def paths_of(on: Bench, questions: list[Question], settings: Settings, draw: int
 
 def repeated(these: Texts, those: Texts) -> float:
     """Share of the first's texts that the same question has in the second."""
-    both = [text in those.get(question, []) for question, texts in these.items() for text in texts]
-    return sum(both) / len(both)
+    return len(equal_texts(these, those)) / sum(map(len, these.values()))
+
+
+def equal_texts(these: Texts, those: Texts) -> list[str]:
+    """The first's texts that the same question has in the second."""
+    return [text for question, texts in these.items() for text in texts if text in those.get(question, [])]
 
 
 def main() -> None:
@@ -59,6 +63,8 @@ def main() -> None:
             texts.append(paths_of(on, questions, hot, draw, f"hot-{turn}"))
             if turn == 0:
                 twice = [paths_of(on, questions, greedy, 1, f"greedy-{again}") for again in range(2)]
+    for text in equal_texts(texts[2], texts[0]):
+        print(f"in both draws: {text!r}", flush=True)
     other_draw = repeated(texts[2], texts[0])
     figures = {
         "name": "repeatability", "ratio": round(1 - other_draw, 4), "goal": GOAL, "spread": [],

@@ -115,12 +115,13 @@ def synthesize(
     name: Name = "", question_set: Sets = None, train_questions: Train = 0, chains: Chains = 0, model: Model = "",
     seed: Seed = 0, until: Until = "", budget_tokens: BudgetTokens = 0, budget_money: BudgetMoney = 0,
     plan: Annotated[bool, typer.Option("--plan", help="Say what is there and what would be generated")] = False,
+    change: Annotated[bool, typer.Option("--change", help="Go on under these synthesis settings, reuse rows")] = False,
     preset: Preset = "default", settings: Settings = None,
 ) -> None:  # fmt: skip
     """Reasoning paths for the unfinished round, or for a new one."""
     chosen: dict[str, Any] = {
         "name": name, "question_sets": question_set or [], "train_questions": train_questions, "model": model,
-        "preset": preset, "settings_toml": _settings_with(settings, chains, seed),
+        "change": change, "preset": preset, "settings_toml": _settings_with(settings, chains, seed),
     }  # fmt: skip
     if plan or COMMON.dry_run:
         from flows.plan_ahead import plan_paths

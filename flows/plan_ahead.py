@@ -12,16 +12,17 @@ from storage.environment import make_home, read_environment
 from storage.records import Round
 from storage.repository import open_store
 from tasks import rounds
-from tasks.guidelines import builtin_guidelines
+from tasks.guidelines import chosen_guidelines
 from tasks.ingestion import check_question_sets, train_questions_ahead
 from tasks.prompt_files import load_prompts
 from tasks.synthesis_plan import plan_synthesis
 
 
 def plan_paths(
-    name: str, question_sets: list[str], train_questions: int, model: str, preset: str, settings_toml: str
-) -> Result:
-    """The plan of the unfinished round with the settings it began with, or of the round that would begin."""
+    name: str, question_sets: list[str], train_questions: int, model: str, change: bool, preset: str,
+    settings_toml: str,
+) -> Result:  # fmt: skip
+    """The plan of the unfinished round with its own settings (`change`: these), or of the round that would begin."""
     environment = read_environment()
     settings = chosen_settings(
         environment, preset, settings_toml, name=name, question_sets=question_sets, model=model,
@@ -32,17 +33,20 @@ def plan_paths(
     base = workplace.MACHINERY[0].prepare(settings.model, environment).record
     unfinished = rounds.unfinished_round(store, rounds.line_of(base, settings))
     if unfinished:
-        settings = rounds.settings_of(unfinished)
+        begun = rounds.settings_of(unfinished)
+        settings = rounds.with_synthesis(unfinished, settings.synthesis) if change else begun
     check_question_sets(store, settings)
     number = unfinished.number if unfinished else rounds.next_number(store)
     planned = plan_synthesis(
-        store, model=base, questions=train_questions_ahead(store, settings, number), guidelines=builtin_guidelines(),
+        store, model=base, questions=train_questions_ahead(store, settings, number),
+        guidelines=chosen_guidelines(settings.synthesis.guidelines),
         prompts=load_prompts(settings.synthesis.prompts), settings=settings, round=unfinished, draw=number,
     )  # fmt: skip
-    return Result("planned", "\n".join([_heading(number, unfinished), *planned.lines()]), asdict(planned))
+    return Result("planned", "\n".join([_heading(number, unfinished, change), *planned.lines()]), asdict(planned))
 
 
-def _heading(number: int, unfinished: Round | None) -> str:
+def _heading(number: int, unfinished: Round | None, change: bool) -> str:
     if unfinished is None:
         return f"Round {number} would begin."
-    return f"Round {number}, begun {unfinished.started_at:%Y-%m-%d %H:%M} UTC, would go on with its own settings."
+    words = "these synthesis settings" if change else "its own settings"
+    return f"Round {number}, begun {unfinished.started_at:%Y-%m-%d %H:%M} UTC, would go on with {words}."

@@ -83,6 +83,7 @@ def synthesize(
     until: Until = "",
     budget_tokens: Tokens = 0,
     budget_money: Money = 0,
+    change: bool = False,
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
@@ -96,6 +97,7 @@ def synthesize(
         until: Local time of day, such as 06:00, at whose next moment this run ends; the next run goes on
         budget_tokens: Most tokens that this run generates; 0 for no limit
         budget_money: Most that this run costs at the settings' prices; 0 for no limit
+        change: Go on with the unfinished round under these synthesis settings; what they leave as it was is reused
         preset: default, paper or official-code
         settings_toml: Any other setting, as TOML
     """
@@ -104,7 +106,7 @@ def synthesize(
         train_questions=train_questions,
     )  # fmt: skip
     with open_workplace(settings, limits_of(until, budget_tokens, budget_money)) as work:
-        steps.begin_round(work)
+        steps.begin_round(work, change=change)
         steps.ingest_questions(work)
         steps.synthesize_paths(work)
         steps.audit_verdicts(work)

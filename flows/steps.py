@@ -30,8 +30,11 @@ if TYPE_CHECKING:
 
 
 @step("begin round")
-def begin_round(work: Workplace, new: bool = False) -> None:
-    """Go on with the unfinished round of this line, or begin one; mend what a crash left between store and registry."""
+def begin_round(work: Workplace, new: bool = False, change: bool = False) -> None:
+    """Go on with the unfinished round of this line, or begin one; mend what a crash left between store and registry.
+
+    `change` gives an unfinished round the synthesis settings at hand.
+    """
     from tasks.ingestion import check_question_sets
     from tasks.promotion import current_champion, promotions_of, repair
 
@@ -46,11 +49,13 @@ def begin_round(work: Workplace, new: bool = False) -> None:
             unfinished = None
         if unfinished:
             work.round = unfinished
-            work.settings = rounds.settings_of(unfinished)
-            work.timings = rounds.Timings.of(unfinished)
+            if change:
+                _change_synthesis(work)
+            work.settings = rounds.settings_of(work.round)
+            work.timings = rounds.Timings.of(work.round)
+            words = "these synthesis settings" if change else "the settings it began with (--new abandons it)"
             work.watcher.say(
-                f"Round {unfinished.number}, begun {unfinished.started_at:%Y-%m-%d %H:%M} UTC, goes on with the "
-                "settings it began with (--new abandons it)."
+                f"Round {work.round.number}, begun {work.round.started_at:%Y-%m-%d %H:%M} UTC, goes on with {words}."
             )
             return
         check_question_sets(work.store, work.settings)
@@ -60,22 +65,29 @@ def begin_round(work: Workplace, new: bool = False) -> None:
         work.watcher.say(f"Round {work.round.number} of {work.line}; the champion is {champion.name}.")
 
 
+def _change_synthesis(work: Workplace) -> None:
+    if facts.training_set_of(work) is not None:
+        raise InputError(
+            f"Synthesis settings are changed before training; round {work.round.number} has its training set. "
+            "Leave out --change, or begin another round: regenesis round --new"
+        )
+    work.round = rounds.change_synthesis(work.store, work.round, work.settings.synthesis)
+
+
 @step("ingest questions")
 def ingest_questions(work: Workplace) -> None:
     """The round's questions, the guidelines and the prompts, in the store."""
-    from tasks.guidelines import builtin_guidelines
     from tasks.ingestion import ingest_embedded
 
     work.watcher.step("Drawing questions")
     with work.timings.phase("storage"):
         ingest_embedded(work.store, work.settings, work.round.number)
-        work.store.append([*builtin_guidelines(), *work.prompts.values()])
+        work.store.append([*work.guidelines, *work.prompts.values()])
 
 
 @step("synthesize paths")
 def synthesize_paths(work: Workplace) -> None:
     """Reasoning paths through guidelines, adapted guidelines and structures, each with its verdict."""
-    from tasks.guidelines import builtin_guidelines
     from tasks.synthesis import synthesize_paths as synthesize
 
     if facts.training_set_of(work) is not None:
@@ -86,7 +98,7 @@ def synthesize_paths(work: Workplace) -> None:
         "Writing reasoning paths",
         lambda engine, judge: synthesize(
             work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
-            guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
+            guidelines=work.guidelines, prompts=work.prompts, settings=work.settings, round=work.round,
             draw=work.round.number, spending=work.spending,
             on_progress=artifacts.synthesis_progress(work.watcher, work.check_room),
         ),
@@ -334,7 +346,6 @@ def verify_paths(settings: Settings, round_number: int) -> Result:
 def forecast(work: Workplace, rate: float) -> Result:
     """What the round at hand will take; the probe's paths are the round's own."""
     from tasks.forecasting import Hardware, forecast_round, kept_weight_bytes
-    from tasks.guidelines import builtin_guidelines
 
     questions, base = work.questions("train"), work.base.record
     answers = 2 * len(work.questions("gate", "final")) + work.settings.evaluation.noise_questions
@@ -344,7 +355,7 @@ def forecast(work: Workplace, rate: float) -> Result:
         "Probing",
         lambda engine, judge: forecast_round(
             work.store, engine, work.renderer, judge, model=base, questions=questions,
-            guidelines=builtin_guidelines(), prompts=work.prompts, settings=work.settings, round=work.round,
+            guidelines=work.guidelines, prompts=work.prompts, settings=work.settings, round=work.round,
             draw=work.round.number, evaluation_answers=answers,
             hardware=Hardware(tokens_per_second=rate or None, weight_bytes=weights),
         ),

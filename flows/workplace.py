@@ -25,6 +25,7 @@ from tasks.rounds import Timings, fail_round, line_of, save_timings, stop_round
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
+    from storage.records import Guideline
     from storage.tracking import Tracking
     from tasks.engines.embedded_model import PreparedModel
     from tasks.engines.engine import Engine
@@ -77,6 +78,13 @@ class Workplace:
         from tasks.prompt_files import load_prompts
 
         return load_prompts(self.settings.synthesis.prompts)
+
+    @cached_property
+    def guidelines(self) -> "list[Guideline]":
+        """The heads of the round's chains."""
+        from tasks.guidelines import chosen_guidelines
+
+        return chosen_guidelines(self.settings.synthesis.guidelines)
 
     @cached_property
     def renderer(self) -> "Renders":

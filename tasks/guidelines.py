@@ -10,6 +10,11 @@ from storage.ids import content_id
 from storage.records import Guideline
 
 
+def chosen_guidelines(file: str) -> list[Guideline]:
+    """The list in this file; empty for the method's own."""
+    return read_guidelines(Path(file)) if file else builtin_guidelines()
+
+
 def builtin_guidelines() -> list[Guideline]:
     """The 25 guidelines, in the method's order."""
     return parse_guidelines(resources.files("tasks").joinpath("guidelines.toml").read_text("utf-8"), "guidelines.toml")

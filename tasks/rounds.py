@@ -15,7 +15,7 @@ from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Model, Promotion, Round
 from storage.repository import Store
-from tasks.settings import Settings
+from tasks.settings import Settings, SynthesisSettings
 
 PHASES = ("start", "synthesis", "verification", "training", "evaluation", "storage", "orchestration", "idle")
 
@@ -120,6 +120,18 @@ def start_round(store: Store, settings: Settings, base: Model, champion: Model) 
 def settings_of(record: Round) -> Settings:
     """The settings a round began with."""
     return Settings.model_validate_json(record.settings)
+
+
+def change_synthesis(store: Store, record: Round, synthesis: SynthesisSettings) -> Round:
+    """The round goes on with other synthesis settings; its questions, model, seed and all else stay."""
+    changed = replace(record, settings=with_synthesis(record, synthesis).model_dump_json())
+    store.update(changed)
+    return changed
+
+
+def with_synthesis(record: Round, synthesis: SynthesisSettings) -> Settings:
+    """The settings a round began with, but for its synthesis."""
+    return settings_of(record).model_copy(update={"synthesis": synthesis})
 
 
 def save_timings(store: Store, record: Round, timings: Timings) -> Round:

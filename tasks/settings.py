@@ -82,6 +82,7 @@ class SynthesisSettings(Frozen):
     prompts: str = Field(
         default="", description="Folder of prompt files over the built-in ones, or official_code; empty for none"
     )
+    guidelines: str = Field(default="", description="TOML file of your own guidelines; empty for the method's 25")
     adapt: Sampling = Field(default=Sampling(max_tokens=32, stop=("\n",)), description="Guideline -> adapted guideline")
     structure: Sampling = Field(default=Sampling(max_tokens=56), description="Adapted guideline -> structure")
     path: Sampling = Field(default=Sampling(max_tokens=128), description="Structure -> reasoning path")
