@@ -16,9 +16,9 @@ import pytest
 
 from storage.records import Path as RecordedPath
 from storage.records import Verdict
-from storage.repository import Store
+from storage.repository import Store, open_store
 from tests.browser.conftest import PHONE, Visit
-from tests.fakes.hostile_store import hostile_store
+from tests.fakes.hostile import HOSTILE, hostile_store
 from tests.storage.examples import make
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ class Running:
 def running(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """`regenesis explore` on a free port; it ends at the first interrupt, as at a Ctrl-C."""
     home = tmp_path_factory.mktemp("home")
-    store = hostile_store(home / "regenesis.duckdb")
+    store = hostile_store(home / "regenesis.duckdb", after=HOSTILE["page"])
     words = ["-m", "flows.cli", "explore", "--port", "0", "--home", str(home)]
     process = subprocess.Popen(
         [sys.executable, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
@@ -195,6 +195,7 @@ def test_an_open_page_keeps_no_writer_out(page: "Page", running: Running) -> Non
     opened(page, "Questions", "structure")
     time.sleep(0.2)
 
-    running.store.append([make(RecordedPath, "written while the page is open")])
+    impatient = open_store(running.store.url, busy_seconds=0.05)
+    impatient.append([make(RecordedPath, "written while the page is open")])
 
-    assert running.store.unmerged_rows() == 0
+    assert impatient.unmerged_rows() == 0

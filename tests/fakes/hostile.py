@@ -37,6 +37,9 @@ HOSTILE = {
     "sql": "'; DROP TABLE paths; --\" $1 {0} %s",
     "shell": "$(touch pwned) `touch pwned` ; touch pwned & ${HOME} $title ../../../etc/passwd",
     "yaml": "---\nlicense: mit\n!!python/object/apply:os.system ['touch pwned']\n...",
+    "page": ' </pre></details><img src="http://evil.example/a.png" onerror="window.harmed = 1">'
+    "<script>window.harmed = 1</script> [click](javascript:window.harmed=1) http://evil.example/c"
+    ' <marimo-ui-element random-id="1"></marimo-ui-element> $$x$$ {{x}} `x` \x1b[31mred\x07 \u202eesrever',
     "rich": "[/red][link=http://evil.example]x[/link] [bold",
 }  # fmt: skip
 ALL = " ".join(HOSTILE.values())
@@ -49,7 +52,8 @@ _TEXTS: dict[type[Record], tuple[str, ...]] = {
     Model: ("name",),
     AdaptedGuideline: ("text",),
     Structure: ("text",),
-    Verdict: ("extracted",),
+    RecordedPath: ("text",),
+    Verdict: ("extracted", "rater"),
     TrainingExample: ("prompt", "completion"),
     Adapter: ("name",),
     Answer: ("text", "strict_extracted"),
@@ -58,20 +62,23 @@ _TEXTS: dict[type[Record], tuple[str, ...]] = {
 }
 
 
-def hostile_store(file: Path) -> Store:
+def hostile_store(file: Path, *, after: str = "") -> Store:
     """The story of three rounds in which every text that a model, a file or a user gave is hostile.
 
-    A path holds one of the texts, in turn; all else holds all of them.
+    A path holds one of the texts, in turn; all else holds all of them. With `after`, each text stays, to be searched
+    for, and this follows it.
     """
+    file.parent.mkdir(parents=True, exist_ok=True)
     store = open_store(f"duckdb:///{file}")
-    store.append([_poisoned(record, number) for number, record in enumerate(whole_story())])
+    store.append([_poisoned(record, number, after) for number, record in enumerate(whole_story())])
     return store
 
 
-def _poisoned(record: Record, number: int) -> Record:
-    if isinstance(record, RecordedPath):
+def _poisoned(record: Record, number: int, after: str) -> Record:
+    texts = {name: getattr(record, name) for name in _TEXTS.get(type(record), ())}
+    changed = {name: text + after if after else f"{ALL} {text}" for name, text in texts.items() if text is not None}
+    if isinstance(record, RecordedPath) and not after:
         return replace(record, text=list(HOSTILE.values())[number % len(HOSTILE)])
-    changed = {name: f"{ALL} {getattr(record, name)}" for name in _TEXTS.get(type(record), ())}
     changed |= {name: "{}" for name in ("settings", "timings") if hasattr(record, name)}
     if isinstance(record, QuestionSet):
         return replace(record, redistributable=True, **changed)

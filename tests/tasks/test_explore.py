@@ -12,9 +12,11 @@ from tasks.explore import asking, pages, rating
 from tasks.explore.asking import Chosen, rows_of
 from tasks.explore.markup import cell, said, story_markup, table
 from tasks.explore.story import question_story
-from tests.fakes.hostile_store import HOSTILE
+from tests.fakes.hostile import HOSTILE as TEXTS
 from tests.storage.sql_page import story_store
 from tests.storage.story import challenger
+
+HOSTILE = TEXTS["page"]
 
 
 @pytest.fixture(scope="module")
