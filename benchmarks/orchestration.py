@@ -23,8 +23,8 @@ from storage.repository import open_store
 from tasks.engines.embedded_model import PreparedModel
 from tasks.engines.engine import Completion
 from tasks.settings import Sampling, Settings
-from tests.fakes.scripted_engine import marked_prompts
 from tests.fakes.scripted_machinery import ScriptedMachinery, ScriptedServer
+from tests.fakes.small_round import write_marked_prompts
 
 GOAL_SHARE = 0.02
 TEXT = "First the numbers are named one by one, then they are put together as the steps say. The answer is {answer}."
@@ -120,10 +120,7 @@ def run_round(home: Path, train_per_set: int, tokens_per_second: float) -> dict[
     """One round in this process under a temporary Prefect server; its time by phase and its memory."""
     from flows.temporary_server import await_server, prefect_server
 
-    prompts = home / "prompts"
-    prompts.mkdir(parents=True)
-    for name, prompt in marked_prompts().items():
-        (prompts / f"{name}.txt").write_text(prompt.text, "utf-8")
+    prompts = write_marked_prompts(home)
     os.environ["REGENESIS_HOME"] = str(home)
     with prefect_server(home) as url:
         from flows import progress, workplace

@@ -19,9 +19,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import yaml
 from httpx import HTTPError
 
-from tests.fakes.scripted_engine import marked_prompts
 from tests.fakes.scripted_flows import CONTROL
-from tests.flows.conftest import SMALL
+from tests.fakes.small_round import small_settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -154,15 +153,6 @@ def processes_of(home: Path) -> list[tuple[int, str]]:
         except OSError:
             continue
     return found
-
-
-def small_settings(folder: Path) -> str:
-    """TOML of a small round whose prompts the scripted engine can read."""
-    prompts = folder / "prompts"
-    prompts.mkdir()
-    for name, prompt in marked_prompts().items():
-        (prompts / f"{name}.txt").write_text(prompt.text, "utf-8")
-    return SMALL.replace("[synthesis]", f'[synthesis]\nprompts = "{prompts}"')
 
 
 def deployments_with(settings: str, folder: Path, scripted: bool) -> Path:

@@ -13,21 +13,10 @@ from storage.records import Adapter, Answer, Promotion, Round
 from storage.repository import Store, open_store
 from storage.tracking import Tracking
 from tasks.promotion import current_champion
-from tests.fakes.scripted_engine import marked_prompts
 from tests.fakes.scripted_machinery import BASE
-from tests.flows.conftest import SMALL
+from tests.fakes.small_round import small_settings
 
 KILLS = 10
-
-
-def small_settings(folder: Path) -> Path:
-    prompts = folder / "prompts"
-    prompts.mkdir()
-    for name, prompt in marked_prompts().items():
-        (prompts / f"{name}.txt").write_text(prompt.text, "utf-8")
-    file = folder / "small.toml"
-    file.write_text(SMALL.replace("[synthesis]", f'[synthesis]\nprompts = "{prompts}"'), "utf-8")
-    return file
 
 
 def outcome_of(store: Store) -> dict[str, object]:
@@ -43,15 +32,11 @@ def outcome_of(store: Store) -> dict[str, object]:
 @pytest.mark.slow
 def test_killed_at_any_moment_store_and_registry_end_as_if_nothing_had_happened(tmp_path: Path) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("REGENESIS_")}
+    settings = tmp_path / "small.toml"
+    settings.write_text(small_settings(tmp_path), "utf-8")
     command = [
-        sys.executable,
-        "-m",
-        "tests.faults.dying_round",
-        str(tmp_path),
-        str(small_settings(tmp_path)),
-        "7",
-        str(KILLS),
-    ]
+        sys.executable, "-m", "tests.faults.dying_round", str(tmp_path), str(settings), "7", str(KILLS)
+    ]  # fmt: skip
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     moments = json.loads(done.stdout.splitlines()[-1])["moments"]

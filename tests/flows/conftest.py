@@ -7,28 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.scripted_engine import marked_prompts
 from tests.fakes.scripted_machinery import ScriptedMachinery
+from tests.fakes.small_round import small_settings
 
 # As on the command line; read when Prefect is imported.
 os.environ["PREFECT_LOGGING_LEVEL"] = "CRITICAL"
 os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
 os.environ["DO_NOT_TRACK"] = "1"
-
-SMALL = """
-[questions]
-in_domain = ["chain_sum", "gcd"]
-out_of_domain = ["lcm"]
-train_per_set = 4
-gate_per_set = 40
-final_per_set = 4
-[synthesis]
-chains_per_question = 4
-hinted_chains = 2
-commit_seconds = 0.05
-[training]
-min_examples = 4
-"""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -50,11 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def small(tmp_path: Path) -> str:
     """TOML of a small round whose prompts the scripted engine can read."""
-    folder = tmp_path / "prompts"
-    folder.mkdir()
-    for name, prompt in marked_prompts().items():
-        (folder / f"{name}.txt").write_text(prompt.text, "utf-8")
-    return SMALL.replace("[synthesis]", f'[synthesis]\nprompts = "{folder}"')
+    return small_settings(tmp_path)
 
 
 @pytest.fixture
