@@ -3,19 +3,19 @@
 Opened once a flow. A server is started when a model is first asked, and changed when another one is.
 """
 
-import fcntl
 import os
 import re
 import time
 from collections.abc import Callable, Generator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from flows.artifacts import ProgressInPrefect
 from flows.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
-from storage.errors import InputError, PermanentError, Stopped
+from storage.errors import PermanentError, Stopped
+from storage.locks import owned
 from storage.records import Adapter, Model, Prompt, Question, QuestionSet, Round
 from storage.repository import Store, open_store
 from tasks.limits import LimitedEngine, Limits, Spending
@@ -211,8 +211,8 @@ def only_one(environment: Environment, settings: Settings) -> Generator[None]:
     """Two runs of one task set would pay for the same texts twice; runs of other task sets go on beside it."""
     task_set = re.sub(r"[^\w.+-]", "-", settings.name)[:100]
     with (
-        _held(environment, "run.lock", fcntl.LOCK_SH, "No run begins while a home's store is cared for"),
-        _held(environment, f"run-{task_set}.lock", fcntl.LOCK_EX, "One run at a time works on a task set"),
+        _held(environment, "run.lock", "No run begins while a home's store is cared for", shared=True),
+        _held(environment, f"run-{task_set}.lock", "One run at a time works on a task set"),
     ):
         yield
 
@@ -220,25 +220,15 @@ def only_one(environment: Environment, settings: Settings) -> Generator[None]:
 @contextmanager
 def no_run(environment: Environment) -> Generator[None]:
     """Care of the store waits for no run and begins beside none."""
-    with _held(environment, "run.lock", fcntl.LOCK_EX, "The store is cared for while no run works in its home"):
+    with _held(environment, "run.lock", "The store is cared for while no run works in its home"):
         yield
 
 
-@contextmanager
-def _held(environment: Environment, name: str, kind: int, rule: str) -> Generator[None]:
-    """A lock file of the home, not waited for; the kernel frees the lock of a process that died."""
-    descriptor = os.open(environment.home / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        try:
-            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            owner = os.pread(descriptor, 20, 0).decode() or "unknown"
-            raise InputError(
-                f"{rule}; process {owner} works in {str(environment.home)!r} and holds {name}. "
-                "Wait for it, end it, or pass --home with another folder."
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        yield
-    finally:
-        os.close(descriptor)
+def _held(environment: Environment, name: str, rule: str, *, shared: bool = False) -> AbstractContextManager[None]:
+    def refusal(owner: int) -> str:
+        return (
+            f"{rule}; process {owner or 'unknown'} works in {str(environment.home)!r} and holds {name}. "
+            "Wait for it, end it, or pass --home with another folder."
+        )
+
+    return owned(environment.home / name, refusal, shared=shared)

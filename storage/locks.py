@@ -8,7 +8,7 @@ import fcntl
 import os
 import random
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -49,6 +49,43 @@ def alone(lock: Path, *, wait_seconds: float) -> Generator[None]:
         if descriptor is not None:
             _take(descriptor, fcntl.LOCK_EX, time.monotonic() + wait_seconds, lock)
         yield
+
+
+@contextmanager
+def owned(lock: Path, refusal: Callable[[int], str], *, shared: bool = False) -> Generator[None]:
+    """Hold a lock file that names its owner's process, not waited for; raises InputError with what `refusal` says of
+    the owner, who may share it only with others that do. The kernel frees the lock of a process that died.
+    """
+    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(refusal(_named_in(descriptor))) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def owner_of(lock: Path) -> int:
+    """The process that holds this lock file; 0 when none does."""
+    try:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return 0
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return 0
+    except BlockingIOError:
+        return _named_in(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _named_in(descriptor: int) -> int:
+    return int(os.pread(descriptor, 20, 0).decode() or 0)
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The stack of a home from its start to its end: one at a time, found again by `down` and by a second `up`."""
 
-import fcntl
 import json
 import os
 import signal
@@ -19,6 +18,7 @@ from flows.stack.service import last_line
 from flows.stack.supervisor import Supervisor
 from storage.environment import Environment, secret
 from storage.errors import InputError, PermanentError
+from storage.locks import owned, owner_of
 
 AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 DOWN_SECONDS, READY_SECONDS = 180.0, 900.0
@@ -31,7 +31,7 @@ def run_stack(environment: Environment, host: str, ports: Ports, prefect_file: P
     """The stack in this process until SIGINT or SIGTERM."""
     _check_host(host)
     folder = stack_folder(environment)
-    with _only_stack(folder):
+    with _only_stack(environment):
         (folder / "stack.json").unlink(missing_ok=True)  # of one that was killed
         stack = _planned(environment, host, ports, folder, say)
         supervisor = Supervisor(environment, stack, say)
@@ -66,11 +66,10 @@ def _pages(stack: Stack) -> str:
 
 def running_stack(environment: Environment) -> dict[str, str]:
     """The description of the stack that runs and is ready; empty when there is none."""
-    folder = stack_folder(environment)
-    if not owner_of(folder):
+    if not owner_of(stack_lock(environment)):
         return {}
     with suppress(OSError, ValueError):
-        return json.loads((folder / "stack.json").read_text("utf-8"))
+        return json.loads((stack_folder(environment) / "stack.json").read_text("utf-8"))
     return {}
 
 
@@ -94,14 +93,14 @@ def start_in_background(environment: Environment, arguments: list[str], say: Say
 
 def end_stack(environment: Environment) -> bool:
     """End the stack of this home, wherever it was started; False when none runs."""
-    folder = stack_folder(environment)
-    owner = owner_of(folder)
+    lock = stack_lock(environment)
+    owner = owner_of(lock)
     if not owner:
         return False
     with suppress(ProcessLookupError):
         os.kill(owner, signal.SIGTERM)
     deadline = time.monotonic() + DOWN_SECONDS
-    while owner_of(folder) == owner:
+    while owner_of(lock) == owner:
         if time.monotonic() > deadline:
             raise PermanentError(f"The stack (process {owner}) has not ended within {DOWN_SECONDS:.0f} s; kill it.")
         time.sleep(0.2)
@@ -113,38 +112,20 @@ def stack_folder(environment: Environment) -> Path:
     return environment.home / "stack"
 
 
-def owner_of(folder: Path) -> int:
-    """The process that runs the stack; 0 when none does. The kernel frees the lock of one that died."""
-    try:
-        descriptor = os.open(folder / "up.lock", os.O_RDWR | os.O_CLOEXEC)
-    except OSError:
-        return 0
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return 0
-    except BlockingIOError:
-        return int(os.pread(descriptor, 20, 0).decode() or 0)
-    finally:
-        os.close(descriptor)
+def stack_lock(environment: Environment) -> Path:
+    """The lock file of whoever runs the stack."""
+    return stack_folder(environment) / "up.lock"
 
 
 @contextmanager
-def _only_stack(folder: Path) -> Generator[None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder / "up.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"The stack of {str(folder.parent)!r} runs already (process {owner_of(folder)}). "
-                "To end it: regenesis down"
-            ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+def _only_stack(environment: Environment) -> Generator[None]:
+    def refusal(owner: int) -> str:
+        return f"The stack of {str(environment.home)!r} runs already (process {owner}). To end it: regenesis down"
+
+    lock = stack_lock(environment)
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with owned(lock, refusal):
         yield
-    finally:
-        os.close(descriptor)
 
 
 def _end(ended: threading.Event) -> None:

@@ -12,9 +12,10 @@ from flows.stack.plan import Ports, Stack
 from flows.stack.postgres import prepare_postgres
 from flows.stack.service import RunningService, Service
 from flows.stack.supervisor import Supervisor
-from flows.stack.up import owner_of, run_stack
+from flows.stack.up import run_stack, stack_lock
 from storage.environment import Environment, read_environment
 from storage.errors import InputError, PermanentError
+from storage.locks import owner_of
 from tasks.engines.watchdog import session_members
 
 STAYS = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('there'); time.sleep(600)"
@@ -116,4 +117,4 @@ def test_a_port_in_use_is_named_with_its_option(environment: Environment) -> Non
         with pytest.raises(InputError, match=r"for mlflow is used by another program.*--mlflow-port"):
             run_stack(environment, "127.0.0.1", Ports(0, other.getsockname()[1], 0), Path("prefect.yaml"), print)
 
-    assert owner_of(environment.home / "stack") == 0
+    assert owner_of(stack_lock(environment)) == 0
