@@ -17,13 +17,12 @@ from prefect.client.schemas.filters import (
     FlowRunFilterStateType,
 )
 from prefect.client.schemas.objects import State, StateType
-from prefect.events import emit_event
 from prefect.logging import get_run_logger
 from prefect.runtime import deployment, flow_run
-from prefect.settings import PREFECT_UI_URL
 from prefect.states import Completed
 from prefect.types import DateTime
 
+from flows.deployment_events import tell_of_deployment
 from flows.outcomes import SKIPPED, STOPPED_ITSELF
 from flows.results import Result
 from storage.environment import read_environment
@@ -83,9 +82,4 @@ def _pause(identity: UUID, name: str, reason: str) -> None:
     get_run_logger().warning(cause)
     with get_client(sync_client=True) as client:
         client.pause_deployment(identity)
-    emit_event(
-        STOPPED_ITSELF,
-        resource={"prefect.resource.id": f"prefect.deployment.{identity}", "prefect.resource.name": name},
-        payload={"cause": cause, "deployment": name,
-                 "link": f"{PREFECT_UI_URL.value()}/deployments/deployment/{identity}"},
-    )  # fmt: skip
+    tell_of_deployment(STOPPED_ITSELF, identity, name, cause)

@@ -15,9 +15,8 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import DeploymentResponse
-from prefect.events import emit_event
-from prefect.settings import PREFECT_UI_URL
 
+from flows.deployment_events import tell_of_deployment
 from flows.outcomes import SLOT_FREED
 
 LIVE = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED]
@@ -61,15 +60,7 @@ def _free(client: SyncPrefectClient, deployment: DeploymentResponse, slots: int)
     flow = client.read_flow(deployment.flow_id)
     cause = f"{slots} concurrency slot of {deployment.name} was held by no live run; it is free again."
     print(cause, file=sys.stderr, flush=True)
-    place = f"prefect.deployment.{deployment.id}"
-    emit_event(
-        SLOT_FREED,
-        resource={"prefect.resource.id": place, "prefect.resource.name": deployment.name},
-        payload={
-            "cause": cause, "deployment": f"{flow.name}/{deployment.name}",
-            "link": f"{PREFECT_UI_URL.value()}/deployments/deployment/{deployment.id}",
-        },
-    )  # fmt: skip
+    tell_of_deployment(SLOT_FREED, deployment.id, f"{flow.name}/{deployment.name}", cause)
 
 
 if __name__ == "__main__":
