@@ -11,6 +11,7 @@ from flows.stack.service import Service, answers
 
 LOOPBACK = "127.0.0.1"
 HEARTBEAT_SECONDS = 30
+PAGE_URL = "REGENESIS_PAGE_URL"  # a webhook; whoever may post to it may page
 LATE_SECONDS = 7200  # nightly rounds of one home queue behind each other
 
 

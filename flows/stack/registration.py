@@ -21,12 +21,13 @@ from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
 
 from flows.stack.automations import Patience, automations
+from flows.stack.plan import PAGE_URL
 from storage.environment import secret
 from storage.errors import PermanentError
 
 POOL = "regenesis"
 QUEUES = {"engine": 1, "default": None}  # one home has one engine; a summary need not wait for it
-PAGE_URL, PATIENCE, WEBHOOK = "REGENESIS_PAGE_URL", "REGENESIS_PATIENCE", "regenesis-page"
+PATIENCE, WEBHOOK = "REGENESIS_PATIENCE", "regenesis-page"
 
 
 async def register(prefect_file: Path) -> list[str]:

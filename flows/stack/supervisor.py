@@ -16,14 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flows.stack.logs import bound_logs
-from flows.stack.plan import Stack
+from flows.stack.plan import PAGE_URL, Stack
 from flows.stack.service import RunningService, Service, last_line
 from storage.environment import Environment, secret
 from storage.errors import PermanentError
 
 LOOK_SECONDS, FAILED_LOOKS, LONGEST_PAUSE_SECONDS = 5.0, 6, 60.0
 PAGE_AFTER_STARTS = 3
-PAGE_URL = "REGENESIS_PAGE_URL"
 
 Say = Callable[[str], None]
 
