@@ -1,6 +1,5 @@
 """The morning's summary: what the night's runs and rounds tried, gained, spent and refused, as one Prefect artifact."""
 
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from prefect import flow
@@ -13,6 +12,7 @@ from prefect.client.schemas.filters import (
 )
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.settings import PREFECT_UI_URL
+from prefect.types import DateTime
 from pydantic import Field
 
 from flows.results import Result
@@ -32,7 +32,7 @@ def summarise(hours: Hours = 24) -> Result:
     Args:
         hours: How far back to look
     """
-    since = datetime.now(UTC) - timedelta(hours=hours)
+    since = DateTime.now("UTC").subtract(seconds=round(hours * 3600))
     with get_client(sync_client=True) as client:
         runs = runs_since(client, since)
     rounds = rounds_since(open_store(read_environment().store_url), since)
@@ -41,11 +41,11 @@ def summarise(hours: Hours = 24) -> Result:
     return Result("summarised", text, {"runs": len(runs), "rounds": len(rounds)})
 
 
-def runs_since(client: SyncPrefectClient, since: datetime) -> list[RunLine]:
+def runs_since(client: SyncPrefectClient, since: DateTime) -> list[RunLine]:
     """Every run of a deployment that was due since then, oldest first; those that are only planned left out."""
     ours = FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(is_null_=False),
-        expected_start_time=FlowRunFilterExpectedStartTime(after_=since, before_=datetime.now(UTC)),  # pyright: ignore[reportArgumentType]
+        expected_start_time=FlowRunFilterExpectedStartTime(after_=since, before_=DateTime.now("UTC")),
     )
     names = {one.id: one.name for one in client.read_deployments(limit=200)}
     found = client.read_flow_runs(flow_run_filter=ours, limit=200)
