@@ -8,7 +8,7 @@ from prefect import flow, task
 from pydantic import Field
 
 from flows.results import Result
-from flows.steps import STEP
+from flows.step_task import STEP
 from flows.workplace import no_run
 from storage.environment import read_environment
 from storage.maintenance import back_up_store, compact, find_garbage, remove_garbage
