@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flows.cli_common import COMMON, confirm, environment, show, with_common_flags
-from flows.results import BUDGET_SPENT
+from flows.outcomes import BUDGET_SPENT
 from storage.environment import Environment, make_home
 from storage.errors import InputError, Stopped
 from storage.records import Domain

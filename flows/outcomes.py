@@ -1,7 +1,7 @@
 """How a flow run ends when it ends well: names of Prefect states, and of the events that this platform emits itself."""
 
-SKIPPED = "skipped"
+SKIPPED, BUDGET_SPENT = "skipped", "budget spent"
 # A state's own name is also its event's, prefect.flow-run.NAME: automations that wait for an end must know them all.
-OUTCOMES = ("promoted", "refused", "inconclusive", "budget spent", SKIPPED)
+OUTCOMES = ("promoted", "refused", "inconclusive", BUDGET_SPENT, SKIPPED)
 SLOT_FREED = "regenesis.slot.freed"
 STOPPED_ITSELF = "regenesis.deployment.paused"

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from flows.outcomes import BUDGET_SPENT
 from storage.errors import Stopped
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
 
-BUDGET_SPENT = "budget spent"
 P = ParamSpec("P")
 R = TypeVar("R")
 
