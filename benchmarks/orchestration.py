@@ -1,18 +1,20 @@
 """A whole round at 1,000 questions on an engine of realistic speed that costs no cores: what does all else take?
 
-Wall time outside engine, training and evaluation, as a share of the round; and the flow process's memory, which must
-not grow with the questions. The engine gives `--tokens-per-second` over all requests together. `--full`: 4,000.
+The share of the flow's wall time in which the engine has nothing to do and nothing trains; and the flow process's
+memory against that of a round of a quarter of the size, each in a process of its own. The engine gives
+`--tokens-per-second` over all requests together. `--full`: 4,000 questions.
 """
 
 import argparse
 import asyncio
 import json
+import multiprocessing
 import os
 import resource
 import tempfile
-import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,10 +47,10 @@ class PacedEngine:
 
     takes_seed = True
 
-    def __init__(self, answers: dict[str, str], share: float, tokens_per_second: float) -> None:
+    def __init__(self, machinery: "PacedMachinery", answers: dict[str, str], share: float) -> None:
+        self._machinery = machinery
         self._answers = answers
         self._share = share
-        self._rate = tokens_per_second
         self._free_at = 0.0
 
     async def __aenter__(self) -> "PacedEngine":
@@ -66,7 +68,9 @@ class PacedEngine:
         text = TEXT.format(answer=self._answers.get(question, "0") if right else 987654321)
         tokens = min(60, sampling.max_tokens)
         now = time.monotonic()
-        self._free_at = max(now, self._free_at) + tokens / self._rate
+        seconds = tokens / self._machinery.tokens_per_second
+        self._machinery.busy_seconds += seconds
+        self._free_at = max(now, self._free_at) + seconds
         await asyncio.sleep(self._free_at - now)
         return Completion(text, "stop", len(prompt_ids), tokens, "paced", 1)
 
@@ -82,7 +86,7 @@ class PacedServer(ScriptedServer):
         share = self._paced.base_share if self._model.adapter_id is None else self._paced.trained_share
         questions = open_store(self._environment.store_url).select(Question)
         answers = {question.text: question.answer for question in questions}
-        return PacedEngine(answers, share, self._paced.tokens_per_second)
+        return PacedEngine(self._paced, answers, share)
 
 
 class PacedMachinery(ScriptedMachinery):
@@ -91,6 +95,7 @@ class PacedMachinery(ScriptedMachinery):
     def __init__(self, tokens_per_second: float) -> None:
         super().__init__()
         self.tokens_per_second = tokens_per_second
+        self.busy_seconds = 0.0  # of its engines, while each token took its time
 
     def serve(
         self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
@@ -99,43 +104,38 @@ class PacedMachinery(ScriptedMachinery):
         return PacedServer(self, model, environment)
 
 
-class Memory:
-    """Resident memory of this process, looked at twice a second."""
-
-    def __init__(self) -> None:
-        self.mib: list[float] = []
-        self._ended = threading.Event()
-        threading.Thread(target=self._look, daemon=True).start()
-
-    def close(self) -> None:
-        self._ended.set()
-
-    def _look(self) -> None:
-        while not self._ended.wait(0.5):
-            pages = int(Path("/proc/self/statm").read_text("utf-8").split()[1])
-            self.mib.append(pages * resource.getpagesize() / 2**20)
-
-
-def run_round(home: Path, train_per_set: int, tokens_per_second: float) -> dict[str, Any]:
-    """One round in this process under a temporary Prefect server; its time by phase and its memory."""
+def run_round(home: Path, questions: int, tokens_per_second: float) -> dict[str, Any]:
+    """One round in this process under a temporary Prefect server: its figures, wall time and highest memory."""
     from flows.temporary_server import await_server, prefect_server
 
     prompts = write_marked_prompts(home)
     os.environ["REGENESIS_HOME"] = str(home)
+    machinery = PacedMachinery(tokens_per_second)
     with prefect_server(home) as url:
         from flows import progress, workplace
         from flows.improve import improve
 
-        workplace.MACHINERY[0] = PacedMachinery(tokens_per_second)
+        workplace.MACHINERY[0] = machinery
         workplace.WATCHER[:] = [progress.Quiet()]
         await_server(url, home)
-        memory = Memory()
-        improve(settings_toml=SETTINGS.format(train=train_per_set, prompts=prompts))
-        memory.close()
+        began = time.monotonic()
+        improve(settings_toml=SETTINGS.format(train=questions // 4, prompts=prompts))
+        wall = time.monotonic() - began
     [record] = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(Round)
     figures = json.loads(record.timings)
-    middle = memory.mib[len(memory.mib) // 2]
-    return figures | {"memory_peak_mib": round(max(memory.mib)), "memory_growth_mib": round(max(memory.mib) - middle)}
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return figures | {"wall_seconds": wall, "busy_seconds": machinery.busy_seconds, "peak_mib": round(peak_mib)}
+
+
+def run_apart(questions: int, tokens_per_second: float) -> dict[str, Any]:
+    """The same in a process of its own, whose memory is that of one flow."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as apart,
+    ):
+        figures = apart.submit(run_round, Path(folder) / "home", questions, tokens_per_second).result()
+    print(json.dumps({"questions": questions, **figures}, default=str), flush=True)
+    return figures
 
 
 def main() -> None:
@@ -146,18 +146,17 @@ def main() -> None:
     parser.add_argument("--tokens-per-second", type=float, default=2000.0, help="of the engine, all requests together")
     arguments = parser.parse_args()
     count = arguments.questions or (4000 if arguments.full else 1000)
-    with tempfile.TemporaryDirectory() as folder:
-        figures = run_round(Path(folder) / "home", count // 4, arguments.tokens_per_second)
-    seconds, total = figures["seconds"], figures["total_seconds"]
-    share = 1 - (seconds["synthesis"] + seconds["training"] + seconds["evaluation"]) / total
-    print(json.dumps({"phases": seconds}), flush=True)
+    small = run_apart(count // 4, arguments.tokens_per_second)
+    figures = run_apart(count, arguments.tokens_per_second)
+    wall = figures["wall_seconds"]
+    outside = wall - figures["busy_seconds"] - figures["seconds"]["training"]
     print(
         json.dumps(
             {
-                "name": "orchestration", "ratio": round(GOAL_SHARE / share, 2), "goal": 1.0, "spread": 0.0,
-                "share_outside_engine": round(share, 4), "goal_share": GOAL_SHARE, "round_seconds": total,
-                "seconds_outside_engine": round(share * total, 1), "memory_peak_mib": figures["memory_peak_mib"],
-                "memory_growth_second_half_mib": figures["memory_growth_mib"],
+                "name": "orchestration", "ratio": round(GOAL_SHARE * wall / outside, 2), "goal": 1.0, "spread": 0.0,
+                "share_outside_engine": round(outside / wall, 4), "goal_share": GOAL_SHARE,
+                "round_seconds": round(wall, 1), "seconds_outside_engine": round(outside, 1),
+                "memory_peak_mib": figures["peak_mib"], "memory_peak_of_a_quarter_mib": small["peak_mib"],
                 "size": {"questions": count, "paths": figures["paths"], "tokens": figures["synthesis_tokens"],
                          "tokens_per_second": arguments.tokens_per_second},
             }

@@ -93,6 +93,7 @@ def synthesize_paths(work: Workplace) -> None:
     if facts.training_set_of(work) is not None:
         return
     questions = work.questions("train")
+    work.open_tracking_meanwhile()
     report = work.ask(
         work.base.record,
         "Writing reasoning paths",

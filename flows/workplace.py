@@ -5,9 +5,10 @@ Opened once a flow. A server is started when a model is first asked, and changed
 
 import os
 import re
+import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -16,7 +17,7 @@ from flows.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
 from storage.errors import PermanentError, Stopped
 from storage.locks import owned
-from storage.records import Adapter, Model, Prompt, Question, QuestionSet, Round
+from storage.records import Adapter, Model, Part, Prompt, Question, QuestionSet, Round
 from storage.repository import Store, open_store
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.machinery import LocalMachinery, Machinery, ServedModel
@@ -54,6 +55,7 @@ class Workplace:
         self.store: Store = open_store(environment.store_url)
         self.base: PreparedModel = self.machinery.prepare(settings.model, environment)
         self._round: Round | None = None
+        self._questions: dict[Part, list[Question]] = {}
         self._served: ServedModel | None = None
 
     @property
@@ -71,6 +73,7 @@ class Workplace:
     @round.setter
     def round(self, record: Round) -> None:
         self._round = record
+        self._questions = {}
 
     @cached_property
     def prompts(self) -> dict[str, Prompt]:
@@ -98,12 +101,23 @@ class Workplace:
 
         return Tracking(self.environment.home)
 
-    def questions(self, *parts: str) -> list[Question]:
-        """The questions of these parts that the round reads."""
+    def open_tracking_meanwhile(self) -> None:
+        """Import MLflow and open its database, which takes seconds, beside whatever the engine does."""
+
+        def open_it() -> None:
+            with suppress(Exception):  # whoever needs it next is told
+                _ = self.tracking.client
+
+        threading.Thread(target=open_it, name="tracking", daemon=True).start()
+
+    def questions(self, *parts: Part) -> list[Question]:
+        """The questions of these parts that the round reads; once drawn they stay as they are."""
         from tasks.ingestion import questions_of
 
-        number = self.round.number
-        return [q for part in parts for q in questions_of(self.store, self.settings, part, number)]  # pyright: ignore[reportArgumentType]
+        for part in parts:
+            if part not in self._questions:
+                self._questions[part] = questions_of(self.store, self.settings, part, self.round.number)
+        return [question for part in parts for question in self._questions[part]]
 
     def question_sets(self, domain: str) -> list[QuestionSet]:
         """The sets of the settings in this domain."""

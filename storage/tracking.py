@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import re
+import threading
 import time
 import warnings
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -46,17 +47,20 @@ class Tracking:
         self.uri = f"sqlite:///{self.home / 'mlflow.db'}"
         self.artifacts = self.home / "artifacts"
         self._opened: MlflowClient | None = None
+        self._opening = threading.Lock()
         self._experiment = ""
 
     @property
     def client(self) -> "MlflowClient":
         """MLflow's client on this home's database, made (and migrated) once."""
-        if self._opened is None:
-            self.home.mkdir(parents=True, exist_ok=True)
-            with alone(self.home / "mlflow.lock", wait_seconds=_OPEN_SECONDS):  # two at once would both make its tables
-                _make_whole(self.home / "mlflow.db", self.artifacts)
-                self._opened, self._experiment = _open(self.uri, self.artifacts)
-        return self._opened
+        with self._opening:
+            if self._opened is None:
+                self.home.mkdir(parents=True, exist_ok=True)
+                # two processes at once would both make its tables
+                with alone(self.home / "mlflow.lock", wait_seconds=_OPEN_SECONDS):
+                    _make_whole(self.home / "mlflow.db", self.artifacts)
+                    self._opened, self._experiment = _open(self.uri, self.artifacts)
+            return self._opened
 
     def log_round(self, round: Round) -> str:
         """The round's parent run; made with its settings when there is none. Returns the run's id."""

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,15 @@ def adapter(tracking: Tracking) -> Adapter:
 def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
     """One database for all of these: its migrations take seconds."""
     return Tracking(tmp_path_factory.mktemp("home"))
+
+
+def test_two_threads_that_need_it_at_once_open_it_once(tracking: Tracking) -> None:
+    later = Tracking(tracking.home)
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda _: later.client, range(2))
+
+    assert first is second
 
 
 def test_a_round_has_one_parent_run_with_its_settings(tracking: Tracking) -> None:
