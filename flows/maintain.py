@@ -7,7 +7,7 @@ from typing import Annotated
 from prefect import flow, task
 from pydantic import Field
 
-from flows.results import Result
+from flows.results import Result, named_after_outcome
 from flows.step_task import STEP
 from flows.workplace import no_run
 from storage.environment import read_environment
@@ -18,6 +18,7 @@ Kept = Annotated[int, Field(ge=0, le=1000)]
 
 
 @flow(name="maintain", flow_run_name="maintain the store")
+@named_after_outcome
 def maintain(keep_backups: Kept = 7, collect_garbage: bool = True, rewrite: bool = True) -> Result:
     """Back the store up, remove what nothing refers to, and give back the room of replaced rows.
 

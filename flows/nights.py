@@ -24,7 +24,7 @@ from prefect.types import DateTime
 
 from flows.deployment_events import tell_of_deployment
 from flows.outcomes import SKIPPED, STOPPED_ITSELF
-from flows.results import Result
+from flows.results import Result, completed
 from storage.environment import read_environment
 from storage.repository import open_store
 from tasks.nights import pause_reason
@@ -45,7 +45,7 @@ def as_a_night(flow: "Callable[P, Result | State[Result]]") -> "Callable[P, Stat
         if isinstance(result, State):  # a limit ended the run; it says so itself
             return result
         _pause_where_it_gets_nowhere(result)
-        return Completed(name=result.outcome, message="\n".join(result.text.splitlines()[-2:]), data=result)
+        return completed(result)
 
     return run
 

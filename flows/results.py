@@ -35,6 +35,24 @@ def budget_spent(message: str, result: R) -> "State[R]":
     return Completed(name=BUDGET_SPENT, message=message, data=result)
 
 
+def completed(result: Result) -> "State[Result]":
+    """The state of a flow that ended well: named after its outcome, with the last lines of what it says."""
+    from prefect.states import Completed
+
+    return Completed(name=result.outcome, message="\n".join(result.text.splitlines()[-2:]), data=result)
+
+
+def named_after_outcome(flow: "Callable[P, Result | State[Result]]") -> "Callable[P, State[Result]]":
+    """The flow's function, with its outcome as the state's name."""
+
+    @wraps(flow)
+    def run(*arguments: P.args, **named: P.kwargs) -> "State[Result]":
+        result = flow(*arguments, **named)
+        return completed(result) if isinstance(result, Result) else result  # a limit that ended it says so itself
+
+    return run
+
+
 def ends_cleanly(flow: Callable[P, Result]) -> "Callable[P, Result | State[Result]]":
     """The flow's function; where a limit of the run stops it, the flow's state is `budget spent`."""
 

@@ -29,13 +29,14 @@ from flows.parameters import (
     chosen_settings,
     limits_of,
 )
-from flows.results import Result, ends_cleanly
+from flows.results import Result, ends_cleanly, named_after_outcome
 from flows.workplace import open_workplace
 from storage.environment import read_environment
 from storage.records import Domain
 
 
 @flow(name="ingest")
+@named_after_outcome
 def ingest(
     file: str = "",
     name: Name = "",
@@ -74,6 +75,7 @@ def ingest(
 
 
 @flow(name="synthesize")
+@named_after_outcome
 @ends_cleanly
 def synthesize(
     name: Name = "",
@@ -115,6 +117,7 @@ def synthesize(
 
 
 @flow(name="verify")
+@named_after_outcome
 def verify(round_number: RoundNumber = 0, preset: Preset = "default", settings_toml: SettingsToml = "") -> Result:
     """Judge stored paths that lack a verdict of this version of the rules; generates nothing.
 
@@ -127,6 +130,7 @@ def verify(round_number: RoundNumber = 0, preset: Preset = "default", settings_t
 
 
 @flow(name="train")
+@named_after_outcome
 def train(
     name: Name = "", model: str = "", round_number: RoundNumber = 0, preset: Preset = "default",
     settings_toml: SettingsToml = "",
@@ -149,6 +153,7 @@ def train(
 
 
 @flow(name="evaluate")
+@named_after_outcome
 def evaluate(
     name: Name = "", model: str = "", round_number: RoundNumber = 0, role: Role = "all", again: bool = False,
     harness: Harness = "", preset: Preset = "default", settings_toml: SettingsToml = "",
@@ -178,6 +183,7 @@ def evaluate(
 
 
 @flow(name="promote")
+@named_after_outcome
 def promote(
     name: Name = "", model: str = "", round_number: RoundNumber = 0, preset: Preset = "default",
     settings_toml: SettingsToml = "",
@@ -199,6 +205,7 @@ def promote(
 
 
 @flow(name="overrule")
+@named_after_outcome
 def overrule(
     decision: Decision, reason: str, person: str = "", round_number: RoundNumber = 0, name: Name = "",
     model: str = "", preset: Preset = "default", settings_toml: SettingsToml = "",
@@ -223,6 +230,7 @@ def overrule(
 
 
 @flow(name="rollback")
+@named_after_outcome
 def rollback(
     to: str = "", reason: str = "", name: Name = "", model: str = "", preset: Preset = "default",
     settings_toml: SettingsToml = "",
@@ -243,6 +251,7 @@ def rollback(
 
 
 @flow(name="forecast")
+@named_after_outcome
 def forecast(
     name: Name = "", model: str = "", rate: Rate = 0, preset: Preset = "default", settings_toml: SettingsToml = ""
 ) -> Result:

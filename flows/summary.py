@@ -15,7 +15,7 @@ from prefect.settings import PREFECT_UI_URL
 from prefect.types import DateTime
 from pydantic import Field
 
-from flows.results import Result
+from flows.results import Result, named_after_outcome
 from storage.environment import read_environment
 from storage.repository import open_store
 from tasks.nights import rounds_since
@@ -26,6 +26,7 @@ WELL = (StateType.COMPLETED, StateType.RUNNING, StateType.PENDING, StateType.SCH
 
 
 @flow(name="summarise", flow_run_name="summary of {hours} hours")
+@named_after_outcome
 def summarise(hours: Hours = 24) -> Result:
     """Write what the last hours tried, gained, spent and refused.
 

@@ -153,7 +153,7 @@ def live_through(stack: RealStack, night: Night) -> None:
 
 def summary_of(stack: RealStack) -> str:
     """The morning's summary, written now."""
-    stack.await_state(stack.start_run("summarise/morning-summary").id, "Completed")
+    stack.await_state(stack.start_run("summarise/morning-summary").id, "summarised")
     wanted = {"artifacts": {"key": {"any_": ["morning-summary"]}}}
     with stack.client() as client:
         found = client.request("POST", "/artifacts/filter", json=wanted).json()
