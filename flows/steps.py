@@ -149,6 +149,7 @@ def watch_collapse(work: Workplace) -> None:
 def select_examples(work: Workplace) -> None:
     """The training set of the round, with a reason for each path that is not in it."""
     from tasks.curation import select_examples as select
+    from tasks.training import example_counter
 
     if facts.training_set_of(work) is not None:
         return
@@ -156,7 +157,7 @@ def select_examples(work: Workplace) -> None:
     with work.timings.phase("storage"):
         chosen = select(
             work.store, round=work.round, question_set_ids=[one.id for one in work.question_sets("in_domain")],
-            settings=work.settings, prompts=work.prompts,
+            settings=work.settings, prompts=work.prompts, count_tokens=example_counter(work.renderer),
         )  # fmt: skip
     work.watcher.say(f"Training set: {chosen.examples} examples, {chosen.hinted_examples} of them hinted.")
 

@@ -20,7 +20,7 @@ from storage.locks import owned
 from storage.records import Adapter, Model, Part, Prompt, Question, QuestionSet, Round
 from storage.repository import Store, open_store
 from tasks.limits import LimitedEngine, Limits, Spending
-from tasks.machinery import LocalMachinery, Machinery, ServedModel
+from tasks.machinery import LocalMachinery, Machinery, RendersExamples, ServedModel
 from tasks.room import check_room
 from tasks.rounds import Timings, fail_round, line_of, save_timings, stop_round
 from tasks.settings import Settings
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from storage.tracking import Tracking
     from tasks.engines.embedded_model import PreparedModel
     from tasks.engines.engine import Engine
-    from tasks.synthesis_chain import Renders
     from tasks.verification import Judge
 
 T = TypeVar("T")
@@ -90,7 +89,7 @@ class Workplace:
         return chosen_guidelines(self.settings.synthesis.guidelines)
 
     @cached_property
-    def renderer(self) -> "Renders":
+    def renderer(self) -> RendersExamples:
         """The one function from turns to token ids."""
         return self.machinery.renderer(self.base, self.settings.model)
 

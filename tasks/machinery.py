@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tasks.engines.engine import Engine
     from tasks.engines.rendering import Renderer
     from tasks.engines.server import Server
-    from tasks.synthesis_chain import Renders
+    from tasks.rules.prompts import Turns
 
 TrainingProgress = Callable[[int, int, float], None]  # step, steps, loss
 
@@ -57,12 +57,24 @@ class ServedModel(Protocol):
         ...
 
 
+class RendersExamples(Protocol):
+    """The one function from turns to token ids, for synthesis, evaluation and training examples."""
+
+    def prompt_ids(self, turns: "Turns") -> list[int]:
+        """Token ids of a conversation to be continued."""
+        ...
+
+    def completion_ids(self, text: str) -> list[int]:
+        """Token ids of the continuation that is trained on, with its end-of-turn token."""
+        ...
+
+
 class Machinery(Protocol):
     """The edges of a round."""
 
     def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel": ...
 
-    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> "Renders": ...
+    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> RendersExamples: ...
 
     def serve(
         self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,

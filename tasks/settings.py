@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +16,7 @@ from storage.errors import InputError
 from storage.records import Strategy
 
 PRESETS = ("default", "paper", "official-code")
+Schedule = Literal["cosine", "linear", "constant", "constant_with_warmup", "inverse_sqrt"]
 
 
 class Frozen(BaseModel):
@@ -155,14 +156,18 @@ class TrainingSettings(Frozen):
     epochs: float = Field(default=3.0, gt=0, description="Passes (paper: 3)")
     batch_size: int = Field(default=8, ge=1, description="Examples a step over all devices (paper: 16, code: 64)")
     device_batch_size: int = Field(default=8, ge=1, description="Examples on one device at a time")
-    schedule: str = Field(default="cosine", description="transformers' scheduler name (paper: cosine)")
+    schedule: Schedule = Field(default="cosine", description="transformers' scheduler name (paper: cosine)")
     warmup_share: float = Field(default=0.03, ge=0, le=1, description="Share of steps (paper: 0.03)")
     lora_rank: int = Field(default=16, ge=1, description="LoRA r")
     lora_alpha: int = Field(default=32, ge=1, description="LoRA alpha")
     lora_dropout: float = Field(default=0.0, ge=0, lt=1, description="LoRA dropout")
     lora_targets: str = Field(default="all-linear", description="PEFT target modules, comma separated, or all-linear")
     max_tokens: int = Field(default=512, ge=8, description="Longest example; a longer one is refused `over_length`")
-    packing: bool = Field(default=False, description="TRL's bfd packing")
+    mixing: dict[str, Annotated[float, Field(gt=0)]] = Field(
+        default={},
+        description="Question set -> its weight in what is trained on; a set not named weighs 1; empty: by size",
+    )
+    packing: bool = Field(default=False, description="TRL's bfd packing; as many tokens a step as without")
     gradient_checkpointing: bool = Field(default=False, description="Less memory, more time")
     precision: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="auto: a probe of a second")
     accelerate_config: str = Field(

@@ -17,9 +17,10 @@ from uuid import UUID
 from storage.environment import Environment
 from storage.errors import InputError
 from storage.ids import canonical, content_id, seed_of
-from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
+from storage.records import Adapter, Model, Question, QuestionSet, Round, TrainingExample, TrainingSet
 from tasks.engines.model_files import weight_bytes
 from tasks.registration import register_challenger
+from tasks.rules.batching import takes_of
 from tasks.rules.prompts import Turns
 from tasks.settings import Settings, TrainingSettings
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from storage.repository import Store
     from storage.tracking import Tracking
     from tasks.engines.embedded_model import PreparedModel
-    from tasks.engines.rendering import Renderer
     from tasks.engines.trainer import Tokens, TrainedWeights, TrainingProgress
+    from tasks.machinery import RendersExamples
 
 # How it is computed, not what: these change no id.
 HOW = {
@@ -65,6 +66,8 @@ def train_adapter(
     examples = store.select(TrainingExample, training_set_id=training_set.id, order_by="position")
     if adapter is None or not (environment.home / adapter.location).is_dir():
         tokens = render_examples(examples, training_set, base, settings)
+        takes = takes_of(question_sets_of(store, examples), checked_mixing(settings))
+        tokens = [replace(one, takes=often) for one, often in zip(tokens, takes, strict=True)]
         work = environment.adapters / f".work-{identity.hex}"
         trained = _train(tokens, work, base, parent, environment, settings, identity, on_progress, on_step, say)
         adapter = _store_weights(trained, environment, training_set, base.record, parent, settings, round, identity)
@@ -140,7 +143,26 @@ def render_examples(
     return rendered
 
 
-def example_counter(renderer: "Renderer") -> Callable[[Turns, str], int]:
+def checked_mixing(settings: Settings) -> dict[str, float]:
+    """The mixing weights; raises InputError where one is for a set that is not trained on."""
+    sets = settings.questions.in_domain
+    if strange := [name for name in settings.training.mixing if name not in sets]:
+        raise InputError(
+            f"Setting 'training.mixing' weighs in-domain question sets ({', '.join(sets)}); found {strange[0]!r}. "
+            "Mend the name, or add the set to questions.in_domain."
+        )
+    return settings.training.mixing
+
+
+def question_sets_of(store: "Store", examples: Sequence[TrainingExample]) -> list[str]:
+    """The name of the question set that each example is from."""
+    names = {found.id: found.name for found in store.select(QuestionSet)}
+    questions = store.select(Question, id=list({example.question_id for example in examples}))
+    of_question = {question.id: names.get(question.question_set_id, "") for question in questions}
+    return [of_question.get(example.question_id, "") for example in examples]
+
+
+def example_counter(renderer: "RendersExamples") -> Callable[[Turns, str], int]:
     """Tokens of a whole example, for `select_examples(count_tokens=...)`."""
     return lambda turns, completion: len(renderer.prompt_ids(turns)) + len(renderer.completion_ids(completion))
 

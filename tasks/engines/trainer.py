@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from storage.errors import PermanentError
+from storage.errors import InputError, PermanentError
 from tasks.engines.merging import merge_adapter
 from tasks.engines.precision import probe_precision
 from tasks.engines.training_job import Job, read_job, write_job
@@ -24,7 +24,8 @@ __all__ = ["Tokens", "TrainedWeights", "TrainingProgress", "merge_adapter", "tra
 ADVICE = {
     "loss_not_finite": "Lower training.learning_rate, or set training.precision to float32.",
     "loss_rising": "Lower training.learning_rate or raise training.warmup_share.",
-    "end_of_turn_bears_no_loss": "Every completion must end with the model's end-of-turn token.",
+    "end_of_turn_bears_no_loss": "A model that is trained so never stops. Check the model's chat template.",
+    "prompt_bears_loss": "Only completions are to be learnt. Check the model's chat template.",
 }
 
 
@@ -34,6 +35,7 @@ class Tokens:
 
     prompt_ids: list[int]
     completion_ids: list[int]
+    takes: float = 1.0  # how often an epoch takes it
 
 
 @dataclass(frozen=True)
@@ -91,12 +93,16 @@ def train_weights(
     check_end_of_turn(examples, end_of_turn)
     work_folder.mkdir(parents=True, exist_ok=True)
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    job = _job(examples, base_folder, base_name, settings, seed, work_folder, parent_folder, tell, own_loss)
+    job = _job(
+        examples, base_folder, base_name, settings, seed, work_folder, end_of_turn, parent_folder, tell, own_loss
+    )
     halved = False
     while True:
         outcome = _run_child(job, work_folder, log_file, on_progress)
         if not outcome.code:
             break
+        if outcome.code == "no_such_module":
+            raise InputError(f"Setting 'training.lora_targets' must name modules of the model; {outcome.message}.")
         if outcome.code != "out_of_memory" or job.device_batch_size == 1:
             raise PermanentError(_explain(outcome, work_folder, log_file))
         job = replace(job, device_batch_size=job.device_batch_size // 2)
@@ -131,6 +137,7 @@ def _job(
     settings: TrainingSettings,
     seed: int,
     work_folder: Path,
+    end_of_turn: int,
     parent_folder: Path | None,
     tell: Callable[[str], None],
     own_loss: bool,
@@ -145,6 +152,7 @@ def _job(
         seed=seed,
         settings=settings.model_dump(mode="json"),
         device_batch_size=settings.device_batch_size,
+        end_of_turn=end_of_turn,
         examples_file=str(work_folder / "examples.parquet"),
         checkpoint_folder=str(work_folder / "checkpoints"),
         output_folder=str(work_folder / "output"),
@@ -171,7 +179,8 @@ def _write_examples(examples: Sequence[Tokens], file: Path) -> None:
     ids = [[*example.prompt_ids, *example.completion_ids] for example in examples]
     labels = [[-100] * len(example.prompt_ids) + example.completion_ids for example in examples]
     lists = pa.list_(pa.int64())
-    table = pa.table({"input_ids": pa.array(ids, lists), "labels": pa.array(labels, lists)})
+    takes = pa.array([example.takes for example in examples], pa.float64())
+    table = pa.table({"input_ids": pa.array(ids, lists), "labels": pa.array(labels, lists), "takes": takes})
     pq.write_table(table, str(file))
 
 

@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from tasks.engines.checkpoints import newest_checkpoint, step_of, trainer_class
 from tasks.engines.completion_loss import install_completion_loss
+from tasks.engines.training_checks import Trouble, check_targets, checked, is_out_of_memory
 from tasks.engines.training_job import Job
-from tasks.rules.batching import example_order, loss_trouble, plan_batches
+from tasks.rules.batching import example_order, loss_trouble, plan_batches, plan_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback
@@ -29,24 +30,17 @@ if TYPE_CHECKING:
 SET_PARENT_DEATH_SIGNAL = 1  # prctl
 
 
-class Trouble(Exception):
-    """Training must stop; `code` is a short identifier, the message is for people."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 class Events:
-    """JSON lines to the parent; only the main process of several writes."""
+    """JSON lines to the parent; of several processes the main one writes, and whichever fails."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._silent = os.environ.get("RANK", "0") != "0"
 
     def send(self, event: str, **fields: object) -> None:
-        if not self._silent:
-            print(json.dumps({"event": event, **fields}), file=self._stream, flush=True)
+        if not self._silent or event == "failed":
+            self._stream.write(json.dumps({"event": event, **fields}) + "\n")
+            self._stream.flush()
 
 
 def main(job_file: str) -> int:
@@ -59,7 +53,7 @@ def main(job_file: str) -> int:
     except Trouble as trouble:
         events.send("failed", code=trouble.code, message=str(trouble))
     except (RuntimeError, MemoryError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         events.send("failed", code="out_of_memory", message=str(error)[:300])
     else:
@@ -98,23 +92,24 @@ def build_trainer(job: Job, events: Events) -> "SFTTrainer":
     settings = job.settings
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     plan = plan_batches(len(lengths), settings["batch_size"], job.device_batch_size, settings["epochs"], processes)
-    order = example_order(lengths, plan, job.seed)
+    order = example_order(lengths, plan, job.seed, cast("list[float]", examples["takes"]))
     packing = bool(settings["packing"])
+    cut = plan_rows(lengths, settings["batch_size"], job.device_batch_size, processes) if packing else plan
     on_gpu = _has_gpu()
     arguments = SFTConfig(
         output_dir=job.checkpoint_folder,
         num_train_epochs=1.0,
         max_steps=-1 if packing else plan.steps,
-        per_device_train_batch_size=plan.device_batch_size,
-        gradient_accumulation_steps=plan.accumulation,
+        per_device_train_batch_size=cut.device_batch_size,
+        gradient_accumulation_steps=cut.accumulation,
         learning_rate=settings["learning_rate"],
         lr_scheduler_type=settings["schedule"],
         warmup_steps=math.ceil(settings["warmup_share"] * plan.steps),
         weight_decay=0.0,
-        train_sampling_strategy="sequential",
+        train_sampling_strategy="random" if packing else "sequential",  # packing sorts by length
         dataset_kwargs={"skip_prepare_dataset": not packing},
         packing=packing,
-        max_length=settings["max_tokens"] if packing else None,
+        max_length=max(lengths) if packing else None,
         gradient_checkpointing=settings["gradient_checkpointing"],
         bf16=job.precision == "bfloat16",
         use_cpu=not on_gpu,
@@ -130,15 +125,15 @@ def build_trainer(job: Job, events: Events) -> "SFTTrainer":
         ddp_find_unused_parameters=False,
     )
     tokenizer = AutoTokenizer.from_pretrained(job.base_folder)
-    tokens = [lengths[place] for place in order]
     trainer = trainer_class()(
         model=model,
         args=arguments,
-        train_dataset=examples.select(order),
+        train_dataset=examples.remove_columns("takes").select(order),
         processing_class=tokenizer,
-        peft_config=_lora(settings) if job.kind == "lora" and not job.parent_folder else None,
-        callbacks=[_reporter(events, tokens, plan.batch_size, plan.steps)],
+        peft_config=_lora(model, settings) if job.kind == "lora" and not job.parent_folder else None,
+        callbacks=[_reporter(events, sum(lengths[place] for place in order))],
     )
+    trainer.data_collator = checked(trainer.data_collator, job.end_of_turn)
     trainer.remove_callback(PrinterCallback)
     if job.own_loss and not on_gpu:
         install_completion_loss(_undressed(trainer.model))
@@ -182,20 +177,23 @@ def _load_model(job: Job, auto: Any) -> "PreTrainedModel":
     return cast("PreTrainedModel", model)
 
 
-def _lora(settings: Mapping[str, Any]) -> object:
+def _lora(model: "PreTrainedModel", settings: Mapping[str, Any]) -> object:
     from peft import LoraConfig
 
     targets = str(settings["lora_targets"])
+    names = [name.strip() for name in targets.split(",")]
+    if targets != "all-linear":
+        check_targets(model, names)
     return LoraConfig(
         r=settings["lora_rank"],
         lora_alpha=settings["lora_alpha"],
         lora_dropout=settings["lora_dropout"],
-        target_modules=targets if targets == "all-linear" else [name.strip() for name in targets.split(",")],
+        target_modules=targets if targets == "all-linear" else names,
         task_type="CAUSAL_LM",
     )
 
 
-def _reporter(events: Events, tokens: list[int], batch_size: int, steps: int) -> "TrainerCallback":
+def _reporter(events: Events, tokens: int) -> "TrainerCallback":
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):
@@ -211,14 +209,13 @@ def _reporter(events: Events, tokens: list[int], batch_size: int, steps: int) ->
         def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
             if not logs or "loss" not in logs:
                 return
-            step = state.global_step
+            step, steps = state.global_step, state.max_steps
             losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-            seen = sum(tokens[self.first_step * batch_size : step * batch_size])
-            rest = sum(tokens[step * batch_size :])
-            rate = seen / max(time.monotonic() - self.began, 1e-9)
+            seconds_a_step = (time.monotonic() - self.began) / (step - self.first_step)
             events.send(
-                "step", step=step, steps=steps, loss=logs["loss"], tokens_per_second=rate,
-                seconds_left=rest / rate if rate else 0.0,
+                "step", step=step, steps=steps, loss=logs["loss"],
+                tokens_per_second=tokens / steps / max(seconds_a_step, 1e-9),
+                seconds_left=seconds_a_step * (steps - step),
             )  # fmt: skip
             trouble = loss_trouble(losses) or ("" if math.isfinite(logs.get("grad_norm", 0.0)) else "loss_not_finite")
             if trouble:
@@ -235,11 +232,6 @@ def _has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
 
 
 def _private_stdout() -> TextIO:

@@ -18,6 +18,7 @@ class Job:
     seed: int
     settings: dict[str, Any]  # TrainingSettings
     device_batch_size: int
+    end_of_turn: int
     examples_file: str
     checkpoint_folder: str
     output_folder: str

@@ -6,7 +6,8 @@ from a checkpoint, one on half the device batch and one on two processes all tak
 
 import math
 import random
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 GROUPED_BATCHES = 8  # batches whose examples are sorted by length together: little padding, order still random
@@ -27,24 +28,43 @@ class BatchPlan:
 def plan_batches(
     examples: int, batch_size: int, device_batch_size: int, epochs: float, processes: int = 1
 ) -> BatchPlan:
-    """The plan nearest to the wanted batch size: no step repeats an example, each has `batch_size` of them."""
-    wanted = max(1, min(batch_size, examples))
-    on_device = max(1, min(device_batch_size, math.ceil(wanted / processes)))
-    accumulation = max(1, wanted // (on_device * processes))
-    size = on_device * processes * accumulation
-    return BatchPlan(size, on_device, accumulation, max(1, math.ceil(examples * epochs / size)))
+    """The plan nearest to the wanted batch size: no step repeats an example, each has `batch_size` of them.
+
+    What a device takes at a time divides its share of the batch, so half of it leaves the steps as they were.
+    """
+    share = max(1, round(min(batch_size, examples) / processes))
+    on_device = max(size for size in range(1, min(device_batch_size, share) + 1) if share % size == 0)
+    size = share * processes
+    return BatchPlan(size, on_device, share // on_device, max(1, math.ceil(examples * epochs / size)))
 
 
-def example_order(lengths: Sequence[int], plan: BatchPlan, seed: int) -> list[int]:
+def plan_rows(lengths: Sequence[int], batch_size: int, device_batch_size: int, processes: int = 1) -> BatchPlan:
+    """The same for packed rows as long as the longest example: a step has about the tokens of `batch_size` examples.
+
+    TRL lays the rows of a device end to end, so short rows cost nothing, and fewer of them are half the memory.
+    """
+    filled = sum(lengths) / len(lengths) / max(lengths)
+    rows, on_device = (max(1, round(size * filled)) for size in (batch_size, device_batch_size))
+    return plan_batches(len(lengths), rows, on_device, filled, processes)
+
+
+def example_order(lengths: Sequence[int], plan: BatchPlan, seed: int, takes: Sequence[float] = ()) -> list[int]:
     """Places of the examples in the order they are trained on: `steps * batch_size` of them.
 
-    Every pass is shuffled anew; neighbours are then grouped by length, and the batches shuffled again.
+    Every pass is shuffled anew; neighbours are then grouped by length, and the batches shuffled again. `takes` says
+    how often a pass takes each example, by default once.
     """
     chance = random.Random(seed)
     total = plan.steps * plan.batch_size
+    often = takes if len(set(takes)) > 1 else [1.0] * len(lengths)
+    due = _due(often, chance) if often is takes else [0.0] * len(lengths)
     stream: list[int] = []
     while len(stream) < total:
-        one_pass = list(range(len(lengths)))
+        one_pass: list[int] = []
+        for place in range(len(lengths)):
+            due[place] += often[place]
+            one_pass += [place] * int(due[place])
+            due[place] -= int(due[place])
         chance.shuffle(one_pass)
         stream += one_pass
     ordered: list[int] = []
@@ -55,6 +75,31 @@ def example_order(lengths: Sequence[int], plan: BatchPlan, seed: int) -> list[in
         chance.shuffle(batches)
         ordered += [place for batch in batches for place in batch]
     return ordered
+
+
+def takes_of(sets: Sequence[str], weights: Mapping[str, float]) -> list[float]:
+    """How often an epoch takes each example, so that sets have shares by weight and an epoch keeps its size.
+
+    `sets` names each example's question set; one without a weight weighs 1. Without weights: once each.
+    """
+    if not weights:
+        return [1.0] * len(sets)
+    sizes = Counter(sets)
+    whole = sum(weights.get(name, 1.0) for name in sizes)
+    return [len(sets) * weights.get(name, 1.0) / (whole * sizes[name]) for name in sets]
+
+
+def _due(takes: Sequence[float], chance: random.Random) -> list[float]:
+    """What examples taken equally often have already waited, spread evenly: a pass takes of each set its share."""
+    alike: defaultdict[float, list[int]] = defaultdict(list)
+    for place, often in enumerate(takes):
+        alike[often].append(place)
+    due = [0.0] * len(takes)
+    for places in alike.values():
+        chance.shuffle(places)
+        for rank, place in enumerate(places):
+            due[place] = (rank + 0.5) / len(places)
+    return due
 
 
 def loss_trouble(losses: Sequence[float]) -> str:

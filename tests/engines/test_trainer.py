@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from storage.errors import InputError, PermanentError
+from tasks.engines import trainer, training_process
+from tasks.engines.checkpoints import WHOLE, newest_checkpoint, step_of
 from tasks.engines.rendering import Renderer
 from tasks.engines.trainer import Tokens, TrainedWeights, TrainingProgress, train_weights
 from tasks.rules.prompts import Turns
@@ -22,7 +25,20 @@ pytestmark = pytest.mark.engine
 SETTINGS = TrainingSettings(
     epochs=2, batch_size=4, device_batch_size=4, checkpoint_steps=2, precision="float32", learning_rate=1e-2
 )
+FULL = SETTINGS.model_copy(update={"kind": "full", "gradient_checkpointing": True})
 NOISE = 1e-4  # of losses near 10, in float32
+OWNER = """
+import os, signal, sys
+from pathlib import Path
+from tasks.settings import TrainingSettings
+from tests.engines.test_trainer import train
+
+settings, folder, work, last = sys.argv[1:]
+train(
+    Path(folder), Path(work), TrainingSettings.model_validate_json(settings),
+    on_progress=lambda progress: os.kill(os.getpid(), signal.SIGKILL) if progress.step == int(last) else None,
+)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +77,11 @@ def undisturbed(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained
     return train(tiny, tmp_path_factory.mktemp("undisturbed") / "work")
 
 
+@pytest.fixture(scope="module")
+def undisturbed_full(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> TrainedWeights:
+    return train(tiny, tmp_path_factory.mktemp("undisturbed_full") / "work", FULL)
+
+
 def test_training_lowers_the_loss_and_leaves_a_plain_adapter(undisturbed: TrainedWeights) -> None:
     assert len(undisturbed.losses) == 6
     assert undisturbed.losses[-1] < undisturbed.losses[0] - 0.1
@@ -74,9 +95,58 @@ def test_our_loss_is_trls_loss(tiny: Path, tmp_path: Path, undisturbed: TrainedW
     assert theirs.losses == pytest.approx(undisturbed.losses, abs=NOISE)
 
 
-def test_a_killed_training_process_goes_on_on_half_the_batch_with_the_same_losses(
-    tiny: Path, tmp_path: Path, undisturbed: TrainedWeights
+@pytest.mark.parametrize("kind", ["lora", "full"])
+def test_a_run_that_is_killed_at_several_steps_ends_with_the_losses_of_one_that_never_was(
+    tiny: Path, tmp_path: Path, undisturbed: TrainedWeights, undisturbed_full: TrainedWeights, kind: str
 ) -> None:
+    """kill -9 of the owner at seeded steps, each time while the next step is already being computed."""
+    settings, whole = (SETTINGS, undisturbed) if kind == "lora" else (FULL, undisturbed_full)
+    work = tmp_path / "work"
+    for step in sorted(random.Random(kind).sample(range(1, 6), 2)):
+        owner = subprocess.Popen(
+            [sys.executable, "-c", OWNER, settings.model_dump_json(), str(tiny), str(work), str(step)],
+            cwd=Path(__file__).parents[2],
+        )
+        assert owner.wait(240) == -signal.SIGKILL
+        _wait_until(lambda: not _processes_with(str(work)))
+        assert len(list((work / "checkpoints").glob("checkpoint-*"))) <= 2  # old ones go, one may be half written
+
+    trained = train(tiny, work, settings)
+
+    assert trained.resumed_step >= 2
+    assert trained.losses == pytest.approx(whole.losses, abs=NOISE)
+    assert [file.name for file in (work / "checkpoints").glob("checkpoint-*")] == ["checkpoint-6"]
+    for file in ("adapter_model.safetensors", "model.safetensors"):
+        if (whole.folder / file).is_file():
+            _assert_equal_weights(trained.folder / file, whole.folder / file)
+
+
+def test_a_checkpoint_that_a_crash_cut_off_is_removed_and_the_one_before_it_counts(tmp_path: Path) -> None:
+    for name, whole in (("checkpoint-2", True), ("checkpoint-10", True), ("checkpoint-12", False)):
+        (tmp_path / name).mkdir()
+        if whole:
+            (tmp_path / name / WHOLE).touch()
+    found = newest_checkpoint(tmp_path)
+    assert (found, step_of(found)) == (tmp_path / "checkpoint-10", 10)
+    assert not (tmp_path / "checkpoint-12").exists()
+
+
+def test_out_of_memory_halves_the_batch_until_it_fits_and_is_said_once(
+    tiny: Path, tmp_path: Path, undisturbed: TrainedWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_process, "CHILD", "tests.fakes.spent_memory")
+    monkeypatch.setenv("SPENT_ABOVE", "1")
+    said: list[str] = []
+    trained = train(tiny, tmp_path / "work", say=said.append)
+    assert (trained.resumed_step, len(said)) == (2, 1)
+    assert trained.losses == pytest.approx(undisturbed.losses, abs=NOISE)
+
+
+def test_a_training_process_that_the_system_killed_goes_on_on_half_the_batch_packed_or_not(
+    tiny: Path, tmp_path: Path
+) -> None:
+    packed = SETTINGS.model_copy(update={"packing": True})
+    whole = train(tiny, tmp_path / "whole", packed)
     said: list[str] = []
     killed: list[int] = []
 
@@ -85,27 +155,11 @@ def test_a_killed_training_process_goes_on_on_half_the_batch_with_the_same_losse
             killed.append(_training_child())
             os.kill(killed[0], signal.SIGKILL)
 
-    trained = train(tiny, tmp_path / "work", on_progress=kill_at_step_3, say=said.append)
+    trained = train(tiny, tmp_path / "work", packed, on_progress=kill_at_step_3, say=said.append)
     assert trained.resumed_step == 2
-    assert trained.losses == pytest.approx(undisturbed.losses, abs=NOISE)
-    assert [line for line in said if "out of memory" in line] == [
-        "Training ran out of memory; going on from its checkpoint with 2 a device."
-    ]
-
-
-def test_a_killed_owner_leaves_no_process_and_the_rerun_ends_alike(
-    tiny: Path, tmp_path: Path, undisturbed: TrainedWeights
-) -> None:
-    work = tmp_path / "work"
-    program = f"from tests.engines.test_trainer import *; train(Path({str(tiny)!r}), Path({str(work)!r}))"
-    owner = subprocess.Popen([sys.executable, "-c", program], cwd=Path(__file__).parents[2])
-    _wait_until((work / "checkpoints" / "checkpoint-4" / "WHOLE").exists)
-    os.kill(owner.pid, signal.SIGKILL)
-    owner.wait()
-    _wait_until(lambda: not _processes_with(str(work)), 10)
-    trained = train(tiny, work)
-    assert trained.resumed_step >= 4
-    assert trained.losses == pytest.approx(undisturbed.losses, abs=1e-6)
+    assert trained.losses == pytest.approx(whole.losses, abs=NOISE)
+    assert trained.tokens_trained == whole.tokens_trained
+    assert said == ["Training ran out of memory; going on from its checkpoint with 2 a device."]
 
 
 def test_two_processes_end_as_one_does(tiny: Path, tmp_path: Path, undisturbed: TrainedWeights) -> None:
@@ -116,11 +170,11 @@ def test_two_processes_end_as_one_does(tiny: Path, tmp_path: Path, undisturbed: 
     assert trained.losses == pytest.approx(undisturbed.losses, abs=NOISE)
 
 
-def test_full_weights_are_stored_whole_with_their_tokenizer(tiny: Path, tmp_path: Path) -> None:
-    trained = train(tiny, tmp_path / "work", SETTINGS.model_copy(update={"kind": "full", "packing": True}))
-    names = {file.name for file in trained.folder.iterdir()}
+def test_full_weights_are_stored_whole_with_their_tokenizer(tiny: Path, undisturbed_full: TrainedWeights) -> None:
+    names = {file.name for file in undisturbed_full.folder.iterdir()}
     assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} <= names
-    assert Renderer(trained.folder).chat_template_hash == Renderer(tiny).chat_template_hash
+    assert Renderer(undisturbed_full.folder).chat_template_hash == Renderer(tiny).chat_template_hash
+    assert undisturbed_full.losses[-1] < undisturbed_full.losses[0] - 0.1
 
 
 def test_a_loss_that_is_no_number_stops_training_and_says_what_to_do(tiny: Path, tmp_path: Path) -> None:
@@ -138,10 +192,38 @@ def test_a_completion_without_its_end_of_turn_token_is_refused(tiny: Path, tmp_p
         )  # fmt: skip
 
 
+def test_the_training_process_itself_refuses_a_completion_without_its_end(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trainer, "check_end_of_turn", lambda *_: None)
+    cut = [Tokens(example.prompt_ids, example.completion_ids[:-1]) for example in examples(tiny)]
+    with pytest.raises(PermanentError, match=r"end_of_turn_bears_no_loss.*never stops"):
+        train_weights(
+            cut, base_folder=tiny, base_name="tiny", settings=SETTINGS, seed=1, work_folder=tmp_path / "work",
+            log_file=tmp_path / "log", end_of_turn=Renderer(tiny).end_of_turn,
+        )  # fmt: skip
+
+
+def test_a_lora_target_that_the_model_lacks_is_said_with_those_it_has(tiny: Path, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"lora_targets": "q_proj, wq"})
+    with pytest.raises(InputError, match=r"training\.lora_targets.*'wq'.*'v_proj'"):
+        train(tiny, tmp_path / "work", settings)
+
+
 def test_an_accelerate_configuration_that_is_none_is_refused(tiny: Path, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"accelerate_config": str(tmp_path / "missing.yaml")})
     with pytest.raises(InputError, match=r"training\.accelerate_config"):
         train(tiny, tmp_path / "work", settings)
+
+
+def _assert_equal_weights(file: Path, expected: Path) -> None:
+    import torch
+    from safetensors.torch import load_file
+
+    ours, theirs = load_file(str(file)), load_file(str(expected))
+    assert ours.keys() == theirs.keys()
+    for name, tensor in ours.items():
+        torch.testing.assert_close(tensor, theirs[name], atol=1e-4, rtol=1e-4)
 
 
 def _training_child() -> int:

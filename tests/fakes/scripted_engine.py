@@ -46,6 +46,10 @@ class TextRenderer:
         """Code points of the whole conversation."""
         return [ord(character) for character in f"{turns.system}\x1e{turns.user}\x1e{turns.prefill}"]
 
+    def completion_ids(self, text: str) -> list[int]:
+        """A token a word, for only their number counts."""
+        return [len(word) for word in text.split()]
+
 
 @dataclass
 class ScriptedEngine:

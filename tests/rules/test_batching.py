@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.rules.batching import BatchPlan, example_order, loss_trouble, plan_batches
+from tasks.rules.batching import BatchPlan, example_order, loss_trouble, plan_batches, plan_rows, takes_of
 
 SIZES = st.integers(1, 60)
 
@@ -28,6 +28,19 @@ def test_half_the_device_batch_takes_the_same_steps() -> None:
     assert example_order([9] * 100, whole, 1) == example_order([9] * 100, half, 1)
 
 
+@given(examples=SIZES, batch=SIZES, device=SIZES)
+def test_a_smaller_device_batch_never_changes_the_steps(examples: int, batch: int, device: int) -> None:
+    whole, half = (plan_batches(examples, batch, size, 2) for size in (device, max(1, device // 2)))
+    assert (whole.batch_size, whole.steps) == (half.batch_size, half.steps)
+
+
+def test_packed_rows_hold_about_the_tokens_of_a_batch() -> None:
+    lengths = [50, 100, 150, 300]  # 150 on average, in rows of 300
+    assert plan_rows(lengths * 8, 16, 8) == BatchPlan(8, 4, 2, 2)
+    assert plan_rows(lengths * 8, 16, 4) == BatchPlan(8, 2, 4, 2)
+    assert plan_rows([20], 16, 8).batch_size == 1
+
+
 def test_two_processes_take_the_same_steps_as_one() -> None:
     one, two = plan_batches(64, 8, 8, 2, 1), plan_batches(64, 8, 8, 2, 2)
     assert (one.batch_size, one.steps) == (two.batch_size, two.steps)
@@ -37,6 +50,30 @@ def test_two_processes_take_the_same_steps_as_one() -> None:
 def test_every_example_is_taken_once_a_pass(lengths: list[int], seed: int) -> None:
     plan = BatchPlan(1, 1, 1, 2 * len(lengths))
     assert set(Counter(example_order(lengths, plan, seed)).values()) == {2}
+
+
+def test_question_sets_are_mixed_by_weight_and_an_epoch_keeps_its_size() -> None:
+    sets = ["small"] * 10 + ["large"] * 90
+    takes = takes_of(sets, {"small": 1.0, "large": 3.0})
+    assert sum(takes) == pytest.approx(100)
+    plan = plan_batches(100, 10, 10, 4)
+    taken = Counter(sets[place] for place in example_order([9] * 100, plan, 1, takes))
+    assert taken == {"small": 100, "large": 300}
+
+
+@given(seed=st.integers(0, 99), weight=st.floats(0.1, 9))
+def test_within_a_set_no_example_is_taken_much_oftener_than_another(seed: int, weight: float) -> None:
+    sets = ["one"] * 7 + ["other"] * 13
+    plan = BatchPlan(1, 1, 1, 60)
+    taken = Counter(example_order([9] * 20, plan, seed, takes_of(sets, {"one": weight})))
+    for places in (range(7), range(7, 20)):
+        assert max(taken[place] for place in places) - min(taken[place] for place in places) <= 2
+
+
+def test_without_weights_each_example_is_taken_once_an_epoch() -> None:
+    assert takes_of(["one", "other", "other"], {}) == [1.0, 1.0, 1.0]
+    plan = plan_batches(30, 5, 5, 2)
+    assert example_order([9] * 30, plan, 3, [1.0] * 30) == example_order([9] * 30, plan, 3)
 
 
 def test_neighbours_are_alike_in_length_and_the_order_is_seeded() -> None:
