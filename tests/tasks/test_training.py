@@ -12,13 +12,14 @@ import pytest
 from storage.environment import Environment
 from storage.errors import InputError, PermanentError
 from storage.ids import content_id
-from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
+from storage.records import Adapter, Model, Question, QuestionSet, Round, TrainingExample, TrainingSet
 from storage.repository import Store, open_store
 from storage.tracking import Tracking, registered_name
 from tasks.engines.embedded_model import PreparedModel, describe_model
 from tasks.engines.merging import merge_adapter
+from tasks.rules.batching import takes_of
 from tasks.settings import Settings, load_settings
-from tasks.training import digest_of, model_of, parent_of, train_adapter
+from tasks.training import checked_mixing, digest_of, model_of, parent_of, question_sets_of, train_adapter
 from tests.fakes.tiny_model import write_tiny_model
 from tests.storage.examples import make
 
@@ -161,6 +162,23 @@ def test_an_adapter_of_another_base_is_not_merged(place: Place, adapter: Adapter
 def test_a_tiny_training_set_is_an_error_that_says_where_to_look(place: Place) -> None:
     with pytest.raises(InputError, match=r"at least 8 examples.*regenesis sql"):
         place.train(place.training_set(["The answer is 1."] * 7))
+
+
+def test_each_example_is_known_by_its_question_set_and_mixed_by_its_weight(place: Place) -> None:
+    sets = [make(QuestionSet, name, name=name) for name in ("gcd", "products")]
+    questions = [make(Question, n, question_set_id=sets[n > 0].id) for n in range(3)]
+    place.store.append([*sets, *questions])
+    examples = [make(TrainingExample, n, question_id=question.id) for n, question in enumerate(questions)]
+    names = question_sets_of(place.store, examples)
+    assert names == ["gcd", "products", "products"]
+    settings = load_settings(overrides={"training": {"mixing": {"gcd": 2}}})
+    assert takes_of(names, checked_mixing(settings)) == [2.0, 0.5, 0.5]
+
+
+def test_a_weight_for_a_set_that_is_not_trained_on_is_refused() -> None:
+    settings = load_settings(overrides={"training": {"mixing": {"lcm": 2}}})
+    with pytest.raises(InputError, match=r"training\.mixing.*gcd.*'lcm'"):
+        checked_mixing(settings)
 
 
 def test_an_example_over_the_limit_is_an_error_that_names_it(place: Place) -> None:
