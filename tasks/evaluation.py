@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.errors import PermanentError
-from storage.records import Answer, Evaluation, Model, Prompt, Question, Round
+from storage.records import Adapter, Answer, Evaluation, Model, Prompt, Question, Round
 from tasks.answering import (
     Asking,
     Judges,
@@ -100,9 +100,13 @@ def probe_adapter(
 async def _probe(asking: Asking, missing: Sequence[PlannedAnswer]) -> list[Answer]:
     """The first answers of a model with an adapter, held back until one differs from the base's; else PermanentError.
 
-    Compared with the base's stored answers, so it costs no token. Empty for a base, or before the base has answered.
+    Compared with the base's stored answers, so it costs no token. Empty for a base, or before the base has answered;
+    and for full weights, which a server can't ignore, and which a small learning rate may leave with the base's words.
     """
     if asking.model.adapter_id is None or not missing:
+        return []
+    adapter = await asyncio.to_thread(asking.store.get, Adapter, asking.model.adapter_id)
+    if adapter is not None and adapter.kind == "full":
         return []
     base = replace(asking.model, id=asking.model.base_model_id, adapter_id=None)
     plan = missing[0].plan

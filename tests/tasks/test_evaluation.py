@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from storage.errors import PermanentError
-from storage.records import Answer, Evaluation, FailedRequest, Model, Question
+from storage.records import Adapter, Answer, Evaluation, FailedRequest, Model, Question
 from storage.repository import Store
 from tasks.engines.engine import RequestFailed
 from tasks.evaluation import evaluate_model, probe_adapter
@@ -16,6 +16,7 @@ from tasks.verification import Judge
 from tests.fakes.scripted_engine import Answer as Scripted
 from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer, marked_prompts
 from tests.fakes.small_store import BASE, CHALLENGER, clock, round_of, small_store
+from tests.storage.examples import make
 
 PROMPTS = marked_prompts()
 
@@ -125,6 +126,14 @@ def test_an_adapter_that_changes_answers_is_evaluated_and_its_probes_are_kept(tm
     evaluated(store, right_below(10), questions)
     _, engine = evaluated(store, right_below(10, words="So the answer is"), questions, model=CHALLENGER)
     assert len(engine.asked) == len(questions) == len(store.select(Answer, model_id=CHALLENGER.id))
+
+
+def test_full_weights_that_leave_the_first_answers_as_they_were_are_evaluated_all_the_same(tmp_path: Path) -> None:
+    store, questions = small_store(tmp_path, gate=20)
+    store.append([make(Adapter, id=CHALLENGER.adapter_id, kind="full")])
+    evaluated(store, right_below(10), questions)
+    rows, _ = evaluated(store, right_below(10), questions, model=CHALLENGER, role="challenger")
+    assert sum(row.questions for row in rows) == len(questions)
 
 
 def test_two_engines_are_probed_without_storing_anything(tmp_path: Path) -> None:
