@@ -33,12 +33,13 @@ def sql(
     client: Annotated[
         bool, typer.Option("--client", help="Print the line that opens the reader copy in DuckDB's own client")
     ] = False,
+    as_of: Annotated[str, typer.Option(help="A lake as it was when this adapter or training set was chosen")] = "",
 ) -> None:
     """Ask the store, read-only, also while a round runs."""
-    from storage.sandbox import reader_command, run_user_sql, schema_text
+    from storage.sandbox import run_user_sql, schema_text
 
     if client:
-        line = reader_command(existing_store().reader_copy())
+        line = existing_store().client_command()
         show({"command": line}, line)
         return
     if schema:
@@ -51,8 +52,19 @@ def sql(
             raise InputError('A statement is needed, such as: regenesis sql "SELECT * FROM round_summary"')
         statement = sys.stdin.read()
     output = format or ("json" if COMMON.json else "table")
+    snapshot = None
+    if as_of:
+        from storage.time_travel import snapshot_of
+
+        snapshot = snapshot_of(existing_store(), as_of)
     text = run_user_sql(
-        environment().store_url, statement, output=output, timeout_seconds=timeout, memory=memory, out_file=out
+        environment().store_url,
+        statement,
+        output=output,
+        timeout_seconds=timeout,
+        memory=memory,
+        out_file=out,
+        snapshot=snapshot,
     )
     print(text, end="" if text.endswith("\n") else "\n")
 
@@ -126,11 +138,11 @@ def audit(
 
 def existing_store() -> "Store":
     """The store, where there is one."""
-    from storage.repository import open_store
+    from storage.repository import open_store, store_exists
 
     places = environment()
     url = places.store_url
-    if url.startswith("duckdb:///") and not Path(url.removeprefix("duckdb:///")).exists():
+    if not store_exists(url):
         raise InputError(f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home")
     return open_store(url)
 

@@ -9,7 +9,7 @@ from flows.cli_common import COMMON, confirm, environment, note, show, with_comm
 from flows.cli_read import existing_store
 from storage.errors import PermanentError
 
-app = typer.Typer(help="Care of the store: check, compact, gc, backup, migrate.", rich_markup_mode=None)
+app = typer.Typer(help="Care of the store: check, compact, gc, backup, move, migrate.", rich_markup_mode=None)
 
 
 @app.command()
@@ -27,16 +27,24 @@ def check() -> None:
 
 @app.command()
 @with_common_flags
-def compact() -> None:
-    """Give back the room of rows that were replaced."""
+def compact(
+    keep_days: Annotated[float, typer.Option(min=0, help="Days for which a lake's past states can be read")] = 7,
+) -> None:
+    """Give back the room of replaced rows; in a lake also small files, rows that are there twice, old states."""
     from storage import maintenance
 
     store = existing_store()
     if COMMON.dry_run:
-        show({"bytes": store.path.stat().st_size}, f"Would rewrite {store.path}.")
+        show({"store": store.url}, f"Would compact {store.url}.")
         return
-    before, after = maintenance.compact(store)
-    show({"bytes_before": before, "bytes_after": after}, f"{before / 1e6:.1f} MB before, {after / 1e6:.1f} MB after.")
+    done = maintenance.compact(store, keep_days)
+    text = f"{done.bytes_before / 1e6:.1f} MB before, {done.bytes_after / 1e6:.1f} MB after."
+    if done.files_before > 1:
+        text += (
+            f" {done.files_before} files before, {done.files_after} after; {done.doubled_rows} rows that were there "
+            f"twice and {done.snapshots_expired} old states removed."
+        )
+    show(vars(done), text)
 
 
 @app.command()
@@ -64,6 +72,23 @@ def backup(to: Annotated[Path, typer.Argument(help="File to write; one that is t
 
     path = back_up_store(existing_store(), to.absolute())
     show({"backup": str(path)}, f"Backup: {path}")
+
+
+@app.command()
+@with_common_flags
+def move(url: Annotated[str, typer.Argument(help="An empty place: duckdb:///FILE or ducklake:...?data=URL")]) -> None:
+    """Copy everything to another store, prove the copy equal, and say what to set. The old store stays."""
+    from storage.moving import move_store
+
+    store = existing_store()
+    if COMMON.dry_run:
+        show({"from": store.url, "to": url}, f"Would copy {store.url} to {url}.")
+        return
+    moved = move_store(store, url)
+    rows = sum(one.rows for one in moved)
+    lines = [f"{one.table}: {one.rows} rows, hash {one.digest}, equal on both sides" for one in moved if one.rows]
+    lines.append(f"{rows} rows copied. From now on set REGENESIS_STORE to it:\nexport REGENESIS_STORE='{url}'")
+    show({"store": url, "rows": rows, "tables": [vars(one) for one in moved]}, "\n".join(lines))
 
 
 @app.command()

@@ -1,5 +1,6 @@
-"""Care of the store at night: a backup first, then what nothing refers to goes, then the file is rewritten."""
+"""Care of the store at night: a backup first, then what nothing refers to goes, then room is given back."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -11,21 +12,24 @@ from flows.results import Result, named_after_outcome
 from flows.step_task import STEP
 from flows.workplace import no_run
 from storage.environment import read_environment
+from storage.lake_care import Compacted
 from storage.maintenance import back_up_store, compact, find_garbage, remove_garbage
 from storage.repository import Store, open_store
 
 Kept = Annotated[int, Field(ge=0, le=1000)]
+Days = Annotated[float, Field(ge=0)]
 
 
 @flow(name="maintain", flow_run_name="maintain the store")
 @named_after_outcome
-def maintain(keep_backups: Kept = 7, collect_garbage: bool = True, rewrite: bool = True) -> Result:
+def maintain(keep_backups: Kept = 7, collect_garbage: bool = True, rewrite: bool = True, keep_days: Days = 7) -> Result:
     """Back the store up, remove what nothing refers to, and give back the room of replaced rows.
 
     Args:
         keep_backups: Newest backups that stay in the home's folder backups; 0 makes none
         collect_garbage: Remove files that no row names and nobody touched for a day
-        rewrite: Rewrite the database file without the room of replaced rows
+        rewrite: Rewrite a file without the room of replaced rows; in a lake merge small files and remove doubled rows
+        keep_days: Days for which a lake's past states can be read; those of training sets stay for ever
     """
     places = read_environment()
     store = open_store(places.store_url)
@@ -36,7 +40,7 @@ def maintain(keep_backups: Kept = 7, collect_garbage: bool = True, rewrite: bool
         if collect_garbage:
             figures["garbage_bytes"] = remove_garbage(find_garbage(store, places.home))
         if rewrite:
-            figures["bytes_before"], figures["bytes_after"] = rewrite_file(store)
+            figures |= asdict(give_back_room(store, keep_days))
     return Result("maintained", ", ".join(f"{name} {value}" for name, value in figures.items()), figures)
 
 
@@ -50,6 +54,6 @@ def back_up(store: Store, folder: Path, keep: int) -> Path:
 
 
 @task(name="rewrite", **STEP)
-def rewrite_file(store: Store) -> tuple[int, int]:
-    """Bytes before and after; tried again while a reader has the file."""
-    return compact(store)
+def give_back_room(store: Store, keep_days: float) -> Compacted:
+    """What was found and done; tried again while a reader has the file."""
+    return compact(store, keep_days)

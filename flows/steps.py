@@ -49,6 +49,7 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
             unfinished = None
         if unfinished:
             work.round = unfinished
+            work.own_round()
             if change:
                 _change_synthesis(work)
             work.settings = rounds.settings_of(work.round)
@@ -62,6 +63,7 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
         champion = current_champion(work.store, work.base.record, work.line)
         work.store.append([work.base.record])
         work.round = rounds.start_round(work.store, work.settings, work.base.record, champion)
+        work.own_round()
         work.watcher.say(f"Round {work.round.number} of {work.line}; the champion is {champion.name}.")
 
 
@@ -384,3 +386,4 @@ def find_round(work: Workplace, number: int) -> None:
     work.round = rounds.find_round(work.store, number, work.line)
     work.settings = rounds.settings_of(work.round)
     work.timings = rounds.Timings.of(work.round)
+    work.own_round()

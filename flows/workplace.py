@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,7 +22,7 @@ from storage.repository import Store, open_store
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.machinery import LocalMachinery, Machinery, RendersExamples, ServedModel
 from tasks.room import check_room
-from tasks.rounds import Timings, fail_round, line_of, save_timings, stop_round
+from tasks.rounds import Timings, fail_round, line_of, save_timings, settings_of, stop_round
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ class Workplace:
         self._round: Round | None = None
         self._questions: dict[Part, list[Question]] = {}
         self._served: ServedModel | None = None
+        self._leases = ExitStack()
 
     @property
     def line(self) -> str:
@@ -124,6 +125,17 @@ class Workplace:
 
         names = self.settings.questions.in_domain if domain == "in_domain" else self.settings.questions.out_of_domain
         return [set_named(self.store, name, domain) for name in names]  # pyright: ignore[reportArgumentType]
+
+    def own_round(self) -> None:
+        """Nobody else works on this round's question sets until the workplace closes; raises where somebody does."""
+        questions = settings_of(self.round).questions
+        sets = [*questions.in_domain, *questions.out_of_domain]
+        self._leases.close()  # a step that is tried again takes them anew
+        self._leases.enter_context(self.store.leased(sets, self.round.number))
+
+    def disown_round(self) -> None:
+        """Others may work on it."""
+        self._leases.close()
 
     def ask(self, model: Model, title: str, ask: "Callable[[Engine, Judge], T]", phase: str) -> T:
         """What `ask` gives with a judge and an engine that answers as `model`; its time counts as `phase`.
@@ -217,6 +229,7 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
         finally:
             work.release_server()
             work.keep_timings()
+            work.disown_round()
 
 
 @contextmanager

@@ -41,6 +41,12 @@ def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTa
     return int(inserted[0]) if inserted else 0
 
 
+def largest(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int:
+    """The largest number in a column; 0 for an empty table."""
+    row = connection.execute(f'SELECT coalesce(max("{column}"), 0) FROM {table}').fetchone()
+    return int(row[0]) if row else 0
+
+
 def count_new(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> int:
     """How many of the rows an append would insert."""
     connection.register("_batch", rows)

@@ -98,15 +98,6 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         raise InputError(f"{str(path)!r} is damaged ({_first_line(error)}). Put a backup in its place.") from error
 
 
-def file_of(url: str) -> Path:
-    """The absolute path in a `duckdb:///` URL; raises InputError for another form."""
-    prefix = "duckdb:///"
-    if not url.startswith(prefix) or len(url) == len(prefix):
-        raise InputError(f"A store is duckdb:///ABSOLUTE/PATH.duckdb; found {url!r}. Set REGENESIS_STORE.")
-    path = Path(url.removeprefix(prefix)).expanduser()
-    return path if path.is_absolute() else path.absolute()
-
-
 def _translated(path: Path, error: duckdb.IOException) -> InputError | HeldByAnother | PermanentError:
     line = _first_line(error)
     if "lock" in line.lower():

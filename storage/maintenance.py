@@ -1,7 +1,4 @@
-"""Care of a store: check, compact, collect garbage, back up. Everything says what it found; only what is asked changes.
-
-`compact` and `back_up_store` write aside and rename when whole, so a kill or a full disk leaves the last good state.
-"""
+"""Care of a store: check, compact, collect garbage, back up. Each says what it found; only what is asked changes."""
 
 import shutil
 import time
@@ -11,18 +8,20 @@ from pathlib import Path
 
 import duckdb
 
-from storage.database import connect
 from storage.errors import InputError, PermanentError, ReGenesisError
-from storage.overlay import merge
+from storage.file_care import back_up_file, compact_file
+from storage.file_store import FileStore
+from storage.lake import CATALOG
+from storage.lake_care import Compacted, compact_lake, missing_files
+from storage.lake_store import LakeStore
+from storage.moving import move_store
 from storage.records import RECORD_TYPES
 from storage.references import REFERENCES
-from storage.repository import Store
-from storage.snapshot import copied_whole
 from storage.spool import Spool
-from storage.tables import sql_types
+from storage.store import Store
 from storage.views import all_views
 
-_BOOKKEEPING = ("schema_migrations", "schema_state", "merged_spool_files")
+KEEP_DAYS = 7.0
 _UNTOUCHED_SECONDS = 24 * 3600.0
 _CHAIN = (("structures", "adapted_guideline_id", "adapted_guidelines"), ("paths", "structure_id", "structures"),
           ("paths", "adapted_guideline_id", "adapted_guidelines"), ("verdicts", "path_id", "paths"),
@@ -50,11 +49,15 @@ class Garbage:
 
 def check_store(store: Store, home: Path | None = None) -> list[Problem]:
     """Dangling parents, ids there twice, chains across draws, unreadable or waiting spool files, missing adapters."""
-    problems = [*_check_spool(store)]
-    if any(problem.code == "unreadable_spool_file" for problem in problems):
-        return problems  # nothing else can be read as store and spool
+    problems = [*_check_lake(store)] if isinstance(store, LakeStore) else [*_check_spool(_file(store))]
+    if any(problem.code in ("unreadable_spool_file", "data_file_missing") for problem in problems):
+        return problems  # nothing else can be read
     with store.reading() as connection:
+        if isinstance(store, LakeStore):
+            connection.execute(f"USE {CATALOG}.stored")  # where an id may be twice; and faster than the first rows
         problems += [*_check_rows(connection)]
+        if isinstance(store, LakeStore):
+            connection.execute(f"USE {CATALOG}.main")
         for view in all_views():
             connection.execute(f"EXPLAIN SELECT * FROM {view.name}")
         if home is not None:
@@ -62,50 +65,28 @@ def check_store(store: Store, home: Path | None = None) -> list[Problem]:
     return problems
 
 
-def compact(store: Store) -> tuple[int, int]:
-    """Rewrite the file without the room of deleted rows; returns its bytes before and after. The spool is merged first.
+def compact(store: Store, keep_days: float = KEEP_DAYS) -> Compacted:
+    """Give back room. A lake also forgets its states older than `keep_days`, but for those of training sets.
 
-    Raises HeldByAnother while a foreign client has it open.
+    Raises HeldByAnother while a foreign client has a file open.
     """
-    store.merge_spool()
-    before = store.path.stat().st_size
-    partial = store.path.with_name(store.path.name + ".compact.part")
-    partial.unlink(missing_ok=True)
-    try:
-        with store.writing_alone() as connection:
-            connection.execute(f"ATTACH '{str(partial).replace(chr(39), chr(39) * 2)}' AS compacted")
-            connection.execute(f'COPY FROM DATABASE "{_catalog(connection)}" TO compacted')
-            _check_equal(connection, f'"{_catalog(connection)}"', "compacted")
-            connection.execute("DETACH compacted")
-            connection.close()
-            partial.replace(store.path)
-            store.path.with_name(store.path.name + ".wal").unlink(missing_ok=True)
-    except (OSError, duckdb.Error) as error:
-        raise PermanentError(
-            f"{str(store.path)!r} was not compacted ({str(error).splitlines()[0]}); the file is as it was. "
-            "Free disk space."
-        ) from error
-    finally:
-        for leftover in (partial, partial.with_name(partial.name + ".wal")):
-            leftover.unlink(missing_ok=True)
-    return before, store.path.stat().st_size
+    if isinstance(store, LakeStore):
+        return compact_lake(store, keep_days)
+    before, after = compact_file(_file(store))
+    return Compacted(bytes_before=before, bytes_after=after)
 
 
 def back_up_store(store: Store, target: Path) -> Path:
-    """A whole copy at `target`, the spool merged into it; an existing file is never overwritten."""
+    """A whole copy as a DuckDB file at `target`; an existing file is never overwritten."""
     if target.exists():
         raise InputError(f"A backup goes to a new file; {str(target)!r} is there already. Name another.")
     partial = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with store.standing_still():
-            if not copied_whole(store.path, partial):
-                raise PermanentError(f"Another program changes {str(store.path)!r}; close it and back up again.")
-        connection = connect(partial, read_only=False)
-        try:
-            merge(connection, Spool(store.spool_folder), remove=False)
-        finally:
-            connection.close()
+        if isinstance(store, LakeStore):
+            move_store(store, f"duckdb:///{partial}")
+        else:
+            back_up_file(_file(store), partial)
         partial.replace(target)
         return target
     except OSError as error:
@@ -113,7 +94,8 @@ def back_up_store(store: Store, target: Path) -> Path:
             f"The backup {str(target)!r} can't be written ({error.strerror}). Name another place."
         ) from error
     finally:
-        partial.unlink(missing_ok=True)
+        for leftover in ("", ".wal", ".gate", ".lock"):
+            partial.with_name(partial.name + leftover).unlink(missing_ok=True)
 
 
 def find_garbage(store: Store, home: Path) -> list[Garbage]:
@@ -125,11 +107,11 @@ def find_garbage(store: Store, home: Path) -> list[Garbage]:
     known = {(home / location).resolve() for location in rows}
     folders = sorted(folder for folder in (home / "adapters").glob("*") if folder.is_dir())
     garbage = [_garbage(folder, "no adapter's row names it") for folder in folders if folder.resolve() not in known]
-    for folder in (store.spool_folder, store.path.parent):
-        garbage += [_garbage(file, "half written") for file in sorted(folder.glob("*.part"))]
-    garbage += [
-        _garbage(file, "copy made for reading") for file in sorted(store.spool_folder.glob("snapshot-*.duckdb"))
-    ]
+    if isinstance(store, FileStore):
+        for folder in (store.spool_folder, store.path.parent):
+            garbage += [_garbage(file, "half written") for file in sorted(folder.glob("*.part"))]
+        copies = sorted(store.spool_folder.glob("snapshot-*.duckdb"))
+        garbage += [_garbage(file, "copy made for reading") for file in copies]
     return [one for one in garbage if _untouched(one.path)]
 
 
@@ -143,7 +125,13 @@ def remove_garbage(garbage: Sequence[Garbage]) -> int:
     return sum(one.bytes for one in garbage)
 
 
-def _check_spool(store: Store) -> Iterator[Problem]:
+def _file(store: Store) -> FileStore:
+    if not isinstance(store, FileStore):
+        raise PermanentError(f"A store is a file or a lake; found {type(store).__name__}.")
+    return store
+
+
+def _check_spool(store: FileStore) -> Iterator[Problem]:
     spool = Spool(store.spool_folder)
     for name in spool.names():
         try:
@@ -156,6 +144,12 @@ def _check_spool(store: Store) -> Iterator[Problem]:
         yield Problem(
             "spool_not_merged", str(spool.folder), waiting, f"{len(spool.names())} files; any writer merges them"
         )
+
+
+def _check_lake(store: LakeStore) -> Iterator[Problem]:
+    missing = missing_files(store)
+    if missing:
+        yield Problem("data_file_missing", store.lake.place.data, len(missing), str(missing[0]))
 
 
 def _check_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
@@ -186,31 +180,6 @@ def _check_adapters(connection: duckdb.DuckDBPyConnection, home: Path) -> Iterat
     missing = [f"{id} at {location}" for id, location in rows if not (home / location).is_dir()]
     if missing:
         yield Problem("adapter_files_missing", str(home), len(missing), missing[0])
-
-
-def _check_equal(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> None:
-    for table in (*(record_type.table for record_type in RECORD_TYPES), *_BOOKKEEPING):
-        columns = ", ".join(f'"{name}"' for name in _columns(table)) or "*"
-        [counts] = connection.execute(
-            f"SELECT (SELECT (count(*), bit_xor(hash({columns}))) FROM {one}.main.{table}) IS NOT DISTINCT FROM"
-            f" (SELECT (count(*), bit_xor(hash({columns}))) FROM {other}.main.{table})"
-        ).fetchall()
-        if not counts[0]:
-            raise PermanentError(f"The rewritten {table} differs from the old; the file is as it was.")
-
-
-def _columns(table: str) -> list[str]:
-    known = {record_type.table: record_type for record_type in RECORD_TYPES}
-    if table in known:
-        return list(sql_types(known[table]))
-    return {"schema_migrations": ["version", "name"], "schema_state": ["surface"], "merged_spool_files": ["name"]}[
-        table
-    ]
-
-
-def _catalog(connection: duckdb.DuckDBPyConnection) -> str:
-    row = connection.execute("SELECT current_database()").fetchone()
-    return str(row[0]) if row else ""
 
 
 def _garbage(path: Path, why: str) -> Garbage:

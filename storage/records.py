@@ -189,6 +189,7 @@ class TrainingSet:
     hinted_examples: Annotated[int, "Of them from hinted paths"]
     digest: Annotated[str, "SHA-256 over its examples, in order"]
     created_at: Annotated[datetime, "UTC time"]
+    snapshot: Annotated[int | None, "Snapshot of the lake that it was chosen from; null in a file"] = None
 
 
 @dataclass(frozen=True, kw_only=True)

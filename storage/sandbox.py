@@ -5,7 +5,6 @@ In: a store's URL and one statement. Out: text (table, CSV, JSON) or a Parquet f
 
 import json
 import os
-import shlex
 import subprocess
 import sys
 import threading
@@ -26,14 +25,16 @@ from storage.schema import write_surface
 
 Output = Literal["table", "csv", "json", "parquet"]
 _SHOWN_ROWS = 1000
+_KEPT = ("PATH", "LANG", "HOME", "TZ")
+_LAKE_ONLY = ("PG", "AWS_")  # how the child reaches catalogue and object store
 _KILL_AFTER_SECONDS = 15.0  # past the time-out: starting, waiting for a turn, and the child's own grace
 
 
 def run_user_sql(
     url: str, statement: str, output: str = "table", timeout_seconds: float = 60, memory: str = "1GB",
-    out_file: Path | None = None,
+    out_file: Path | None = None, snapshot: int | None = None,
 ) -> str:  # fmt: skip
-    """The rows as text, or, with `out_file`, written there and a line that says so.
+    """The rows as text, or, with `out_file`, written there and a line that says so; of a lake also as it was once.
 
     Raises InputError where the statement is refused, wrong or too slow; the message says which.
     """
@@ -46,6 +47,7 @@ def run_user_sql(
         "statement": statement,
         "timeout_seconds": timeout_seconds,
         "memory": memory,
+        "snapshot": snapshot,
     }
     with _child(request, timeout_seconds) as (header, stream):
         if output == "parquet" and out_file is not None:
@@ -82,16 +84,11 @@ def schema_text() -> str:
     return "\n".join(lines)
 
 
-def reader_command(reader: Path) -> str:
-    """The line that opens the reader copy in DuckDB's own client."""
-    return f"duckdb -readonly {shlex.quote(str(reader))}"
-
-
 @contextmanager
 def _child(
     request: dict[str, object], timeout_seconds: float
 ) -> Generator[tuple[dict[str, "list[str]"], pa.ipc.RecordBatchStreamReader]]:
-    environment = {name: os.environ[name] for name in ("PATH", "LANG", "HOME", "TZ") if name in os.environ}
+    environment = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_LAKE_ONLY)}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     process = subprocess.Popen(
         [sys.executable, "-m", "storage.sandbox_child"],

@@ -13,18 +13,18 @@ from typing import BinaryIO
 import duckdb
 import pyarrow as pa
 
-from storage.database import DatabaseFile, file_of
+from storage.database import DatabaseFile
 from storage.errors import ReGenesisError
+from storage.lake import CATALOG, attach
 from storage.overlay import lay_over
 from storage.spool import Spool
+from storage.sql_check import Refused, check_names
+from storage.store_url import LakePlace, file_of, is_lake, lake_of
+from storage.views import quoted
 
 _GRACE_SECONDS = 5.0
 _BATCH_ROWS = 20_000
 _ALLOWED = {"SELECT", "EXPLAIN"}
-
-
-class Refused(Exception):
-    """The statement is not one that may run here."""
 
 
 def main() -> None:
@@ -33,9 +33,11 @@ def main() -> None:
     answer = sys.stdout.buffer
     timeout_seconds = float(request["timeout_seconds"])
     try:
-        connection, unmerged = _locked_down(request["url"], request["memory"])
+        connection, unmerged = _locked_down(request["url"], request["memory"], request["snapshot"])
         fired = _interrupt_after(connection, timeout_seconds)
         _check(connection, request["statement"])
+        if is_lake(request["url"]):
+            check_names(connection, request["statement"])
         _run(connection, request["statement"], answer, unmerged, fired, timeout_seconds)
     except (Refused, ReGenesisError) as error:
         _say(answer, {"error": str(error)})
@@ -43,17 +45,31 @@ def main() -> None:
         _say(answer, {"error": _explained(error)})
 
 
-def _locked_down(url: str, memory: str) -> tuple[duckdb.DuckDBPyConnection, int]:
+def _locked_down(url: str, memory: str, snapshot: int | None) -> tuple[duckdb.DuckDBPyConnection, int]:
     """Store and spool, then every door shut; our turn ends here, so a long query never keeps a writer waiting."""
-    file = DatabaseFile(file_of(url), busy_seconds=2.0)
-    with file.locked(exclusive=False):
-        connection = file.open_reader()
-        unmerged = lay_over(connection, Spool(file.aside))
+    if is_lake(url):
+        connection, unmerged = _lake_alone(lake_of(url), snapshot), 0
+    else:
+        file = DatabaseFile(file_of(url), busy_seconds=2.0)
+        with file.locked(exclusive=False):
+            connection = file.open_reader()
+            unmerged = lay_over(connection, Spool(file.aside))
     connection.execute("SET memory_limit = ?", [memory])
     connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
     return connection, unmerged
+
+
+def _lake_alone(place: LakePlace, snapshot: int | None) -> duckdb.DuckDBPyConnection:
+    """The lake to read, and of all files only its own; what reaches its catalogue is refused by name."""
+    connection = attach(place, read_only=True, snapshot=snapshot)
+    connection.execute(f"SET allowed_directories = [{quoted(place.data)}]")
+    if place.catalogue_file is not None:
+        beside = [str(place.catalogue_file) + ending for ending in ("", "-wal", "-shm", "-journal")]
+        connection.execute(f"SET allowed_paths = [{', '.join(map(quoted, beside))}]")
+    connection.execute(f"USE {CATALOG}.main")
+    return connection
 
 
 def _check(connection: duckdb.DuckDBPyConnection, statement: str) -> None:

@@ -15,7 +15,7 @@ from storage.errors import InputError
 from storage.migrations import check_version, migrate, schema_version
 from storage.views import all_views, make_views
 
-_STATE = "CREATE TABLE IF NOT EXISTS schema_state (surface VARCHAR NOT NULL)"
+MAKE_STATE = "CREATE TABLE IF NOT EXISTS schema_state (surface VARCHAR NOT NULL)"
 
 
 def ensure_schema(file: DatabaseFile) -> None:
@@ -61,7 +61,7 @@ def _is_current(file: DatabaseFile) -> bool:
 def write_surface(connection: duckdb.DuckDBPyConnection) -> None:
     """Views and comments of this program into a database whose tables are there."""
     connection.begin()
-    connection.execute(_STATE)
+    connection.execute(MAKE_STATE)
     write_comments(connection)
     make_views(connection)
     connection.execute("DELETE FROM schema_state")

@@ -90,6 +90,7 @@ def select_examples(
         hinted_examples=sum(choice.candidate.path.hinted for choice in choices if choice.kept),
         digest=digest_of(examples),
         created_at=datetime.now(UTC),
+        snapshot=store.snapshot(),
     )
     store.append([*(_selection(identity, choice) for choice in choices), *examples, training_set])
     return training_set

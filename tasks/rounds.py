@@ -95,10 +95,10 @@ def next_number(store: Store) -> int:
 
 
 def start_round(store: Store, settings: Settings, base: Model, champion: Model) -> Round:
-    """A new row, numbered after every round in the store, also where several begin at once."""
-    with store.alone("numbering"):
-        number = next_number(store)
-        record = Round(
+    """A new row, numbered after every round in the store."""
+
+    def numbered(number: int) -> Round:
+        return Round(
             id=content_id("rounds", base.id, settings.name, number),
             number=number,
             line=line_of(base, settings),
@@ -113,8 +113,8 @@ def start_round(store: Store, settings: Settings, base: Model, champion: Model) 
             started_at=datetime.now(UTC),
             finished_at=None,
         )
-        store.append([record])
-    return record
+
+    return store.append_next(numbered, "number")
 
 
 def settings_of(record: Round) -> Settings:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from storage.environment import Environment, read_environment
+from tests.fakes.postgres import Postgres, running_postgres
 
 if TYPE_CHECKING:
     from tasks.engines.embedded_model import PreparedModel
@@ -78,6 +79,24 @@ def stack() -> "Iterator[RealStack]":
 def environment(tmp_path: Path) -> Environment:
     """A home of the test's own."""
     return replace(read_environment(tmp_path / "home"), endpoints=(), config=None)
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """ONE real Postgres server for the whole session, on a port and in a folder of its own."""
+    with running_postgres() as running, pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PGPASSWORD", running.password)
+        yield running
+
+
+def empty_store(request: pytest.FixtureRequest, kind: str, folder: Path) -> str:
+    """The URL of a place for a store of this kind: file, lake (with SQLite) or postgres (a lake with Postgres)."""
+    if kind == "file":
+        return f"duckdb:///{folder / 'regenesis.duckdb'}"
+    if kind == "lake":
+        return f"ducklake:sqlite:///{folder / 'catalog.sqlite'}?data={folder / 'data'}"
+    server: Postgres = request.getfixturevalue("postgres")
+    return f"ducklake:{server.new_database()}?data={folder / 'data'}"
 
 
 def get_json(url: str) -> Any:

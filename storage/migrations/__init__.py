@@ -4,6 +4,7 @@ A migration is a file `NNNN_name.sql` in this folder. Files are never edited onc
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import resources
 
@@ -76,7 +77,8 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
         )
         connection.commit()
     except duckdb.Error as error:
-        connection.rollback()
+        with suppress(duckdb.TransactionException):  # a commit that fails has rolled back
+            connection.rollback()
         raise PermanentError(
             f"Migration {migration.version} ({migration.name}) failed and was undone: {str(error).splitlines()[0]}"
         ) from error

@@ -36,12 +36,12 @@ def all_views() -> tuple[View, ...]:
     return (_lineage_links(), _glossary(), *(_parsed(file.read_text("utf-8")) for file in files))
 
 
-def make_views(connection: duckdb.DuckDBPyConnection) -> None:
+def make_views(connection: duckdb.DuckDBPyConnection, *, with_columns: bool = True) -> None:
     """Make or replace every view, with its comments, inside the caller's transaction."""
     for view in all_views():
         connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view.sql}")
         connection.execute(f"COMMENT ON VIEW {view.name} IS {quoted(view.comment)}")
-        for column, text in view.columns.items():
+        for column, text in view.columns.items() if with_columns else ():
             connection.execute(f'COMMENT ON COLUMN {view.name}."{column}" IS {quoted(text)}')
 
 

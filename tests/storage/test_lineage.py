@@ -10,13 +10,14 @@ from storage.lineage import LineageNode, find_record, lineage_tree, walk_nodes
 from storage.records import RECORD_TYPES, Guideline, Model, Path, Question, Record, TrainingSet, Verdict
 from storage.repository import Store, open_store
 from storage.taught_models import taught_models
+from tests.conftest import empty_store
 from tests.storage.examples import make
 from tests.storage.story import challenger, whole_story
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    store = open_store(f"duckdb:///{tmp_path_factory.mktemp('lineage') / 'regenesis.duckdb'}")
+@pytest.fixture(scope="module", params=["file", "lake"])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    store = open_store(empty_store(request, request.param, tmp_path_factory.mktemp("lineage")))
     store.append(whole_story())
     return store
 

@@ -8,7 +8,6 @@ import pytest
 
 from storage.records import Path
 from storage.repository import Store, open_store
-from storage.sandbox import reader_command
 from tests.storage.examples import make
 from tests.storage.foreign import held
 
@@ -38,7 +37,7 @@ def test_the_line_for_duckdbs_client_names_a_copy_that_is_there(store: Store) ->
     store.append([make(Path, 2)])
 
     assert store.reader_copy() == made  # as it is; only a round makes it anew
-    assert reader_command(made) == f"duckdb -readonly {made}"
+    assert store.client_command() == f"duckdb -readonly {made}"
     with duckdb.connect(made, read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM paths").fetchone() == (1,)
 

@@ -1,4 +1,4 @@
-"""The store on real DuckDB files: what is appended comes back, twice changes nothing, all of a batch or none."""
+"""The store on files, lakes and Postgres: what goes in comes back, twice changes nothing, all of a batch or none."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path as FilePath
@@ -9,22 +9,25 @@ import pytest
 from storage.errors import InputError
 from storage.records import RECORD_TYPES, Adapter, Path, Question, Record, Round, Verdict
 from storage.repository import Store, open_store
+from tests.conftest import empty_store
 from tests.storage.examples import NOW, make, uid
 
-
-@pytest.fixture
-def store(tmp_path: FilePath) -> Store:
-    return open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}")
+KINDS = ["file", "lake", "postgres"]
 
 
-@pytest.mark.parametrize("record_type", RECORD_TYPES, ids=lambda kind: kind.table)
-def test_a_record_comes_back_as_it_went_in(store: Store, record_type: type[Record]) -> None:
-    record = make(record_type)
+@pytest.fixture(params=KINDS)
+def store(request: pytest.FixtureRequest, tmp_path: FilePath) -> Store:
+    return open_store(empty_store(request, request.param, tmp_path))
 
-    assert store.append([record]) == 1
 
-    assert store.select(record_type) == [record]
-    assert store.get(record_type, record.id) == record
+def test_a_record_of_every_kind_comes_back_as_it_went_in(store: Store) -> None:
+    records: list[Record] = [make(record_type) for record_type in RECORD_TYPES]
+
+    assert store.append(records) == len(records)
+
+    for record in records:
+        assert store.select(type(record)) == [record]
+        assert store.get(type(record), record.id) == record
 
 
 def test_appending_twice_changes_nothing_and_the_first_text_stands(store: Store) -> None:
