@@ -26,9 +26,15 @@ _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 1.0
 _BUSY_MILLISECONDS = 10_000
 _MAY_PASS = ("conflict", "locked", "failed to commit", "could not serialize", "deadlock", "connection", "terminat")
 
+_WILL_NOT_PASS = ("permission denied", "read-only", "readonly", "no space left", "disk is full", "disk full")
+
 
 class LakeBusy(TransientError):
     """Others committed first, again and again, for the whole of the bound; or the catalogue cannot be reached."""
+
+
+class LakeAway(InputError):
+    """The catalogue or the data cannot be had: a wrong URL or password, or a server that is not there."""
 
 
 class Lake:
@@ -70,7 +76,12 @@ class Lake:
                 with self._writing() as connection:
                     return work(connection)
             except Exception as error:
-                away = isinstance(error, InputError) and self._reached  # it was there, and may come back
+                if any(word in str(error).lower() for word in _WILL_NOT_PASS):
+                    raise InputError(
+                        f"The lake at {self.place.catalogue!r} must be one that can be written; it is not "
+                        f"({_last_line(error)}). Set REGENESIS_STORE with a user who may, or free its disk."
+                    ) from error
+                away = isinstance(error, LakeAway) and self._reached  # it was there, and may come back
                 if not (away or may_pass(error)):
                     raise
                 if time.monotonic() > deadline:
@@ -116,7 +127,7 @@ class Lake:
 def attach(place: LakePlace, *, read_only: bool, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
     """A connection with the lake attached as `regenesis`; made where it is to be written and is not there.
 
-    With `snapshot`, the lake as it was then. Raises InputError where catalogue or data can't be had.
+    With `snapshot`, the lake as it was then. Raises LakeAway where catalogue or data can't be had.
     """
     connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
     try:
@@ -130,7 +141,7 @@ def attach(place: LakePlace, *, read_only: bool, snapshot: int | None = None) ->
         connection.close()
         if isinstance(error, duckdb.TransactionException) or "locked" in str(error):
             raise
-        raise InputError(
+        raise LakeAway(
             f"The lake with the catalogue {place.catalogue!r} and the data {place.data!r} cannot be opened "
             f"({_first_line(error)}). Check REGENESIS_STORE, the catalogue's server, its password (PGPASSWORD or a "
             "passfile) and the folder."
@@ -207,6 +218,10 @@ def attach_statement(place: LakePlace, *, read_only: bool, snapshot: int | None 
         options.append(f"META_BUSY_TIMEOUT {_BUSY_MILLISECONDS}")
         options += [] if read_only else ["META_JOURNAL_MODE 'WAL'"]
     return f"ATTACH {quoted(f'ducklake:{place.catalogue}')} AS {CATALOG} ({', '.join(options)})"
+
+
+def _last_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
 
 
 def _first_line(error: BaseException) -> str:

@@ -134,7 +134,7 @@ def test_a_role_that_may_only_select_reads_everything_and_writes_nothing(
 
     assert json.loads(run_user_sql(reader, "SELECT count(*) AS n FROM lineage", "json")) == [{"n": 2}]
     assert len(open_store(reader).select(Path)) == 2
-    with pytest.raises(Exception, match=r"permission denied|could not be written"):
+    with pytest.raises(InputError, match=r"must be one that can be written; it is not \(.*permission denied"):
         open_store(reader).append([make(Path, 3)])
 
 

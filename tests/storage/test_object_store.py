@@ -1,7 +1,6 @@
 """A lake whose files lie in an S3-compatible object store: a real server of the tests' own, on a private port."""
 
 import json
-import threading
 from collections.abc import Iterator
 from pathlib import Path as FilePath
 
@@ -20,13 +19,11 @@ pytest.importorskip("moto", reason="the object store's server comes with the ext
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     import boto3
-    from moto.server import DomainDispatcherApplication, create_backend_app
-    from werkzeug.serving import make_server
+    from moto.server import ThreadedMotoServer
 
-    server = make_server("127.0.0.1", 0, DomainDispatcherApplication(create_backend_app, service="s3"), threaded=True)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    endpoint = f"http://127.0.0.1:{server.server_port}"
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
     for name, value in {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "key", "AWS_REGION": "us-east-1",
                         "AWS_SECRET_ACCESS_KEY": "hush-hush"}.items():  # fmt: skip
         monkeypatch.setenv(name, value)
@@ -34,9 +31,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     try:
         yield endpoint
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        server.stop()
 
 
 def test_rows_go_to_the_bucket_and_come_back_also_to_user_sql(bucket: str, tmp_path: FilePath) -> None:
