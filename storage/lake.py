@@ -5,6 +5,7 @@ first row of an id, and the public views above them.
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Generator
@@ -25,8 +26,12 @@ _CONFLICT_SECONDS = 120.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 1.0
 _BUSY_MILLISECONDS = 10_000
 _MAY_PASS = ("conflict", "locked", "failed to commit", "could not serialize", "deadlock", "connection", "terminat")
-
-_WILL_NOT_PASS = ("permission denied", "read-only", "readonly", "no space left", "disk is full", "disk full")
+# as Postgres, SQLite and the system say it; bare words would also match a folder's name
+_WILL_NOT_PASS = re.compile(
+    r"permission denied for |: permission denied|readonly database|read-only file system|no space left on device"
+    r"|disk is full|in a read-only transaction",
+    re.IGNORECASE,
+)
 
 
 class LakeBusy(TransientError):
@@ -76,7 +81,7 @@ class Lake:
                 with self._writing() as connection:
                     return work(connection)
             except Exception as error:
-                if any(word in str(error).lower() for word in _WILL_NOT_PASS):
+                if _WILL_NOT_PASS.search(str(error)):
                     raise InputError(
                         f"The lake at {self.place.catalogue!r} must be one that can be written; it is not "
                         f"({_last_line(error)}). Set REGENESIS_STORE with a user who may, or free its disk."
@@ -201,12 +206,13 @@ def _add_object_store_keys(connection: duckdb.DuckDBPyConnection, place: LakePla
         "KEY_ID": secret("AWS_ACCESS_KEY_ID"), "SECRET": secret("AWS_SECRET_ACCESS_KEY"),
         "SESSION_TOKEN": secret("AWS_SESSION_TOKEN"), "REGION": secret("AWS_REGION") or secret("AWS_DEFAULT_REGION"),
     }  # fmt: skip
-    said = [f"{name} {quoted(value)}" for name, value in options.items() if value]
+    said = ["TYPE s3", f"SCOPE {quoted(place.data)}"]
+    said += [f"{name} {quoted(value)}" for name, value in options.items() if value]
     endpoint = secret("AWS_ENDPOINT_URL_S3") or secret("AWS_ENDPOINT_URL")
     if endpoint:
         scheme, _, host = endpoint.rpartition("://")
         said += [f"ENDPOINT {quoted(host.rstrip('/'))}", "URL_STYLE 'path'", f"USE_SSL {scheme != 'http'}"]
-    connection.execute(f"CREATE SECRET object_store (TYPE s3, SCOPE {quoted(place.data)}, {', '.join(said)})")
+    connection.execute(f"CREATE SECRET object_store ({', '.join(said)})")
 
 
 def attach_statement(place: LakePlace, *, read_only: bool, snapshot: int | None = None) -> str:

@@ -11,7 +11,7 @@ import duckdb
 
 from storage.comments import write_comments
 from storage.errors import InputError
-from storage.lake import CATALOG, Lake
+from storage.lake import CATALOG, Lake, LakeAway
 from storage.migrations import check_version, migrate, schema_version
 from storage.records import RECORD_TYPES, Record, field_documentation
 from storage.schema import MAKE_STATE, surface_digest
@@ -23,18 +23,11 @@ from storage.views import make_views, quoted
 def ensure_lake(lake: Lake) -> None:
     """Create or migrate; raises InputError on a newer lake, or one that can't be reached or written."""
     place = lake.place
-    if place.catalogue_file is None or place.catalogue_file.exists():
-        try:
-            version = _version(lake)
-        except (InputError, duckdb.Error):
-            version = 0  # not made yet, or not reachable, which making it will say
-        if version and not check_version(version, place.catalogue) and _is_current(lake):
-            return
-        if version and check_version(version, place.catalogue):
-            _back_up_catalogue(place, version)
-    else:
+    if place.catalogue_file is not None and not place.catalogue_file.exists():
         _make_folder(place)
-    lake.tried_again(_bring_up)
+    elif _is_current(lake):
+        return
+    lake.tried_again(lambda connection: _bring_up(connection, place))
     lake.close()  # what reads attaches the lake as it is now
 
 
@@ -49,7 +42,10 @@ def first_rows(record_type: type[Record]) -> str:
     )
 
 
-def _bring_up(connection: duckdb.DuckDBPyConnection) -> None:
+def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
+    version = schema_version(connection)
+    if check_version(version, place.catalogue) and version:
+        _back_up_catalogue(place, version)
     migrate(connection)
     connection.begin()
     try:
@@ -70,15 +66,15 @@ def _bring_up(connection: duckdb.DuckDBPyConnection) -> None:
     connection.commit()
 
 
-def _version(lake: Lake) -> int:
-    with lake.reading() as connection:
-        connection.execute(f"USE {CATALOG}.stored")
-        return schema_version(connection)
-
-
 def _is_current(lake: Lake) -> bool:
-    with lake.reading() as connection:
-        return connection.execute(f"SELECT surface FROM {CATALOG}.stored.schema_state").fetchall() == [(_digest(),)]
+    """False also where it is not made yet or can't be reached, which making it will say."""
+    try:
+        with lake.reading() as connection:
+            connection.execute(f"USE {CATALOG}.stored")
+            due = check_version(schema_version(connection), lake.place.catalogue)
+            return not due and connection.execute("SELECT surface FROM schema_state").fetchall() == [(_digest(),)]
+    except (LakeAway, duckdb.Error):
+        return False
 
 
 def _digest() -> str:

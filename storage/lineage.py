@@ -14,6 +14,7 @@ from storage.errors import InputError
 from storage.lineage_steps import DOWN, LABELS, SHARE_DRAW, UP
 from storage.lineage_walk import Near, Row, Walk
 from storage.repository import Store
+from storage.store_url import is_lake
 
 MOST_CHILDREN = 20
 _SHORTEST_PREFIX = 4
@@ -73,7 +74,7 @@ def tree_of(
 ) -> LineageNode:
     """The same on a connection that is open; `url` names the store in messages."""
     found = _found(connection, str(id), url)
-    walk = Walk(connection, most_children)
+    walk = Walk(connection, most_children, by_id=is_lake(url))
     row = walk.start(found.table, found.id, found.draw)
     up, more_up = _branches(row, walk.near(row, UP), frozenset(), upward=True)
     down, more_down = _branches(row, walk.near(row, DOWN), frozenset(), upward=False)

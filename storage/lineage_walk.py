@@ -56,11 +56,15 @@ class _Found:
 
 
 class Walk:
-    """One connection; of many rows with the same parent or child the first `most` are met."""
+    """One connection; of many rows with the same parent or child the first `most` are met.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, most: int) -> None:
+    `by_id` says that rows do not come in the order in which they were written, as those of a lake.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, most: int, *, by_id: bool = False) -> None:
         self._connection = connection
         self._most = most
+        self._order = " ORDER BY id" if by_id else ""
 
     def start(self, table: str, id: UUID, draw: int | None) -> Row:
         """The row of that id; the draw narrows the search where it is known."""
@@ -132,7 +136,7 @@ class Walk:
         limit = f" LIMIT {most}" if most else ""
         shown = f'"{step.column}", {label}, {text}, {draw}, {", ".join(names)}'
         found = self._connection.execute(
-            f"SELECT {shown} FROM {step.table} WHERE {where}{limit}", parameters
+            f"SELECT {shown} FROM {step.table} WHERE {where}{self._order}{limit}", parameters
         ).fetchall()
         return [(_row_of(step.table, names, values), key) for key, *values in found]
 

@@ -22,11 +22,12 @@ from storage.errors import InputError, PermanentError
 from storage.migrations import migrate
 from storage.presenting import as_csv, as_json, as_table, escaped
 from storage.schema import write_surface
+from storage.store_url import is_lake
 
 Output = Literal["table", "csv", "json", "parquet"]
 _SHOWN_ROWS = 1000
 _KEPT = ("PATH", "LANG", "HOME", "TZ")
-_LAKE_ONLY = ("PG", "AWS_")  # how the child reaches catalogue and object store
+_KEPT_FOR_A_LAKE = ("PG", "AWS_")  # how it reaches catalogue and object store
 _KILL_AFTER_SECONDS = 15.0  # past the time-out: starting, waiting for a turn, and the child's own grace
 
 
@@ -88,7 +89,8 @@ def schema_text() -> str:
 def _child(
     request: dict[str, object], timeout_seconds: float
 ) -> Generator[tuple[dict[str, "list[str]"], pa.ipc.RecordBatchStreamReader]]:
-    environment = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(_LAKE_ONLY)}
+    prefixes = _KEPT_FOR_A_LAKE if is_lake(str(request["url"])) else ()
+    environment = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(prefixes)}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     process = subprocess.Popen(
         [sys.executable, "-m", "storage.sandbox_child"],

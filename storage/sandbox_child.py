@@ -33,11 +33,9 @@ def main() -> None:
     answer = sys.stdout.buffer
     timeout_seconds = float(request["timeout_seconds"])
     try:
-        connection, unmerged = _locked_down(request["url"], request["memory"], request["snapshot"])
+        connection, unmerged = locked_down(request["url"], request["memory"], request["snapshot"])
         fired = _interrupt_after(connection, timeout_seconds)
-        _check(connection, request["statement"])
-        if is_lake(request["url"]):
-            check_names(connection, request["statement"])
+        check(connection, request["url"], request["statement"])
         _run(connection, request["statement"], answer, unmerged, fired, timeout_seconds)
     except (Refused, ReGenesisError) as error:
         _say(answer, {"error": str(error)})
@@ -45,7 +43,7 @@ def main() -> None:
         _say(answer, {"error": _explained(error)})
 
 
-def _locked_down(url: str, memory: str, snapshot: int | None) -> tuple[duckdb.DuckDBPyConnection, int]:
+def locked_down(url: str, memory: str, snapshot: int | None) -> tuple[duckdb.DuckDBPyConnection, int]:
     """Store and spool, then every door shut; our turn ends here, so a long query never keeps a writer waiting."""
     if is_lake(url):
         connection, unmerged = _lake_alone(lake_of(url), snapshot), 0
@@ -72,7 +70,8 @@ def _lake_alone(place: LakePlace, snapshot: int | None) -> duckdb.DuckDBPyConnec
     return connection
 
 
-def _check(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+def check(connection: duckdb.DuckDBPyConnection, url: str, statement: str) -> None:
+    """Raise Refused where this is not one statement that only reads what may be read."""
     statements = connection.extract_statements(statement)
     if len(statements) != 1:
         raise Refused(f"Exactly one statement was expected; found {len(statements)}.")
@@ -82,6 +81,8 @@ def _check(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
             f"Only SELECT, WITH, EXPLAIN, DESCRIBE, SUMMARIZE and SHOW may run here; found {kind}. "
             "The store is read-only to SQL; `regenesis export` writes files."
         )
+    if is_lake(url):
+        check_names(connection, statement)
 
 
 def _run(

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path as FilePath
 
+import duckdb
 import pytest
 
 from storage import leases
@@ -20,7 +21,7 @@ from storage.store_url import lake_of, shown
 from storage.tables import to_arrow
 from storage.time_travel import snapshot_of
 from tests.conftest import empty_store
-from tests.fakes.postgres import PASSWORD, Postgres
+from tests.fakes.postgres import Postgres
 from tests.storage.examples import make, uid
 from tests.storage.story import whole_story
 
@@ -274,6 +275,33 @@ def test_an_older_lake_is_migrated_after_its_catalogue_was_copied(
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        "permission denied for table ducklake_snapshot", 'Cannot open file "a.parquet": Permission denied',
+        "attempt to write a readonly database", "database or disk is full", "No space left on device",
+        "cannot execute INSERT in a read-only transaction", "Read-only file system",
+    ],
+)  # fmt: skip
+def test_what_no_retry_can_mend_is_said_at_once(lake: LakeStore, said: str) -> None:
+    def fail(_: object) -> None:
+        raise duckdb.IOException(f"Failed to commit DuckLake transaction: {said}")
+
+    with pytest.raises(InputError, match="must be one that can be written; it is not"):
+        lake.lake.committed(fail)
+
+
+def test_a_conflict_in_a_folder_with_an_unlucky_name_is_tried_again(lake: LakeStore) -> None:
+    turns = iter([duckdb.TransactionException("conflict in /srv/read-only/disk-full/readonly"), None])
+
+    def fail_once(_: object) -> str:
+        if error := next(turns):
+            raise error
+        return "done"
+
+    assert lake.lake.committed(fail_once) == "done"
+
+
+@pytest.mark.parametrize(
     ("url", "said"),
     [
         ("ducklake:postgresql://me:hush@db/lake?data=/d", "holds no password"),
@@ -309,7 +337,7 @@ def test_a_server_that_is_not_there_is_one_clear_line_without_the_password(
     with pytest.raises(InputError, match="password"):
         store_exists(f"ducklake:{postgres.new_database()}?data={tmp_path / 'd'}")
 
-    assert PASSWORD not in str(refused.value)
+    assert postgres.password not in str(refused.value)
 
 
 def test_a_lake_that_is_not_there_yet_is_not_made_by_looking(
