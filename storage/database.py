@@ -5,6 +5,7 @@ says so (`HeldByAnother`); what to do then is the repository's business.
 """
 
 import random
+import re
 import threading
 import time
 from collections.abc import Generator
@@ -13,11 +14,13 @@ from pathlib import Path
 
 import duckdb
 
-from storage.errors import InputError, PermanentError, TransientError
+from storage.errors import InputError, TransientError
 from storage.locks import turn
 from storage.snapshot import snapshot
 
 MEMORY_LIMIT = "1GB"
+_FULL = re.compile(r"could not write|no space left|file too large", re.IGNORECASE)
+_DAMAGED = re.compile(r"not a valid DuckDB database|checksum|corrupt", re.IGNORECASE)
 _POLL_SECONDS = 0.02
 _ROUND_WAIT_SECONDS = 120.0
 _THREAD_LOCKS: dict[Path, threading.RLock] = {}
@@ -46,7 +49,8 @@ class DatabaseFile:
         with self.locked(exclusive=True):
             connection = self._connect(read_only=False)
             try:
-                yield connection
+                with told_clearly(self.path):
+                    yield connection
             finally:
                 connection.close()
 
@@ -56,7 +60,8 @@ class DatabaseFile:
         with self.locked(exclusive=False):
             connection = self.open_reader()
             try:
-                yield connection
+                with told_clearly(self.path):
+                    yield connection
             finally:
                 connection.close()
 
@@ -92,25 +97,43 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": MEMORY_LIMIT}
     try:
         return duckdb.connect(path, read_only=read_only, config=config)
-    except duckdb.IOException as error:
-        raise _translated(path, error) from error
-    except (duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException) as error:
-        raise InputError(f"{str(path)!r} is damaged ({_first_line(error)}). Put a backup in its place.") from error
+    except duckdb.Error as error:
+        raise _translated(path, error) or InputError(
+            f"The store {str(path)!r} cannot be opened ({_first_line(error)}). Check folder, permissions and free disk."
+        ) from error
 
 
-def _translated(path: Path, error: duckdb.IOException) -> InputError | HeldByAnother | PermanentError:
+@contextmanager
+def told_clearly(path: Path) -> Generator[None]:
+    """DuckDB's errors about an open file itself become ours: those of a query or a commit."""
+    try:
+        yield
+    except duckdb.Error as error:
+        clear = _translated(path, error)
+        if clear is None:
+            raise
+        raise clear from error
+
+
+def _translated(path: Path, error: duckdb.Error) -> InputError | HeldByAnother | None:
     line = _first_line(error)
-    if "lock" in line.lower():
+    if "Could not set lock on file" in line:
         return HeldByAnother(
             f"Another program holds {str(path)!r} open ({line}). Close it, or point it at reader.duckdb."
         )
-    if "not a valid DuckDB database" in line or "checksum" in line.lower() or "corrupt" in line.lower():
+    if _FULL.search(line):
+        return InputError(
+            f"The store {str(path)!r} can't be written ({line}). Free disk space; what was acknowledged is kept."
+        )
+    if _DAMAGED.search(line) or isinstance(
+        error, (duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
+    ):
         return InputError(
             f"A store must be a DuckDB file; {str(path)!r} is not, or is damaged ({line}). Put a backup in its place."
         )
     if "newer version" in line or "storage version" in line:
         return InputError(f"{str(path)!r} was written by another DuckDB version ({line}). Install that version.")
-    return InputError(f"The store {str(path)!r} cannot be opened ({line}). Check folder, permissions and free disk.")
+    return None
 
 
 def _first_line(error: Exception) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import duckdb
 
-from storage.database import connect
+from storage.database import connect, told_clearly
 from storage.errors import PermanentError
 from storage.file_store import FileStore
 from storage.overlay import merge
@@ -53,9 +53,14 @@ def back_up_file(store: FileStore, partial: Path) -> None:
     """A whole copy, the spool merged into it."""
     with store.standing_still():
         if not copied_whole(store.path, partial):
+            with store.reading():
+                pass  # says so where the file is damaged
             raise PermanentError(f"Another program changes {str(store.path)!r}; close it and back up again.")
     connection = connect(partial, read_only=False)
     try:
+        with told_clearly(store.path):  # a damaged file must not push good backups out
+            for table in (record_type.table for record_type in RECORD_TYPES):
+                connection.execute(f"SELECT count(*), {_digest(table)} FROM {table}").fetchall()
         merge(connection, Spool(store.spool_folder), remove=False)
     finally:
         connection.close()
@@ -63,13 +68,17 @@ def back_up_file(store: FileStore, partial: Path) -> None:
 
 def _check_equal(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> None:
     for table in (*(record_type.table for record_type in RECORD_TYPES), *_BOOKKEEPING):
-        columns = ", ".join(f'"{name}"' for name in _columns(table)) or "*"
         [counts] = connection.execute(
-            f"SELECT (SELECT (count(*), bit_xor(hash({columns}))) FROM {one}.main.{table}) IS NOT DISTINCT FROM"
-            f" (SELECT (count(*), bit_xor(hash({columns}))) FROM {other}.main.{table})"
+            f"SELECT (SELECT (count(*), {_digest(table)}) FROM {one}.main.{table}) IS NOT DISTINCT FROM"
+            f" (SELECT (count(*), {_digest(table)}) FROM {other}.main.{table})"
         ).fetchall()
         if not counts[0]:
             raise PermanentError(f"The rewritten {table} differs from the old; the file is as it was.")
+
+
+def _digest(table: str) -> str:
+    columns = ", ".join(f'"{name}"' for name in _columns(table))
+    return f"bit_xor(hash({columns}))"
 
 
 def _columns(table: str) -> list[str]:

@@ -142,7 +142,7 @@ def _transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
     connection.begin()
     try:
         yield
-        connection.commit()
     except BaseException:
         connection.rollback()
         raise
+    connection.commit()  # a commit that fails has rolled back

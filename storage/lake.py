@@ -28,10 +28,11 @@ _BUSY_MILLISECONDS = 10_000
 _MAY_PASS = ("conflict", "locked", "failed to commit", "could not serialize", "deadlock", "connection", "terminat")
 # as Postgres, SQLite and the system say it; bare words would also match a folder's name
 _WILL_NOT_PASS = re.compile(
-    r"permission denied for |: permission denied|readonly database|read-only file system|no space left on device"
-    r"|disk is full|in a read-only transaction",
+    r"permission denied for |: permission denied|readonly database|read-only file system|in a read-only transaction"
+    r"|no space left on device|disk is full|file too large",
     re.IGNORECASE,
 )
+_UNREADABLE = re.compile(r"no magic bytes|failed to read file|cannot open file|malformed", re.IGNORECASE)
 
 
 class LakeBusy(TransientError):
@@ -62,6 +63,7 @@ class Lake:
             yield connection
         except duckdb.Error as error:
             failed = error
+            self._say_where_damaged(error)
             raise
         finally:
             _put_away(connection)
@@ -86,6 +88,7 @@ class Lake:
                         f"The lake at {self.place.catalogue!r} must be one that can be written; it is not "
                         f"({_last_line(error)}). Set REGENESIS_STORE with a user who may, or free its disk."
                     ) from error
+                self._say_where_damaged(error)
                 away = isinstance(error, LakeAway) and self._reached  # it was there, and may come back
                 if not (away or may_pass(error)):
                     raise
@@ -96,6 +99,13 @@ class Lake:
                     ) from error
             time.sleep(pause * (0.5 + random.random()))
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _say_where_damaged(self, error: Exception) -> None:
+        if isinstance(error, duckdb.Error) and _UNREADABLE.search(str(error)):
+            raise InputError(
+                f"A file of the lake at {self.place.catalogue!r} is damaged or gone ({_last_line(error)}). Put it back "
+                "from a copy of the data, or move to a backup: REGENESIS_STORE=duckdb:///BACKUP regenesis storage move"
+            ) from error
 
     def close(self) -> None:
         """Let go of the catalogue; the next use attaches it again."""

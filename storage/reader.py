@@ -61,8 +61,8 @@ def _copy(file: DatabaseFile, partial: Path) -> None:
                 return
         time.sleep(_PAUSE_SECONDS)
     raise TransientError(
-        f"Another program keeps changing {str(file.path)!r}, so that it can't be copied. Close that program; "
-        "the last reader copy stays."
+        f"Another program keeps changing {str(file.path)!r}, so that it can't be copied, or it is damaged. Close "
+        "that program; the last reader copy stays."
     )
 
 

@@ -39,12 +39,19 @@ def back_up(path: Path, label: str) -> Path:
     """A copy of a database that nobody holds, beside it; written under another name and renamed when whole."""
     target = path.with_name(f"{path.stem}.before-{label}{path.suffix}")
     partial = target.with_name(target.name + ".part")
-    shutil.copyfile(path, partial)
     log = path.with_name(path.name + ".wal")
-    if log.exists():
-        shutil.copyfile(log, target.with_name(target.name + ".wal"))
-    partial.replace(target)
-    return target
+    try:
+        shutil.copyfile(path, partial)
+        if log.exists():
+            shutil.copyfile(log, target.with_name(target.name + ".wal"))
+        partial.replace(target)
+        return target
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise InputError(
+            f"The backup {str(target)!r}, which comes before a migration, can't be written ({error.strerror}). "
+            "Free disk space; the store is as it was."
+        ) from error
 
 
 def surface_digest() -> str:
