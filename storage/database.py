@@ -19,6 +19,7 @@ from storage.locks import turn
 from storage.snapshot import snapshot
 
 MEMORY_LIMIT = "1GB"
+LOG_LIMIT = "2MB"
 _FULL = re.compile(r"could not write|no space left|file too large", re.IGNORECASE)
 _DAMAGED = re.compile(r"not a valid DuckDB database|checksum|corrupt", re.IGNORECASE)
 _POLL_SECONDS = 0.02
@@ -44,15 +45,29 @@ class DatabaseFile:
             self._held = _HELD.setdefault(path, set())
 
     @contextmanager
-    def writing(self) -> Generator[duckdb.DuckDBPyConnection]:
-        """A read-write connection; raises HeldByAnother past the bound."""
+    def writing(self, *, keep_log: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
+        """A read-write connection; raises HeldByAnother past the bound.
+
+        With `keep_log` what was committed may stay in the write-ahead log beside the file until that has grown: folding
+        it in rewrites the table's last rows, which costs more than a small batch itself.
+        """
         with self.locked(exclusive=True):
             connection = self._connect(read_only=False)
             try:
+                if keep_log:
+                    connection.execute(
+                        f"PRAGMA disable_checkpoint_on_shutdown; SET checkpoint_threshold = '{LOG_LIMIT}'"
+                    )
                 with told_clearly(self.path):
                     yield connection
             finally:
                 connection.close()
+
+    def fold_log_in(self) -> None:
+        """Leave nothing in the log beside the file; raises HeldByAnother past the bound."""
+        if self.path.with_name(self.path.name + ".wal").exists():
+            with self.writing():
+                pass
 
     @contextmanager
     def reading(self) -> Generator[duckdb.DuckDBPyConnection]:

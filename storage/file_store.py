@@ -5,7 +5,7 @@ Reads see the file and the spool.
 
 import shlex
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import duckdb
@@ -73,6 +73,8 @@ class FileStore(Store):
             return sum(map(rows_in_name, unmerged_names(connection, self._spool)))
 
     def refresh_reader(self) -> Path:
+        with suppress(HeldByAnother):
+            self._file.fold_log_in()  # after a round the file is whole by itself, whoever copies it
         return refresh_reader(self._file, self._spool)
 
     def client_command(self) -> str:
@@ -115,7 +117,7 @@ class FileStore(Store):
 
     @contextmanager
     def _writing(self) -> Generator[duckdb.DuckDBPyConnection]:
-        with self._metered(), self._file.writing() as connection:
+        with self._metered(), self._file.writing(keep_log=True) as connection:
             if self._spool.names():
                 merge(connection, self._spool)
                 forget_snapshots(self._spool.folder)

@@ -32,7 +32,9 @@ _WILL_NOT_PASS = re.compile(
     r"|no space left on device|disk is full|file too large",
     re.IGNORECASE,
 )
-_UNREADABLE = re.compile(r"no magic bytes|failed to read file|cannot open file|malformed", re.IGNORECASE)
+_UNREADABLE = re.compile(
+    r"no magic bytes|in parquet file|failed to read file|cannot open file|malformed", re.IGNORECASE
+)
 
 
 class LakeBusy(TransientError):

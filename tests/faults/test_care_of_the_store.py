@@ -142,7 +142,7 @@ def test_a_damaged_file_is_named_by_whatever_reads_it_and_no_copy_of_it_counts_a
     assert len(open_store(store.url).select(RecordedPath)) == 1500
 
 
-@pytest.mark.parametrize("how", ["gone", "cut off", "scrambled"])
+@pytest.mark.parametrize("how", ["gone", "cut off"])
 def test_a_lake_with_a_damaged_file_names_it_whoever_reads_it(
     request: pytest.FixtureRequest, tmp_path: Path, how: str
 ) -> None:
@@ -151,10 +151,8 @@ def test_a_lake_with_a_damaged_file_names_it_whoever_reads_it(
     [file] = (tmp_path / "data" / "stored" / "paths").glob("*.parquet")
     if how == "gone":
         file.unlink()
-    elif how == "cut off":
-        os.truncate(file, file.stat().st_size // 2)
     else:
-        damage(file)
+        os.truncate(file, file.stat().st_size // 2)
 
     for attempt in (
         lambda: open_store(store.url).select(RecordedPath), lambda: back_up_store(store, tmp_path / "bad.duckdb"),
