@@ -80,9 +80,16 @@ def test_a_page_names_commands_and_options_that_exist(page: str) -> None:
     from flows.cli import app
 
     known = {command.name or command.callback.__name__: command for command in app.registered_commands}
+    for group in app.registered_groups:
+        known |= {
+            f"{group.name} {one.name or one.callback.__name__}": one for one in group.typer_instance.registered_commands
+        }
+    groups = {group.name for group in app.registered_groups}
     for _, name, *arguments in commands_in((ROOT / page).read_text("utf-8")):
         if name.startswith("-"):
             continue
+        if name in groups:
+            name = f"{name} {arguments[0]}"
         parameters = inspect.signature(known[name].callback).parameters
         for option in (a for a in arguments if a.startswith("--")):
             assert option.removeprefix("--").replace("-", "_") in parameters, f"{name} {option}"

@@ -64,6 +64,11 @@ def double(store: LakeStore, *paths: Path) -> None:
     store.lake.committed(insert)
 
 
+def rows_stored(store: LakeStore) -> int:
+    """Paths beneath the view that shows the first of an id."""
+    return store.query(f"SELECT count(*) AS n FROM {CATALOG}.stored.paths")["n"][0].as_py()
+
+
 def test_two_writers_that_commit_the_same_ids_at_once_leave_each_once(store: LakeStore) -> None:
     writers = [store, opened(store.url), opened(store.url)]
     batches = [[make(Path, (n, i), text=f"of batch {n}", draw=1) for i in range(50)] for n in range(6)]
@@ -73,8 +78,7 @@ def test_two_writers_that_commit_the_same_ids_at_once_leave_each_once(store: Lak
     assert len(store.select(Path)) == 300
     assert store.query("SELECT count(*) AS n FROM lineage")["n"].to_pylist() == [300]
     compact_lake(store, keep_days=7)
-    assert [problem for problem in check_store(store) if problem.code == "id_twice"] == []
-    assert len(store.select(Path)) == 300
+    assert rows_stored(store) == len(store.select(Path)) == 300
 
 
 def test_of_rows_with_the_same_id_the_first_is_seen_and_compaction_removes_the_others(store: LakeStore) -> None:
@@ -88,7 +92,7 @@ def test_of_rows_with_the_same_id_the_first_is_seen_and_compaction_removes_the_o
     assert Problem("id_twice", "paths", 1, str(uid(Path, 1))) in before[1]
     assert done.doubled_rows == 1
     assert [path.text for path in store.select(Path, id=uid(Path, 1))] == ["first"]
-    assert not any(problem.code == "id_twice" for problem in check_store(store))
+    assert rows_stored(store) == 2
 
 
 def test_two_rounds_begun_at_once_get_different_numbers(store: LakeStore) -> None:
