@@ -172,8 +172,8 @@ def _crowd(url: str, folder: Path) -> Generator[Crowd]:
 
 
 @contextmanager
-def _compacted(url: str, pause_seconds: float = 20.0) -> Generator[None]:
-    """The store is compacted now and then while the block runs, as maintenance does."""
+def _compacted(url: str, pause_seconds: float = 60.0) -> Generator[None]:
+    """The store is compacted now and then while the block runs, as maintenance does; no answer spans two of them."""
     over, failed = threading.Event(), list[Exception]()
 
     def care() -> None:

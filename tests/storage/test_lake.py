@@ -196,6 +196,24 @@ def test_compaction_merges_small_files_and_keeps_every_row(store: LakeStore) -> 
     assert store.append([make(Path, "after")]) == 1
 
 
+def test_a_reader_that_began_before_a_compaction_sees_its_state_to_its_end(store: LakeStore) -> None:
+    for n in range(3):
+        store.append([make(Path, (n, i), draw=1) for i in range(20)])
+    writer = opened(store.url)
+    count = "SELECT count(*) FROM lineage"
+
+    with store.reading() as connection:
+        before = connection.execute(count).fetchall()
+        writer.append([make(Path, "later", draw=1)])
+        double(writer, make(Path, "later", draw=1), make(Path, (0, 0), draw=1))
+        done = compact_lake(writer, keep_days=7)
+        after = connection.execute(count).fetchall()
+
+    assert done.doubled_rows == 2
+    assert before == after == [(60,)]
+    assert len(store.select(Path)) == 61
+
+
 def test_old_states_are_forgotten_but_for_those_of_training_sets(store: LakeStore) -> None:
     store.append([make(Path, 1, text="early")])
     chosen_from = store.snapshot()
