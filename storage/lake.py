@@ -25,7 +25,10 @@ MEMORY_LIMIT = "1GB"
 _CONFLICT_SECONDS = 120.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 1.0
 _BUSY_MILLISECONDS = 10_000
-_MAY_PASS = ("conflict", "locked", "failed to commit", "could not serialize", "deadlock", "connection", "terminat")
+_MAY_PASS = (
+    "conflict", "locked", "failed to commit", "could not serialize", "deadlock", "connection", "terminat",
+    "already exists",  # another process made it a moment ago
+)  # fmt: skip
 # as Postgres, SQLite and the system say it; bare words would also match a folder's name
 _WILL_NOT_PASS = re.compile(
     r"permission denied for |: permission denied|readonly database|read-only file system|in a read-only transaction"
@@ -156,7 +159,9 @@ def attach(place: LakePlace, *, read_only: bool, snapshot: int | None = None) ->
         return connection
     except duckdb.Error as error:
         connection.close()
-        if isinstance(error, duckdb.TransactionException) or "locked" in str(error):
+        if isinstance(error, duckdb.TransactionException) or any(
+            sign in str(error) for sign in ("locked", "already exists")
+        ):
             raise
         raise LakeAway(
             f"The lake with the catalogue {place.catalogue!r} and the data {place.data!r} cannot be opened "

@@ -19,14 +19,14 @@ from typing import Any
 
 from flows import facts, steps, workplace
 from flows.progress import Quiet
-from storage.repository import Store
+from storage.file_store import FileStore
 from storage.tracking import Tracking
 from tasks.reporting import write_report
 from tasks.rounds import finish_round
 from tasks.settings import load_settings
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
-CHANGES = ((Store, "append_tables"), (Store, "update"), (Tracking, "move_champion"))
+CHANGES = ((FileStore, "append_tables"), (FileStore, "update"), (Tracking, "move_champion"))
 
 
 class Moments:
