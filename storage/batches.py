@@ -1,10 +1,11 @@
-"""The SQL of a micro-batch: bulk Arrow appends with an anti-join, and the replacing of single rows.
+"""The SQL of a micro-batch: transactions, bulk Arrow appends with an anti-join, and the replacing of single rows.
 
 Ids are unique because every append leaves out what is there. Where a type has `draw`, the search looks only within
 the batch's draws: equal ids have equal draws, and row-group statistics skip the rest.
 """
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 
 import duckdb
 
@@ -77,3 +78,15 @@ def within_draws(table: str, rows: ArrowTable) -> str:
     if len(draws) == 1:
         return f" WHERE draw = {draws[0]}"
     return f" WHERE draw BETWEEN {draws[0]} AND {draws[-1]} AND draw IN ({', '.join(map(str, draws))})"
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """All of the block, or nothing of it."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()  # a commit that fails has rolled back

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 
 from storage.arrow import ArrowTable
-from storage.batches import append_rows, count_new, largest, replace_row, tables_of
+from storage.batches import append_rows, count_new, largest, replace_row, tables_of, transaction
 from storage.database import DatabaseFile, HeldByAnother
 from storage.locks import alone
 from storage.overlay import lay_over, merge, unmerged_names
@@ -45,7 +45,7 @@ class FileStore(Store):
         if not any(rows.num_rows for rows in tables.values()):
             return 0
         try:
-            with self._writing() as connection, _transaction(connection):
+            with self._writing() as connection, transaction(connection):
                 return sum(append_rows(connection, table, rows) for table, rows in tables.items())
         except HeldByAnother:
             return self._spooled(tables)
@@ -60,7 +60,7 @@ class FileStore(Store):
     def update(self, record: Record) -> None:
         rows = to_arrow(type(record), [record])
         try:
-            with self._writing() as connection, _transaction(connection):
+            with self._writing() as connection, transaction(connection):
                 replace_row(connection, record.table, rows)
         except HeldByAnother:
             with self._file.locked(exclusive=True):
@@ -137,14 +137,3 @@ class FileStore(Store):
             with self._file.locked(exclusive=True):
                 self._spool.write(tables, "append")
         return new
-
-
-@contextmanager
-def _transaction(connection: duckdb.DuckDBPyConnection) -> Generator[None]:
-    connection.begin()
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()  # a commit that fails has rolled back

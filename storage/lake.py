@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import duckdb
 
+from storage.batches import transaction
 from storage.environment import secret
 from storage.errors import InputError, TransientError
 from storage.store_url import LakePlace
@@ -183,14 +184,8 @@ def may_pass(error: BaseException) -> bool:
 def _in_transaction(
     connection: duckdb.DuckDBPyConnection, work: Callable[[duckdb.DuckDBPyConnection], T]
 ) -> T:  # fmt: skip
-    connection.begin()
-    try:
-        result = work(connection)
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()  # a commit that fails has rolled back
-    return result
+    with transaction(connection):
+        return work(connection)
 
 
 def _put_away(connection: duckdb.DuckDBPyConnection) -> None:

@@ -9,6 +9,7 @@ from contextlib import closing
 
 import duckdb
 
+from storage.batches import transaction
 from storage.comments import write_comments
 from storage.errors import InputError
 from storage.lake import CATALOG, Lake, LakeAway
@@ -47,8 +48,7 @@ def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
     if check_version(version, place.catalogue) and version:
         _back_up_catalogue(place, version)
     migrate(connection)
-    connection.begin()
-    try:
+    with transaction(connection):
         connection.execute(MAKE_STATE)
         write_comments(connection)
         connection.execute(f"USE {CATALOG}.main")
@@ -60,10 +60,6 @@ def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
         connection.execute(f"USE {CATALOG}.stored")
         connection.execute("DELETE FROM schema_state")
         connection.execute("INSERT INTO schema_state VALUES (?)", [_digest()])
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
 
 
 def _is_current(lake: Lake) -> bool:

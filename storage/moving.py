@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import duckdb
 
 from storage.arrow import ArrowTable
+from storage.batches import transaction
 from storage.errors import InputError, PermanentError
 from storage.file_store import FileStore
 from storage.lake_store import LakeStore
@@ -46,14 +47,8 @@ def move_store(source: Store, target_url: str) -> list[MovedTable]:
 def _written(target: Store) -> Generator[duckdb.DuckDBPyConnection]:
     if not isinstance(target, FileStore):
         raise PermanentError(f"A store is a file or a lake; found {type(target).__name__}.")
-    with target.writing_alone() as connection:
-        connection.begin()
-        try:
-            yield connection
-        except BaseException:
-            connection.rollback()
-            raise
-        connection.commit()
+    with target.writing_alone() as connection, transaction(connection):
+        yield connection
 
 
 def _copy_all(
