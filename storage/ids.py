@@ -6,8 +6,9 @@ parts give the same bytes.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring_ascii
+from typing import Any
 from uuid import UUID
 
 _ENCODER = json.JSONEncoder(
@@ -19,24 +20,22 @@ Part = str | int | float | bool | None | UUID | Sequence["Part"] | Mapping[str, 
 
 def content_id(kind: str, *parts: Part) -> UUID:
     """The id of a `kind` (a table's name) made of `parts`."""
-    text = ",".join([_written(part) for part in (kind, *parts)])
+    text = ",".join([_WRITERS.get(type(part), canonical)(part) for part in (kind, *parts)])
     return UUID(bytes=hashlib.blake2b(f"[{text}]".encode(), digest_size=16).digest())
-
-
-def _written(part: Part) -> str:
-    """What `canonical` gives, faster for the plain parts of which a store's ids are made by the million."""
-    if type(part) is str:
-        return encode_basestring_ascii(part)
-    if type(part) is int:
-        return str(part)
-    if type(part) is UUID:
-        return f'"{part}"'
-    return canonical(part)
 
 
 def canonical(part: object) -> str:
     """JSON with sorted keys, no blanks and ids as text; lone surrogates survive as escapes."""
     return _ENCODER.encode(part)
+
+
+_WRITERS: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring_ascii,
+    int: int.__repr__,
+    bool: {False: "false", True: "true"}.__getitem__,
+    UUID: lambda part: f'"{part}"',
+}
+"""What `canonical` gives, faster for the plain parts of which a store's ids are made by the million."""
 
 
 def seed_of(request_id: UUID) -> int:
