@@ -13,7 +13,7 @@ round: setup
 
 # PART: a file or folder of tests/, or empty for all.
 test: check
-	@.venv/bin/python -m pytest -m "not soak" tests/$(PART)
+	@.venv/bin/python -m pytest -m "not soak" -n 2 --dist loadgroup --no-loadscope-reorder tests/$(PART)
 
 soak: setup
 	@.venv/bin/python -m pytest -m soak tests/$(PART)

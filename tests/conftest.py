@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from tests.fakes.real_stack import RealStack
 
 CHECKOUT = Path(__file__).parent.parent
+SHARED = ("server", "stack")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two workers take whole files in turn (`make test`); those that share one server or stack go together, first."""
+    users = {name: {item.path for item in items if name in getattr(item, "fixturenames", ())} for name in SHARED}
+    groups = {item.path: next((name for name in SHARED if item.path in users[name]), str(item.path)) for item in items}
+    items.sort(key=lambda item: groups[item.path] not in SHARED)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
 
 
 def shared_home() -> Path:
