@@ -72,13 +72,12 @@ class Tracking:
         self.log_params(run, flattened(json.loads(round.settings)) | {"round.seed": round.seed})
         return run
 
-    def finish_round(self, round: Round, figures: Mapping[str, float], files: Sequence[Path] = ()) -> None:
-        """Outcome, figures and files (such as the report) of a round that is over."""
+    def finish_round(self, round: Round, figures: Mapping[str, float], folder: Path) -> None:
+        """Outcome, figures and files (report, plots, environment) of a round that is over."""
         run = self.log_round(round)
         self.client.set_tag(run, "regenesis.outcome", round.outcome)
         self.log_metrics(run, figures)
-        for file in files:
-            self.client.log_artifact(run, str(file))
+        self.client.log_artifacts(run, str(folder))
         self.client.set_terminated(run, "FINISHED" if round.status == "finished" else "FAILED")
 
     def note_decision(self, round: Round, model_id: UUID, person: str, reasons: str) -> None:
@@ -97,7 +96,6 @@ class Tracking:
         *,
         params: Mapping[str, object] | None = None,
         metrics: Mapping[str, float] | None = None,
-        files: Sequence[Path] = (),
         tags: Mapping[str, str] | None = None,
     ) -> str:
         """A nested run for a stage (synthesis, training, evaluation of a role); the same one when logged again."""
@@ -108,8 +106,6 @@ class Tracking:
             run = self._start_run(f"{stage}-{round.number}" if round else stage, own | parent)
             self.log_params(run, params or {})
         self.log_metrics(run, metrics or {})
-        for file in files:
-            self.client.log_artifact(run, str(file))
         self.client.set_terminated(run)
         return run
 
@@ -198,11 +194,13 @@ class Tracking:
             self.client.log_batch(run_id, params=some)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """Figures without a step."""
+        """Figures without a step; MLflow refuses most signs in their names."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        for some in _chunks([Metric(key, float(value), now, 0) for key, value in metrics.items()], 1000):
+        for some in _chunks(
+            [Metric(re.sub(r"[^\w. /:-]", "-", key), float(value), now, 0) for key, value in metrics.items()], 1000
+        ):
             self.client.log_batch(run_id, metrics=some)
 
     def _log_curve(self, run_id: str, name: str, values: Sequence[float]) -> None:

@@ -41,8 +41,7 @@ def report_html(store: "Store", round: Round) -> str:
     gate = next((one for one in promotions if one.decided_by == "gate"), None)
     people = [one for one in promotions if one.decided_by != "gate"]
     figures = figures_of(round, _challenger_id(store, round), str(round.champion_model_id))
-    page = Template(resources.files("tasks").joinpath("templates/report.html").read_text("utf-8"))
-    return page.substitute(
+    return Template(_template()).substitute(
         title=escape(f"Round {round.number}: {round.outcome or round.status}"),
         subtitle=escape(_subtitle(store, round)),
         outcome=escape(gate.outcome if gate else "none"),
@@ -51,6 +50,17 @@ def report_html(store: "Store", round: Round) -> str:
         people="".join(f"<p><strong>{escape(one.decided_by)}</strong>: {escape(one.reasons)}</p>" for one in people),
         body="\n".join(_section(store, figure) for figure in figures),
     )
+
+
+def plot_pages(store: "Store", round: Round) -> dict[str, str]:
+    """Each figure that is drawn as a page of its own, by name: the drawing, its rows and its SQL."""
+    figures = figures_of(round, _challenger_id(store, round), str(round.champion_model_id))
+    page = Template(_template().partition("<body>")[0] + "<body>$body</body></html>")
+    return {
+        figure.name: page.substitute(title=escape(figure.title), body=_section(store, figure))
+        for figure in figures
+        if figure.chart
+    }
 
 
 def shown(value: object) -> str:
@@ -118,6 +128,10 @@ def _table_row(title: str, name: str, rows: Sequence[Evaluation], roles: Sequenc
             right = sum(int(getattr(row, reading)) for row in ours)
             cells.append(f"{right / questions:.1%}" if questions else "-")
     return [title, name, str(questions), *cells]
+
+
+def _template() -> str:
+    return resources.files("tasks").joinpath("templates/report.html").read_text("utf-8")
 
 
 def _challenger_id(store: "Store", round: Round) -> str:

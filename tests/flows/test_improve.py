@@ -23,6 +23,7 @@ from storage.records import (
 )
 from storage.records import Path as RecordedPath
 from storage.repository import Store, open_store
+from storage.tracking import Tracking
 from tasks.report_figure import Figure
 from tasks.report_figures import figures_of
 from tasks.synthesis_account import ENDED
@@ -57,6 +58,22 @@ def test_a_round_trains_examines_and_promotes_a_better_challenger(
     assert {answer.model_id for answer in twice} == {record.base_model_id}
     assert json.loads(record.timings)["noise_tokens"] == sum(answer.completion_tokens for answer in twice)
     assert set(json.loads(record.timings)["seconds"]) >= {"start", "synthesis", "training", "evaluation"}
+    _is_in_mlflow(home, record)
+
+
+def _is_in_mlflow(home: Path, record: Round) -> None:
+    """A run for the round, one for each stage below it, with plots and environment."""
+    tracking = Tracking(home)
+    parent, client = tracking.log_round(record), tracking.client
+    experiment = client.get_run(parent).info.experiment_id
+    nested = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
+    runs = {run.data.tags["regenesis.stage"]: run.data for run in nested}
+    assert runs.keys() == {"synthesis", "evaluation-base", "evaluation-challenger"}  # training is scripted
+    assert runs["synthesis"].metrics["paths"] > 0
+    assert runs["evaluation-challenger"].metrics["in_domain.gate/gcd.strict"] > 0.5
+    assert client.get_run(parent).data.params["questions.gate_per_set"] == "40"
+    files = {file.path for folder in ("", "plots") for file in client.list_artifacts(parent, folder)}
+    assert {"round-1.html", "environment.json", "plots/loss_curve.html", "plots/rounds_in_domain.html"} <= files
 
 
 def test_the_account_of_a_round_adds_up_in_sql_over_its_runs(

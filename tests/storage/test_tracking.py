@@ -120,9 +120,8 @@ def test_the_champion_alias_moves_and_names_the_model(tracking: Tracking) -> Non
 
 
 def test_the_end_of_a_round_is_written_with_its_figures_and_its_report(tracking: Tracking, tmp_path: Path) -> None:
-    report = tmp_path / "report.html"
-    report.write_text("<p>", "utf-8")
-    tracking.finish_round(ROUND, {"accuracy": 0.5}, [report])
+    (tmp_path / "report.html").write_text("<p>", "utf-8")
+    tracking.finish_round(ROUND, {"accuracy": 0.5}, tmp_path)
     run = tracking.client.get_run(tracking.log_round(ROUND))
     assert (run.info.status, run.data.metrics["accuracy"]) == ("FINISHED", 0.5)
     assert run.data.tags["regenesis.outcome"] == "promoted"

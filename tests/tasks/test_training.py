@@ -30,7 +30,9 @@ LINE = "tiny/embedded"
 LOADER = """
 import json, mlflow
 mlflow.set_tracking_uri("{uri}")
-print(json.dumps(mlflow.pyfunc.load_model("models:/{name}@challenger").predict(["What is 2 + 2?", "And 3 + 3?"])))
+loaded = [mlflow.pyfunc.load_model("models:/{name}@" + alias) for alias in ("champion", "challenger")]
+print(json.dumps([one.predict(["What is 2 + 2?", "And 3 + 3?"]) for one in loaded]))
+print(json.dumps([[one.metadata.signature is not None, one.input_example is not None] for one in loaded]))
 """
 
 
@@ -108,18 +110,26 @@ def test_an_adapter_that_is_there_is_not_trained_again(place: Place, adapter: Ad
 def test_base_and_challenger_are_registered_and_the_base_is_champion(place: Place, adapter: Adapter) -> None:
     assert place.tracking.champion(LINE) == place.base.record.id
     assert place.tracking.challenger(LINE) == model_of(place.base.record, adapter).id
+    version = place.tracking.version_of(LINE, model_of(place.base.record, adapter).id)
+    assert version is not None
+    assert version.tags["regenesis.training_set_id"] == str(adapter.training_set_id)
+    assert "regenesis.licence" in version.tags
     run = place.tracking.client.get_run(adapter.mlflow_run_id or "")
     assert run.data.params["training_set_id"] == str(adapter.training_set_id)
     assert run.data.tags["mlflow.parentRunId"] == place.tracking.log_round(place.round)
 
 
 @pytest.mark.engine
-def test_the_registered_challenger_answers_in_another_process(place: Place, adapter: Adapter, tmp_path: Path) -> None:
+def test_the_registered_champion_and_challenger_answer_in_another_process(
+    place: Place, adapter: Adapter, tmp_path: Path
+) -> None:
     program = LOADER.format(uri=place.tracking.uri, name=registered_name(LINE))
     ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    answers = json.loads(ran.stdout.splitlines()[-1])
-    assert [type(answer) for answer in answers] == [str, str]
+    answers, described = map(json.loads, ran.stdout.splitlines()[-2:])
+    assert [[type(answer) for answer in of_one] for of_one in answers] == [[str, str]] * 2
+    assert answers[0] != answers[1]  # the base and its adapter
+    assert described == [[True, True]] * 2
 
 
 @pytest.mark.engine
