@@ -1,5 +1,7 @@
 """`regenesis serve`: a model of the store as an OpenAI-compatible endpoint, until it is interrupted."""
 
+import json
+import shlex
 import time
 from collections.abc import Callable
 
@@ -15,7 +17,7 @@ from tasks.settings import Settings
 
 def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Callable[[str], None]) -> None:
     """Serve the champion of the settings' line, or `wanted` (an id of a model or adapter, or its beginning)."""
-    from tasks.engines.server import running_server
+    from tasks.engines.server import LOOPBACK, SERVE_KEY, running_server
 
     environment = read_environment()
     make_home(environment)
@@ -29,13 +31,17 @@ def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Call
         port=port, served_name=model.name,
     ) as server:  # fmt: skip
         say(f"{model.name} answers at {server.url}/v1 (Ctrl-C ends it). Try:")
-        say(
-            f"curl {server.url}/v1/chat/completions -H 'Content-Type: application/json' -d "
-            f'\'{{"model": "{model.name}", "messages": [{{"role": "user", "content": "What is 3 + 4?"}}]}}\''
-        )
+        say(curl_line(server.url, model.name, "" if host in LOOPBACK else SERVE_KEY))
         while server.is_alive():
             time.sleep(1)
     raise PermanentError(f"The server ended by itself. Why: {environment.logs / 'serve.log'}")
+
+
+def curl_line(url: str, name: str, key_variable: str = "") -> str:
+    """A request to type in a shell; a key stays in the environment."""
+    body = {"model": name, "messages": [{"role": "user", "content": "What is 3 + 4?"}], "max_tokens": 64}
+    key = f'-H "Authorization: Bearer ${key_variable}" ' if key_variable else ""
+    return f"curl {url}/v1/chat/completions -H 'Content-Type: application/json' {key}-d {shlex.quote(json.dumps(body))}"
 
 
 def _champion(store: Store, base: Model, settings: Settings) -> Model:
