@@ -73,7 +73,10 @@ def select_examples(
     if known is not None:
         return known
     questions = {candidate.question.id: candidate.question for candidate in candidates}
-    overlaps = find_overlaps(list(questions.values()), held_out, settings.selection.contamination_share)
+    overlaps = find_overlaps(
+        list(questions.values()), held_out, settings.selection.contamination_share,
+        settings.selection.contamination_template_questions,
+    )  # fmt: skip
     refused = {
         candidate.path.id: "contaminated" for candidate in candidates if candidate.question.id in overlaps
     } | _over_length(candidates, prompts["answer"], settings, count_tokens)

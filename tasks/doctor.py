@@ -201,9 +201,11 @@ def _room(folder: Path, environment: Environment, settings: Settings, machine: H
 def _model_disk(folder: Path, environment: Environment, settings: Settings) -> list[Finding]:
     """What a round writes of this model: whole weights, trained or merged for serving, and the adapter."""
     from tasks.engines.model_files import weight_bytes
+    from tasks.forecasting import kept_weight_bytes
 
-    weights = weight_bytes(folder)
-    kind = "full weights, kept each round" if settings.training.kind == "full" else "merged weights, the newest 3 kept"
+    whole = settings.training.kind == "full"
+    weights = kept_weight_bytes(folder, settings.training) if whole else weight_bytes(folder)
+    kind = "full weights, kept each round" if whole else "merged weights, the newest 3 kept"
     free = shutil.disk_usage(_existing(environment.home)).free
     words = f"a round writes {weights / GIB:.1f} GiB ({kind}); {free / GIB:.1f} GiB free"
     if free >= weights + ROUND_DISK_BYTES:

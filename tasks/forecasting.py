@@ -16,7 +16,7 @@ from storage.errors import InputError
 from storage.records import AdaptedGuideline, Guideline, Model, Path, Prompt, Question, Round, Structure, Verdict
 from tasks.engines.chat_template import read_json
 from tasks.engines.engine import Engine
-from tasks.engines.model_files import weight_bytes
+from tasks.engines.server_plan import model_size
 from tasks.rules.forecast import Forecast, QuestionCost, Rates, RoundShape, forecast
 from tasks.settings import Settings, TrainingSettings
 from tasks.synthesis import synthesize_paths
@@ -83,9 +83,9 @@ def forecast_round(
 
 
 def kept_weight_bytes(base: Folder, training: TrainingSettings) -> int:
-    """Bytes of the weights that a round keeps: full ones as large as the base's; LoRA's by rank and matrix sizes."""
+    """Bytes of the weights that a round keeps, in float32: all of the model's, or LoRA's by rank and matrix sizes."""
     if training.kind == "full":
-        return weight_bytes(base)
+        return 4 * model_size(base).parameters
     config = read_json(base / "config.json")
     wide, inner = (int(str(config.get(name) or 0)) for name in ("hidden_size", "intermediate_size"))
     # A and B of four attention and three feed-forward matrices a layer, in float32

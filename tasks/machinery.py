@@ -5,7 +5,7 @@ Tests script another machinery; steps and flows know only the protocols.
 
 import shutil
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -104,11 +104,18 @@ class LocalMachinery:
         self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
         environment: Environment, draw: int,
     ) -> ServedModel:  # fmt: skip
-        """The base at the given endpoints, where there are any; else a server of our own, adapters merged first."""
+        """The base at the given endpoints, where there are any; else a server of our own."""
+        from tasks.engines.server import running_server
+
         renderer = self.renderer(base, settings.model)
         if environment.endpoints and adapter is None:
             return GivenEndpoints(model, renderer, settings, environment)
-        return OwnServer(model, renderer, settings, environment, base, adapter, draw)
+        started = running_server(
+            served_weights(base, adapter, settings, environment), settings.model,
+            log_file=environment.logs / "vllm.log", swappable=True, lora=settings.evaluation.adapter == "lora",
+            lora_rank=settings.training.lora_rank, seed=seed_of(content_id("server_seed", settings.seed, draw)),
+        )  # fmt: skip
+        return OwnServer(started, model, adapter, base, renderer, settings, environment)
 
     def train(
         self, store: Store, tracking: "Tracking", *, training_set: TrainingSet, base: "PreparedModel",
@@ -163,23 +170,17 @@ class OwnServer:
     """A vLLM server of our own; it takes other weights of the same base without starting again."""
 
     def __init__(
-        self, model: Model, renderer: "Renderer", settings: Settings, environment: Environment,
-        base: "PreparedModel", adapter: Adapter | None, draw: int,
+        self, started: "AbstractContextManager[Server]", model: Model, adapter: Adapter | None, base: "PreparedModel",
+        renderer: "Renderer", settings: Settings, environment: Environment,
     ) -> None:  # fmt: skip
-        from tasks.engines.server import running_server
-
         self._renderer = renderer
         self._settings = settings
         self._environment = environment
         self._base = base
-        self._model = model
-        self._closing = ExitStack()
-        self._server: Server = self._closing.enter_context(
-            running_server(
-                weights_of(base, adapter, environment), settings.model, log_file=environment.logs / "vllm.log",
-                seed=seed_of(content_id("server_seed", settings.seed, draw)), swappable=True,
-            )
-        )  # fmt: skip
+        with ExitStack() as closing:
+            self._server = closing.enter_context(started)
+            self._show(model, adapter)
+            self._closing = closing.pop_all()
         self.start_seconds = self._server.start_seconds
 
     def answers_as(self, model: Model) -> bool:
@@ -189,26 +190,47 @@ class OwnServer:
         if not self._server.is_alive():
             return False
         try:
-            self._server.swap_weights(weights_of(self._base, adapter, self._environment))
+            self._show(model, adapter)
         except PermanentError:
             return False
-        self._model = model
         return True
 
+    def _show(self, model: Model, adapter: Adapter | None) -> None:
+        """The model's weights; or the base's, and a name under which vLLM puts the adapter upon them."""
+        weights = served_weights(self._base, adapter, self._settings, self._environment)
+        if weights != self._server.weights:
+            self._server.swap_weights(weights)
+        self._name = self._server.model_name
+        if adapter is not None and _is_served_as_lora(adapter, self._settings):
+            self._name = self._server.load_adapter(adapter.name, self._environment.home / adapter.location)
+        self._model = model
+
     def address(self) -> tuple[str, str]:
-        return self._server.url, self._server.model_name
+        return self._server.url, self._name
 
     def raw_tokens_per_second(self) -> float:
         return self._server.raw_tokens_per_second()
 
     def engine(self) -> "Engine":
         return self._server.engine(
-            self._renderer, max_retries=self._settings.synthesis.max_retries,
+            self._renderer, model_name=self._name, max_retries=self._settings.synthesis.max_retries,
             timeout_seconds=self._settings.synthesis.request_timeout_seconds,
         )  # fmt: skip
 
     def close(self) -> None:
         self._closing.close()
+
+
+def served_weights(
+    base: "PreparedModel", adapter: Adapter | None, settings: Settings, environment: Environment
+) -> Path:
+    """The folder that vLLM loads for this adapter: whole weights, or the base's under an adapter served as such."""
+    as_lora = adapter is not None and _is_served_as_lora(adapter, settings)
+    return base.folder if as_lora else weights_of(base, adapter, environment)
+
+
+def _is_served_as_lora(adapter: Adapter, settings: Settings) -> bool:
+    return settings.evaluation.adapter == "lora" and adapter.kind == "lora"
 
 
 def weights_of(base: "PreparedModel", adapter: Adapter | None, environment: Environment) -> Path:

@@ -139,6 +139,9 @@ class SelectionSettings(Frozen):
     require_boxed: bool = Field(default=False, description="official-code: the answer must be boxed")
     require_numbered_list: bool = Field(default=False, description="official-code: the path must have a numbered list")
     accept: Literal["correct", "any", "majority"] = Field(default="correct", description="any: the unverified control")
+    contamination_template_questions: int = Field(
+        default=3, ge=1, description="8-grams in more different questions of one set are template and do not count"
+    )
     contamination_share: float = Field(
         default=0.5, ge=0, le=1, description="8-gram overlap above which an example goes"
     )
@@ -186,7 +189,9 @@ class EvaluationSettings(Frozen):
     noise_questions: int = Field(
         default=64, ge=0, description="Gate questions that the champion is asked twice a round (A/A); 0 for none"
     )
-    adapter: Literal["auto", "lora", "merged"] = Field(default="auto", description="How the challenger is served")
+    adapter: Literal["auto", "lora", "merged"] = Field(
+        default="auto", description="LoRA served upon the base, or merged into it; auto: merged (docs: engine)"
+    )
 
 
 class GateSettings(Frozen):

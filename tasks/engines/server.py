@@ -51,7 +51,6 @@ class Server:
     weights: Path
     process: "subprocess.Popen[bytes]"
     swappable: bool = False
-    embeddings: str = ""
     notes: tuple[str, ...] = ()  # what makes it slower than it could be, one line each, for people
     adapters: dict[str, str] = field(default_factory=dict[str, str])
 
@@ -114,23 +113,20 @@ class Server:
         if self.adapters.pop(served, None) is not None:
             self._post("/v1/unload_lora_adapter", {"lora_name": served})
 
-    def can_swap(self, folder: Path) -> bool:
-        """Whether `swap_weights` gives what a fresh server would: merged LoRA yes, weights with other embeddings no."""
-        return self.swappable and embeddings_digest(folder) == self.embeddings
-
     def swap_weights(self, folder: Path) -> float:
         """Answer with other weights of the same model from now on, cached prefixes forgotten; returns seconds.
 
-        Only where `can_swap(folder)`: vLLM 0.32 leaves a tied output layer as it was when embeddings are reloaded.
+        vLLM 0.32 leaves the packed copy of a tied output layer as it was; our worker extension packs it anew.
         """
         began = time.monotonic()
-        if not self.can_swap(folder):
+        if not self.swappable:
             raise PermanentError(
-                f"Only a swappable server whose embeddings stay the same takes the weights in {folder.name!r}. "
+                f"Only a server that was started swappable takes the weights in {folder.name!r}. "
                 "Start another server with them."
             )
-        request = {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}}
-        for path, body in (("/collective_rpc", request), ("/reset_prefix_cache", {})):
+        reload = {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}}
+        repack = {"method": "repack_output_layer"}
+        for path, body in (("/collective_rpc", reload), ("/collective_rpc", repack), ("/reset_prefix_cache", {})):
             status, text = self._post(path, body)
             if status != 200 or '"success":false' in text:
                 raise PermanentError(
@@ -192,7 +188,6 @@ def running_server(
     server = _start(plan, model_folder, log_file, host, port or free_port(), served_name, given=port > 0)
     server.swappable = swappable
     server.notes = () if machine.gpus else machine.missing_libraries
-    server.embeddings = embeddings_digest(model_folder) if swappable else ""
     try:
         yield server
     finally:
@@ -307,21 +302,6 @@ def _key_for(host: str) -> dict[str, str]:
             f"Run: export {SERVE_KEY}=... or listen on 127.0.0.1."
         )
     return {"VLLM_API_KEY": key}
-
-
-def embeddings_digest(folder: Path) -> str:
-    """Digest of config, embeddings and output layer; read straight from the safetensors files."""
-    digest = hashlib.sha256(json.dumps(read_json(folder / "config.json").get("architectures")).encode())
-    for file in sorted(folder.glob("*.safetensors")):
-        with file.open("rb") as handle:
-            length = int.from_bytes(handle.read(8), "little")
-            header: dict[str, dict[str, list[int]]] = json.loads(handle.read(length))
-            for name in sorted(header):
-                if "embed" in name or "lm_head" in name:
-                    start, end = header[name]["data_offsets"]
-                    handle.seek(8 + length + start)
-                    digest.update(f"{name} {header[name].get('dtype')}".encode() + handle.read(end - start))
-    return digest.hexdigest()
 
 
 def _adapter_digest(folder: Path) -> str:

@@ -77,6 +77,7 @@ def plan_server(
         arguments += ["--enable-lora", f"--max-lora-rank={ranks}", "--max-loras=1", "--max-cpu-loras=8"]
         environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
     if swappable:
+        arguments.append("--worker-extension-cls=tasks.engines.vllm_worker.RepacksOutputLayer")
         environment["VLLM_SERVER_DEV_MODE"] = "1"
     if hardware.gpus:
         return _on_gpus(size, hardware, arguments, environment, sequences)

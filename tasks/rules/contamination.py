@@ -15,8 +15,7 @@ from storage.records import Question
 
 GRAM = 8  # words
 TELLING_GRAMS = 8  # fewer that are no template say nothing: "of 41 and 56" overlaps "of 41 and 43"
-TEMPLATE_QUESTIONS = 3  # what is in more questions of one set than this is template
-TEMPLATE_SHARE = 0.02  # and a single word, in more than this share of them
+TEMPLATE_SHARE = 0.02  # a single word in more than this share of a set's questions is template
 REWORDED_WORDS = 6  # fewer telling words say nothing about a rewording
 REWORDED_SHARE = 0.6  # of the telling words of two questions with the same numbers
 WORD = re.compile(r"[^\W_]+(?:\.\d+)?|[-+*/=<>]")
@@ -32,8 +31,12 @@ class Overlap:
     share: float
 
 
-def find_overlaps(training: Sequence[Question], held_out: Sequence[Question], share: float) -> dict[UUID, Overlap]:
+def find_overlaps(
+    training: Sequence[Question], held_out: Sequence[Question], share: float, template_questions: int = 3
+) -> dict[UUID, Overlap]:
     """Training question id -> the held-out question that it overlaps most; the others have no entry.
+
+    What is in more than `template_questions` questions of one set is template.
 
     Three ways: the same words; more than `share` of the 8-grams that are no template; the same numbers with most
     of the telling words (a rewording breaks 8-grams; variants of a question have other numbers).
@@ -45,8 +48,10 @@ def find_overlaps(training: Sequence[Question], held_out: Sequence[Question], sh
         by_words.setdefault(words[question.id], question.id)
         for gram in grams(words[question.id]):
             by_gram[gram].add(question.id)
-    template = _common([*training, *held_out], lambda question: grams(words[question.id]), 0)
-    common = _common([*training, *held_out], lambda question: set(words[question.id]), TEMPLATE_SHARE)
+    template = _common([*training, *held_out], lambda question: grams(words[question.id]), template_questions)
+    common = _common(
+        [*training, *held_out], lambda question: set(words[question.id]), template_questions, TEMPLATE_SHARE
+    )
     telling = {key: {word for word in own if word not in common and not is_number(word)} for key, own in words.items()}
     by_telling: defaultdict[tuple[Words, str], set[UUID]] = defaultdict(set)
     for question in held_out:
@@ -86,15 +91,17 @@ def is_number(word: str) -> bool:
     return word[0].isdigit()
 
 
-def _common(questions: Iterable[Question], items: Callable[[Question], set[Item]], share: float) -> set[Item]:
-    """What occurs in more different questions of one set than chance allows: its template."""
+def _common(
+    questions: Iterable[Question], items: Callable[[Question], set[Item]], most: int, share: float = 0.0
+) -> set[Item]:
+    """What occurs in more than `most` different questions of one set, and in more than a share of them."""
     by_set: defaultdict[UUID, dict[str, Question]] = defaultdict(dict)
     for question in questions:
         by_set[question.question_set_id].setdefault(question.text, question)
     common: set[Item] = set()
     for texts in by_set.values():
         counts = Counter(item for question in texts.values() for item in items(question))
-        limit = max(TEMPLATE_QUESTIONS, share * len(texts))
+        limit = max(most, share * len(texts))
         common |= {item for item, times in counts.items() if times > limit}
     return common
 

@@ -12,13 +12,16 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from storage.environment import Environment
 from storage.errors import InputError, PermanentError
-from storage.records import Question
+from storage.records import Adapter, Model, Question
+from tasks.engines.embedded_model import PreparedModel
 from tasks.engines.engine import RequestFailed
 from tasks.engines.merging import merge_adapter
 from tasks.engines.rendering import Renderer
@@ -26,6 +29,7 @@ from tasks.engines.server import Server, running_server
 from tasks.engines.trainer import Tokens, train_weights
 from tasks.engines.watchdog import session_members
 from tasks.evaluation import probe_adapter
+from tasks.machinery import OwnServer
 from tasks.prompt_files import load_prompts
 from tasks.rules.prompts import Turns
 from tasks.settings import EvaluationSettings, ModelSettings, Sampling, Settings, TrainingSettings
@@ -149,9 +153,10 @@ def test_a_trained_adapter_and_its_merged_weights_answer_alike(
     """Of a random adapter's answers, which hang upon ties, 8 tokens long, 58 of 64 were equal: so a trained one."""
     base = answers(server, renderer, "", PROBES)
     served = server.load_adapter("trained", trained)
-    as_adapter, told = answers(server, renderer, served, PROBES), first_logprobs(server, renderer, served)
+    as_adapter, told = answers(server, renderer, served, PROBES), first_logprobs(server, prompts_of(renderer), served)
     server.swap_weights(merge_adapter(server.weights, trained, trained.parent / "merged"))
-    as_merged, told_merged = answers(server, renderer, "", PROBES), first_logprobs(server, renderer, server.model_name)
+    as_merged = answers(server, renderer, "", PROBES)
+    told_merged = first_logprobs(server, prompts_of(renderer), server.model_name)
 
     differences = [abs(one - other) for one, other in zip(told, told_merged, strict=True)]
     figures = {
@@ -165,15 +170,32 @@ def test_a_trained_adapter_and_its_merged_weights_answer_alike(
     assert figures["equal to the base"] <= 0.5
 
 
-def first_logprobs(server: Server, renderer: Renderer, model_name: str) -> list[float]:
+def prompts_of(renderer: Renderer) -> list[list[int]]:
+    return [renderer.prompt_ids(Turns("", question, "")) for question in PROBES]
+
+
+def first_logprobs(server: Server, prompts: Sequence[Sequence[int]], model_name: str) -> list[float]:
     """Log-probability of the most likely first token of each probe's answer."""
-    prompts = [renderer.prompt_ids(Turns("", question, "")) for question in PROBES]
-    body = {"model": model_name, "prompt": prompts, "max_tokens": 1, "temperature": 0, "logprobs": 1}
+    body = {"model": model_name, "prompt": list(prompts), "max_tokens": 1, "temperature": 0, "logprobs": 1}
     request = urllib.request.Request(
         f"{server.url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=300) as reply:
         return [choice["logprobs"]["token_logprobs"][0] for choice in json.loads(reply.read())["choices"]]
+
+
+def test_a_challenger_is_served_as_an_adapter_where_the_settings_say_so(
+    server: Server, renderer: Renderer, prepared_model: PreparedModel, adapter: Path, environment: Environment
+) -> None:
+    record = make(Adapter, "random", name="random", kind="lora", location=str(adapter))
+    challenger = make(Model, "challenger", adapter_id=record.id)
+    settings = Settings(evaluation=EvaluationSettings(adapter="lora"))
+    served = OwnServer(nullcontext(server), challenger, record, prepared_model, renderer, settings, environment)
+    assert (served.address()[1], server.weights) == (server.load_adapter("random", adapter), prepared_model.folder)
+
+    assert served.change_to(prepared_model.record, None)
+
+    assert served.address()[1] == server.model_name
 
 
 def test_after_swapping_back_the_base_answers_as_before(
@@ -186,16 +208,25 @@ def test_after_swapping_back_the_base_answers_as_before(
     assert equal_share(before, answers(server, renderer)) >= 0.8
 
 
-def test_weights_with_other_embeddings_are_not_swapped_in(server: Server, model_folder: Path, tmp_path: Path) -> None:
+def test_weights_with_other_embeddings_are_served_with_their_own_output_layer(
+    server: Server, renderer: Renderer, model_folder: Path, tmp_path: Path, base_again: None
+) -> None:
+    """Ordinary tokens change places in the embeddings, so the model is itself for ids that change places too."""
     from safetensors.torch import load_file, save_file
 
+    low, high = 100, 49_000
     other = shutil.copytree(model_folder, tmp_path / "other")
     tensors = load_file(str(other / "model.safetensors"))
-    tensors["model.embed_tokens.weight"] = tensors["model.embed_tokens.weight"] * 1.01
+    embeddings = tensors["model.embed_tokens.weight"]
+    embeddings[low:high] = embeddings[low:high].flip(0)
     save_file(tensors, str(other / "model.safetensors"), metadata={"format": "pt"})
+    mirrored = [[low + high - 1 - one if low <= one < high else one for one in ids] for ids in prompts_of(renderer)]
+    before = first_logprobs(server, prompts_of(renderer), server.model_name)
 
-    with pytest.raises(PermanentError, match="Start another server"):
-        server.swap_weights(other)
+    server.swap_weights(other)
+
+    after = first_logprobs(server, mirrored, server.model_name)
+    assert after == pytest.approx(before, abs=0.05)
 
 
 def test_an_adapter_changed_under_the_same_name_is_served_under_a_new_one(

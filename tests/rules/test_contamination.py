@@ -78,6 +78,13 @@ def test_words_common_to_a_set_do_not_count() -> None:
     assert not find_overlaps(training, held_out, 0.5)
 
 
+def test_how_many_questions_make_a_template_is_a_setting() -> None:
+    asked = "Please calculate with great care and all of your attention the sum of the two numbers {} and {} now."
+    training, held_out = [question(asked.format(1, 60))], [question(asked.format(2, 61), "gate")]
+    assert find_overlaps(training, held_out, 0.5, template_questions=3)
+    assert not find_overlaps(training, held_out, 0.5, template_questions=1)
+
+
 @pytest.mark.parametrize("name", ["chain_sum", "products", "gcd", "letter_counting"])
 def test_of_a_procedural_set_nearly_everything_is_kept(name: str) -> None:
     drawn = drawn_questions(name, load_settings().questions.difficulty.get(name, {}), 5)

@@ -63,12 +63,12 @@ def test_a_given_rate_is_printed_as_an_assumption() -> None:
     assert any("given, not measured" in line for line in rates.assumed)
 
 
-def test_full_weights_take_the_bases_bytes_and_an_adapter_a_small_part(tmp_path: File) -> None:
-    config = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30}
+def test_full_weights_take_four_bytes_each_and_an_adapter_a_small_part(tmp_path: File) -> None:
+    config = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "dtype": "bfloat16"}
     (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
     (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
 
-    assert kept_weight_bytes(tmp_path, TrainingSettings(kind="full")) == 100
+    assert kept_weight_bytes(tmp_path, TrainingSettings(kind="full")) == 200
     assert kept_weight_bytes(tmp_path, TrainingSettings()) == 4 * 30 * 16 * (8 * 576 + 3 * (576 + 1536))
 
 

@@ -1,0 +1,17 @@
+"""What vLLM's worker lacks for other weights in a running server; joins its class as `worker_extension_cls`."""
+
+from typing import Any
+
+
+class RepacksOutputLayer:
+    """Asked by name, through `/collective_rpc`."""
+
+    model_runner: Any  # the worker's own
+
+    def repack_output_layer(self) -> None:
+        """Take a tied output layer anew from the embeddings: on a CPU it is a packed copy, which reloading leaves."""
+        from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
+
+        for layer in self.model_runner.get_model().modules():
+            if isinstance(layer, ParallelLMHead):
+                layer.quant_method.process_weights_after_loading(layer)
