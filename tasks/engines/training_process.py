@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from storage.errors import InputError
+from tasks.engines.hardware import find_hardware
 from tasks.engines.training_job import Job
 
+DISTRIBUTED = ("NO", "MULTI_CPU", "MULTI_GPU", "FSDP")
 CHILD = "tasks.engines.trainer_child"
 
 
@@ -45,7 +47,12 @@ def command_of(job: Job, work_folder: Path) -> list[str]:
     if not configuration:
         return [sys.executable, "-m", CHILD, job_file]
     known = _accelerate_configuration(configuration)
-    if str(known.get("distributed_type")) == "MULTI_CPU":
+    if known["distributed_type"] == "FSDP" and not find_hardware().gpus:
+        raise InputError(
+            f"accelerate runs FSDP on GPUs alone; {configuration!r} asks for it, and no GPU was found here. Several "
+            "CPU processes each hold the whole model: distributed_type: MULTI_CPU."
+        )
+    if known["distributed_type"] == "MULTI_CPU":
         count = f"--nproc_per_node={known.get('num_processes', 1)}"
         return [sys.executable, "-m", "torch.distributed.run", "--standalone", count, "-m", CHILD, job_file]
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", configuration]
@@ -62,12 +69,13 @@ def _accelerate_configuration(file: str) -> Mapping[str, object]:
             f"Setting 'training.accelerate_config' must name accelerate's YAML file; {file!r} cannot be read "
             f"({type(error).__name__}). Write one with: accelerate config --config_file {file}"
         ) from error
-    if not isinstance(found, dict) or "distributed_type" not in found:
+    known = cast("Mapping[str, object]", found) if isinstance(found, dict) else {}
+    if known.get("distributed_type") not in DISTRIBUTED or not isinstance(known.get("num_processes"), int):
         raise InputError(
-            f"accelerate's configuration {file!r} must say distributed_type and num_processes; found "
-            f"{str(cast('object', found))[:80]!r}. Write one with: accelerate config --config_file {file}"
+            f"accelerate's configuration {file!r} must say distributed_type ({', '.join(DISTRIBUTED)}) and "
+            f"num_processes; found {str(cast('object', found))[:80]!r}. Examples are in deploy/gpus/."
         )
-    return cast("Mapping[str, object]", found)
+    return known
 
 
 def environment_of(job: Job) -> dict[str, str]:

@@ -56,8 +56,9 @@ def example_order(lengths: Sequence[int], plan: BatchPlan, seed: int, takes: Seq
     """
     chance = random.Random(seed)
     total = plan.steps * plan.batch_size
-    often = takes if len(set(takes)) > 1 else [1.0] * len(lengths)
-    due = _due(often, chance) if often is takes else [0.0] * len(lengths)
+    weighted = len(set(takes)) > 1
+    often = takes if weighted else [1.0] * len(lengths)
+    due = _due(takes, chance) if weighted else [0.0] * len(lengths)
     stream: list[int] = []
     while len(stream) < total:
         one_pass: list[int] = []
