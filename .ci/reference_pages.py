@@ -191,5 +191,5 @@ def _deployment(one: Mapping[str, Any]) -> list[object]:
 
 
 def _when(one: Mapping[str, Any]) -> str:
-    crons = [f"`{schedule['cron']}` {schedule.get('timezone', '')}" for schedule in one.get("schedules", [])]
+    crons = [f"`{schedule['cron']}`" for schedule in one.get("schedules", [])]  # all in the nights' time zone
     return ", ".join(crons) or "on demand"

@@ -122,10 +122,11 @@ def tabulate_results(work: "Workplace") -> None:
 
 
 def link_report(work: "Workplace", path: Path) -> None:
-    """The report's place, as an artifact."""
+    """Where the report can be opened, as an artifact."""
     from prefect.artifacts import create_link_artifact
 
-    create_link_artifact(link=path.as_uri(), key="report", link_text=f"Report of round {work.round.number}")
+    link = work.tracking.page_of(work.round, path)
+    create_link_artifact(link=link, key="report", link_text=f"Report of round {work.round.number}")
 
 
 def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:

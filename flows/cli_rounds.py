@@ -25,7 +25,7 @@ Gate = Annotated[int, typer.Option(help="Gate questions a set; 0 as the preset s
 Chains = Annotated[int, typer.Option(help="Most chains a question; 0 as the preset says")]
 Model = Annotated[str, typer.Option(help="Base model: embedded, a folder or a hub name")]
 Seed = Annotated[int, typer.Option(help="Root of every random choice; 0 as the preset says")]
-Until = Annotated[str, typer.Option(help="End at this local time, e.g. 06:00; the next run goes on", metavar="HH:MM")]
+Until = Annotated[str, typer.Option(help="End at this time of day, e.g. 06:00; the next run goes on", metavar="HH:MM")]
 BudgetTokens = Annotated[int, typer.Option(help="End before this run generates more tokens; 0 for no limit")]
 BudgetMoney = Annotated[float, typer.Option(help="End when this run has cost so much at the settings' prices")]
 Number = Annotated[int, typer.Option("--round", help="Number of the round; 0 for the newest")]

@@ -26,8 +26,8 @@ def up(
     background: Annotated[bool, typer.Option("--background", help="Return when all of it is ready")] = False,
 ) -> None:  # fmt: skip
     """Start Prefect's server on Postgres, MLflow and a worker, with every deployment; Ctrl-C ends all of it."""
-    from flows.stack.plan import Ports
-    from flows.stack.up import OWN_DEPLOYMENTS, run_stack, running_stack, start_in_background
+    from flows.stack.plan import OWN_DEPLOYMENTS, Ports
+    from flows.stack.up import run_stack, running_stack, start_in_background
     from storage.environment import make_home
 
     places = environment()

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from storage.environment import Environment
+from storage.environment import Environment, time_zone
 from storage.errors import InputError
 from tasks.limits import Limits, Spending
 from tasks.rules.window import next_moment
@@ -82,8 +82,8 @@ def settings_toml_with(settings_toml: str, given: Mapping[str, object]) -> str:
 
 
 def limits_of(until: str, budget_tokens: int, budget_money: float, now: datetime | None = None) -> Limits:
-    """The limits of a run that begins `now` (wall time, naive); a time of day is the next such moment here."""
-    moment = next_moment(until, now or datetime.now()).astimezone() if until else None  # noqa: DTZ005
+    """The limits of a run that begins `now`; a time of day is the next such moment in its zone, the nights' own."""
+    moment = next_moment(until, now or datetime.now(time_zone())) if until else None
     return Limits(moment, budget_tokens, budget_money)
 
 

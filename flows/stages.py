@@ -96,7 +96,7 @@ def synthesize(
         question_sets: In-domain question sets to train on; empty for the preset's
         train_questions: Train questions a set; 0 for the preset's
         model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
-        until: Local time of day, such as 06:00, at whose next moment this run ends; the next run goes on
+        until: Time of day, such as 06:00, in the time zone of the nights, at which this run ends; the next run goes on
         budget_tokens: Most tokens that this run generates; 0 for no limit
         budget_money: Most that this run costs at the settings' prices; 0 for no limit
         change: Go on with the unfinished round under these synthesis settings; what they leave as it was is reused

@@ -1,13 +1,19 @@
 """The only module that reads the environment: where things lie, and secrets.
 
-`REGENESIS_HOME` (default `.regenesis/`), `REGENESIS_STORE`, `REGENESIS_ENDPOINTS`, `REGENESIS_CONFIG`.
+`REGENESIS_HOME` (default `.regenesis/`), `REGENESIS_STORE`, `REGENESIS_ENDPOINTS`, `REGENESIS_CONFIG`,
+`REGENESIS_MLFLOW` (URL of a tracking server; its user and password are MLflow's own variables),
+`REGENESIS_TIMEZONE`, `REGENESIS_MLFLOW_UI_URL` (where a person opens MLflow).
 """
 
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from tzlocal import get_localzone_name
 
 from storage.errors import InputError
+from storage.locks import RUN_LOCK
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,13 @@ class Environment:
     def adapters(self) -> Path:
         """Adapters and full weights, by content hash."""
         return self.home / "adapters"
+
+    @property
+    def run_lock(self) -> Path:
+        """Held by whoever works on the store: beside its file, or in the home where the store is none."""
+        prefix = "duckdb:///"
+        file = Path(self.store_url.removeprefix(prefix)) if self.store_url.startswith(prefix) else self.home / "store"
+        return file.expanduser().with_name(RUN_LOCK)
 
     @property
     def reports(self) -> Path:
@@ -51,6 +64,11 @@ def read_environment(home: str | Path | None = None) -> Environment:
     )
 
 
+def tracking_url(home: Path) -> str:
+    """Where MLflow's records go: the server of REGENESIS_MLFLOW, or a database in the home."""
+    return os.environ.get("REGENESIS_MLFLOW", "").rstrip("/") or f"sqlite:///{home / 'mlflow.db'}"
+
+
 def make_home(environment: Environment) -> None:
     """Create the home and prove that it can be written; raises InputError when it can't."""
     probe = environment.home / f".writable-{os.getpid()}"
@@ -62,6 +80,22 @@ def make_home(environment: Environment) -> None:
         raise InputError(
             f"REGENESIS_HOME must be a folder that can be written; {str(environment.home)!r} is not "
             f"({error.strerror}). Set REGENESIS_HOME or pass --home with another folder."
+        ) from error
+
+
+def mlflow_pages() -> str:
+    """Where a person opens MLflow; empty where no server shows it."""
+    return os.environ.get("REGENESIS_MLFLOW_UI_URL", "").rstrip("/")
+
+
+def time_zone() -> ZoneInfo:
+    """In which nights are planned and windows end: REGENESIS_TIMEZONE, or this machine's own zone."""
+    name = os.environ.get("REGENESIS_TIMEZONE") or get_localzone_name() or "UTC"
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise InputError(
+            f"REGENESIS_TIMEZONE takes a name of the time zone database, such as Europe/Berlin or UTC; found {name!r}."
         ) from error
 
 

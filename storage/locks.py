@@ -14,6 +14,7 @@ from pathlib import Path
 
 from storage.errors import InputError, TransientError
 
+RUN_LOCK = "run.lock"  # beside a store: shared by the runs that work on it
 _POLL_SECONDS = 0.002
 
 

@@ -1,4 +1,4 @@
-"""The only door to MLflow: runs, curves and the model registry, on SQLite and a folder in the home.
+"""The only door to MLflow: runs, curves and the model registry, on SQLite and a folder in the home or at a server.
 
 One parent run a round, nested runs for its stages; everything is found again by tags, so that logging twice
 changes nothing. The store decides who is champion; the registry's alias follows it.
@@ -18,6 +18,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
+from storage.environment import mlflow_pages, tracking_url
 from storage.errors import InputError
 from storage.locks import alone
 from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
@@ -40,14 +41,14 @@ def registered_name(line: str) -> str:
 
 
 class Tracking:
-    """MLflow under a home; imports and opens it at the first use."""
+    """MLflow under a home, or at the server that the environment names; imports and opens it at the first use."""
 
     def __init__(self, home: Path) -> None:
         self.home = home.absolute()
-        self.uri = f"sqlite:///{self.home / 'mlflow.db'}"
+        self.uri = tracking_url(self.home)
         self.artifacts = self.home / "artifacts"
-        self._opened: MlflowClient | None = None
         self._opening = threading.Lock()
+        self._opened: MlflowClient | None = None
         self._experiment = ""
 
     @property
@@ -58,7 +59,8 @@ class Tracking:
                 self.home.mkdir(parents=True, exist_ok=True)
                 # two processes at once would both make its tables
                 with alone(self.home / "mlflow.lock", wait_seconds=_OPEN_SECONDS):
-                    _make_whole(self.home / "mlflow.db", self.artifacts)
+                    if self.uri.startswith("sqlite:"):
+                        _make_whole(self.home / "mlflow.db", self.artifacts)
                     self._opened, self._experiment = _open(self.uri, self.artifacts)
             return self._opened
 
@@ -79,6 +81,14 @@ class Tracking:
         self.log_metrics(run, figures)
         self.client.log_artifacts(run, str(folder))
         self.client.set_terminated(run, "FINISHED" if round.status == "finished" else "FAILED")
+
+    def page_of(self, round: Round, file: Path) -> str:
+        """Where a person opens a file of the round's run: MLflow's page of it where a server shows one."""
+        pages = mlflow_pages()
+        if not pages:
+            return file.as_uri()
+        run = self.log_round(round)
+        return f"{pages}/#/experiments/{self._experiment}/runs/{run}/artifacts/{file.name}"
 
     def note_decision(self, round: Round, model_id: UUID, person: str, reasons: str) -> None:
         """A person's word over the gate's, as tags of the round's run and of the challenger's version."""
@@ -323,7 +333,8 @@ def _open(uri: str, artifacts: Path) -> "tuple[MlflowClient, str]":
         try:
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
             found = client.get_experiment_by_name(EXPERIMENT)
-            identity = found.experiment_id if found else client.create_experiment(EXPERIMENT, artifacts.as_uri())
+            place = artifacts.as_uri() if uri.startswith("sqlite:") else None  # a server has its own
+            identity = found.experiment_id if found else client.create_experiment(EXPERIMENT, place)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise InputError(
                 f"MLflow's database must open as {uri!r}; it does not ({str(error)[:200]}). If it is damaged or "

@@ -64,7 +64,7 @@ def test_every_embedded_in_domain_set_and_every_stage_has_a_deployment() -> None
 def test_nightly_rounds_run_once_a_night_and_one_at_a_time() -> None:
     for deployment in DEPLOYMENTS:
         if deployment["name"].startswith("nightly-"):
-            assert deployment["schedules"][0]["timezone"]
+            assert deployment["schedules"][0]["timezone"] == "{{ $REGENESIS_TIMEZONE }}"
             assert deployment["work_pool"]["work_queue_name"] == "engine"
             assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
 

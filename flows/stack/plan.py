@@ -8,10 +8,16 @@ from pathlib import Path
 
 from flows.stack.postgres import Postgres
 from flows.stack.service import Service, answers
+from storage.environment import time_zone
 
 LOOPBACK = "127.0.0.1"
-HEARTBEAT_SECONDS = 30
+OWN_DEPLOYMENTS = Path(__file__).parents[1] / "prefect.yaml"
 PAGE_URL = "REGENESIS_PAGE_URL"  # a webhook; whoever may post to it may page
+WORKER = (
+    "-m", "prefect", "worker", "start", "--pool", "regenesis", "--type", "process", "--with-healthcheck",
+    "--install-policy", "never",
+)  # fmt: skip
+HEARTBEAT_SECONDS = 30
 LATE_SECONDS = 7200  # nightly rounds of one home queue behind each other
 
 
@@ -58,6 +64,8 @@ class Stack:
             "PREFECT_CLIENT_MAX_RETRIES": "8",
             "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
             "REGENESIS_HOME": str(self.home),
+            "REGENESIS_TIMEZONE": time_zone().key,
+            "REGENESIS_MLFLOW_UI_URL": self.mlflow_url,
             "DO_NOT_TRACK": "1",
         }
         return {name: os.environ.get(name, value) for name, value in own.items()} | {
@@ -110,10 +118,7 @@ class Stack:
         return Service("mlflow", command, answers(f"{self.mlflow_url}/health"), quiet)
 
     def _worker(self) -> Service:
-        command = (
-            sys.executable, "-m", "prefect", "worker", "start", "--pool", "regenesis", "--type", "process",
-            "--name", socket.gethostname(), "--with-healthcheck", "--install-policy", "never",
-        )  # fmt: skip
+        command = (sys.executable, *WORKER, "--name", socket.gethostname())
         health = {"PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK, "PREFECT_WORKER_WEBSERVER_PORT": str(self.ports.worker)}
         well = answers(f"http://{LOOPBACK}:{self.ports.worker}/health")
         return Service("worker", command, well, self.environment() | health, grace_seconds=5)

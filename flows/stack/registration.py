@@ -1,7 +1,7 @@
 """What a Prefect server must know of this platform: work pool and queues, deployments, webhook, automations.
 
-Run as a program against PREFECT_API_URL. Doing it again changes only what differs: a deployment that was paused
-stays paused.
+Run as a program against PREFECT_API_URL, with a prefect.yaml or our own. Doing it again changes only what differs:
+a deployment that was paused stays paused.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
 
 from flows.stack.automations import Patience, automations
-from flows.stack.plan import PAGE_URL
-from storage.environment import secret
+from flows.stack.plan import OWN_DEPLOYMENTS, PAGE_URL
+from storage.environment import secret, time_zone
 from storage.errors import PermanentError
 
 POOL = "regenesis"
@@ -64,7 +64,8 @@ def _deploy(prefect_file: Path) -> None:
     command = ["-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", prefect_file.name]
     done = subprocess.run(
         [sys.executable, *command], cwd=prefect_file.parent, capture_output=True, text=True, check=False,
-        env=os.environ | {"COLUMNS": "200", "PYTHONSAFEPATH": "1"},  # its folder holds modules of ours
+        # its folder holds modules of ours
+        env=os.environ | {"COLUMNS": "200", "PYTHONSAFEPATH": "1", "REGENESIS_TIMEZONE": time_zone().key},
     )  # fmt: skip
     print(done.stdout, done.stderr, flush=True)
     if done.returncode:
@@ -90,7 +91,7 @@ async def _put_automation(client: PrefectClient, wanted: AutomationCore) -> None
 
 if __name__ == "__main__":
     try:
-        for line in asyncio.run(register(Path(sys.argv[1]).absolute())):
+        for line in asyncio.run(register(Path(sys.argv[1]).absolute() if sys.argv[1:] else OWN_DEPLOYMENTS)):
             print(line, file=sys.stderr)
     except PermanentError as error:
         sys.exit(str(error))

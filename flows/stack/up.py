@@ -22,7 +22,6 @@ from storage.locks import owned, owner_of
 
 AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 DOWN_SECONDS, READY_SECONDS = 180.0, 900.0
-OWN_DEPLOYMENTS = Path(__file__).parents[1] / "prefect.yaml"
 
 Say = Callable[[str], None]
 
@@ -115,6 +114,16 @@ def stack_folder(environment: Environment) -> Path:
 def stack_lock(environment: Environment) -> Path:
     """The lock file of whoever runs the stack."""
     return stack_folder(environment) / "up.lock"
+
+
+def refuse_beside_a_stack(environment: Environment) -> None:
+    """Raises InputError while the stack runs: its programs hold files open."""
+    owner = owner_of(stack_lock(environment))
+    if owner:
+        raise InputError(
+            f"Files are put in their places beside no stack; that of {str(environment.home)!r} runs (process {owner}). "
+            "First: regenesis down"
+        )
 
 
 @contextmanager

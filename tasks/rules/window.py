@@ -11,10 +11,12 @@ _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")
 def next_moment(text: str, now: datetime) -> datetime:
     """When a clock that shows `now` shows `text` (HH:MM, 24 hours) next; the very minute counts as gone.
 
-    `now` is wall time; what comes back is in the same zone, or naive as `now` is.
+    What comes back is in the zone of `now`.
     """
     found = _TIME.fullmatch(text.strip())
     if found is None:
-        raise InputError(f"--until takes a time of day such as 06:00, in local time; found {text!r}.")
+        raise InputError(
+            f"--until takes a time of day such as 06:00, in the zone of REGENESIS_TIMEZONE; found {text!r}."
+        )
     today = datetime.combine(now.date(), time(int(found[1]), int(found[2])), now.tzinfo)
     return today if today > now else today + timedelta(days=1)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,8 @@ import pytest
 from flows.improve import improve
 from flows.parameters import limits_of, settings_toml_with
 from flows.stages import synthesize
+from storage.environment import time_zone
+from storage.errors import InputError
 from storage.records import Adapter, Answer, Round
 from storage.records import Path as RecordedPath
 from storage.repository import Store, open_store
@@ -92,10 +94,18 @@ def test_a_limit_that_means_nothing_is_refused_with_one_line(arguments: list[str
     assert said in lines[0]
 
 
-def test_a_time_of_day_is_local_and_the_next_one() -> None:
-    limits = limits_of("06:00", 0, 0.0, now=datetime(2026, 1, 1, 23))  # noqa: DTZ001 - wall time
+def test_a_time_of_day_is_the_next_one_in_the_time_zone_of_the_nights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGENESIS_TIMEZONE", "Asia/Kolkata")
+    limits = limits_of("06:00", 0, 0.0, now=datetime(2026, 1, 1, 23, tzinfo=time_zone()))
 
-    assert limits.until == datetime(2026, 1, 2, 6).astimezone()
+    assert limits.until == datetime(2026, 1, 2, 0, 30, tzinfo=UTC)
+
+
+def test_a_time_zone_that_is_none_is_refused_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REGENESIS_TIMEZONE", "Europe/Atlantis")
+
+    with pytest.raises(InputError, match=r"such as Europe/Berlin or UTC; found 'Europe/Atlantis'"):
+        limits_of("06:00", 0, 0.0)
 
 
 def test_options_without_a_field_in_the_form_stand_above_the_file() -> None:

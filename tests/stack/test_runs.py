@@ -3,12 +3,16 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.states import Pending, Scheduled
+from prefect.states import Cancelled, Pending, Running, Scheduled
 
+from flows.stack.automations import Patience, automations
 from flows.stack.slots import abandoned_slots
 from tests.fakes.real_stack import RealStack
 from tests.fakes.seven_nights import rounds_of
@@ -43,6 +47,53 @@ def test_a_run_whose_worker_died_before_it_began_is_ended_and_paged_once(stack: 
     assert "Start lost" in page["cause"]
 
 
+def test_a_night_that_no_worker_takes_is_paged_once(stack: RealStack) -> None:
+    with stack.client() as client, paused_queue(client):
+        deployment = client.read_deployment_by_name("improve/nightly-products")
+        due = Scheduled(scheduled_time=datetime.now(UTC) - timedelta(hours=1))
+        run = client.create_flow_run_from_deployment(deployment.id, state=due)
+
+        stack.await_state(run.id, "Late")
+        [page] = stack.await_(lambda: stack.pages_of(run), lambda pages: pages)
+        client.set_flow_run_state(run.id, Cancelled(), force=True)
+
+    assert (page["incident"], page["deployment"]) == ("night not started", "improve/nightly-products")
+    assert "No worker took the run in time" in page["cause"]
+    assert page["continue"].endswith('prefect deployment run "improve/nightly-products"')
+
+
+def test_a_night_that_is_alive_for_too_long_is_paged_once_and_goes_on(stack: RealStack) -> None:
+    """The shipped automation, told to wait for seconds in place of hours, beside the stack's own."""
+    api = f"{stack.described['Prefect']}/api"
+    with stack.client() as client:
+        webhook = client.read_block_document_by_name("regenesis-page", "webhook").id
+        wanted = automations(webhook, api, Patience(finish_hours=10 / 3600))
+        [shipped] = [one for one in wanted if one.name == "night not finished"]
+        made = client.create_automation(shipped.model_copy(update={"name": "in seconds"}))
+        deployment = client.read_deployment_by_name("improve/nightly-products")
+        run = client.create_flow_run_from_deployment(deployment.id, state=Running())
+        try:
+            [page] = stack.await_(lambda: stack.pages_of(run), lambda pages: pages)
+            state = stack.run(run.id).state_name
+        finally:
+            client.delete_automation(made)
+            client.set_flow_run_state(run.id, Cancelled(), force=True)
+
+    assert (page["incident"], state) == ("night not finished", "Running")
+    assert "Still running after" in page["cause"]
+
+
+@contextmanager
+def paused_queue(client: SyncPrefectClient) -> Iterator[None]:
+    """No worker takes what waits for the engine."""
+    queue = client.read_work_queue_by_name("engine", work_pool_name="regenesis")
+    client.update_work_queue(queue.id, is_paused=True)
+    try:
+        yield
+    finally:
+        client.update_work_queue(queue.id, is_paused=False)
+
+
 def test_a_slot_that_no_live_run_holds_is_freed_and_said(stack: RealStack) -> None:
     with stack.client() as client:
         deployment = client.read_deployment_by_name("improve/improve")
@@ -72,15 +123,18 @@ def test_a_night_that_was_missed_is_run_once_by_the_newest_run_that_is_due(stack
         deployment = client.read_deployment_by_name("improve/nightly-chain-sum")
         runs = [
             client.create_flow_run_from_deployment(
-                deployment.id, tags=["auto-scheduled"], state=Scheduled(scheduled_time=now - timedelta(days=days))
+                deployment.id,
+                tags=["auto-scheduled"],
+                parameters={"budget_tokens": 1},  # it is over soon
+                state=Scheduled(scheduled_time=now - timedelta(days=days)),
             )
             for days in (2, 1)
         ]
 
-    ended = [stack.await_state(run.id, "skipped", "Cancelled", "promoted", "Failed", "Crashed") for run in runs]
+    ended = [stack.await_state(run.id, "skipped", "Cancelled", "budget spent", "Failed", "Crashed") for run in runs]
 
-    left_out, ran = sorted((str(run.state_name) for run in ended), key=lambda name: name == "promoted")
-    assert ran == "promoted"
+    left_out, ran = sorted((str(run.state_name) for run in ended), key=lambda name: name == "budget spent")
+    assert ran == "budget spent"
     assert left_out in ("skipped", "Cancelled")  # by the run itself, or by the limit of one at a time
     assert len(rounds_of(stack, "chain_sum")) == 1
 

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from flows.stack.automations import Patience, automations
-from tests.fakes.real_stack import CHECKOUT, RealStack, processes_of
+from tests.fakes.real_stack import CHECKOUT, TIMEZONE, RealStack, processes_of
 
 DEPLOYMENTS = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))["deployments"]
 
@@ -28,7 +28,7 @@ def test_every_deployment_is_registered_with_its_schedule_and_one_queue_for_the_
         made = found[wanted["name"]]
         assert made.work_queue_name == wanted["work_pool"]["work_queue_name"]
         crons = [(one.schedule.cron, one.schedule.timezone) for one in made.schedules]  # type: ignore[union-attr]
-        assert crons == [(one["cron"], one["timezone"]) for one in wanted.get("schedules", [])]
+        assert crons == [(one["cron"], TIMEZONE) for one in wanted.get("schedules", [])]
 
 
 @pytest.mark.slow
