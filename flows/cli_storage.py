@@ -1,5 +1,6 @@
 """`regenesis storage ...`: care of the store."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +10,7 @@ from flows.cli_common import COMMON, confirm, environment, note, show, with_comm
 from flows.cli_read import existing_store
 from storage.errors import PermanentError
 
-app = typer.Typer(help="Care of the store: check, compact, gc, backup, move, migrate.", rich_markup_mode=None)
+app = typer.Typer(help="Care of the store: check, compact, gc, backup, restore, move, migrate.", rich_markup_mode=None)
 
 
 @app.command()
@@ -67,10 +68,10 @@ def gc() -> None:
 @app.command()
 @with_common_flags
 def backup(to: Annotated[Path, typer.Argument(help="File to write; one that is there is never overwritten")]) -> None:
-    """Copy the store, whole, also while a round runs."""
-    from storage.maintenance import back_up_store
+    """Copy the store and MLflow's records, whole, also while a round runs."""
+    from storage.backups import back_up
 
-    path = back_up_store(existing_store(), to.absolute())
+    path = back_up(existing_store(), environment().home, to.absolute())
     show({"backup": str(path)}, f"Backup: {path}")
 
 
@@ -93,7 +94,42 @@ def move(url: Annotated[str, typer.Argument(help="An empty place: duckdb:///FILE
 
 @app.command()
 @with_common_flags
+def restore(backup: Annotated[Path, typer.Argument(help="A file that `storage backup` or a night wrote")]) -> None:
+    """Put a backup in the store's place, and MLflow's champions right; what was there is kept aside."""
+    from flows.stack.up import refuse_beside_a_stack
+    from storage.backups import restore as put_back
+    from storage.environment import make_home
+    from storage.maintenance import check_store
+    from storage.repository import open_store
+    from storage.tracking import Tracking
+    from tasks.promotion import repair_all
+
+    places = environment()
+    refuse_beside_a_stack(places)
+    if COMMON.dry_run:
+        show(
+            {"store": places.store_url, "from": str(backup)}, f"Would put {backup} in the place of {places.store_url}."
+        )
+        return
+    confirm(f"Put {backup} in the place of {places.store_url}?")
+    make_home(places)
+    aside = put_back(places, backup.absolute(), datetime.now(UTC))
+    store = open_store(places.store_url)
+    mended = repair_all(store, Tracking(places.home))
+    problems = [f"{one.code}: {one.count}, such as {one.example}" for one in check_store(store, places.home)]
+    kept = [f"What was there is kept: {path}" for path in aside]
+    figures = {"store": store.url, "kept": [str(path) for path in aside], "mended": mended, "problems": problems}
+    show(figures, "\n".join([f"{store.url} is that of {backup}.", *kept, *mended, *problems]))
+
+
+@app.command()
+@with_common_flags
 def migrate() -> None:
-    """Bring the store to this version; a backup comes first."""
-    store = existing_store()
+    """Bring the store to this version, a backup first, or make it; refused while a run works on it."""
+    from storage.environment import make_home
+    from storage.repository import open_store
+
+    places = environment()
+    make_home(places)
+    store = open_store(places.store_url)
     show({"store": store.url}, "The store is at this version.")

@@ -11,9 +11,11 @@ from pydantic import Field
 from flows.results import Result, named_after_outcome
 from flows.step_task import STEP
 from flows.workplace import no_run
+from storage.backups import back_up as store_and_records
+from storage.backups import records_of
 from storage.environment import read_environment
 from storage.lake_care import Compacted
-from storage.maintenance import back_up_store, compact, find_garbage, remove_garbage
+from storage.maintenance import compact, find_garbage, remove_garbage
 from storage.repository import Store, open_store
 
 Kept = Annotated[int, Field(ge=0, le=1000)]
@@ -47,9 +49,10 @@ def maintain(keep_backups: Kept = 7, collect_garbage: bool = True, rewrite: bool
 @task(name="back up", **STEP)
 def back_up(store: Store, folder: Path, keep: int) -> Path:
     """A new whole copy; of the old ones only the newest stay."""
-    made = back_up_store(store, folder / f"regenesis-{datetime.now(UTC):%Y%m%d-%H%M%S}.duckdb")
+    made = store_and_records(store, folder.parent, folder / f"regenesis-{datetime.now(UTC):%Y%m%d-%H%M%S}.duckdb")
     for old in sorted(folder.glob("regenesis-*.duckdb"))[:-keep]:
         old.unlink()
+        records_of(old).unlink(missing_ok=True)
     return made
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from flows.artifacts import ProgressInPrefect
@@ -18,7 +19,7 @@ from storage.environment import Environment, make_home, read_environment
 from storage.errors import PermanentError, Stopped
 from storage.locks import owned
 from storage.records import Adapter, Model, Part, Prompt, Question, QuestionSet, Round
-from storage.repository import Store, open_store
+from storage.repository import Store, open_store, store_exists
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.machinery import LocalMachinery, Machinery, RendersExamples, ServedModel
 from tasks.room import check_room
@@ -236,9 +237,12 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
 def only_one(environment: Environment, settings: Settings) -> Generator[None]:
     """Two runs of one task set would pay for the same texts twice; runs of other task sets go on beside it."""
     task_set = re.sub(r"[^\w.+-]", "-", settings.name)[:100]
+    if store_exists(environment.store_url):
+        open_store(environment.store_url)  # one of an earlier version is migrated before anybody works on it
+    place = environment.run_lock
     with (
-        _held(environment, "run.lock", "No run begins while a home's store is cared for", shared=True),
-        _held(environment, f"run-{task_set}.lock", "One run at a time works on a task set"),
+        _held(environment, place, "No run begins while a home's store is cared for", shared=True),
+        _held(environment, place.with_name(f"run-{task_set}.lock"), "One run at a time works on a task set"),
     ):
         yield
 
@@ -246,15 +250,15 @@ def only_one(environment: Environment, settings: Settings) -> Generator[None]:
 @contextmanager
 def no_run(environment: Environment) -> Generator[None]:
     """Care of the store waits for no run and begins beside none."""
-    with _held(environment, "run.lock", "The store is cared for while no run works in its home"):
+    with _held(environment, environment.run_lock, "The store is cared for while no run works in its home"):
         yield
 
 
-def _held(environment: Environment, name: str, rule: str, *, shared: bool = False) -> AbstractContextManager[None]:
+def _held(environment: Environment, lock: Path, rule: str, *, shared: bool = False) -> AbstractContextManager[None]:
     def refusal(owner: int) -> str:
         return (
-            f"{rule}; process {owner or 'unknown'} works in {str(environment.home)!r} and holds {name}. "
+            f"{rule}; process {owner or 'unknown'} works in {str(environment.home)!r} and holds {lock.name}. "
             "Wait for it, end it, or pass --home with another folder."
         )
 
-    return owned(environment.home / name, refusal, shared=shared)
+    return owned(lock, refusal, shared=shared)

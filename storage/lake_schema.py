@@ -13,6 +13,7 @@ from storage.batches import transaction
 from storage.comments import write_comments
 from storage.errors import InputError
 from storage.lake import CATALOG, Lake, LakeAway
+from storage.leases import refuse_beside_a_run
 from storage.migrations import check_version, migrate, schema_version
 from storage.records import RECORD_TYPES, Record, field_documentation
 from storage.schema import MAKE_STATE, surface_digest
@@ -46,6 +47,7 @@ def first_rows(record_type: type[Record]) -> str:
 def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
     version = schema_version(connection)
     if check_version(version, place.catalogue) and version:
+        refuse_beside_a_run(connection, place.catalogue)
         _back_up_catalogue(place, version)
     migrate(connection)
     with transaction(connection):

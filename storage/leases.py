@@ -40,6 +40,17 @@ def held_lease(lake: Lake, question_sets: Sequence[str], draw: int) -> Generator
         lake.committed(lambda connection: connection.execute("DELETE FROM leases WHERE owner = ?", [owner]))
 
 
+def refuse_beside_a_run(connection: duckdb.DuckDBPyConnection, where: str) -> None:
+    """Raises InputError while anybody holds a lease: a run of the program before would go on writing what it knows."""
+    for owner, renewed_at in connection.execute("SELECT owner, renewed_at FROM leases").fetchall():
+        if owner != _EVERYBODYS and _is_alive(owner, renewed_at):
+            host, process, _ = owner.rsplit(":", 2)
+            raise InputError(
+                f"The lake {where} is of an earlier version and is brought to this one while no run works on it; "
+                f"process {process} on {host} does. Wait for it, or end it."
+            )
+
+
 def conflict_with_others(connection: duckdb.DuckDBPyConnection) -> None:
     """Make this transaction one that fails to commit, and is run again, where another that did this came first."""
     connection.execute("UPDATE leases SET renewed_at = ? WHERE owner = ?", [_now(), _EVERYBODYS])

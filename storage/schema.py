@@ -5,6 +5,7 @@ A database that is already right is only read.
 
 import hashlib
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import duckdb
@@ -12,6 +13,7 @@ import duckdb
 from storage.comments import record_comments, write_comments
 from storage.database import DatabaseFile
 from storage.errors import InputError
+from storage.locks import RUN_LOCK, owned
 from storage.migrations import check_version, migrate, schema_version
 from storage.views import all_views, make_views
 
@@ -26,13 +28,26 @@ def ensure_schema(file: DatabaseFile) -> None:
         return
     with file.writing() as connection:
         version = schema_version(connection)
-        check_version(version, str(file.path))
-    if version:
-        with file.locked(exclusive=True):
-            back_up(file.path, f"schema-{version}")
-    with file.writing() as connection:
-        migrate(connection)
-        write_surface(connection)
+        due = check_version(version, str(file.path))
+    with _no_run_on(file.path) if version and due else nullcontext():
+        if version:
+            with file.locked(exclusive=True):
+                back_up(file.path, f"schema-{version}")
+        with file.writing() as connection:
+            migrate(connection)
+            write_surface(connection)
+
+
+def _no_run_on(path: Path) -> AbstractContextManager[None]:
+    """A run of the program before would go on writing the tables that it knows."""
+
+    def refusal(owner: int) -> str:
+        return (
+            f"The store {str(path)!r} is of an earlier version and is brought to this one while no run works on it; "
+            f"process {owner or 'unknown'} does. Wait for it, or end it (regenesis down)."
+        )
+
+    return owned(path.with_name(RUN_LOCK), refusal)
 
 
 def back_up(path: Path, label: str) -> Path:

@@ -103,6 +103,16 @@ def repair(store: "Store", registry: Registry, *, base: Model, line: str) -> lis
     return said
 
 
+def repair_all(store: "Store", registry: Registry) -> list[str]:
+    """The same for every line of the store, as after a restore; says what was mended, of which line."""
+    bases = {one.line: one.base_model_id for one in store.select(Round)}
+    return [
+        f"{line}: {said}"
+        for line, base in sorted(bases.items())
+        for said in repair(store, registry, base=_model(store, base), line=line)
+    ]
+
+
 def roll_back(
     store: "Store", registry: Registry, *, base: Model, line: str, to: Model | None = None, reason: str = "",
     person: str = ROLLBACK, now: Callable[[], datetime] = lambda: datetime.now(UTC),

@@ -372,3 +372,15 @@ def test_a_lake_that_is_not_there_yet_is_not_made_by_looking(
     for url in urls:
         open_store(url)
     assert [store_exists(url) for url in urls] == [True] * 3
+
+
+def test_a_lake_is_upgraded_when_no_run_holds_a_lease(lake: LakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = [*all_migrations(), Migration(len(all_migrations()) + 1, "more", "CREATE TABLE more (x INT);")]
+
+    with lake.leased(["sums"], 1), monkeypatch.context() as upgraded:
+        upgraded.setattr("storage.migrations.all_migrations", lambda: newer)
+        with pytest.raises(InputError, match=r"brought to this one while no run works on it; process \d+ on"):
+            opened(lake.url)
+
+    monkeypatch.setattr("storage.migrations.all_migrations", lambda: newer)
+    assert opened(lake.url).query(f"SELECT count(*) FROM {CATALOG}.stored.more")
