@@ -20,7 +20,7 @@ from typing import Any
 
 from storage.environment import Environment
 from storage.ids import content_id
-from storage.records import Adapter, Model, Question, Round
+from storage.records import Adapter, Model, Question
 from storage.repository import open_store
 from tasks.engines.embedded_model import PreparedModel
 from tasks.engines.engine import Completion
@@ -70,6 +70,7 @@ class PacedEngine:
         now = time.monotonic()
         seconds = tokens / self._machinery.tokens_per_second
         self._machinery.busy_seconds += seconds
+        self._machinery.requests += 1
         self._free_at = max(now, self._free_at) + seconds
         await asyncio.sleep(self._free_at - now)
         return Completion(text, "stop", len(prompt_ids), tokens, "paced", 1)
@@ -96,6 +97,7 @@ class PacedMachinery(ScriptedMachinery):
         super().__init__()
         self.tokens_per_second = tokens_per_second
         self.busy_seconds = 0.0  # of its engines, while each token took its time
+        self.requests = 0
 
     def serve(
         self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
@@ -104,8 +106,13 @@ class PacedMachinery(ScriptedMachinery):
         return PacedServer(self, model, environment)
 
 
-def run_round(home: Path, questions: int, tokens_per_second: float) -> dict[str, Any]:
-    """One round in this process under a temporary Prefect server: its figures, wall time and highest memory."""
+def run_round(
+    home: Path, questions: int, tokens_per_second: float, question_sets: Sequence[str] = (), start_at: float = 0
+) -> dict[str, Any]:
+    """One round in this process under a temporary Prefect server: its figures, wall time, CPU and highest memory.
+
+    It begins at a moment of the machine's clock, or at once when that is over.
+    """
     from flows.temporary_server import await_server, prefect_server
 
     prompts = write_marked_prompts(home)
@@ -118,13 +125,21 @@ def run_round(home: Path, questions: int, tokens_per_second: float) -> dict[str,
         workplace.MACHINERY[0] = machinery
         workplace.WATCHER[:] = [progress.Quiet()]
         await_server(url, home)
-        began = time.monotonic()
-        improve(settings_toml=SETTINGS.format(train=questions // 4, prompts=prompts))
-        wall = time.monotonic() - began
-    [record] = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(Round)
-    figures = json.loads(record.timings)
+        time.sleep(max(0.0, start_at - time.monotonic()))
+        began, cpu_before = time.monotonic(), time.process_time()
+        train = questions // (len(question_sets) or 4)
+        figures = dict(
+            improve(
+                name="+".join(question_sets), question_sets=list(question_sets),
+                settings_toml=SETTINGS.format(train=train, prompts=prompts),
+            ).figures
+        )  # fmt: skip
+        ended, cpu = time.monotonic(), time.process_time() - cpu_before
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return figures | {"wall_seconds": wall, "busy_seconds": machinery.busy_seconds, "peak_mib": round(peak_mib)}
+    return figures | {
+        "began": began, "ended": ended, "wall_seconds": ended - began, "cpu_seconds": round(cpu, 1),
+        "busy_seconds": machinery.busy_seconds, "requests": machinery.requests, "peak_mib": round(peak_mib),
+    }  # fmt: skip
 
 
 def run_apart(questions: int, tokens_per_second: float) -> dict[str, Any]:
@@ -156,6 +171,7 @@ def main() -> None:
                 "name": "orchestration", "ratio": round(GOAL_SHARE * wall / outside, 2), "goal": 1.0, "spread": 0.0,
                 "share_outside_engine": round(outside / wall, 4), "goal_share": GOAL_SHARE,
                 "round_seconds": round(wall, 1), "seconds_outside_engine": round(outside, 1),
+                "cpu_ms_a_request": round(1000 * figures["cpu_seconds"] / figures["requests"], 2),
                 "memory_peak_mib": figures["peak_mib"], "memory_peak_of_a_quarter_mib": small["peak_mib"],
                 "size": {"questions": count, "paths": figures["paths"], "tokens": figures["synthesis_tokens"],
                          "tokens_per_second": arguments.tokens_per_second},
