@@ -1,7 +1,7 @@
 # One command each. `make round` and `make test` need nothing but Python 3.11 or 3.12 and a C compiler.
 PART ?=
 BENCH ?= round
-.PHONY: setup round test soak check bench up down docs
+.PHONY: setup round test soak check bench up down docs study-small
 
 setup: .venv/.made
 
@@ -27,6 +27,10 @@ check: setup
 
 bench: setup
 	@.venv/bin/python benchmarks/$(BENCH).py
+
+# One row of the study of docs/study/plan.md, on the embedded model, in at most half an hour.
+study-small: setup
+	@.venv/bin/regenesis compare --settings docs/study/small.toml
 
 # Prefect's server on Postgres, MLflow and a worker with every deployment; Ctrl-C, or `make down` elsewhere, ends it.
 up: setup

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from flows import cli_explore, cli_export, cli_machine, cli_read, cli_rounds, cli_stack, cli_storage
+from flows import cli_compare, cli_explore, cli_export, cli_machine, cli_read, cli_rounds, cli_stack, cli_storage
 from flows.cli_common import COMMON, note
 from storage.errors import ReGenesisError
 
@@ -22,7 +22,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (cli_rounds, cli_read, cli_explore, cli_export, cli_machine, cli_stack):
+for commands in (cli_rounds, cli_compare, cli_read, cli_explore, cli_export, cli_machine, cli_stack):
     commands.register(app)
 app.add_typer(cli_storage.app, name="storage")
 

@@ -5,7 +5,7 @@ SKIPPED, BUDGET_SPENT = "skipped", "budget spent"
 OF_ROUNDS = ("promoted", "refused", "inconclusive", BUDGET_SPENT, SKIPPED)
 OF_STAGES = (
     "ingested", "synthesized", "verified", "trained", "evaluated", "rolled back", "forecast", "maintained",
-    "summarised",
+    "summarised", "compared",
 )  # fmt: skip
 OUTCOMES = (*OF_ROUNDS, *OF_STAGES)
 SLOT_FREED = "regenesis.slot.freed"

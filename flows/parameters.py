@@ -29,6 +29,7 @@ KnownName = Literal[
     "", "gsm8k", "numglue", "strategyqa", "strategyqa_facts", "reclor", "arc_challenge", "svamp", "asdiv", "aqua_rat",
     "openbookqa", "bbh", "anli",
 ]  # fmt: skip
+Match = Literal["", "paths", "tokens", "questions"]
 Role = Literal["all", "base", "champion", "challenger"]
 Harness = Literal["", "lm-eval"]
 Decision = Literal["force", "veto"]
@@ -45,12 +46,17 @@ def chosen_settings(
     question_sets: list[str] | None = None,
     model: str = "",
     train_questions: int = 0,
+    methods: list[str] | None = None,
+    seeds: int = 0,
+    match: str = "",
+    rounds: int = 0,
 ) -> Settings:
     """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then what was given by hand."""
     overrides: dict[str, Any] = {}
     given = {
         "name": name, "model.name": model, "questions.in_domain": question_sets,
-        "questions.train_per_set": train_questions,
+        "questions.train_per_set": train_questions, "comparison.methods": methods, "comparison.seeds": seeds,
+        "comparison.match": match, "comparison.rounds": rounds,
     }  # fmt: skip
     set_given(overrides, given)
     return load_settings(preset, settings_toml, environment.config, overrides)
@@ -89,11 +95,12 @@ def limits_of(until: str, budget_tokens: int, budget_money: float, now: datetime
 
 def check_parameters(environment: Environment, parameters: dict[str, Any]) -> Settings:
     """The settings that a flow's parameters make; raises InputError before anything is started."""
-    known = ("name", "question_sets", "model", "train_questions")
+    known = ("name", "question_sets", "model", "train_questions", "methods", "seeds", "match", "rounds")
     given = {key: value for key, value in parameters.items() if key in known}
     settings = chosen_settings(environment, str(parameters["preset"]), str(parameters["settings_toml"]), **given)
     if "until" in parameters:
-        limits = limits_of(parameters["until"], parameters["budget_tokens"], parameters["budget_money"])
+        budgets = (parameters.get("budget_tokens", 0), parameters.get("budget_money", 0))
+        limits = limits_of(parameters["until"], *budgets)
         Spending(limits, settings.synthesis)
     return settings
 

@@ -7,8 +7,9 @@ import os
 import re
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -18,8 +19,9 @@ from flows.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
 from storage.errors import PermanentError, Stopped
 from storage.locks import owned
-from storage.records import Adapter, Model, Part, Prompt, Question, QuestionSet, Round
+from storage.records import Adapter, Comparison, Model, Part, Prompt, Question, QuestionSet, Round
 from storage.repository import Store, open_store, store_exists
+from tasks.comparison_pool import draw_of
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.machinery import LocalMachinery, Machinery, RendersExamples, ServedModel
 from tasks.room import check_room
@@ -56,6 +58,8 @@ class Workplace:
         self.base: PreparedModel = self.machinery.prepare(settings.model, environment)
         self._round: Round | None = None
         self._questions: dict[Part, list[Question]] = {}
+        self.comparison: Comparison | None = None
+        """The comparison at work, where no round is."""
         self._served: ServedModel | None = None
         self._leases = ExitStack()
 
@@ -75,6 +79,11 @@ class Workplace:
     def round(self, record: Round) -> None:
         self._round = record
         self._questions = {}
+
+    @property
+    def draw(self) -> int:
+        """The draw at work: the round's number, or that of a comparison's first seed."""
+        return draw_of(self.settings.seed) if self.comparison else self.round.number
 
     @cached_property
     def prompts(self) -> dict[str, Prompt]:
@@ -129,10 +138,18 @@ class Workplace:
 
     def own_round(self) -> None:
         """Nobody else works on this round's question sets until the workplace closes; raises where somebody does."""
-        questions = settings_of(self.round).questions
+        self._own(settings_of(self.round), [self.round.number])
+
+    def own_draws(self, draws: Sequence[int]) -> None:
+        """The same for a comparison's question sets in each of its draws."""
+        self._own(self.settings, draws)
+
+    def _own(self, settings: Settings, draws: Sequence[int]) -> None:
+        questions = settings.questions
         sets = [*questions.in_domain, *questions.out_of_domain]
         self._leases.close()  # a step that is tried again takes them anew
-        self._leases.enter_context(self.store.leased(sets, self.round.number))
+        for draw in draws:
+            self._leases.enter_context(self.store.leased(sets, draw))
 
     def disown_round(self) -> None:
         """Others may work on it."""
@@ -181,6 +198,9 @@ class Workplace:
         """The round's time so far, in its row; nothing where the round is over or none was begun."""
         if self._round is not None and self._round.status == "running":
             self._round = save_timings(self.store, self._round, self.timings)
+        if self.comparison is not None and self.comparison.status == "running":
+            self.comparison = replace(self.comparison, timings=self.timings.as_json())
+            self.store.update(self.comparison)
 
     def end_failed(self, error: PermanentError) -> None:
         """The round at work is over: trying again would end in the same way."""
@@ -202,7 +222,7 @@ class Workplace:
                 return self._served
             self.release_server()
             self.watcher.step(f"Starting a server for {model.name}")
-            served = self.machinery.serve(model, self.base, adapter, self.settings, self.environment, self.round.number)
+            served = self.machinery.serve(model, self.base, adapter, self.settings, self.environment, self.draw)
             self._served = served
             if "raw_tokens_per_second" not in self.timings.figures:
                 self.watcher.step("Measuring the engine")

@@ -36,6 +36,8 @@ REASONS: dict[str, str] = {
     "no_numbered_list": "The recipe wants a numbered list, and there is none.",
     "self_check_no": "The model's own check said no.",
     "over_count": "The training set was limited to fewer examples; the seed chose others.",
+    "over_budget": "The method's share of generated tokens was spent before it.",
+    "unmatched_question": "Another method of the comparison has nothing to learn from this question.",
     "empty_text": "The model wrote nothing.",
     "mentions_given_answer": "It was shown the answer, and speaks of having been shown it.",
     "not_judged_yet": "It has no verdict yet.",
@@ -73,7 +75,9 @@ CODES: dict[str, dict[str, str]] = {
         "regenesis": "Guideline, adapted guideline, structure, path: the whole ladder.",
         "no_adaptation": "The structure is made from the guideline as it stands.",
         "no_structure": "The path is written from the adapted guideline.",
+        "no_adaptation_no_structure": "The path is written from the guideline as it stands.",
         "direct": "Plain chain of thought, no guideline.",
+        "reference": "What the question's set gives as its answer; no model wrote it.",
     },
     "outcome": {
         "promoted": "The challenger became the champion.",

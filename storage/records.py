@@ -13,7 +13,8 @@ AnswerKind = Literal["number", "expression", "choice", "boolean", "text"]
 ANSWER_KINDS: tuple[AnswerKind, ...] = ("number", "expression", "choice", "boolean", "text")
 Domain = Literal["in_domain", "out_of_domain"]
 Part = Literal["train", "gate", "final"]
-Strategy = Literal["regenesis", "no_adaptation", "no_structure", "direct"]
+LadderStrategy = Literal["regenesis", "no_adaptation", "no_structure", "no_adaptation_no_structure", "direct"]
+Strategy = Literal[LadderStrategy, "reference"]
 Label = Literal["correct", "wrong", "unjudged"]
 Outcome = Literal["promoted", "refused", "inconclusive"]
 
@@ -132,7 +133,9 @@ class Path(Generated):
     """A reasoning path that ends, if all goes well, in a stated answer."""
 
     table: ClassVar[str] = "paths"
-    strategy: Annotated[Strategy, "regenesis, no_adaptation, no_structure or direct"]
+    strategy: Annotated[
+        Strategy, "regenesis, no_adaptation, no_structure, no_adaptation_no_structure, direct, reference"
+    ]
     guideline_id: Annotated[UUID | None, "The guideline at the chain's head; null for direct paths"]
     adapted_guideline_id: Annotated[UUID | None, "Null without adaptation"]
     structure_id: Annotated[UUID | None, "Null without structure"]
@@ -342,16 +345,104 @@ class FailedRequest:
     created_at: Annotated[datetime, "UTC time"]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Methods compared at a matched budget. Mutable: status, timings and finish."""
+
+    table: ClassVar[str] = "comparisons"
+    id: Annotated[UUID, "Hash of base model and settings"]
+    name: Annotated[str, "Readable name: the task set's"]
+    base_model_id: Annotated[UUID, "The model that all methods begin from"]
+    settings: Annotated[str, "JSON: the whole of the settings, methods and budget among them"]
+    status: Annotated[str, "running or finished"]
+    timings: Annotated[str, "JSON: seconds by what they went into, raw tokens per second, tokens"]
+    started_at: Annotated[datetime, "UTC time"]
+    finished_at: Annotated[datetime | None, "UTC time; null while it runs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pool:
+    """The paths of one seed, generator and strategy, which methods share; its row says that it is whole."""
+
+    table: ClassVar[str] = "pools"
+    id: Annotated[UUID, "Hash of draw, model, questions and synthesis settings"]
+    draw: Annotated[int, "Draw of its paths; a comparison's is a million and the seed"]
+    model_id: Annotated[UUID, "The model that wrote it"]
+    strategy: Annotated[Strategy, "Strategy of its paths"]
+    settings: Annotated[str, "JSON: synthesis settings"]
+    questions: Annotated[int, "Train questions asked"]
+    solved: Annotated[int, "Of them with a correct path that was shown no answer"]
+    paths: Annotated[int, "Paths, hinted ones included"]
+    correct: Annotated[int, "Correct paths that were shown no answer"]
+    hinted_paths: Annotated[int, "Paths that were shown the answer"]
+    hinted_correct: Annotated[int, "Of them correct"]
+    tokens: Annotated[int, "Generated tokens of all its stages, chains that ended in nothing included"]
+    health: Annotated[str, "JSON: figures of the collapse watch"]
+    created_at: Annotated[datetime, "UTC time"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """A method tried with one seed and learning rate: what it was trained on, and the model that came of it."""
+
+    table: ClassVar[str] = "trials"
+    id: Annotated[UUID, "Hash of comparison, method, seed, learning rate and iteration"]
+    comparison_id: Annotated[UUID, "The comparison"]
+    method: Annotated[str, "base, rft, star, regenesis, ...; name:variant where a method has several"]
+    seed: Annotated[int, "Seed of questions, pool and training set"]
+    iteration: Annotated[int, "Round of a method that goes several, from 1"]
+    iterations: Annotated[int, "Rounds that the method goes"]
+    learning_rate: Annotated[float, "Peak of the fine-tune; 0 where nothing is trained"]
+    pool_id: Annotated[UUID | None, "The pool that its newest paths come from; null without one"]
+    training_set_id: Annotated[UUID | None, "What it was trained on; null without training"]
+    adapter_id: Annotated[UUID | None, "What was trained; null without training"]
+    model_id: Annotated[UUID, "The model that answers for it"]
+    prompt_id: Annotated[UUID, "The prompt that it answers with"]
+    candidates: Annotated[int, "Paths that it could choose from, within its budget"]
+    filtered: Annotated[int, "Of them those that its filter and selection let through, before matching"]
+    examples: Annotated[int, "Training examples, after matching"]
+    hinted_examples: Annotated[int, "Of them from hinted paths"]
+    questions: Annotated[int, "Different questions among the examples"]
+    paths_spent: Annotated[int, "Paths generated for it, over its iterations"]
+    tokens_spent: Annotated[int, "Tokens generated for those paths, their stages included"]
+    distinct_2: Annotated[float, "Different pairs of words by all pairs in its examples"]
+    created_at: Annotated[datetime, "UTC time"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparisonFigure:
+    """One figure of a comparison's table: an accuracy, or a paired difference, with its interval."""
+
+    table: ClassVar[str] = "comparison_figures"
+    id: Annotated[UUID, "Hash of comparison and of all that says what the figure is about"]
+    comparison_id: Annotated[UUID, "The comparison"]
+    name: Annotated[str, "accuracy, difference, dev_accuracy (by learning rate) or chosen_rate"]
+    rates: Annotated[str, "chosen, fixed (the settings' own learning rate for all), or the learning rate"]
+    reading: Annotated[str, "strict or lenient"]
+    scope: Annotated[str, "in_domain, out_of_domain, or a question set"]
+    method: Annotated[str, "The method"]
+    against: Annotated[str, "With what it is paired; empty for an accuracy"]
+    iteration: Annotated[int, "Round of the method"]
+    seeds: Annotated[int, "Seeds that it is taken over"]
+    questions: Annotated[int, "Different questions"]
+    value: Annotated[float, "A share, a difference of shares, or a learning rate"]
+    low: Annotated[float, "95 % interval, seeds and questions resampled"]
+    high: Annotated[float, "95 % interval, seeds and questions resampled"]
+    p_value: Annotated[float | None, "Two-sided, of no difference; null for an accuracy"]
+    p_adjusted: Annotated[float | None, "The same after Holm, over all methods and both domains of one reference"]
+    created_at: Annotated[datetime, "UTC time"]
+
+
 Record = (
     QuestionSet | Question | Guideline | Prompt | Model | AdaptedGuideline | Structure | Path | Verdict
     | Selection | TrainingSet | TrainingExample | Adapter | Answer | Evaluation | EvaluationFigure | Promotion | Round
-    | FailedRequest
+    | FailedRequest | Comparison | Pool | Trial | ComparisonFigure
 )  # fmt: skip
 
 RECORD_TYPES: tuple[type[Record], ...] = (
     QuestionSet, Question, Guideline, Prompt, Model, AdaptedGuideline, Structure, Path, Verdict,
     Selection, TrainingSet, TrainingExample, Adapter, Answer, Evaluation, EvaluationFigure, Promotion, Round,
-    FailedRequest,
+    FailedRequest, Comparison, Pool, Trial, ComparisonFigure,
 )  # fmt: skip
 
 

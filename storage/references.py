@@ -37,6 +37,13 @@ _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "promotions": (("round_id", "rounds"), ("challenger_model_id", "models"), ("champion_model_id", "models")),
     "rounds": (("base_model_id", "models"), ("champion_model_id", "models")),
     "failed_requests": (("question_id", "questions"), ("round_id", "rounds")),
+    "comparisons": (("base_model_id", "models"),),
+    "pools": (("model_id", "models"),),
+    "trials": (
+        ("comparison_id", "comparisons"), ("pool_id", "pools"), ("training_set_id", "training_sets"),
+        ("adapter_id", "adapters"), ("model_id", "models"), ("prompt_id", "prompts"),
+    ),
+    "comparison_figures": (("comparison_id", "comparisons"),),
 }  # fmt: skip
 
 REFERENCES: tuple[Reference, ...] = tuple(

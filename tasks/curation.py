@@ -72,6 +72,21 @@ def select_examples(
     known = store.get(TrainingSet, identity)
     if known is not None:
         return known
+    choices, overlaps = choose(candidates, held_out, settings, prompts["answer"], seed, count, count_tokens)
+    described = describe(drawn, settings, prompts["answer"], count, overlaps)
+    return keep(store, identity, choices, prompts["answer"], seed, method, round, described)
+
+
+def choose(
+    candidates: Sequence[Candidate],
+    held_out: Sequence[Question],
+    settings: Settings,
+    answer_prompt: Prompt,
+    seed: int,
+    count: int = 0,
+    count_tokens: Callable[[Turns, str], int] | None = None,
+) -> tuple[list[Choice], dict[UUID, Overlap]]:
+    """One choice a candidate, and the questions that overlap held-out ones. Raises PermanentError for too many."""
     questions = {candidate.question.id: candidate.question for candidate in candidates}
     overlaps = find_overlaps(
         list(questions.values()), held_out, settings.selection.contamination_share,
@@ -79,15 +94,29 @@ def select_examples(
     )  # fmt: skip
     refused = {
         candidate.path.id: "contaminated" for candidate in candidates if candidate.question.id in overlaps
-    } | _over_length(candidates, prompts["answer"], settings, count_tokens)
+    } | _over_length(candidates, answer_prompt, settings, count_tokens)
     choices = select_paths(candidates, settings.selection, seed, refused=refused, leaks=_leaks, count=count)
     refuse_contaminated_set(choices, candidates, overlaps, settings)
-    examples = build_examples(identity, choices, prompts["answer"], seed)
+    return choices, overlaps
+
+
+def keep(
+    store: "Store",
+    identity: UUID,
+    choices: Sequence[Choice],
+    answer_prompt: Prompt,
+    seed: int,
+    method: str,
+    round: Round | None,
+    described: str,
+) -> TrainingSet:
+    """The training set of the kept choices, stored with a row for each choice."""
+    examples = build_examples(identity, choices, answer_prompt, seed)
     training_set = TrainingSet(
         id=identity,
         round_id=round.id if round else None,
         method=method,
-        settings=describe(drawn, settings, prompts["answer"], count, overlaps),
+        settings=described,
         seed=seed,
         examples=len(examples),
         hinted_examples=sum(choice.candidate.path.hinted for choice in choices if choice.kept),
@@ -120,9 +149,16 @@ def read_candidates(store: "Store", drawn: Drawn, verifier: str = "") -> list[Ca
         for path in store.select(Path, draw=list(drawn.draws), strategy=drawn.strategy)
         if path.question_id in questions
     ]
+    return as_candidates(store, paths, questions, drawn.draws, verifier)
+
+
+def as_candidates(
+    store: "Store", paths: Sequence[Path], questions: Mapping[UUID, Question], draws: Sequence[int], verifier: str = ""
+) -> list[Candidate]:
+    """Paths with their newest verdicts (those of the vote with verifier `majority`), ordered by path id."""
     verdicts: dict[UUID, Verdict] = {}
     self_checks: dict[UUID, bool] = {}
-    for verdict in store.select(Verdict, draw=list(drawn.draws)):
+    for verdict in store.select(Verdict, draw=list(draws)):
         if "self_check" in verdict.details:
             self_checks[verdict.path_id] = bool(json.loads(verdict.details).get("self_check", True))
         # The audit's second judge reads beside the first and never decides what is trained on.

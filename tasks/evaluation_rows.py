@@ -53,10 +53,7 @@ def count_answers(
     rows: list[Evaluation | EvaluationFigure] = []
     ids: list[UUID] = []
     for group in _groups(store, wanted, sampled, answers):
-        key = content_id(
-            "evaluations", round.id if round else None, model.id, group.question_set.id, group.part, plan.prompt.id,
-            plan.sampling_text,
-        )  # fmt: skip
+        key = evaluation_id(round, model, group.question_set.id, group.part, plan)
         ids.append(key)
         rows.append(_evaluation(key, group, model, round, role, now))
         generator = np.random.default_rng(seed_of(key))
@@ -65,6 +62,12 @@ def count_answers(
     store.append(rows)
     stored = {row.id: row for row in store.select(Evaluation, id=ids)}
     return [stored[key] for key in ids]
+
+
+def evaluation_id(round: Round | None, model: Model, question_set_id: UUID, part: Part, plan: StagePlan) -> UUID:
+    """The id that the evaluation of one part of one set has or will have."""
+    asked = round.id if round else None
+    return content_id("evaluations", asked, model.id, question_set_id, part, plan.prompt.id, plan.sampling_text)
 
 
 def figure_row(evaluation: UUID, round: Round | None, source: str, figure: Figure, now: datetime) -> EvaluationFigure:

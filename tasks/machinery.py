@@ -83,7 +83,8 @@ class Machinery(Protocol):
 
     def train(
         self, store: Store, tracking: "Tracking", *, training_set: TrainingSet, base: "PreparedModel",
-        environment: Environment, settings: Settings, round: Round | None, on_progress: TrainingProgress | None = None,
+        environment: Environment, settings: Settings, round: Round | None, parent: Adapter | None = None,
+        on_progress: TrainingProgress | None = None,
     ) -> Adapter: ...  # fmt: skip
 
 
@@ -119,13 +120,14 @@ class LocalMachinery:
 
     def train(
         self, store: Store, tracking: "Tracking", *, training_set: TrainingSet, base: "PreparedModel",
-        environment: Environment, settings: Settings, round: Round | None, on_progress: TrainingProgress | None = None,
+        environment: Environment, settings: Settings, round: Round | None, parent: Adapter | None = None,
+        on_progress: TrainingProgress | None = None,
     ) -> Adapter:  # fmt: skip
         from tasks.training import train_adapter
 
         return train_adapter(
             store, tracking, training_set=training_set, base=base, environment=environment, settings=settings,
-            round=round, on_progress=on_progress,
+            round=round, parent=parent, on_progress=on_progress,
         )  # fmt: skip
 
 

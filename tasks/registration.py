@@ -20,11 +20,11 @@ def register_challenger(
     model: Model,
     environment: Environment,
     settings: Settings,
-    round: Round | None,
+    round: Round,
     run_id: str,
 ) -> None:
     """Base and challenger in MLflow's registry, loadable; the alias `challenger` moves, `champion` does not."""
-    line = round.line if round else f"{base.record.name}/{settings.name}"
+    line = round.line
     _register_one(tracking, line, base, None, base.record, environment, settings, "")
     _register_one(tracking, line, base, adapter, model, environment, settings, run_id)
     tracking.move_challenger(line, model)

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
 WIDTH = 360
+ROLES = ("base", "champion", "control", "challenger")
 Row = Mapping[str, object]
 
 
@@ -96,10 +97,12 @@ def line_chart(rows: Sequence[Row], x: str, y: str, series: str = "", *, percent
         parts.append(f'<text class="soft" text-anchor="end" x="{left - 4}" y="{level + 4}">{said}</text>')
     parts.append(f'<text class="soft" x="{left}" y="{bottom + 15}">{escape(x)} {low_x:g}</text>')
     parts.append(f'<text class="soft" text-anchor="end" x="{right}" y="{bottom + 15}">{high_x:g}</text>')
-    for name in dict.fromkeys(str(row[series]) if series else "challenger" for row in rows):
+    names = [str(row[series]) if series else "challenger" for row in rows]
+    classes = _classes(names)
+    for name in dict.fromkeys(names):
         points = [place(row) for row in rows if not series or str(row[series]) == name]
         path = " ".join(f"{across:.1f},{up:.1f}" for across, up in points)
-        role = _role({"role": name})
+        role = classes[name]
         parts.append(f'<polyline class="curve {role}" style="fill:none" points="{path}"/>')
         if len(points) < 40:
             parts += [f'<circle class="{role}" cx="{a:.1f}" cy="{b:.1f}" r="2.6"/>' for a, b in points]
@@ -108,12 +111,21 @@ def line_chart(rows: Sequence[Row], x: str, y: str, series: str = "", *, percent
 
 
 def _role(row: Row) -> str:
-    return str(row["role"]) if row["role"] in ("base", "champion", "challenger", "control") else "base"
+    return str(row["role"]) if row["role"] in ROLES else "base"
+
+
+def _classes(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each name: a role has its own, others take turns."""
+    others = [name for name in dict.fromkeys(names) if name not in ROLES]
+    return {name: name for name in names if name in ROLES} | {
+        name: ROLES[-1 - place % len(ROLES)] for place, name in enumerate(others)
+    }
 
 
 def _legend(roles: Sequence[str]) -> str:
+    classes = _classes(roles)
     marks = [
-        f'<tspan class="{_role({"role": role})}" stroke="none">&#9679;</tspan> {escape(role)} &#160; '
+        f'<tspan class="{classes[role]}" stroke="none">&#9679;</tspan> {escape(role)} &#160; '
         for role in dict.fromkeys(roles)
     ]
     return _svg(18, [f'<text x="8" y="13">{"".join(marks)}</text>'], "Legend")

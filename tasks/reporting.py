@@ -48,7 +48,7 @@ def report_html(store: "Store", round: Round) -> str:
         verdict=escape(f"Challenger {gate.outcome}" if gate else "The gate has not decided"),
         reasons=escape(gate.reasons if gate else round.reason or "The round has not come so far."),
         people="".join(f"<p><strong>{escape(one.decided_by)}</strong>: {escape(one.reasons)}</p>" for one in people),
-        body="\n".join(_section(store, figure) for figure in figures),
+        body="\n".join(section_html(store, figure) for figure in figures),
     )
 
 
@@ -57,7 +57,7 @@ def plot_pages(store: "Store", round: Round) -> dict[str, str]:
     figures = figures_of(round, _challenger_id(store, round), str(round.champion_model_id))
     page = Template(_template().partition("<body>")[0] + "<body>$body</body></html>")
     return {
-        figure.name: page.substitute(title=escape(figure.title), body=_section(store, figure))
+        figure.name: page.substitute(title=escape(figure.title), body=section_html(store, figure))
         for figure in figures
         if figure.chart
     }
@@ -149,7 +149,8 @@ def _subtitle(store: "Store", round: Round) -> str:
     return " · ".join(parts)
 
 
-def _section(store: "Store", figure: Figure) -> str:
+def section_html(store: "Store", figure: Figure) -> str:
+    """A figure with its note, drawing, rows and SQL."""
     rows: Sequence[Mapping[str, object]] = store.query(figure.sql).to_pylist()
     heading = f"<h2>{escape(figure.chapter)}</h2>\n" if figure.chapter else ""
     chart = figure.chart(rows) if figure.chart and rows else ""
@@ -165,12 +166,19 @@ def _rows(figure: Figure, rows: Sequence[Mapping[str, object]]) -> str:
         return '<p class="soft">None.</p>'
     if figure.shape == "cards":
         return "\n".join(_card(row) for row in rows)
+    table = table_html(rows)
+    folded = figure.chart or len(rows) > MOST_ROWS
+    return f"<details><summary>Figures ({len(rows)} rows)</summary>{table}</details>" if folded else table
+
+
+def table_html(rows: Sequence[Mapping[str, object]]) -> str:
+    """Rows as a table; nothing of none."""
+    if not rows:
+        return ""
     head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in rows[0])
     lines = ["".join(f"<td>{escape(shown(cell))}</td>" for cell in row.values()) for row in rows]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
-    table = f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
-    folded = figure.chart or len(rows) > MOST_ROWS
-    return f"<details><summary>Figures ({len(rows)} rows)</summary>{table}</details>" if folded else table
+    return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
 
 
 def _card(row: Mapping[str, object]) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from storage.errors import InputError
 from storage.ids import content_id
-from storage.records import Model, Promotion, Round
+from storage.records import Comparison, Model, Promotion, Round
 from storage.repository import Store
 from tasks.settings import Settings, SynthesisSettings
 
@@ -59,8 +59,8 @@ class Timings:
         return json.dumps({"seconds": seconds, "total_seconds": total, **self.figures}, sort_keys=True)
 
     @classmethod
-    def of(cls, record: Round) -> "Timings":
-        """The timings so far of a round that is resumed."""
+    def of(cls, record: Round | Comparison) -> "Timings":
+        """The timings so far of a round, or a comparison, that is resumed."""
         stored = json.loads(record.timings or "{}")
         figures = {name: value for name, value in stored.items() if name not in ("seconds", "total_seconds")}
         return cls(dict(stored.get("seconds", {})), figures)

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from storage.errors import InputError
-from storage.records import Strategy
+from storage.records import LadderStrategy
 
 PRESETS = ("default", "paper", "official-code")
 Schedule = Literal["cosine", "linear", "constant", "constant_with_warmup", "inverse_sqrt"]
@@ -68,7 +68,10 @@ class QuestionSettings(Frozen):
 class SynthesisSettings(Frozen):
     """The ladder: chains, stages, budget."""
 
-    strategy: Strategy = Field(default="regenesis", description="regenesis, no_adaptation, no_structure or direct")
+    strategy: LadderStrategy = Field(
+        default="regenesis",
+        description="regenesis, no_adaptation, no_structure, no_adaptation_no_structure or direct",
+    )
     chains_per_question: int = Field(default=8, ge=1, description="Most chains a question, one guideline each")
     guideline_selections: int = Field(
         default=0, ge=0, description="Sampled selections of 2-3 guidelines (official-code: 20)"
@@ -98,6 +101,7 @@ class SynthesisSettings(Frozen):
     hinted_retry: bool = Field(default=True, description="Try unsolved questions again with the answer shown")
     hinted_chains: int = Field(default=4, ge=0, description="Chains of a hinted retry")
     hinted_temperature: float | None = Field(default=None, description="Other temperature for the hinted retry")
+    hinted_only: bool = Field(default=False, description="Show the answer to every chain (method hints_only)")
     token_budget: int = Field(
         default=0, ge=0, description="Generated tokens a round's synthesis at most; 0 for no limit"
     )
@@ -204,6 +208,29 @@ class GateSettings(Frozen):
     pause_after_refused: int = Field(default=3, ge=1, description="Refused rounds in a row before a deployment pauses")
 
 
+class ComparisonSettings(Frozen):
+    """Methods beside each other at a matched budget, for `regenesis compare`; their table is tasks/methods.toml."""
+
+    methods: tuple[str, ...] = Field(
+        default=("base", "random", "rft", "star_one_round", "lmsi", "regenesis"), description="Names of methods"
+    )
+    seeds: int = Field(default=3, ge=1, le=1000, description="So many seeds from `seed` on, each with its own pool")
+    match: Literal["paths", "tokens", "questions"] = Field(
+        default="paths",
+        description="paths: training sets of equal size; tokens: equal generated tokens; questions: the same questions "
+        "with equally many paths of each",
+    )
+    learning_rates: tuple[float, ...] = Field(
+        default=(5e-4,), min_length=1,
+        description="Grid; every method tries each with the first seed, and in-domain gate questions choose",
+    )  # fmt: skip
+    rounds: int = Field(default=0, ge=0, le=20, description="Rounds of every method; 0 as each method says")
+    most_examples: int = Field(default=0, ge=0, description="Examples of a training set at most; 0 for no limit")
+    rate: float = Field(default=500.0, gt=0, description="Generated tokens a second that a forecast reckons with")
+    training_rate: float = Field(default=0.0, ge=0, description="Trained tokens a second there; 0 for 0.8 of rate")
+    tokens_a_text: int = Field(default=0, ge=0, description="Mean tokens of a text there; 0 for 0.6 of the longest")
+
+
 class RoomSettings(Frozen):
     """What must stay free, before a step and while it runs; below it the round stops, to be gone on with."""
 
@@ -225,6 +252,7 @@ class Settings(Frozen):
     training: TrainingSettings = TrainingSettings()
     evaluation: EvaluationSettings = EvaluationSettings()
     gate: GateSettings = GateSettings()
+    comparison: ComparisonSettings = ComparisonSettings()
     room: RoomSettings = RoomSettings()
 
 

@@ -51,16 +51,18 @@ def train_adapter(
     environment: Environment,
     settings: Settings,
     round: Round | None,
+    parent: Adapter | None = None,
     on_progress: Callable[[int, int, float], None] | None = None,
     on_step: "Callable[[TrainingProgress], None] | None" = None,
     say: Callable[[str], None] | None = None,
 ) -> Adapter:
-    """The adapter of this training set, stored, logged to MLflow and registered as challenger.
+    """The adapter of this training set, stored and logged to MLflow; a round's is registered as challenger.
 
-    `on_progress(step, steps, loss)` a step; `on_step` gets tokens a second and seconds left too; `say` gets lines
-    for people (precision, out of memory). Raises InputError on too few or too long examples.
+    It goes on from `parent`, or from what the settings say. `on_progress(step, steps, loss)` a step; `on_step` gets
+    tokens a second and seconds left too; `say` gets lines for people (precision, out of memory). Raises InputError on
+    too few or too long examples.
     """
-    parent = parent_of(store, round, settings)
+    parent = parent or parent_of(store, round, settings)
     identity = adapter_id(base.record, parent, training_set, settings)
     adapter = store.get(Adapter, identity)
     examples = store.select(TrainingExample, training_set_id=training_set.id, order_by="position")
@@ -71,10 +73,11 @@ def train_adapter(
         work = environment.adapters / f".work-{identity.hex}"
         trained = _train(tokens, work, base, parent, environment, settings, identity, on_progress, on_step, say)
         adapter = _store_weights(trained, environment, training_set, base.record, parent, settings, round, identity)
-        store.append([model_of(base.record, adapter), adapter])
+        _store_record(store, base.record, adapter)
         shutil.rmtree(work, ignore_errors=True)
     run = tracking.log_training(round, adapter, training_set, examples)
-    register_challenger(tracking, base, adapter, model_of(base.record, adapter), environment, settings, round, run)
+    if round is not None:
+        register_challenger(tracking, base, adapter, model_of(base.record, adapter), environment, settings, round, run)
     if adapter.mlflow_run_id != run:
         adapter = replace(adapter, mlflow_run_id=run)
         store.update(adapter)
@@ -248,6 +251,14 @@ def _store_weights(
         created_at=datetime.now(UTC),
         round_id=round.id if round else None,
     )
+
+
+def _store_record(store: "Store", base: Model, adapter: Adapter) -> None:
+    """The adapter and its model; one whose weights were lost, or never came here, is put in the old one's place."""
+    known = store.get(Adapter, adapter.id)
+    store.append([model_of(base, adapter), adapter])
+    if known is not None:
+        store.update(adapter)
 
 
 def _check_disk(base_folder: Path, environment: Environment, training: TrainingSettings) -> None:

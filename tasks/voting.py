@@ -5,10 +5,9 @@ Stored paths in, verdicts of verifier `majority` out, with share, margin and ent
 
 import json
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from storage.records import Path, Question, Verdict
 from tasks.rules.majority import Vote, majority_vote
@@ -22,22 +21,27 @@ if TYPE_CHECKING:
 
 def vote_paths(
     store: "Store", judge: Judge, settings: VerificationSettings, *, draw: int,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    paths: Sequence[Path] | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:  # fmt: skip
-    """Votes on each question of the draw; says how many verdicts are new. Hinted paths do not vote."""
+    """Votes on each question of the draw, or of its `paths`; says how many verdicts are new. Hinted paths do not vote.
+
+    Paths vote with those alone that were written in the same way: by one model, strategy, prompt and sampling.
+    """
     rows: list[Verdict] = []
-    for question, paths in _asked(store, draw):
-        vote = _vote(question, paths, judge, settings)
-        rows.extend(_record(vote, place, path, now()) for place, path in enumerate(paths))
+    voting = store.select(Path, draw=draw, hinted=False, order_by="id") if paths is None else paths
+    for question, voters in _asked(store, [path for path in voting if not path.hinted]):
+        vote = _vote(question, voters, judge, settings)
+        rows.extend(_record(vote, place, path, now()) for place, path in enumerate(voters))
     return store.append(rows) if rows else 0
 
 
-def _asked(store: "Store", draw: int) -> list[tuple[Question, list[Path]]]:
-    by_question: dict[UUID, list[Path]] = defaultdict(list)
-    for path in store.select(Path, draw=draw, hinted=False, order_by="id"):
-        by_question[path.question_id].append(path)
-    questions = store.select(Question, id=list(by_question), order_by="id")
-    return [(question, by_question[question.id]) for question in questions]
+def _asked(store: "Store", voting: Sequence[Path]) -> list[tuple[Question, list[Path]]]:
+    together: defaultdict[tuple[object, ...], list[Path]] = defaultdict(list)
+    for path in voting:
+        together[path.question_id, path.model_id, path.strategy, path.prompt_id, path.sampling].append(path)
+    wanted = list({paths[0].question_id for paths in together.values()})
+    questions = {question.id: question for question in store.select(Question, id=wanted)}
+    return [(questions[paths[0].question_id], paths) for paths in together.values()]
 
 
 def _vote(question: Question, paths: list[Path], judge: Judge, settings: VerificationSettings) -> Vote:

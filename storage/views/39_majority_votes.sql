@@ -1,6 +1,8 @@
--- majority_votes: One row a question and draw whose paths voted: the class of equal answers that won, and whether it is right. Key: question_id, draw.
+-- majority_votes: One row a question, draw, strategy and model whose paths voted: the class of equal answers that won, and whether it is right. Key: question_id, draw, strategy, model_id.
 -- question_id: The question
 -- draw: The draw of its paths
+-- strategy: How those paths were written
+-- model_id: The model that wrote them
 -- question_set: Its set
 -- source_row_id: The source's own row id
 -- question: Its text
@@ -17,6 +19,8 @@ WITH newest AS (
 SELECT
     p.question_id,
     v.draw,
+    p.strategy,
+    p.model_id,
     any_value(s.name) AS question_set,
     any_value(q.source_row_id) AS source_row_id,
     any_value(q.text) AS question,
@@ -32,4 +36,4 @@ JOIN questions AS q ON q.id = p.question_id
 LEFT JOIN question_sets AS s ON s.id = q.question_set_id
 LEFT JOIN newest AS r ON r.path_id = v.path_id AND r.draw = v.draw AND r.verifier = 'reference'
 WHERE v.verifier = 'majority'
-GROUP BY p.question_id, v.draw
+GROUP BY p.question_id, v.draw, p.strategy, p.model_id

@@ -26,6 +26,7 @@ KNOWN_VALUES: dict[Stage, frozenset[str]] = {
     "summary": frozenset({"question", "path"}),
     "self_check": frozenset({"question", "path"}),
 }
+ADAPTING, PLANNING = ("regenesis", "no_structure"), ("regenesis", "no_adaptation")
 AFTER_PATH = Sampling(temperature=0.0, max_tokens=64)
 _NUMBER = re.compile(r"\d+")
 
@@ -63,8 +64,15 @@ class Ladder:
     stages: Mapping[tuple[Stage, bool], StagePlan]
 
     def chains(self, question: Question, hinted: bool = False) -> list[Chain]:
-        """The question's chains in seeded order; empty for a retry of a question without an answer."""
-        if hinted and not (self.settings.hinted_retry and question.answer.strip()):
+        """The question's chains in seeded order; empty for a retry of a question without an answer.
+
+        With `hinted_only` every chain is a hinted one, and there is nothing to try again.
+        """
+        if self.settings.hinted_only:
+            hinted = not hinted
+            if not (hinted and question.answer.strip()):
+                return []
+        elif hinted and not (self.settings.hinted_retry and question.answer.strip()):
             return []
         return [self._chain(question, head, sample, hinted) for head, sample in self._heads(question, hinted)]
 
@@ -130,9 +138,10 @@ class Ladder:
         if selection_id:
             above = (*above, selection_id)
         strategy = self.settings.strategy
-        adapted_id = None if strategy == "no_adaptation" else identity("adapted_guideline", *above)
+        adapts, plans = strategy in ADAPTING, strategy in PLANNING
+        adapted_id = identity("adapted_guideline", *above) if adapts else None
         below = (adapted_id,) if adapted_id else above
-        structure_id = None if strategy == "no_structure" else identity("structure", *below)
+        structure_id = identity("structure", *below) if plans else None
         path_id = identity("path", *((structure_id,) if structure_id else below))
         return Chain(question, head, sample, hinted, selection_id, adapted_id, structure_id, path_id)
 
@@ -198,7 +207,7 @@ def prompt_name(stage: Stage, strategy: str, hinted: bool) -> str:
     name = names[stage]
     if (stage, strategy) == ("structure", "no_adaptation"):
         name = "no_adaptation_structure"
-    elif (stage, strategy) == ("path", "no_structure"):
+    elif stage == "path" and strategy in ("no_structure", "no_adaptation_no_structure"):
         name = "no_structure_path"
     elif (stage, strategy) == ("path", "direct"):
         name = "direct"
@@ -207,9 +216,9 @@ def prompt_name(stage: Stage, strategy: str, hinted: bool) -> str:
 
 def _stages_wanted(synthesis: SynthesisSettings) -> list[Stage]:
     wanted: list[Stage] = ["path"]
-    if synthesis.strategy in ("regenesis", "no_structure"):
+    if synthesis.strategy in ADAPTING:
         wanted.append("adapted_guideline")
-    if synthesis.strategy in ("regenesis", "no_adaptation"):
+    if synthesis.strategy in PLANNING:
         wanted.append("structure")
     if synthesis.guideline_selections:
         wanted.append("selection")

@@ -52,16 +52,18 @@ class ScriptedMachinery:
 
     def train(
         self, store: Store, tracking: Tracking, *, training_set: TrainingSet, base: PreparedModel,
-        environment: Environment, settings: Settings, round: Round | None,
+        environment: Environment, settings: Settings, round: Round | None, parent: Adapter | None = None,
         on_progress: Callable[[int, int, float], None] | None = None,
     ) -> Adapter:  # fmt: skip
-        identity = content_id("adapters", base.record.id, None, training_set.id)
+        identity = content_id(
+            "adapters", base.record.id, parent.id if parent else None, training_set.id, settings.training.learning_rate
+        )
         folder = environment.adapters / identity.hex
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "adapter_config.json").write_text("{}", "utf-8")
         adapter = Adapter(
-            id=identity, name=f"round-{round.number if round else 0}", training_set_id=training_set.id,
-            base_model_id=base.record.id, parent_adapter_id=None, kind="lora",
+            id=identity, name=f"round-{round.number}" if round else str(identity)[:8], training_set_id=training_set.id,
+            base_model_id=base.record.id, parent_adapter_id=parent.id if parent else None, kind="lora",
             location=str(folder.relative_to(environment.home)), digest=identity.hex, settings="{}",
             losses=[2.0, 1.0], tokens_trained=100, seconds=0.1, precision="float32", mlflow_run_id=None,
             created_at=datetime.now(UTC), round_id=round.id if round else None,

@@ -8,7 +8,7 @@ from flows.outcomes import OUTCOMES
 from flows.stack.automations import ENDS
 from flows.stages import verify
 
-ONLY_SAID = {"listed", "planned", "fetches"}  # by the command line, in which no flow runs
+ONLY_SAID = {"listed", "planned", "fetches", "exported"}  # by the command line, in which no flow runs
 
 
 def named_outcomes() -> set[str]:

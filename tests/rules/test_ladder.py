@@ -114,3 +114,24 @@ def test_a_target_reckons_with_what_is_in_flight() -> None:
     assert not target_allows_another(chosen, Tally(9, 9, 5, 0))
     assert target_allows_another(chosen, Tally(9, 90, 0, 0))
     assert not target_allows_another(settings(max_candidates=10).synthesis, Tally(0, 6, 4, 0))
+
+
+def test_without_adaptation_and_structure_the_path_is_written_from_the_guideline_as_it_stands() -> None:
+    one = ladder(strategy="no_adaptation_no_structure")
+    chain = one.chains(question(1))[0]
+
+    request = one.next_request(chain, {})
+
+    assert (chain.adapted_id, chain.structure_id) == (None, None)
+    assert request is not None
+    assert chain.guideline is not None
+    assert (request.stage, request.id) == ("path", chain.path_id)
+    assert chain.guideline.text in request.turns.user
+
+
+def test_hints_only_shows_the_answer_to_every_chain_and_tries_none_again() -> None:
+    one = ladder(hinted_only=True, hinted_chains=3)
+
+    assert [chain.hinted for chain in one.chains(question(1))] == [True] * 3
+    assert one.chains(question(1), hinted=True) == []
+    assert one.chains(question(2, answer="")) == []

@@ -1,0 +1,149 @@
+"""A comparison without Prefect, vLLM or training: questions made by hand, paths by a script, adapters as bare rows."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path as Folder
+from typing import Any
+
+from storage.ids import content_id
+from storage.records import Adapter, Answer, Pool, Question, QuestionSet, Trial
+from storage.repository import Store, open_store
+from tasks.comparison import Contest, Try, begin_comparison
+from tasks.comparison_lessons import (
+    Lesson,
+    first_lessons,
+    iterations_of,
+    last_lessons,
+    middle_lesson,
+    trained_tries,
+)
+from tasks.comparison_pool import PoolPlan, pool_paths, write_pool_row
+from tasks.comparison_training import keep_examples, pool_plan, trial_of, untrained_trial
+from tasks.evaluation import evaluate_model
+from tasks.guidelines import builtin_guidelines
+from tasks.settings import Settings, load_settings
+from tasks.synthesis import synthesize_paths
+from tasks.training import model_of
+from tasks.verification import Judge
+from tasks.voting import vote_paths
+from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer, marked_prompts
+from tests.fakes.scripted_machinery import BASE
+from tests.storage.examples import NOW, make
+
+SETS = {"sums": "in_domain", "products": "in_domain", "riddles": "out_of_domain"}
+SMALL: dict[str, Any] = {
+    "name": "study",
+    "questions": {"in_domain": ["sums", "products"], "out_of_domain": ["riddles"], "train_per_set": 6,
+                  "gate_per_set": 6, "final_per_set": 8},
+    "synthesis": {"chains_per_question": 4, "hinted_chains": 2, "commit_seconds": 0.05},
+    "selection": {"max_hinted_share": 0.5},
+    "verification": {"majority_min_paths": 3},
+    "training": {"min_examples": 1},
+    "comparison": {"methods": ["base", "rft", "regenesis"], "seeds": 1},
+}  # fmt: skip
+
+
+def small_settings(**comparison: Any) -> Settings:
+    """The settings above with other methods, seeds, match, ..."""
+    return load_settings(overrides=SMALL | {"comparison": SMALL["comparison"] | comparison})
+
+
+def question_rows(hard: int = 2, extra: str = "{}") -> list[QuestionSet | Question]:
+    """Three sets; of each set's train questions the first `hard` are solved by no path that is shown no answer."""
+    rows: list[QuestionSet | Question] = []
+    for name, domain in SETS.items():
+        own = make(QuestionSet, name, name=name, domain=domain, source=f"{name}.jsonl")
+        rows.append(own)
+        for part, count in {"train": 6, "gate": 6, "final": 8}.items():
+            for number in range(count):
+                word = "hard" if part == "train" and number < hard else "easy"
+                rows.append(
+                    make(
+                        Question, (name, part, number), question_set_id=own.id, part=part, draw=0, created_at=NOW,
+                        text=f"{word} {part} {name} {number}", answer=str(number), answer_kind="number", extra=extra,
+                    )
+                )  # fmt: skip
+    return rows
+
+
+def script(asked: Asked) -> str:
+    """Right with two of three seeds where the question is easy or the answer is shown; other words each time."""
+    words = asked.question.split()
+    right = asked.prompt_name.endswith("_hinted") or (words[:1] == ["easy"] and asked.seed % 3 > 0)
+    said = f"way {asked.seed} of {asked.question}"
+    return f"{said}. The answer is {words[3] if right and len(words) > 3 else 77}."
+
+
+class SmallComparison:
+    """A comparison in a store of its own; `engine` keeps what was asked."""
+
+    def __init__(self, folder: Folder, settings: Settings, rows: Sequence[QuestionSet | Question] = ()) -> None:
+        self.store: Store = open_store(f"duckdb:///{folder / 'store.duckdb'}")
+        self.store.append([*(rows or question_rows()), *builtin_guidelines(), *marked_prompts().values()])
+        record = begin_comparison(self.store, settings, BASE)
+        self.contest = Contest(self.store, record, settings, BASE, marked_prompts(), builtin_guidelines())
+        self.engine = ScriptedEngine(script)
+        self._judge = Judge(settings.verification)
+
+    def close(self) -> None:
+        self._judge.__exit__(None, None, None)
+
+    def write_pools(self, seed: int, iteration: int = 1) -> None:
+        """The pools of the first iteration, or of a later one."""
+        first = [Try(one, self.contest.fixed_rate) for one in self.contest.contenders]
+        for one in first if iteration == 1 else self.contest.tries(seed):
+            if one.contender.method.teaches == "paths" and iterations_of(self.contest, one) >= iteration:
+                plan = pool_plan(self.contest, one, seed, iteration)
+                if self.store.get(Pool, plan.id) is None:
+                    self._write(plan)
+
+    def _write(self, plan: PoolPlan) -> None:
+        synthesize_paths(
+            self.store, self.engine, TextRenderer(), self._judge, model=plan.model, questions=plan.questions,
+            guidelines=plan.guidelines, prompts=plan.prompts, settings=plan.settings, round=None, draw=plan.draw,
+        )  # fmt: skip
+        paths = pool_paths(self.store, plan)
+        vote_paths(self.store, self._judge, plan.settings.verification, draw=plan.draw, paths=paths)
+        write_pool_row(self.store, plan)
+
+    def train(self, seed: int) -> dict[str, Lesson]:
+        """Every trial of the seed; the last lesson of each method by name, at the last rate that was tried."""
+        contest, tries = self.contest, trained_tries(self.contest, seed)
+        for one in contest.tries(seed):
+            if not one.contender.method.trains:
+                untrained_trial(contest, one, seed)
+        self.write_pools(seed)
+        first = first_lessons(contest, seed)
+        for iteration in range(1, max((iterations_of(contest, one) for one in tries), default=1)):
+            for one in tries:
+                if iterations_of(contest, one) > iteration:
+                    self._teach(middle_lesson(contest, one, seed, iteration, first))
+            self.write_pools(seed, iteration + 1)
+        lessons = last_lessons(contest, tries, seed, first)
+        for lesson in lessons:
+            self._teach(lesson)
+        return {lesson.entrant.contender.name: lesson for lesson in lessons}
+
+    def answer(self, questions: Sequence[Question], trials: Iterable[Trial]) -> None:
+        """The models answer by the script, each with its own seeds."""
+        for trial in trials:
+            evaluate_model(
+                self.store, self.engine, TextRenderer(), self._judge, model=self.contest.model(trial.model_id),
+                questions=questions, prompts={"answer": self.contest.prompt(trial.prompt_id)},
+                settings=self.contest.settings, round=None, role="control", draw=0,
+            )  # fmt: skip
+
+    def _teach(self, lesson: Lesson) -> None:
+        training_set = keep_examples(self.contest, lesson.entrant, lesson.choices)
+        key = (training_set.id, lesson.entrant.one.learning_rate)
+        adapter = make(
+            Adapter, key, training_set_id=training_set.id, base_model_id=BASE.id, parent_adapter_id=None,
+            digest=content_id("weights", str(key)).hex,
+        )  # fmt: skip
+        model = model_of(BASE, adapter)
+        trial = trial_of(self.contest, lesson.entrant, lesson.choices, training_set, adapter, model)
+        self.store.append([adapter, model, trial])
+
+
+def answers_in(store: Store) -> int:
+    """How many answers are stored."""
+    return len(store.select(Answer))
