@@ -34,7 +34,7 @@ def write_state(contest: Contest, folder: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
     for table, condition in _which(contest).items():
         rows = contest.store.query(f"SELECT * FROM {table} WHERE {condition} ORDER BY id")
-        _write(_as_text(rows), folder / f"{table}.parquet")
+        _write(as_text(rows), folder / f"{table}.parquet")
         counts[table] = rows.num_rows
     card = {"comparison": str(contest.record.id), "rows": counts, "written_at": datetime.now(UTC).isoformat()}
     (folder / CARD).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", "utf-8")
@@ -57,7 +57,7 @@ def bring(store: "Store", folder: Path) -> int:
     for record_type in RECORD_TYPES:
         file = folder / f"{record_type.table}.parquet"
         if file.is_file():
-            tables[record_type.table] = _read(file, record_type)
+            tables[record_type.table] = read_table(file, record_type)
     return store.append_tables(tables)
 
 
@@ -73,7 +73,7 @@ def _write(rows: "ArrowTable", target: Path) -> None:
     partial.replace(target)
 
 
-def _as_text(rows: "ArrowTable") -> "ArrowTable":
+def as_text(rows: "ArrowTable") -> "ArrowTable":
     """Ids as text: not every reader of Parquet knows UUIDs."""
     for place, name in enumerate(rows.column_names):
         if str(rows.schema.field(name).type) == "extension<arrow.uuid>":
@@ -82,7 +82,7 @@ def _as_text(rows: "ArrowTable") -> "ArrowTable":
     return rows
 
 
-def _read(file: Path, record_type: type[Record]) -> "ArrowTable":
+def read_table(file: Path, record_type: type[Record]) -> "ArrowTable":
     """A file's rows in the table's own types; those that do not fit are refused with the file's name."""
     try:
         rows, schema = cast("ArrowTable", pq.read_table(file)), arrow_schema(record_type)
