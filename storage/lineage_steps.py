@@ -28,6 +28,10 @@ LABELS: dict[str, tuple[str, str]] = {
     "promotions": ("outcome || ', ' || state", "reasons"),
     "rounds": ("'round ' || number || ', ' || status", "reason"),
     "failed_requests": ("stage || ': ' || reason", "message"),
+    "comparisons": ("name || ', ' || status", "''"),
+    "pools": ("strategy || ', draw ' || draw || ': ' || paths || ' paths'", "''"),
+    "trials": ("method || ', seed ' || seed || ', round ' || iteration || ', rate ' || learning_rate", "''"),
+    "comparison_figures": ("name || ' ' || method || ' ' || scope || ': ' || round(value, 4)", "''"),
 }  # fmt: skip
 
 
@@ -72,6 +76,13 @@ UP: dict[str, tuple[Step, ...]] = {
     ),
     "rounds": (Step("models", key="champion_model_id", leaf=True),),
     "failed_requests": (Step("questions", key="question_id"),),
+    "comparisons": (Step("models", key="base_model_id", leaf=True),),
+    "pools": _WRITTEN_BY,
+    "trials": (
+        Step("training_sets", key="training_set_id"), Step("pools", key="pool_id", leaf=True),
+        Step("comparisons", key="comparison_id", leaf=True), Step("models", key="model_id", leaf=True),
+    ),
+    "comparison_figures": (Step("comparisons", key="comparison_id"),),
 }  # fmt: skip
 _NO_ADAPTATION, _NO_STRUCTURE = "adapted_guideline_id IS NULL", "structure_id IS NULL"
 DOWN: dict[str, tuple[Step, ...]] = {
@@ -97,6 +108,7 @@ DOWN: dict[str, tuple[Step, ...]] = {
     "rounds": (
         Step("training_sets", "round_id"), Step("adapters", "round_id", leaf=True), Step("promotions", "round_id"),
     ),
+    "comparisons": (Step("trials", "comparison_id"),),
 }  # fmt: skip
 
 # Tables whose rows have the draw of the chain they belong to: between them a known draw narrows the search.

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from storage.records import Path, Question, Verdict
 from tasks.rules.majority import Vote, majority_vote
@@ -25,7 +26,7 @@ def vote_paths(
 ) -> int:  # fmt: skip
     """Votes on each question of the draw, or of its `paths`; says how many verdicts are new. Hinted paths do not vote.
 
-    Paths vote with those alone that were written in the same way: by one model, strategy, prompt and sampling.
+    A comparison gives the paths of one pool, so that those alone vote together that were written in the same way.
     """
     rows: list[Verdict] = []
     voting = store.select(Path, draw=draw, hinted=False, order_by="id") if paths is None else paths
@@ -36,12 +37,11 @@ def vote_paths(
 
 
 def _asked(store: "Store", voting: Sequence[Path]) -> list[tuple[Question, list[Path]]]:
-    together: defaultdict[tuple[object, ...], list[Path]] = defaultdict(list)
+    by_question: defaultdict[UUID, list[Path]] = defaultdict(list)
     for path in voting:
-        together[path.question_id, path.model_id, path.strategy, path.prompt_id, path.sampling].append(path)
-    wanted = list({paths[0].question_id for paths in together.values()})
-    questions = {question.id: question for question in store.select(Question, id=wanted)}
-    return [(questions[paths[0].question_id], paths) for paths in together.values()]
+        by_question[path.question_id].append(path)
+    questions = store.select(Question, id=list(by_question), order_by="id")
+    return [(question, by_question[question.id]) for question in questions]
 
 
 def _vote(question: Question, paths: list[Path], judge: Judge, settings: VerificationSettings) -> Vote:

@@ -9,6 +9,8 @@ from storage.records import (
     AdaptedGuideline,
     Adapter,
     Answer,
+    Comparison,
+    ComparisonFigure,
     Evaluation,
     EvaluationFigure,
     FailedRequest,
@@ -16,6 +18,7 @@ from storage.records import (
     Label,
     Model,
     Path,
+    Pool,
     Promotion,
     Prompt,
     Question,
@@ -26,6 +29,7 @@ from storage.records import (
     Structure,
     TrainingExample,
     TrainingSet,
+    Trial,
     Verdict,
 )  # fmt: skip
 from tests.storage.examples import NOW, make
@@ -50,7 +54,20 @@ def whole_story() -> list[Record]:
     kept: list[Path] = []
     for number in ROUNDS:
         records += _one_round(number, kept)
-    return records
+    return records + _comparison()
+
+
+def _comparison() -> list[Record]:
+    """A comparison whose one trial is the first round's training set."""
+    comparison = make(Comparison, "study", name="study", base_model_id=BASE.id, status="finished")
+    pool = make(Pool, "study", model_id=BASE.id, draw=1, strategy="regenesis", paths=12)
+    trial = make(
+        Trial, "study", comparison_id=comparison.id, method="regenesis", seed=1, iteration=1, iterations=1,
+        learning_rate=5e-4, pool_id=pool.id, training_set_id=make(TrainingSet, (1, "regenesis")).id,
+        adapter_id=make(Adapter, 1).id, model_id=challenger(1).id, prompt_id=PROMPTS["answer"].id,
+    )  # fmt: skip
+    figure = make(ComparisonFigure, "study", comparison_id=comparison.id, name="accuracy", method="regenesis")
+    return [comparison, pool, trial, figure]
 
 
 def round_id(number: int) -> UUID:

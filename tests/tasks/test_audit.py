@@ -6,7 +6,7 @@ from pathlib import Path as File
 import pytest
 
 from storage.errors import InputError
-from storage.records import Path, Question, Verdict
+from storage.records import Model, Path, Question, Verdict
 from storage.repository import Store, open_store
 from tasks import verification
 from tasks.audit import audit_text, audit_verdicts, give_verdict, record_human_verdict
@@ -27,7 +27,10 @@ def store(tmp_path: File) -> Store:
     for name, one in (("q", question), ("blind", blind)):
         store.append([one])
         store.append([
-            make(Path, f"{name}{i}", question_id=one.id, text=text, draw=1, finish_reason="stop", strategy="regenesis")
+            make(
+                Path, f"{name}{i}", question_id=one.id, text=text, draw=1, finish_reason="stop", strategy="regenesis",
+                model_id=uid(Model),
+            )
             for i, text in enumerate(TEXTS)
         ])  # fmt: skip
     return store
