@@ -135,7 +135,8 @@ class LineageRows:
             f" n AS tests_so_far, moment(n) AS created_at FROM {rounds}",
             "training_examples": f"SELECT md5('x' || n)::UUID AS id, tid(n // {self.a_round} + 1) AS training_set_id, pid(n) AS path_id,"
             f" qid(n // {CHAINS}) AS question_id, n % {self.a_round} AS position, 'What is ' || n // {CHAINS} || ' + 1?' AS prompt,"
-            f" said(words, n, {_LENGTHS['paths']}) AS completion FROM range({self.paths}) AS t(n), corpus WHERE kept(n)",
+            f" said(words, n, {_LENGTHS['paths']}) AS completion, n // {self.a_round} + 1 AS draw"
+            f" FROM range({self.paths}) AS t(n), corpus WHERE kept(n)",
         }  # fmt: skip
 
     @staticmethod

@@ -112,7 +112,7 @@ DOWN: dict[str, tuple[Step, ...]] = {
 }  # fmt: skip
 
 # Tables whose rows have the draw of the chain they belong to: between them a known draw narrows the search.
-SHARE_DRAW = frozenset({"adapted_guidelines", "structures", "paths", "verdicts", "selections"})
+SHARE_DRAW = frozenset({"adapted_guidelines", "structures", "paths", "verdicts", "selections", "training_examples"})
 
 
 def keys_of(table: str) -> list[str]:

@@ -20,10 +20,10 @@ _MOST_TOGETHER = 2_000
 _DOWN_ORDER = (
     "question_sets", "questions", "guidelines", "prompts", "adapted_guidelines", "structures", "paths", "verdicts",
     "selections", "training_examples", "rounds", "training_sets", "adapters", "models", "answers", "evaluations",
-    "evaluation_figures", "promotions", "failed_requests",
+    "evaluation_figures", "promotions", "failed_requests", "comparisons", "trials", "pools", "comparison_figures",
 )  # fmt: skip
 _UP_ORDER = (
-    "rounds", "promotions", "evaluation_figures", "evaluations", "answers", "models", "adapters", "training_sets",
+    "comparison_figures", "trials", "comparisons", "pools", "rounds", "promotions", "evaluation_figures", "evaluations", "answers", "models", "adapters", "training_sets",
     "training_examples", "selections", "verdicts", "paths", "structures", "adapted_guidelines", "failed_requests",
     "questions", "question_sets", "guidelines", "prompts",
 )  # fmt: skip

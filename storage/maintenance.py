@@ -25,7 +25,7 @@ KEEP_DAYS = 7.0
 _UNTOUCHED_SECONDS = 24 * 3600.0
 _CHAIN = (("structures", "adapted_guideline_id", "adapted_guidelines"), ("paths", "structure_id", "structures"),
           ("paths", "adapted_guideline_id", "adapted_guidelines"), ("verdicts", "path_id", "paths"),
-          ("selections", "path_id", "paths"))  # fmt: skip
+          ("selections", "path_id", "paths"), ("training_examples", "path_id", "paths"))  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -207,6 +207,7 @@ class TrainingExample:
     position: Annotated[int, "Place in the set, from 0"]
     prompt: Annotated[str, "User message, as in evaluation"]
     completion: Annotated[str, "Assistant message that bears the loss"]
+    draw: Annotated[int | None, "The path's draw; null where schema 4 came to a row whose path was gone"]
 
 
 @dataclass(frozen=True, kw_only=True)

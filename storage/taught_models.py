@@ -44,7 +44,7 @@ def taught_models(store: Store, table: str, id: UUID) -> list[TaughtModel]:
     condition = _CAME_OF.get(table)
     if condition is None:
         return []
-    paths = " JOIN paths AS p ON p.id = te.path_id" if condition.startswith("p.") else ""
+    paths = " JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw" if condition.startswith("p.") else ""
     with store.reading() as connection:
         rows = connection.execute(
             f"""

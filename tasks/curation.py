@@ -223,6 +223,7 @@ def build_examples(
             position=position,
             prompt=_turns(template, candidate.question).user,
             completion=candidate.path.text.strip(),
+            draw=candidate.path.draw,
         )
         for position, candidate in enumerate(kept)
     ]

@@ -75,17 +75,16 @@ LEFT JOIN rounds AS r ON r.id = p.round_id
 LEFT JOIN current_verdicts AS v ON v.path_id = p.id AND v.draw = p.draw
 LEFT JOIN (
     SELECT
-        p2.id AS path_id,
-        p2.draw,
+        te.path_id,
+        te.draw,
         list(DISTINCT te.training_set_id ORDER BY te.training_set_id) AS training_set_ids,
         list(mo.id ORDER BY mo.name, mo.id) FILTER (mo.id IS NOT NULL) AS trained_model_ids,
         list(mo.name ORDER BY mo.name, mo.id) FILTER (mo.id IS NOT NULL) AS trained_models
     FROM training_examples AS te
-    JOIN paths AS p2 ON p2.id = te.path_id  -- for its draw, by which the others are skipped
     LEFT JOIN (
         SELECT ad.training_set_id, m2.id, m2.name
         FROM adapters AS ad
         JOIN models AS m2 ON m2.adapter_id = ad.id
     ) AS mo ON mo.training_set_id = te.training_set_id
-    GROUP BY p2.id, p2.draw
+    GROUP BY te.path_id, te.draw
 ) AS t ON t.path_id = p.id AND t.draw = p.draw

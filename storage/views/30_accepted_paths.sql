@@ -51,4 +51,5 @@ LEFT JOIN question_sets AS qs ON qs.id = q.question_set_id
 LEFT JOIN guidelines AS g ON g.id = p.guideline_id
 LEFT JOIN models AS m ON m.id = p.model_id
 LEFT JOIN rounds AS r ON r.id = p.round_id
-LEFT JOIN (SELECT path_id, count(*) AS training_sets FROM training_examples GROUP BY path_id) AS t ON t.path_id = p.id
+LEFT JOIN (SELECT path_id, draw, count(*) AS training_sets FROM training_examples GROUP BY path_id, draw) AS t
+    ON t.path_id = p.id AND t.draw = p.draw

@@ -45,8 +45,8 @@ FROM (
             sum(t.examples) AS training_examples
         FROM paths AS p
         LEFT JOIN current_verdicts AS v ON v.path_id = p.id AND v.draw = p.draw
-        LEFT JOIN (SELECT path_id, count(*) AS examples FROM training_examples GROUP BY path_id) AS t
-            ON t.path_id = p.id
+        LEFT JOIN (SELECT path_id, draw, count(*) AS examples FROM training_examples GROUP BY path_id, draw) AS t
+            ON t.path_id = p.id AND t.draw = p.draw
         GROUP BY p.question_id, p.draw
     ) FULL JOIN (
         SELECT

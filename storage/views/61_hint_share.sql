@@ -19,6 +19,6 @@ LEFT JOIN rounds AS r ON r.id = ts.round_id
 LEFT JOIN (
     SELECT te.training_set_id, count(*) AS examples, count(*) FILTER (p.hinted) AS hinted_examples
     FROM training_examples AS te
-    LEFT JOIN paths AS p ON p.id = te.path_id
+    LEFT JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw
     GROUP BY te.training_set_id
 ) AS c ON c.training_set_id = ts.id

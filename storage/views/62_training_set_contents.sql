@@ -39,6 +39,6 @@ LEFT JOIN training_sets AS ts ON ts.id = te.training_set_id
 LEFT JOIN rounds AS r ON r.id = ts.round_id
 LEFT JOIN questions AS q ON q.id = te.question_id
 LEFT JOIN question_sets AS qs ON qs.id = q.question_set_id
-LEFT JOIN paths AS p ON p.id = te.path_id
+LEFT JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw
 LEFT JOIN guidelines AS g ON g.id = p.guideline_id
 LEFT JOIN models AS m ON m.id = p.model_id

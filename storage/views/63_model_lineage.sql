@@ -37,7 +37,7 @@ contents AS (
         count(DISTINCT te.question_id) AS questions,
         list(te.path_id ORDER BY te.position) AS path_ids
     FROM training_examples AS te
-    LEFT JOIN paths AS p ON p.id = te.path_id
+    LEFT JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw
     GROUP BY te.training_set_id, p.guideline_id
 )
 SELECT

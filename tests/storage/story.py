@@ -229,7 +229,7 @@ def _training(number: int, paths: list[Path], kept: list[Path]) -> list[Record]:
             )
         records += [
             make(
-                TrainingExample, (key, str(path.id)), training_set_id=training_set.id, path_id=path.id,
+                TrainingExample, (key, str(path.id)), training_set_id=training_set.id, path_id=path.id, draw=path.draw,
                 question_id=path.question_id, position=position, completion=path.text,
             )
             for position, path in enumerate(chosen)

@@ -59,6 +59,8 @@ def test_a_store_of_an_older_schema_keeps_every_row(tmp_path: Path, version: int
     assert all(before.values())
     assert [kind.table for kind in RECORD_TYPES if len(store.select(kind)) != len(before.get(kind.table, []))] == []
     assert store.query("SELECT count(*) AS n FROM lineage")["n"].to_pylist() == [1]
+    astray = "training_examples AS e JOIN paths AS p ON p.id = e.path_id WHERE e.draw IS DISTINCT FROM p.draw"
+    assert store.query(f"SELECT count(*) AS n FROM {astray}")["n"].to_pylist() == [0]
     for view in all_views():
         store.query(f"SELECT * FROM {view.name}")
     assert not [problem for problem in check_store(store) if problem.code != "dangling_parent"]

@@ -1,4 +1,8 @@
--- Comparisons of methods at a matched budget: their pools of paths, trials and figures.
+-- Comparisons of methods at a matched budget: their pools of paths, trials and figures. And the draw of a training
+-- example's path, by which what is asked of a training set skips all other paths.
+
+ALTER TABLE training_examples ADD COLUMN draw BIGINT;
+UPDATE training_examples SET draw = paths.draw FROM paths WHERE paths.id = training_examples.path_id;
 
 CREATE TABLE comparisons (
     id UUID NOT NULL,
