@@ -23,7 +23,8 @@ _DOWN_ORDER = (
     "evaluation_figures", "promotions", "failed_requests", "comparisons", "trials", "pools", "comparison_figures",
 )  # fmt: skip
 _UP_ORDER = (
-    "comparison_figures", "trials", "comparisons", "pools", "rounds", "promotions", "evaluation_figures", "evaluations", "answers", "models", "adapters", "training_sets",
+    "comparison_figures", "trials", "comparisons", "pools",
+    "rounds", "promotions", "evaluation_figures", "evaluations", "answers", "models", "adapters", "training_sets",
     "training_examples", "selections", "verdicts", "paths", "structures", "adapted_guidelines", "failed_requests",
     "questions", "question_sets", "guidelines", "prompts",
 )  # fmt: skip

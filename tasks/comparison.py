@@ -54,6 +54,7 @@ class Contest:
         self.guidelines = guidelines
         self.train: dict[int, list[Question]] = {}
         self._sets: dict[str, list[QuestionSet]] = {}
+        self._known: dict[UUID, Model | Prompt] = {}  # their rows never change
 
     @cached_property
     def contenders(self) -> list[Contender]:
@@ -141,9 +142,10 @@ class Contest:
         return self._named(Prompt, identity)
 
     def _named(self, kind: type[R], identity: UUID) -> R:
-        found = self.store.get(kind, identity)
-        if found is None:
+        found = self._known.get(identity) or self.store.get(kind, identity)
+        if not isinstance(found, kind):
             raise InputError(f"{kind.table} lacks {identity}, though a trial names it. Run: regenesis storage check")
+        self._known[identity] = found
         return found
 
     @property

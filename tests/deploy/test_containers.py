@@ -184,6 +184,7 @@ def test_a_worker_that_is_told_to_end_commits_frees_the_engine_and_ends_within_i
     register = container("register")
     state = cluster.volume("register", "/var/lib/regenesis")
     settings = small_settings(home).replace(str(home), worker.environment(SECRETS)["REGENESIS_HOME"])
+    state.mkdir(parents=True)
     deployments_with(settings, state, scripted=True)
     ended(cluster, cluster.run(register, "/var/lib/regenesis/prefect.yaml"))
     _script(home, delay=0.3)

@@ -25,8 +25,8 @@ majority_min_paths = 2
 [training]
 min_examples = 1
 [comparison]
-methods = ["base", "random", "lmsi", "star"]
-seeds = 2
+methods = ["base", "lmsi", "star"]
+seeds = 1
 learning_rates = [5e-4, 1e-3]
 """
 

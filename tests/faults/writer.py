@@ -57,7 +57,8 @@ def _path(writer: str, number: int, n: int) -> list[Record]:
         make(Verdict, key, path_id=path_id, draw=ROUND),
         make(Selection, key, path_id=path_id, training_set_id=uid(TrainingSet), draw=ROUND),
         make(
-            TrainingExample, key, path_id=path_id, training_set_id=uid(TrainingSet), question_id=uid(Question), draw=ROUND
+            TrainingExample, key, path_id=path_id, training_set_id=uid(TrainingSet), question_id=uid(Question),
+            draw=ROUND,
         ),
     ]  # fmt: skip
 

@@ -22,7 +22,7 @@ from tests.fakes.real_stack import RealStack, processes_of
 from tests.fakes.scripted_flows import ASKED, CONTROL
 from tests.fakes.seven_nights import rows_of, seeds_of
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.soak
 SETS = {"host-a": "chain_sum", "host-b": "gcd"}
 
 
