@@ -11,14 +11,11 @@ SELECT
     coalesce('round ' || r.number, 'no round') || ' ' || ts.method AS training_set,
     ts.method,
     r.number AS round,
-    coalesce(c.examples, 0) AS examples,
-    coalesce(c.hinted_examples, 0) AS hinted_examples,
-    c.hinted_examples / c.examples AS hinted_share
+    count(te.id) AS examples,
+    count(te.id) FILTER (p.hinted) AS hinted_examples,
+    count(te.id) FILTER (p.hinted) / nullif(count(te.id), 0) AS hinted_share
 FROM training_sets AS ts
 LEFT JOIN rounds AS r ON r.id = ts.round_id
-LEFT JOIN (
-    SELECT te.training_set_id, count(*) AS examples, count(*) FILTER (p.hinted) AS hinted_examples
-    FROM training_examples AS te
-    LEFT JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw
-    GROUP BY te.training_set_id
-) AS c ON c.training_set_id = ts.id
+LEFT JOIN training_examples AS te ON te.training_set_id = ts.id
+LEFT JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw
+GROUP BY ts.id, ts.method, r.number
