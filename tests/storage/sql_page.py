@@ -32,8 +32,8 @@ EXAMPLES: dict[str, str] = {
     " tokens_per_correct\nFROM guideline_leaderboard\nORDER BY correct DESC, guideline",
     "judge_confusion": "SELECT draw, chosen, first_verdict, second_verdict, paths\nFROM judge_confusion\n"
     "WHERE draw = 1 ORDER BY ALL",
-    "majority_votes": "SELECT question, voters, winner, share, winner_is_right\nFROM majority_votes\n"
-    "WHERE draw = 1 ORDER BY question LIMIT 3",
+    "majority_votes": "SELECT question, strategy, voters, winner, share, winner_is_right\nFROM majority_votes\n"
+    "WHERE draw = 1 ORDER BY question, voters DESC, strategy LIMIT 3",
     "rejections": "SELECT method, round, reason, explanation, count(*) AS paths\nFROM rejections\n"
     "GROUP BY ALL ORDER BY ALL LIMIT 4",
     "question_history": "SELECT question, draw, answers, correct_answers, right_models\nFROM question_history\n"
