@@ -27,6 +27,18 @@ learnt AS (
     SELECT model_id, training_set_id, min(generation) AS generation, arg_min(adapter_id, generation) AS adapter_id
     FROM ancestry
     GROUP BY model_id, training_set_id
+),
+contents AS (
+    SELECT
+        te.training_set_id,
+        p.guideline_id,
+        count(*) AS examples,
+        count(*) FILTER (p.hinted) AS hinted_examples,
+        count(DISTINCT te.question_id) AS questions,
+        list(te.path_id ORDER BY te.position) AS path_ids
+    FROM training_examples AS te
+    LEFT JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw
+    GROUP BY te.training_set_id, p.guideline_id
 )
 SELECT
     n.model_id,
@@ -38,21 +50,17 @@ SELECT
     n.training_set_id,
     coalesce('round ' || r.number, 'no round') || ' ' || ts.method AS training_set,
     r.number AS round,
-    p.guideline_id,
+    c.guideline_id,
     g.name AS guideline,
-    count(*) AS examples,
-    count(*) FILTER (p.hinted) AS hinted_examples,
-    count(DISTINCT te.question_id) AS questions,
-    list(te.path_id ORDER BY te.position) AS path_ids
+    c.examples,
+    c.hinted_examples,
+    c.questions,
+    c.path_ids
 FROM learnt AS n
-JOIN training_examples AS te ON te.training_set_id = n.training_set_id
-LEFT JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw
+JOIN contents AS c ON c.training_set_id = n.training_set_id
 LEFT JOIN models AS m ON m.id = n.model_id
 LEFT JOIN models AS b ON b.id = m.base_model_id
 LEFT JOIN adapters AS ad ON ad.id = n.adapter_id
 LEFT JOIN training_sets AS ts ON ts.id = n.training_set_id
 LEFT JOIN rounds AS r ON r.id = ts.round_id
-LEFT JOIN guidelines AS g ON g.id = p.guideline_id
-GROUP BY
-    n.model_id, m.name, b.name, n.adapter_id, ad.name, n.generation, n.training_set_id, r.number, ts.method,
-    p.guideline_id, g.name
+LEFT JOIN guidelines AS g ON g.id = c.guideline_id
