@@ -71,8 +71,8 @@ def replace_row(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTa
 
 
 def within_draws(table: str, rows: ArrowTable) -> str:
-    """A WHERE clause that keeps the search within the batch's draws; empty where the table has none."""
-    if "draw" not in sql_types(RECORD_TYPE_OF_TABLE[table]) or not rows.num_rows:
+    """A WHERE clause that keeps the search within the batch's draws; empty where the table or a row has none."""
+    if "draw" not in sql_types(RECORD_TYPE_OF_TABLE[table]) or not rows.num_rows or rows["draw"].null_count:
         return ""
     draws = sorted(set(rows["draw"].to_pylist()))
     if len(draws) == 1:

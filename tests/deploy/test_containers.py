@@ -98,8 +98,9 @@ def ended(running: Cluster, started: Started) -> str:
 
 
 def file_store(one: Container) -> dict[str, str]:
-    """A file in the home, in place of the lake."""
-    return {"REGENESIS_STORE": f"duckdb:///{one.environment(SECRETS)['REGENESIS_HOME']}/regenesis.duckdb"}
+    """A file in the home in place of the lake, and records there in place of MLflow's server."""
+    home = one.environment(SECRETS)["REGENESIS_HOME"]
+    return {"REGENESIS_STORE": f"duckdb:///{home}/regenesis.duckdb", "REGENESIS_MLFLOW": ""}
 
 
 def test_a_container_can_write_where_its_manifest_says_and_nowhere_else(cluster: Cluster) -> None:
@@ -184,7 +185,7 @@ def test_a_worker_that_is_told_to_end_commits_frees_the_engine_and_ends_within_i
     register = container("register")
     state = cluster.volume("register", "/var/lib/regenesis")
     settings = small_settings(home).replace(str(home), worker.environment(SECRETS)["REGENESIS_HOME"])
-    state.mkdir(parents=True)
+    state.mkdir(parents=True, exist_ok=True)
     deployments_with(settings, state, scripted=True)
     ended(cluster, cluster.run(register, "/var/lib/regenesis/prefect.yaml"))
     _script(home, delay=0.3)
