@@ -39,12 +39,16 @@ def compare(
     if methods == "list":
         _list_methods()
         return
+    from flows.parameters import check_parameters
+    from tasks.comparison import check_comparison
+
     toml = _settings_with(settings, rates, question_set or [], train_questions, model, seed)
     chosen: dict[str, Any] = {
         "name": name, "methods": [one.strip() for one in methods.split(",") if one.strip()], "seeds": seeds,
         "match": match, "rounds": rounds, "preset": preset, "settings_toml": toml,
     }  # fmt: skip
-    _check(chosen)
+    checked = check_parameters(environment(), chosen)  # what is wrong is said before anything is started
+    check_comparison(checked)
     if published is not None:
         from tasks.published import read_published
 
@@ -56,20 +60,12 @@ def compare(
     if plan or COMMON.dry_run or export is not None:
         from flows.compare_ahead import export_comparison, forecast_comparison
 
-        found = export_comparison(export, **chosen) if export is not None else forecast_comparison(**chosen)
+        found = export_comparison(checked, export) if export is not None else forecast_comparison(checked)
         show(found.as_json(), found.text)
         return
     run_flow(
         "flows.compare", "compare", until=until, brought=str(from_ or ""), published=str(published or ""), **chosen
     )
-
-
-def _check(chosen: dict[str, Any]) -> None:
-    """What is wrong with the settings is said before anything is started."""
-    from flows.parameters import check_parameters
-    from tasks.comparison import check_comparison
-
-    check_comparison(check_parameters(environment(), chosen))
 
 
 def _list_methods() -> None:

@@ -5,32 +5,26 @@ It needs no engine, no Prefect and no lock, and fetches no model: one of the hub
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from flows import workplace
-from flows.parameters import chosen_settings
 from flows.results import Result
 from storage.environment import Environment, make_home, read_environment
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Comparison, Model
 from storage.repository import Store, open_store
-from tasks.comparison import check_comparison, comparison_row
+from tasks.comparison import comparison_row
 from tasks.comparison_plan import ContestAhead, plan_comparison
 from tasks.comparison_state import write_state
 from tasks.guidelines import chosen_guidelines
 from tasks.ingestion import check_question_sets
 from tasks.prompt_files import load_prompts
-
-if TYPE_CHECKING:
-    from tasks.settings import Settings
+from tasks.settings import Settings
 
 
-def forecast_comparison(
-    name: str, methods: list[str], seeds: int, match: str, rounds: int, preset: str, settings_toml: str
-) -> Result:
+def forecast_comparison(settings: Settings) -> Result:
     """What is still to be done of the comparison that these settings make."""
-    contest = _contest(_settings(name, methods, seeds, match, rounds, preset, settings_toml))
+    contest = _contest(settings)
     found = plan_comparison(contest)
     names = ", ".join(one.name for one in contest.contenders)
     state = "goes on" if contest.store.get(Comparison, contest.record.id) else "would begin"
@@ -41,11 +35,9 @@ def forecast_comparison(
     )
 
 
-def export_comparison(
-    folder: Path, name: str, methods: list[str], seeds: int, match: str, rounds: int, preset: str, settings_toml: str
-) -> Result:
+def export_comparison(settings: Settings, folder: Path) -> Result:
     """The state of the comparison that these settings make, as Parquet."""
-    contest = _contest(_settings(name, methods, seeds, match, rounds, preset, settings_toml))
+    contest = _contest(settings)
     if contest.store.get(Comparison, contest.record.id) is None:
         raise InputError(
             f"The store has no comparison of these settings ({contest.record.name!r}); its state can't be written. "
@@ -57,20 +49,11 @@ def export_comparison(
     return Result("exported", text, {"folder": str(folder), "rows": counts, "bytes": weight})
 
 
-def _settings(
-    name: str, methods: list[str], seeds: int, match: str, rounds: int, preset: str, settings_toml: str
-) -> "Settings":
-    return chosen_settings(
-        read_environment(), preset, settings_toml, name=name, methods=methods, seeds=seeds, match=match, rounds=rounds
-    )
-
-
-def _contest(settings: "Settings") -> ContestAhead:
+def _contest(settings: Settings) -> ContestAhead:
     environment = read_environment()
     make_home(environment)
     store = open_store(environment.store_url)
     base = _base(store, settings, environment)
-    check_comparison(settings)
     check_question_sets(store, settings)
     row = comparison_row(settings, base)
     return ContestAhead(
@@ -79,7 +62,7 @@ def _contest(settings: "Settings") -> ContestAhead:
     )  # fmt: skip
 
 
-def _base(store: Store, settings: "Settings", environment: Environment) -> Model:
+def _base(store: Store, settings: Settings, environment: Environment) -> Model:
     """The base model; of one of the hub that was never used here nothing is known but its name, and that is enough."""
     name = settings.model.name
     if name == "embedded" or Path(name).expanduser().is_dir():

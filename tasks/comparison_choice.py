@@ -21,10 +21,8 @@ def answers_of(contest: Contest, trial: Trial, questions: Sequence[Question]) ->
 
 def is_answered(contest: Contest, trial: Trial, questions: Sequence[Question]) -> bool:
     """Whether its model has answered nearly all of them, and they are counted."""
-    plan, model = (
-        answer_plan({"answer": contest.prompt(trial.prompt_id)}, contest.settings),
-        contest.model(trial.model_id),
-    )
+    plan = answer_plan({"answer": contest.prompt(trial.prompt_id)}, contest.settings)
+    model = contest.model(trial.model_id)
     counted = {evaluation_id(None, model, one.question_set_id, one.part, plan) for one in questions}
     missing = sum(answer is None for answer in answers_of(contest, trial, questions))
     return (
