@@ -9,7 +9,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
 
 from storage.records import Path
 
@@ -17,11 +21,7 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 _PERMUTATIONS = 64
 _BAND_ROWS = 4  # 16 bands of 4: pairs above a Jaccard of about 0.5 meet, those above 0.8 almost surely
 _NEAR = 0.8
-_PRIME = (1 << 61) - 1
-_COEFFICIENTS = [
-    tuple(int.from_bytes(hashlib.blake2b(f"{place}:{part}".encode(), digest_size=7).digest(), "big") for part in "ab")
-    for place in range(_PERMUTATIONS)
-]
+_TRIPLE_WORDS = 3
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,23 @@ def near_duplicate_rate(texts: Sequence[Sequence[str]]) -> float | None:
 
 def minhash(words: Sequence[str]) -> tuple[int, ...]:
     """64 minima of seeded hashes over the text's word triples; equal on every machine."""
-    triples = {" ".join(words[start : start + 3]) for start in range(max(1, len(words) - 2))}
-    hashes = [int.from_bytes(hashlib.blake2b(one.encode(), digest_size=7).digest(), "big") for one in triples]
-    return tuple(min((a * one + b) % _PRIME for one in hashes) for a, b in _COEFFICIENTS)
+    starts = range(max(1, len(words) - _TRIPLE_WORDS + 1))
+    triples = sorted({" ".join(words[start : start + _TRIPLE_WORDS]) for start in starts})
+    hashes = np.array([[_hashed(one)] for one in triples], dtype=np.uint64)
+    multipliers, summands = _coefficients()
+    # multiply-shift (Dietzfelbinger et al. 1997): the upper half of a product that wraps
+    return tuple(((hashes * multipliers + summands) >> np.uint64(32)).min(axis=0).tolist())
+
+
+@cache
+def _coefficients() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Odd multipliers and summands, one for each permutation."""
+    multipliers, summands = ([_hashed(f"{place}:{part}") for place in range(_PERMUTATIONS)] for part in "ab")
+    return np.array(multipliers, dtype=np.uint64) | np.uint64(1), np.array(summands, dtype=np.uint64)
+
+
+def _hashed(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def pass_at(samples: int, right: int, k: int) -> float:
