@@ -96,11 +96,11 @@ def report(
     round: Annotated[int, typer.Option(help="Number of the round; 0 for the newest")] = 0,
 ) -> None:
     """Write a round's report again, and say where it lies."""
-    from tasks.reporting import round_table, write_report
+    from tasks.reporting import draw_report, round_table, write_report
 
     store = existing_store()
     found = _round_of(store, round)
-    path = write_report(store, found, environment().reports)
+    path = write_report(draw_report(store, found), found, environment().reports)
     show({"report": str(path)}, f"{round_table(store, found)}\nReport: {path}")
 
 

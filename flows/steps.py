@@ -301,13 +301,14 @@ def overrule(work: Workplace, outcome: Outcome, person: str, reason: str) -> Non
 @step("report")
 def report(work: Workplace) -> Result:
     """The report of the round, which is over then, and the reader's copy of the database."""
-    from tasks.reporting import round_table, write_report
+    from tasks.reporting import draw_report, round_table, write_report
     from tasks.round_logging import log_round
 
     work.watcher.step("Writing the report")
     over = replace(work.round, status="finished")
-    path = write_report(work.store, over, work.environment.reports)
-    log_round(work.store, work.tracking, over, artifacts.figures_of(work), path)
+    drawn = draw_report(work.store, over)
+    path = write_report(drawn, over, work.environment.reports)
+    log_round(work.store, work.tracking, over, artifacts.figures_of(work), drawn, path)
     work.round = rounds.finish_round(work.store, work.round)
     work.store.refresh_reader()
     artifacts.tabulate_results(work)

@@ -134,7 +134,8 @@ class Workplace:
         from tasks.ingestion import set_named
 
         names = self.settings.questions.in_domain if domain == "in_domain" else self.settings.questions.out_of_domain
-        return [set_named(self.store, name, domain) for name in names]  # pyright: ignore[reportArgumentType]
+        with self.store.reading():
+            return [set_named(self.store, name, domain) for name in names]  # pyright: ignore[reportArgumentType]
 
     def own_round(self) -> None:
         """Nobody else works on this round's question sets until the workplace closes; raises where somebody does."""

@@ -4,6 +4,7 @@ Reads see the file and the spool.
 """
 
 import shlex
+import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ import duckdb
 from storage.arrow import ArrowTable
 from storage.batches import append_rows, count_new, largest, replace_row, tables_of, transaction
 from storage.database import DatabaseFile, HeldByAnother
+from storage.errors import PermanentError
 from storage.locks import alone
 from storage.overlay import lay_over, merge, unmerged_names
 from storage.reader import READER_NAME, refresh_reader
@@ -30,6 +32,7 @@ class FileStore(Store):
         super().__init__(url)
         self._file = file
         self._spool = Spool(file.aside)
+        self._open = threading.local()  # `reader`: the connection of this thread's outermost `reading`
 
     @property
     def path(self) -> Path:
@@ -117,6 +120,8 @@ class FileStore(Store):
 
     @contextmanager
     def _writing(self) -> Generator[duckdb.DuckDBPyConnection]:
+        if self._reader is not None:  # it would wait for itself
+            raise PermanentError("A block that reads the store can't write to it; write after it.")
         with self._metered(), self._file.writing(keep_log=True) as connection:
             if self._spool.names():
                 merge(connection, self._spool)
@@ -125,9 +130,20 @@ class FileStore(Store):
 
     @contextmanager
     def reading(self) -> Generator[duckdb.DuckDBPyConnection]:
+        if self._reader is not None:
+            yield self._reader
+            return
         with self._metered(), self._file.reading() as connection:
             lay_over(connection, self._spool)
-            yield connection
+            self._open.reader = connection
+            try:
+                yield connection
+            finally:
+                self._open.reader = None
+
+    @property
+    def _reader(self) -> duckdb.DuckDBPyConnection | None:
+        return getattr(self._open, "reader", None)
 
     def _spooled(self, tables: dict[str, ArrowTable]) -> int:
         """Acknowledge a batch by the spool; how many rows are new is read from store and spool."""

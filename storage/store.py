@@ -50,7 +50,10 @@ class Store(ABC):
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection for several queries of one moment; for modules of this folder."""
+        """A connection (for modules of this folder). What this thread reads in the block is read over it.
+
+        On a file those reads are of one moment and cost one opening together, and the block must not write.
+        """
 
     @abstractmethod
     def leased(self, question_sets: Sequence[str], draw: int) -> AbstractContextManager[None]:

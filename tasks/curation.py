@@ -66,8 +66,9 @@ def select_examples(
         strategy or settings.synthesis.strategy,
     )
     seed = settings.seed + (round.number if round else 0)
-    candidates = read_candidates(store, drawn, verifier="majority" if settings.selection.accept == "majority" else "")
-    held_out = read_held_out(store, drawn.draws)
+    with store.reading():
+        verifier = "majority" if settings.selection.accept == "majority" else ""
+        candidates, held_out = read_candidates(store, drawn, verifier), read_held_out(store, drawn.draws)
     identity = training_set_id(candidates, held_out, drawn, settings, prompts["answer"], seed, method, count)
     known = store.get(TrainingSet, identity)
     if known is not None:

@@ -70,15 +70,16 @@ def questions_of(store: Store, settings: Settings, part: Part, draw: int) -> lis
     sizes = settings.questions
     count = {"train": sizes.train_per_set, "gate": sizes.gate_per_set, "final": sizes.final_per_set}[part]
     chosen: list[Question] = []
-    for domain, names in _by_domain(settings.questions):
-        if part == "train" and domain == "out_of_domain":
-            continue
-        for name in names:
-            found = set_named(store, name, domain)
-            own_draw = draw if found.source.startswith("procedural:") and part != "final" else 0
-            questions = store.select(Question, question_set_id=found.id, part=part, draw=own_draw)
-            seed = round_seed(settings.seed, part, draw if part == "train" else 0, found.id)
-            chosen += sample_questions(questions, count, seed)
+    with store.reading():
+        for domain, names in _by_domain(settings.questions):
+            if part == "train" and domain == "out_of_domain":
+                continue
+            for name in names:
+                found = set_named(store, name, domain)
+                own_draw = draw if found.source.startswith("procedural:") and part != "final" else 0
+                questions = store.select(Question, question_set_id=found.id, part=part, draw=own_draw)
+                seed = round_seed(settings.seed, part, draw if part == "train" else 0, found.id)
+                chosen += sample_questions(questions, count, seed)
     return chosen
 
 

@@ -5,6 +5,7 @@ Static: no script, no network; every text that a model or a user wrote is escape
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 from importlib import resources
 from pathlib import Path
@@ -24,23 +25,44 @@ MOST_ROWS = 16
 """A longer table is folded away: on a phone nobody scrolls past it."""
 
 
-def write_report(store: "Store", round: Round, folder: Path) -> Path:
+@dataclass(frozen=True)
+class Report:
+    """A round's report as one page, and each figure with a drawing as a page of its own, by the figure's name."""
+
+    page: str
+    plots: Mapping[str, str]
+
+
+def write_report(report: Report, round: Round, folder: Path) -> Path:
     """Write the round's report into `folder` and return its path; an older one of the round is replaced whole."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"round-{round.number}.html"
     partial = folder / f".{target.name}.{os.getpid()}.partial"
-    partial.write_text(report_html(store, round), "utf-8")
+    partial.write_text(report.page, "utf-8")
     partial.replace(target)
     return target
 
 
-def report_html(store: "Store", round: Round) -> str:
-    """The report as one page."""
-    round = store.get(Round, round.id) or round
+def draw_report(store: "Store", round: Round) -> Report:
+    """Every figure of the round, asked and drawn once."""
+    with store.reading():
+        round = store.get(Round, round.id) or round
+        figures = figures_of(round, _challenger_id(store, round), str(round.champion_model_id))
+        sections = {figure.name: section_html(store, figure) for figure in figures}
+        page = _page(store, round, "\n".join(sections.values()))
+    head = Template(_template().partition("<body>")[0] + "<body>$body</body></html>")
+    plots = {
+        figure.name: head.substitute(title=escape(figure.title), body=sections[figure.name])
+        for figure in figures
+        if figure.chart
+    }
+    return Report(page, plots)
+
+
+def _page(store: "Store", round: Round, body: str) -> str:
     promotions = store.select(Promotion, round_id=round.id, order_by="created_at, id")
     gate = next((one for one in promotions if one.decided_by == "gate"), None)
     people = [one for one in promotions if one.decided_by != "gate"]
-    figures = figures_of(round, _challenger_id(store, round), str(round.champion_model_id))
     return Template(_template()).substitute(
         title=escape(f"Round {round.number}: {round.outcome or round.status}"),
         subtitle=escape(_subtitle(store, round)),
@@ -48,19 +70,8 @@ def report_html(store: "Store", round: Round) -> str:
         verdict=escape(f"Challenger {gate.outcome}" if gate else "The gate has not decided"),
         reasons=escape(gate.reasons if gate else round.reason or "The round has not come so far."),
         people="".join(f"<p><strong>{escape(one.decided_by)}</strong>: {escape(one.reasons)}</p>" for one in people),
-        body="\n".join(section_html(store, figure) for figure in figures),
+        body=body,
     )
-
-
-def plot_pages(store: "Store", round: Round) -> dict[str, str]:
-    """Each figure that is drawn as a page of its own, by name: the drawing, its rows and its SQL."""
-    figures = figures_of(round, _challenger_id(store, round), str(round.champion_model_id))
-    page = Template(_template().partition("<body>")[0] + "<body>$body</body></html>")
-    return {
-        figure.name: page.substitute(title=escape(figure.title), body=section_html(store, figure))
-        for figure in figures
-        if figure.chart
-    }
 
 
 def shown(value: object) -> str:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from storage.records import Evaluation, QuestionSet, Round
 from tasks.engines.hardware import find_hardware
-from tasks.reporting import ROLES, plot_pages
+from tasks.reporting import ROLES, Report
 from tasks.rounds import settings_of
 
 if TYPE_CHECKING:
@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 SYNTHESIS = ("paths", "accepted_paths", "synthesis_tokens", "synthesis_prompt_tokens", "synthesis_seconds")
 
 
-def log_round(store: "Store", tracking: "Tracking", round: Round, figures: Mapping[str, float], report: Path) -> None:
-    """Log the round's stages, then close its parent run with report, plots and environment."""
+def log_round(
+    store: "Store", tracking: "Tracking", round: Round, figures: Mapping[str, float], report: Report, page: Path
+) -> None:
+    """Log the round's stages, then close its parent run with the report's page, its plots and the environment."""
     settings = settings_of(round)
     synthesis = {name: figures[name] for name in SYNTHESIS if name in figures}
     tracking.log_stage(round, "synthesis", params=settings.synthesis.model_dump(mode="json"), metrics=synthesis)
@@ -37,7 +39,7 @@ def log_round(store: "Store", tracking: "Tracking", round: Round, figures: Mappi
             params = {"model_id": own[0].model_id, **settings.evaluation.model_dump(mode="json")}
             tracking.log_stage(round, f"evaluation-{role}", params=params, metrics=_accuracies(own, sets))
     with tempfile.TemporaryDirectory() as folder:
-        _write_files(store, round, report, Path(folder))
+        _write_files(report, page, Path(folder))
         tracking.finish_round(round, figures, Path(folder))
 
 
@@ -50,12 +52,12 @@ def _accuracies(rows: Sequence[Evaluation], sets: Mapping[UUID, str]) -> dict[st
     }
 
 
-def _write_files(store: "Store", round: Round, report: Path, folder: Path) -> None:
-    shutil.copyfile(report, folder / report.name)
+def _write_files(report: Report, page: Path, folder: Path) -> None:
+    shutil.copyfile(page, folder / page.name)
     plots = folder / "plots"
     plots.mkdir()
-    for name, page in plot_pages(store, round).items():
-        (plots / f"{name}.html").write_text(page, "utf-8")
+    for name, plot in report.plots.items():
+        (plots / f"{name}.html").write_text(plot, "utf-8")
     (folder / "environment.json").write_text(json.dumps(_environment(), indent=2), "utf-8")
 
 

@@ -18,7 +18,13 @@ def paired_sets(store: "Store", round: Round, challenger: Model, champion: Model
 
     Reads the `gate` part only. Raises InputError where another model has no evaluation on one of the sets.
     """
-    others = list(dict.fromkeys([champion.id, round.base_model_id]))
+    with store.reading():
+        return _paired_sets(store, round, challenger, list(dict.fromkeys([champion.id, round.base_model_id])))
+
+
+def _paired_sets(
+    store: "Store", round: Round, challenger: Model, others: Sequence[UUID]
+) -> tuple[list[PairedSet], int]:  # fmt: skip
     rows = store.select(Evaluation, round_id=round.id, part="gate")
     mine = [row for row in rows if row.model_id == challenger.id]
     if not mine:

@@ -99,9 +99,9 @@ def shows(html: str, text: str) -> bool:
 
 
 def test_a_report_shows_hostile_texts_and_runs_none(store: Store, last: Round) -> None:
-    from tasks.reporting import report_html
+    from tasks.reporting import draw_report
 
-    html = report_html(store, last)
+    html = draw_report(store, last).page
     page = Tags(html)
 
     assert page.tags <= HARMLESS_TAGS

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage.records import Round
-from tasks.reporting import write_report
+from tasks.reporting import draw_report, write_report
 from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.fakes.hostile import HOSTILE, hostile_store
 from tests.storage.story import round_id
@@ -19,7 +19,8 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report whose every text is hostile and ends in a word that is too long for any screen."""
     folder = tmp_path_factory.mktemp("report")
     store = hostile_store(folder / "story.duckdb", after=HOSTILE["page"] + LONG)
-    return write_report(store, store.select(Round, id=round_id(3))[0], folder)
+    round = store.select(Round, id=round_id(3))[0]
+    return write_report(draw_report(store, round), round, folder)
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from flows import facts, steps, workplace
 from flows.progress import Quiet
 from storage.file_store import FileStore
 from storage.tracking import Tracking
-from tasks.reporting import write_report
+from tasks.reporting import draw_report, write_report
 from tasks.rounds import finish_round
 from tasks.settings import load_settings
 from tests.fakes.scripted_machinery import ScriptedMachinery
@@ -74,7 +74,7 @@ def finish(settings: str) -> None:
         for role in facts.roles_of(work):
             unwrap(steps.evaluate)(work, role)
         unwrap(steps.promote)(work)
-        write_report(work.store, work.round, work.environment.reports)
+        write_report(draw_report(work.store, work.round), work.round, work.environment.reports)
         finish_round(work.store, work.round)
 
 

@@ -20,7 +20,7 @@ from tasks.machinery import weights_of
 from tasks.noise import Noise, ask_again, next_sample, noise_sample
 from tasks.promotion import current_champion
 from tasks.prompt_files import load_prompts
-from tasks.reporting import report_html
+from tasks.reporting import draw_report
 from tasks.rounds import settings_of
 from tasks.verification import Judge
 from tests.conftest import shared_home
@@ -88,7 +88,7 @@ def test_after_three_rounds_a_roll_back_serves_the_earlier_champion_as_it_was(tm
     chosen = settings_of(rounds[-1])
     base = prepare_model(chosen.model, environment)
 
-    page = read(report_html(store, rounds[-1]))
+    page = read(draw_report(store, rounds[-1]).page)
     for figure in ("rounds_in_domain", "rounds_out_of_domain"):
         assert {row[0] for row in page.rows[figure]} == {"1", "2", "3"}
     print(page.rows["rounds_in_domain"], page.rows["rounds_out_of_domain"], page.rows["noise"], file=sys.stderr)

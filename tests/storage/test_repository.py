@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from storage.errors import InputError
+from storage.errors import InputError, PermanentError
 from storage.records import RECORD_TYPES, Adapter, Path, Question, Record, Round, Verdict
 from storage.repository import Store, open_store
 from tests.conftest import empty_store
@@ -137,3 +137,18 @@ def test_half_a_surrogate_pair_is_stored_as_a_question_mark(store: Store) -> Non
     store.append([make(Path, text="half \ud83d of it")])
 
     assert store.select(Path)[0].text == "half ? of it"
+
+
+def test_reads_within_a_block_see_one_moment_of_a_file_over_one_connection(tmp_path: FilePath) -> None:
+    store = open_store(f"duckdb:///{tmp_path / 'a.duckdb'}")
+    store.append([make(Path, 1)])
+
+    with store.reading() as outer:
+        assert store.select(Path)
+        with store.reading() as inner:
+            assert inner is outer
+        with pytest.raises(PermanentError, match="write after it"):
+            store.append([make(Path, 2)])
+
+    assert store.append([make(Path, 2)]) == 1
+    assert len(store.select(Path)) == 2

@@ -12,7 +12,7 @@ from storage.records import Path as RecordedPath
 from storage.repository import Store, open_store
 from tasks.promotion import carry_out
 from tasks.report_drawing import interval_chart
-from tasks.reporting import report_html, round_table, shown, write_report
+from tasks.reporting import draw_report, round_table, shown, write_report
 from tasks.settings import EvaluationSettings, Settings
 from tests.fakes.scripted_engine import Asked
 from tests.fakes.small_store import BASE, CHALLENGER, clock, model, round_of, small_store
@@ -94,7 +94,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Store, Round]:
 
 def test_every_figure_is_what_its_sql_gives(story: tuple[Store, Round]) -> None:
     store, round = story
-    page = read(report_html(store, round))
+    page = read(draw_report(store, round).page)
     assert len(page.sql) >= 20
     for name, sql in page.sql.items():
         expected = [[shown(cell) for cell in row.values()] for row in store.query(sql).to_pylist()]
@@ -102,7 +102,7 @@ def test_every_figure_is_what_its_sql_gives(story: tuple[Store, Round]) -> None:
 
 
 def test_the_figures_that_a_round_must_show_are_not_empty(story: tuple[Store, Round]) -> None:
-    page = read(report_html(*story))
+    page = read(draw_report(*story).page)
     for name in (
         "accuracy_in_domain_strict", "accuracy_out_of_domain_lenient", "accepted_by_guideline", "rejects_by_reason",
         "loss_curve", "changes", "fixed_questions", "accepted_chains", "refused_chains", "decision", "timings", "rates",
@@ -116,7 +116,7 @@ def test_figures_of_a_live_round_equal_their_sql_too(tmp_path: Path) -> None:
     ticks = clock()
     carry_out(store, Aliases(), played(store, 1, BASE, CHALLENGER, 20, 50, ticks))
     played(store, 2, CHALLENGER, model("base+round2", "round2"), 50, 40, ticks)
-    page = read(report_html(store, store.select(Round, number=2)[0]))
+    page = read(draw_report(store, store.select(Round, number=2)[0]).page)
     for name, sql in page.sql.items():
         expected = [[shown(cell) for cell in row.values()] for row in store.query(sql).to_pylist()]
         assert page.rows[name] == expected, name
@@ -143,7 +143,7 @@ def test_sampled_answers_are_reported_alone_any_and_by_majority(tmp_path: Path) 
         return f"The answer is {told[place][given[key] - 1]}."
 
     evaluated(store, votes, questions, settings=Settings(evaluation=EvaluationSettings(samples=3)))
-    page = read(report_html(store, store.select(Round, number=1)[0]))
+    page = read(draw_report(store, store.select(Round, number=1)[0]).page)
     strict = [row[3:8] for row in page.rows["sampled"] if row[1] == "sums" and row[3] == "strict"]
     assert strict == [
         ["strict", "pass_at_k", "1", "4", "0.5"], ["strict", "pass_at_k", "3", "4", "0.75"],
@@ -156,7 +156,7 @@ def test_the_noise_floor_stands_in_the_report_with_its_sql(tmp_path: Path) -> No
     store.append([round_of(1)])
     evaluated(store, right_below(10), questions)
     asked_again(store, 12, questions)
-    page = read(report_html(store, store.select(Round, number=1)[0]))
+    page = read(draw_report(store, store.select(Round, number=1)[0]).page)
     assert page.rows["noise"] == [["base", "40", "0.1", "0.1"]]
 
 
@@ -166,19 +166,19 @@ def test_the_noise_of_fixed_questions_stands_in_later_reports_too(tmp_path: Path
     evaluated(store, right_below(10), questions)
     asked_again(store, 12, questions)
     evaluated(store, right_below(10), questions, number=2)
-    page = read(report_html(store, store.select(Round, number=2)[0]))
+    page = read(draw_report(store, store.select(Round, number=2)[0]).page)
     assert page.rows["noise"] == [["base", "40", "0.1", "0.1"]]
 
 
 def test_text_of_a_model_is_shown_and_never_run(story: tuple[Store, Round]) -> None:
-    html = report_html(*story)
+    html = draw_report(*story).page
     page = read(html)
     assert HOSTILE in [cell for rows in page.rows.values() for row in rows for cell in row]
     assert not {"script", "img", "iframe", "link", "object"} & set(page.tags)
 
 
 def test_the_report_reaches_for_nothing(story: tuple[Store, Round]) -> None:
-    html = report_html(*story)
+    html = draw_report(*story).page
     assert read(html).links == []
     assert "default-src 'none'" in html
     assert "@import" not in html
@@ -186,7 +186,7 @@ def test_the_report_reaches_for_nothing(story: tuple[Store, Round]) -> None:
 
 
 def test_it_fits_a_phone(story: tuple[Store, Round]) -> None:
-    html = report_html(*story)
+    html = draw_report(*story).page
     assert 'name="viewport" content="width=device-width' in html
     assert "<svg viewBox" in html
     assert '<svg width="' not in html
@@ -197,13 +197,13 @@ def test_a_round_that_has_hardly_begun_has_a_report(tmp_path: Path) -> None:
     story_round = next(record for record in whole_story() if isinstance(record, Round))
     story_round = replace(story_round, timings="{}")
     store.append([story_round])
-    page = read(report_html(store, story_round))
+    page = read(draw_report(store, story_round).page)
     assert all(rows == [] for rows in page.rows.values())
 
 
 def test_a_report_replaces_the_older_one_whole(story: tuple[Store, Round], tmp_path: Path) -> None:
-    first = write_report(*story, tmp_path / "reports")
-    again = write_report(*story, tmp_path / "reports")
+    first = write_report(draw_report(*story), story[1], tmp_path / "reports")
+    again = write_report(draw_report(*story), story[1], tmp_path / "reports")
     assert first == again
     assert [one.name for one in again.parent.iterdir()] == ["round-3.html"]
 
