@@ -23,9 +23,9 @@
 SELECT
     s.id AS selection_id,
     s.training_set_id,
-    coalesce('round ' || r.number, 'no round') || ' ' || ts.method AS training_set,
+    coalesce('round ' || ts.round, 'no round') || ' ' || ts.method AS training_set,
     ts.method,
-    r.number AS round,
+    ts.round,
     s.draw,
     s.path_id,
     qs.name AS question_set,
@@ -43,10 +43,11 @@ SELECT
     v.extracted,
     p.text AS path
 FROM selections AS s
+LEFT JOIN (  -- first and together, so that a named round narrows the selections before the rest is joined
+    SELECT t.id, t.method, r.number AS round FROM training_sets AS t LEFT JOIN rounds AS r ON r.id = t.round_id
+) AS ts ON ts.id = s.training_set_id
 LEFT JOIN paths AS p ON p.id = s.path_id AND p.draw = s.draw
 LEFT JOIN verdicts AS v ON v.id = s.verdict_id AND v.draw = s.draw
-LEFT JOIN training_sets AS ts ON ts.id = s.training_set_id
-LEFT JOIN rounds AS r ON r.id = ts.round_id
 LEFT JOIN questions AS q ON q.id = p.question_id
 LEFT JOIN question_sets AS qs ON qs.id = q.question_set_id
 LEFT JOIN guidelines AS g ON g.id = p.guideline_id

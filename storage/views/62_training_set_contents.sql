@@ -19,9 +19,9 @@
 SELECT
     te.id AS training_example_id,
     te.training_set_id,
-    coalesce('round ' || r.number, 'no round') || ' ' || ts.method AS training_set,
+    coalesce('round ' || ts.round, 'no round') || ' ' || ts.method AS training_set,
     ts.method,
-    r.number AS round,
+    ts.round,
     te.position,
     qs.name AS question_set,
     te.question_id,
@@ -35,8 +35,9 @@ SELECT
     te.prompt,
     te.completion
 FROM training_examples AS te
-LEFT JOIN training_sets AS ts ON ts.id = te.training_set_id
-LEFT JOIN rounds AS r ON r.id = ts.round_id
+LEFT JOIN (  -- together, so that a named round narrows the examples before the rest is joined
+    SELECT t.id, t.method, r.number AS round FROM training_sets AS t LEFT JOIN rounds AS r ON r.id = t.round_id
+) AS ts ON ts.id = te.training_set_id
 LEFT JOIN questions AS q ON q.id = te.question_id
 LEFT JOIN question_sets AS qs ON qs.id = q.question_set_id
 LEFT JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw
