@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from flows.compare import compare
-from storage.records import ComparisonFigure, Evaluation, Question, Round, Trial
+from storage.records import Adapter, ComparisonFigure, Evaluation, Question, Round, Trial
 from storage.records import Path as RecordedPath
 from storage.repository import Store, open_store
 from tests.fakes.scripted_machinery import ScriptedMachinery
@@ -100,6 +100,26 @@ def test_learning_rates_are_chosen_on_in_domain_gate_questions_and_final_ones_ar
     assert store.select(Round) == []
     parts = {one.id: one.part for one in store.select(Question)}
     assert {parts[path.question_id] for path in store.select(RecordedPath)} == {"train"}
+
+
+@pytest.mark.parametrize("start", ["base", "champion"])
+def test_each_round_is_trained_from_the_base_or_on_from_the_round_before(
+    start: str, home: Path, settings: Path, machinery: ScriptedMachinery
+) -> None:
+    text = (
+        settings.read_text("utf-8")
+        .replace("[training]", f'[training]\nstart = "{start}"')
+        .replace("seeds = 2", "seeds = 1")
+    )
+
+    result = compare(methods=["base", "regenesis"], rounds=3, settings_toml=text)
+
+    assert result.outcome == "compared"
+    trials = store_of(home).select(Trial, method="regenesis", learning_rate=5e-4, order_by="iteration")
+    adapters = {one.id: one for one in store_of(home).select(Adapter)}
+    trained = [adapters[one.adapter_id] for one in trials if one.adapter_id]
+    earlier = [None, *(one.id for one in trained[:-1])] if start == "champion" else [None] * 3
+    assert [one.parent_adapter_id for one in trained] == earlier
 
 
 def test_a_state_goes_on_in_another_home_without_generating_anything(
