@@ -5,7 +5,7 @@ The migrations and the views' text are those of the file. A lake that is already
 
 import hashlib
 import sqlite3
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 
 import duckdb
 
@@ -14,9 +14,11 @@ from storage.comments import write_comments
 from storage.errors import InputError
 from storage.lake import CATALOG, Lake, LakeAway
 from storage.leases import refuse_beside_a_run
+from storage.locks import alone
 from storage.migrations import check_version, migrate, schema_version
 from storage.records import RECORD_TYPES, Record, field_documentation
 from storage.schema import MAKE_STATE, surface_digest
+from storage.store import ALONE_SECONDS
 from storage.store_url import LakePlace
 from storage.tables import sql_types
 from storage.views import make_views, quoted
@@ -29,8 +31,17 @@ def ensure_lake(lake: Lake) -> None:
         _make_folder(place)
     elif _is_current(lake):
         return
-    lake.tried_again(lambda connection: _bring_up(connection, place))
+    with _one_at_a_time(place):
+        if not _is_current(lake):
+            lake.tried_again(lambda connection: _bring_up(connection, place))
     lake.close()  # what reads attaches the lake as it is now
+
+
+def _one_at_a_time(place: LakePlace) -> AbstractContextManager[None]:
+    """On a SQLite catalogue two that change the schema at once can end in an I/O error; on Postgres one tries again."""
+    if place.catalogue_file is None:
+        return nullcontext()
+    return alone(place.catalogue_file.with_name(place.catalogue_file.name + ".making"), wait_seconds=ALONE_SECONDS)
 
 
 def first_rows(record_type: type[Record]) -> str:

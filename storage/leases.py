@@ -42,7 +42,11 @@ def held_lease(lake: Lake, question_sets: Sequence[str], draw: int) -> Generator
 
 def refuse_beside_a_run(connection: duckdb.DuckDBPyConnection, where: str) -> None:
     """Raises InputError while anybody holds a lease: a run of the program before would go on writing what it knows."""
-    for owner, renewed_at in connection.execute("SELECT owner, renewed_at FROM leases").fetchall():
+    try:
+        leases = connection.execute("SELECT owner, renewed_at FROM leases").fetchall()
+    except duckdb.CatalogException:  # older than leases, or another process is just making it
+        return
+    for owner, renewed_at in leases:
         if owner != _EVERYBODYS and _is_alive(owner, renewed_at):
             host, process, _ = owner.rsplit(":", 2)
             raise InputError(
