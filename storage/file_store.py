@@ -4,7 +4,6 @@ Reads see the file and the spool.
 """
 
 import shlex
-import threading
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +13,6 @@ import duckdb
 from storage.arrow import ArrowTable
 from storage.batches import append_rows, count_new, largest, replace_row, tables_of, transaction
 from storage.database import DatabaseFile, HeldByAnother
-from storage.errors import PermanentError
 from storage.locks import alone
 from storage.overlay import lay_over, merge, unmerged_names
 from storage.reader import READER_NAME, refresh_reader
@@ -32,7 +30,6 @@ class FileStore(Store):
         super().__init__(url)
         self._file = file
         self._spool = Spool(file.aside)
-        self._open = threading.local()  # `reader`: the connection of this thread's outermost `reading`
 
     @property
     def path(self) -> Path:
@@ -120,30 +117,17 @@ class FileStore(Store):
 
     @contextmanager
     def _writing(self) -> Generator[duckdb.DuckDBPyConnection]:
-        if self._reader is not None:  # it would wait for itself
-            raise PermanentError("A block that reads the store can't write to it; write after it.")
-        with self._metered(), self._file.writing(keep_log=True) as connection:
+        with self._writes(), self._file.writing(keep_log=True) as connection:
             if self._spool.names():
                 merge(connection, self._spool)
                 forget_snapshots(self._spool.folder)
             yield connection
 
     @contextmanager
-    def reading(self) -> Generator[duckdb.DuckDBPyConnection]:
-        if self._reader is not None:
-            yield self._reader
-            return
-        with self._metered(), self._file.reading() as connection:
+    def _read(self) -> Generator[duckdb.DuckDBPyConnection]:
+        with self._file.reading() as connection:
             lay_over(connection, self._spool)
-            self._open.reader = connection
-            try:
-                yield connection
-            finally:
-                self._open.reader = None
-
-    @property
-    def _reader(self) -> duckdb.DuckDBPyConnection | None:
-        return getattr(self._open, "reader", None)
+            yield connection
 
     def _spooled(self, tables: dict[str, ArrowTable]) -> int:
         """Acknowledge a batch by the spool; how many rows are new is read from store and spool."""

@@ -3,7 +3,7 @@
 import shlex
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -89,11 +89,9 @@ class LakeStore(Store):
                     time.sleep(_POLL_SECONDS)
             yield
 
-    @contextmanager
-    def reading(self) -> Generator[duckdb.DuckDBPyConnection]:
-        with self._metered(), self.lake.reading() as connection:
-            yield connection
+    def _read(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self.lake.reading()
 
     def _committed(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        with self._metered():
+        with self._writes():
             return self.lake.committed(work)

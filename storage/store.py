@@ -4,6 +4,7 @@
 """
 
 import re
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Sequence
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from storage.alchemy import table_of
 from storage.arrow import ArrowTable, shaped
 from storage.batches import tables_of
-from storage.errors import InputError
+from storage.errors import InputError, PermanentError
 from storage.records import Record
 from storage.tables import R, from_rows, sql_types, to_value
 
@@ -35,6 +36,7 @@ class Store(ABC):
         self.url = url
         self.cpu_seconds = 0.0
         """What this process's threads have spent between opening and closing the store."""
+        self._open = threading.local()  # `reader`: the connection of this thread's outermost `reading`
 
     @abstractmethod
     def append_tables(self, tables: dict[str, ArrowTable]) -> int:
@@ -49,11 +51,33 @@ class Store(ABC):
         """Replace the row of the same id."""
 
     @abstractmethod
-    def reading(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection (for modules of this folder). What this thread reads in the block is read over it.
+    def _read(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection that reads one moment of the store."""
 
-        On a file those reads are of one moment and cost one opening together, and the block must not write.
+    @contextmanager
+    def reading(self) -> Generator[duckdb.DuckDBPyConnection]:
+        """What this thread reads in the block is of one moment and costs one opening. The block can't write.
+
+        The connection is for modules of this folder.
         """
+        outer: duckdb.DuckDBPyConnection | None = getattr(self._open, "reader", None)
+        if outer is not None:
+            yield outer
+            return
+        with self._metered(), self._read() as connection:
+            self._open.reader = connection
+            try:
+                yield connection
+            finally:
+                self._open.reader = None
+
+    @contextmanager
+    def _writes(self) -> Generator[None]:
+        """Around whatever writes: on a file it would wait for its own reader, on a lake that would not see it."""
+        if getattr(self._open, "reader", None) is not None:
+            raise PermanentError("A block that reads the store can't write to it; write after it.")
+        with self._metered():
+            yield
 
     @abstractmethod
     def leased(self, question_sets: Sequence[str], draw: int) -> AbstractContextManager[None]:

@@ -139,8 +139,7 @@ def test_half_a_surrogate_pair_is_stored_as_a_question_mark(store: Store) -> Non
     assert store.select(Path)[0].text == "half ? of it"
 
 
-def test_reads_within_a_block_see_one_moment_of_a_file_over_one_connection(tmp_path: FilePath) -> None:
-    store = open_store(f"duckdb:///{tmp_path / 'a.duckdb'}")
+def test_reads_within_a_block_see_one_moment_over_one_connection(store: Store) -> None:
     store.append([make(Path, 1)])
 
     with store.reading() as outer:
