@@ -8,13 +8,14 @@ import argparse
 import json
 import multiprocessing
 import os
+import sys
 import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from storage.maintenance import check_store
+from storage.maintenance import check_store, compact
 from storage.repository import open_store
 from tests.fakes.postgres import running_postgres
 
@@ -41,7 +42,10 @@ def seconds_of(hosts: int, questions: int, rate: float, postgres: Any) -> float:
             start_at = time.monotonic() + 45
             given = [processes.submit(run_host, folder, name, questions, rate, start_at) for name in SETS[:hosts]]
             found = [one.result() for one in given]
-        assert check_store(open_store(url)) == []
+        store = open_store(url)
+        compact(store)  # as every night: both hosts may have written the base model's row, of which the first counts
+        if problems := check_store(store):
+            sys.exit(f"The lake must be sound after {hosts} hosts; found {problems}.")
     return max(one["ended"] for one in found) - min(one["began"] for one in found)
 
 
