@@ -19,7 +19,7 @@ from flows.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
 from storage.errors import PermanentError, Stopped
 from storage.locks import owned
-from storage.records import Adapter, Comparison, Model, Part, Prompt, Question, QuestionSet, Round
+from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
 from storage.repository import Store, open_store, store_exists
 from tasks.comparison_pool import draw_of
 from tasks.limits import LimitedEngine, Limits, Spending
@@ -129,13 +129,13 @@ class Workplace:
                 self._questions[part] = questions_of(self.store, self.settings, part, self.round.number)
         return [question for part in parts for question in self._questions[part]]
 
-    def question_sets(self, domain: str) -> list[QuestionSet]:
+    def question_sets(self, domain: Domain) -> list[QuestionSet]:
         """The sets of the settings in this domain."""
         from tasks.ingestion import set_named
 
         names = self.settings.questions.in_domain if domain == "in_domain" else self.settings.questions.out_of_domain
         with self.store.reading():
-            return [set_named(self.store, name, domain) for name in names]  # pyright: ignore[reportArgumentType]
+            return [set_named(self.store, name, domain) for name in names]
 
     def own_round(self) -> None:
         """Nobody else works on this round's question sets until the workplace closes; raises where somebody does."""

@@ -98,7 +98,7 @@ def near_duplicate_rate(texts: Sequence[Sequence[str]]) -> float | None:
 def minhash(words: Sequence[str]) -> tuple[int, ...]:
     """64 minima of seeded hashes over the text's word triples; equal on every machine."""
     starts = range(max(1, len(words) - _TRIPLE_WORDS + 1))
-    triples = sorted({" ".join(words[start : start + _TRIPLE_WORDS]) for start in starts})
+    triples = {" ".join(words[start : start + _TRIPLE_WORDS]) for start in starts}
     hashes = np.array([[_hashed(one)] for one in triples], dtype=np.uint64)
     multipliers, summands = _coefficients()
     # multiply-shift (Dietzfelbinger et al. 1997): the upper half of a product that wraps
