@@ -60,7 +60,8 @@ def compare(
             steps.write_pools(work, contest, seed)
         steps.train_methods(work, contest, first)
         steps.choose_rates(work, contest)
-        for seed in others:
+        steps.answer_final(work, contest, first)
+        for seed in others:  # a seed whole before the next one: its answers travel, its weights do not
             steps.train_methods(work, contest, seed)
-        steps.answer_final(work, contest)
+            steps.answer_final(work, contest, seed)
         return steps.report(work, contest, published)

@@ -114,12 +114,12 @@ def choose_rates(work: Workplace, contest: Contest) -> None:
         work.watcher.say(line)
 
 
-@step("answer final questions")
-def answer_final(work: Workplace, contest: Contest) -> None:
-    """What the models of the table say to the questions that no decision reads."""
+@step("answer final questions", task_run_name="answer final questions of seed {seed}")
+def answer_final(work: Workplace, contest: Contest, seed: int) -> None:
+    """What the seed's models of the table say to the questions that no decision reads."""
     from tasks.comparison_figures import trials_read
 
-    _answer(work, contest, trials_read(contest), contest.final_questions)
+    _answer(work, contest, [one for one in trials_read(contest) if one.seed == seed], contest.final_questions)
 
 
 @step("report comparison")

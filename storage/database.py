@@ -18,7 +18,7 @@ from storage.errors import InputError, TransientError
 from storage.locks import turn
 from storage.snapshot import snapshot
 
-MEMORY_LIMIT = "1500MB"
+MEMORY_LIMIT = "1300MB"
 LOG_LIMIT = "2MB"
 _FULL = re.compile(r"could not write|no space left|file too large", re.IGNORECASE)
 _DAMAGED = re.compile(r"not a valid DuckDB database|checksum|corrupt", re.IGNORECASE)

@@ -1,5 +1,6 @@
 """Nights with a fault in each, lived through on a real stack: the table's columns, and what makes the faults."""
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -100,6 +101,17 @@ def seeds_of(store: Store, draw: int) -> set[int]:
     return {row.seed for kind in (AdaptedGuideline, Structure, RecordedPath) for row in store.select(kind, draw=draw)}
 
 
+def tokens_of(store: Store, draw: int) -> int:
+    """Tokens of the texts that are kept of a round's synthesis."""
+    kept = [row for kind in (AdaptedGuideline, Structure, RecordedPath) for row in store.select(kind, draw=draw)]
+    return sum(row.completion_tokens for row in kept)
+
+
+def tokens_noted(round: Round) -> int:
+    """Tokens that the round's runs generated for synthesis, by their own account, where they lived to write it."""
+    return int(json.loads(round.timings or "{}").get("synthesis_tokens", 0))
+
+
 def asked_seeds(stack: RealStack) -> list[int]:
     file = stack.home / ASKED
     return [int(line) for line in file.read_text("utf-8").split()] if file.is_file() else []
@@ -131,6 +143,7 @@ def live_through(stack: RealStack, night: Night) -> None:
     [first] = rounds_of(stack, name)
     assert first.status == ("running" if night.goes_on else "finished")
     kept, stored, asked = rows_of(store, first.number), seeds_of(store, first.number), len(asked_seeds(stack))
+    tokens, noted = tokens_of(store, first.number), tokens_noted(first)
     champion = Tracking(stack.home).champion(first.line)
 
     stack.script()
@@ -143,6 +156,7 @@ def live_through(stack: RealStack, night: Night) -> None:
     assert check_store(store, stack.home) == []
     if night.goes_on:
         assert stored & set(asked_seeds(stack)[asked:]) == set(), "tokens were paid for twice"
+        assert 0 < tokens_noted(rounds[0]) - noted <= tokens_of(store, first.number) - tokens
     assert {one.state for one in store.select(Promotion)} <= {"done"}
     if night.pages:
         stack.await_(lambda: stack.pages_of(run), lambda found: found)

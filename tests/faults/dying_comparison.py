@@ -30,7 +30,7 @@ def run(settings: str) -> None:
             unwrap(steps.train_methods)(work, contest, seed)
             if seed == contest.seeds[0]:
                 unwrap(steps.choose_rates)(work, contest)
-        unwrap(steps.answer_final)(work, contest)
+            unwrap(steps.answer_final)(work, contest, seed)
         unwrap(steps.report)(work, contest)
 
 

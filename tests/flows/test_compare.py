@@ -102,6 +102,20 @@ def test_learning_rates_are_chosen_on_in_domain_gate_questions_and_final_ones_ar
     assert {parts[path.question_id] for path in store.select(RecordedPath)} == {"train"}
 
 
+def test_a_seed_is_answered_whole_before_the_next_one_is_trained(
+    home: Path, settings: Path, machinery: ScriptedMachinery
+) -> None:
+    compare(settings_toml=settings.read_text("utf-8"))
+
+    store = store_of(home)
+    trials = {seed: store.select(Trial, seed=seed) for seed in (1, 2)}
+    second_began = min(one.created_at for one in trials[2] if one.adapter_id)
+    models = {one.model_id for one in trials[1]} - {one.model_id for one in trials[2]}
+    answered = [one.created_at for one in store.select(Evaluation, part="final") if one.model_id in models]
+    assert answered
+    assert max(answered) < second_began
+
+
 @pytest.mark.parametrize("start", ["base", "champion"])
 def test_each_round_is_trained_from_the_base_or_on_from_the_round_before(
     start: str, home: Path, settings: Path, machinery: ScriptedMachinery
