@@ -133,7 +133,7 @@ def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:
     """The account of a synthesis: a line for the person, figures for the round."""
     work.timings.add(
         synthesis_tokens=report.tokens, synthesis_prompt_tokens=report.prompt_tokens,
-        synthesis_seconds=round(report.seconds, 1),
+        synthesis_texts=report.texts, synthesis_seconds=round(report.seconds, 1),
     )  # fmt: skip
     # a run that goes on accounts for what earlier runs stored, too: the newest account is the round's
     work.timings.figures |= {

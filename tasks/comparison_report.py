@@ -28,7 +28,9 @@ def write_comparison_report(contest: Contest, folder: Path, published: Path | No
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"comparison-{str(contest.record.id)[:8]}.html"
     partial = folder / f".{target.name}.{os.getpid()}.partial"
-    partial.write_text(comparison_html(contest, theirs), "utf-8")
+    with contest.store.reading():
+        page = comparison_html(contest, theirs)
+    partial.write_text(page, "utf-8")
     partial.replace(target)
     return target
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 ENDED = ("accepted", "duplicate", "wrong", "unjudged", "mentions_given_answer", "failed")
+LADDER = ("adapted_guideline", "structure", "path")
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class SynthesisReport:
     def paths(self) -> int:
         """Chains that ended in a path, those found in the store included."""
         return sum(self.fates.get(fate, 0) for fate in ENDED if fate != "failed")
+
+    @property
+    def texts(self) -> int:
+        """Adapted guidelines, structures and paths that this run generated, empty ones included."""
+        return sum(self.generated.get(stage, 0) for stage in LADDER)
 
     @property
     def complete(self) -> bool:

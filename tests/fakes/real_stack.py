@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -66,6 +66,7 @@ class RealStack:
     deployments: Path
     pager: Pager
     settings: str
+    clock: Mapping[str, float]  # how long the automations wait, where it is not what is shipped
     patience_seconds: float = PATIENCE_SECONDS
     described: dict[str, str] = field(default_factory=dict)
 
@@ -86,7 +87,7 @@ class RealStack:
     def environment(self) -> dict[str, str]:
         own = {
             "PYTHONPATH": str(CHECKOUT), "REGENESIS_PAGE_URL": self.pager.url, "PREFECT_LOGGING_LEVEL": "INFO",
-            "REGENESIS_PATIENCE": json.dumps(SHORT_CLOCK), "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "REGENESIS_PATIENCE": json.dumps(self.clock), "PREFECT_WORKER_QUERY_SECONDS": "2",
             "REGENESIS_TIMEZONE": TIMEZONE,
             "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "25",
         }  # fmt: skip
@@ -174,7 +175,9 @@ def deployments_with(settings: str, folder: Path, scripted: bool) -> Path:
 
 
 @contextmanager
-def real_stack(real_engine_settings: str = "", patience_seconds: float = PATIENCE_SECONDS) -> Iterator[RealStack]:
+def real_stack(
+    real_engine_settings: str = "", clock: Mapping[str, float] = SHORT_CLOCK, patience_seconds: float = PATIENCE_SECONDS
+) -> Iterator[RealStack]:
     """Up while the block runs; whoever ends it inside brings it up again. Postgres' user can enter the folder.
 
     With settings for it the engine is the real one, else a scripted one.
@@ -184,7 +187,7 @@ def real_stack(real_engine_settings: str = "", patience_seconds: float = PATIENC
     pager = Pager()
     settings = real_engine_settings or small_settings(folder)
     deployments = deployments_with(settings, folder, scripted=not real_engine_settings)
-    running = RealStack(folder / "home", deployments, pager, settings, patience_seconds)
+    running = RealStack(folder / "home", deployments, pager, settings, clock, patience_seconds)
     try:
         running.up()
         yield running

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from prefect.states import Cancelling
 
 from storage.maintenance import check_store
-from storage.records import AdaptedGuideline, Answer, Promotion, Round, Structure, Verdict
+from storage.records import AdaptedGuideline, Answer, FailedRequest, Promotion, Round, Structure, Verdict
 from storage.records import Path as RecordedPath
 from storage.repository import Store, open_store
 from storage.tracking import Tracking
@@ -101,15 +101,15 @@ def seeds_of(store: Store, draw: int) -> set[int]:
     return {row.seed for kind in (AdaptedGuideline, Structure, RecordedPath) for row in store.select(kind, draw=draw)}
 
 
-def tokens_of(store: Store, draw: int) -> int:
-    """Tokens of the texts that are kept of a round's synthesis."""
-    kept = [row for kind in (AdaptedGuideline, Structure, RecordedPath) for row in store.select(kind, draw=draw)]
-    return sum(row.completion_tokens for row in kept)
+def texts_of(store: Store, draw: int) -> int:
+    """Texts that a round's synthesis has, those that came back empty included."""
+    kept = sum(len(store.select(kind, draw=draw)) for kind in (AdaptedGuideline, Structure, RecordedPath))
+    return kept + len(store.select(FailedRequest, draw=draw, reason="empty_text"))
 
 
-def tokens_noted(round: Round) -> int:
-    """Tokens that the round's runs generated for synthesis, by their own account, where they lived to write it."""
-    return int(json.loads(round.timings or "{}").get("synthesis_tokens", 0))
+def texts_noted(round: Round) -> int:
+    """Texts that the round's runs generated, by their own account; one that is killed in synthesis writes none."""
+    return int(json.loads(round.timings or "{}").get("synthesis_texts", 0))
 
 
 def asked_seeds(stack: RealStack) -> list[int]:
@@ -143,7 +143,7 @@ def live_through(stack: RealStack, night: Night) -> None:
     [first] = rounds_of(stack, name)
     assert first.status == ("running" if night.goes_on else "finished")
     kept, stored, asked = rows_of(store, first.number), seeds_of(store, first.number), len(asked_seeds(stack))
-    tokens, noted = tokens_of(store, first.number), tokens_noted(first)
+    texts, noted = texts_of(store, first.number), texts_noted(first)
     champion = Tracking(stack.home).champion(first.line)
 
     stack.script()
@@ -156,12 +156,13 @@ def live_through(stack: RealStack, night: Night) -> None:
     assert check_store(store, stack.home) == []
     if night.goes_on:
         assert stored & set(asked_seeds(stack)[asked:]) == set(), "tokens were paid for twice"
-        assert 0 < tokens_noted(rounds[0]) - noted <= tokens_of(store, first.number) - tokens
+        again = texts_noted(rounds[0]) - noted
+        assert again == texts_of(store, first.number) - texts, "what was there already was generated again"
     assert {one.state for one in store.select(Promotion)} <= {"done"}
     if night.pages:
         stack.await_(lambda: stack.pages_of(run), lambda found: found)
     pages = stack.pages_of(run)
-    assert len(pages) == night.pages
+    assert len(pages) == night.pages, pages
     assert all(night.cause in page["cause"] and page["continue"] for page in pages)
 
 

@@ -285,6 +285,7 @@ def test_official_code_makes_45_chains_and_245_calls_a_question(store: Store) ->
     assert report.generated == {
         "selection": 40, "adapted_guideline": 90, "structure": 90, "path": 90, "summary": 90, "self_check": 90
     }  # fmt: skip
+    assert report.texts == 3 * 90
     assert all('"self_check": true' in verdict.details for verdict in store.select(Verdict))
 
 
