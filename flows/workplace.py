@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, TypeVar
 from flows.artifacts import ProgressInPrefect
 from flows.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
-from storage.errors import PermanentError, Stopped
+from storage.errors import PermanentError, Stopped, TransientError
 from storage.locks import owned
 from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
 from storage.repository import Store, open_store, store_exists
 from tasks.comparison_pool import draw_of
+from tasks.engines.engine import RequestFailed
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.machinery import LocalMachinery, Machinery, RendersExamples, ServedModel
 from tasks.room import check_room
@@ -170,9 +171,15 @@ class Workplace:
         self.watcher.step(title)
         with Judge(self.settings.verification) as judge, self.timings.phase(phase):
             all_before, storage_before = time.process_time(), self.store.cpu_seconds
-            result = ask(
-                served.engine() if phase == "synthesis" else LimitedEngine(served.engine(), self.spending), judge
-            )
+            engine = served.engine() if phase == "synthesis" else LimitedEngine(served.engine(), self.spending)
+            try:
+                result = ask(engine, judge)
+            except RequestFailed as error:
+                if served.answers_as(model):
+                    raise
+                raise TransientError(  # the step's next try starts another, and asks for what is missing
+                    f"The engine must live until its work is done; it ended before. What it gave is stored. {error}"
+                ) from error
             whole, storage = time.process_time() - all_before, self.store.cpu_seconds - storage_before
         cores = os.cpu_count() or 1
         self.timings.move(storage / cores, phase, "storage")

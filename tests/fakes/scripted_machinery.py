@@ -14,6 +14,7 @@ from storage.records import Adapter, Model, Question, Round, TrainingSet
 from storage.repository import Store, open_store
 from storage.tracking import Tracking
 from tasks.engines.embedded_model import PreparedModel
+from tasks.engines.engine import RequestFailed
 from tasks.settings import ModelSettings, Settings
 from tasks.training import model_of
 from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer
@@ -32,6 +33,7 @@ class ScriptedMachinery:
         self.trained_share = trained_share
         self.delay = delay
         self.repeats = False  # whether every path says the same words
+        self.deaths: list[int] = []  # after how many requests each server's process ends, the first to start first
         self.served: list[str] = []
         self.trained: list[Adapter] = []
 
@@ -82,12 +84,15 @@ class ScriptedServer:
         self._machinery = machinery
         self._environment = environment
         self._model = model
+        self._left = machinery.deaths.pop(0) if machinery.deaths else -1
         machinery.served.append(model.name)
 
     def answers_as(self, model: Model) -> bool:
-        return model.id == self._model.id
+        return model.id == self._model.id and self._left != 0
 
     def change_to(self, model: Model, adapter: Adapter | None) -> bool:
+        if self._left == 0:
+            return False
         self._model = model
         self._machinery.served.append(model.name)
         return True
@@ -105,7 +110,13 @@ class ScriptedServer:
         script = _script(
             {question.text: question.answer for question in questions}, share, self._model.name, machinery.repeats
         )
-        return ScriptedEngine(script, delay=lambda _: machinery.delay)
+        return ScriptedEngine(lambda asked: self._dead() or script(asked), delay=lambda _: machinery.delay)
+
+    def _dead(self) -> RequestFailed | None:
+        if self._left == 0:
+            return RequestFailed("The server's process has ended.", reason="endpoint_error", attempts=1, fatal=True)
+        self._left -= self._left > 0
+        return None
 
     def close(self) -> None: ...
 

@@ -7,8 +7,9 @@ import pytest
 
 from flows.improve import improve
 from flows.stages import evaluate, ingest, promote, synthesize, train, verify
-from storage.errors import PermanentError
+from storage.errors import PermanentError, TransientError
 from storage.records import (
+    AdaptedGuideline,
     Adapter,
     Answer,
     Evaluation,
@@ -17,6 +18,7 @@ from storage.records import (
     Question,
     Round,
     Selection,
+    Structure,
     TrainingExample,
     TrainingSet,
     Verdict,
@@ -74,6 +76,30 @@ def _is_in_mlflow(home: Path, record: Round) -> None:
     assert client.get_run(parent).data.params["questions.gate_per_set"] == "40"
     files = {file.path for folder in ("", "plots") for file in client.list_artifacts(parent, folder)}
     assert {"round-1.html", "environment.json", "plots/loss_curve.html", "plots/rounds_in_domain.html"} <= files
+
+
+def test_an_engine_that_ends_in_the_middle_of_its_work_is_started_again(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    machinery.deaths = [40, 100]
+
+    result = improve(settings_toml=small)
+
+    assert result.outcome == "promoted"
+    assert machinery.served[:3] == ["scripted"] * 3
+    texts = json.loads(store_of(home).select(Round)[0].timings)["synthesis_texts"]
+    assert texts < sum(len(store_of(home).select(kind)) for kind in (AdaptedGuideline, Structure, RecordedPath))
+
+
+def test_an_engine_that_ends_again_and_again_ends_the_run_and_the_next_one_goes_on(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    machinery.deaths = [40, 0, 0]
+    with pytest.raises(TransientError, match="The engine must live"):
+        improve(settings_toml=small)
+
+    assert improve(settings_toml=small).outcome == "promoted"
+    assert len(store_of(home).select(Round)) == 1
 
 
 def test_the_account_of_a_round_adds_up_in_sql_over_its_runs(
