@@ -1,4 +1,4 @@
-"""What this machine has: cores, memory, GPUs, and the two libraries that make vLLM fast on a CPU.
+"""What this machine has: cores, memory, GPUs, and the two libraries that make vLLM and training fast on a CPU.
 
 Reads the system; imports neither torch nor vLLM, so it costs milliseconds.
 """
@@ -39,12 +39,17 @@ class Hardware:
         """What a CPU server would be faster with, in one line each."""
         missing: list[str] = []
         if self.tcmalloc is None:
-            missing.append(
-                "libtcmalloc_minimal is missing: slower generation. Run: apt-get install libtcmalloc-minimal4"
-            )
+            missing.append("libtcmalloc_minimal is missing: slow on a CPU. Run: apt-get install libtcmalloc-minimal4")
         if self.openmp is None:
             missing.append("libiomp5 is missing from the environment: slower generation. Run: make setup")
         return tuple(missing)
+
+
+def preload(*libraries: Path | None) -> dict[str, str]:
+    """Environment of a process that loads these before all others, and after them what is to be loaded anyway."""
+    inherited = [one for one in os.environ.get("LD_PRELOAD", "").split(":") if one]
+    wanted = dict.fromkeys([*(str(one) for one in libraries if one), *inherited])
+    return {"LD_PRELOAD": ":".join(wanted)} if wanted else {}
 
 
 def find_hardware() -> Hardware:

@@ -4,14 +4,13 @@ On a GPU replicas come before tensor parallelism. Figures behind the CPU's setti
 """
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
 
 from storage.errors import InputError
 from tasks.engines.chat_template import read_json
-from tasks.engines.hardware import GIB, Hardware
+from tasks.engines.hardware import GIB, Hardware, preload
 from tasks.engines.model_files import weight_bytes
 from tasks.settings import ModelSettings
 
@@ -101,9 +100,6 @@ def _on_cpu(
     wanted = sequences * TYPICAL_TOKENS * size.cache_values_per_token * value_bytes
     room = (hardware.available_bytes - CPU_PROCESS_BYTES - weights) // 2  # the rest is for training and files
     cache = cache_gib or max(1, min(math.ceil(wanted / GIB), room // GIB, 16))
-    preload = [str(library) for library in (hardware.tcmalloc, hardware.openmp) if library]
-    if inherited := os.environ.get("LD_PRELOAD"):
-        preload += [library for library in inherited.split(":") if library not in preload]
     return ServerPlan(
         arguments=(
             *arguments,
@@ -117,7 +113,7 @@ def _on_cpu(
             "VLLM_CPU_OMP_THREADS_BIND": ",".join(str(core) for core in hardware.cores),
             "OMP_NUM_THREADS": str(len(hardware.cores)),
             "VLLM_CPU_KVCACHE_SPACE": str(cache),
-            **({"LD_PRELOAD": ":".join(preload)} if preload else {}),
+            **preload(hardware.tcmalloc, hardware.openmp),
         },
         precision=precision,
         sequences=sequences,

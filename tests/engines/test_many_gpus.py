@@ -10,7 +10,7 @@ from storage.errors import InputError
 from tasks.engines import training_process
 from tasks.engines.hardware import Gpu, Hardware, find_hardware
 from tasks.engines.training_job import Job
-from tasks.engines.training_process import command_of
+from tasks.engines.training_process import command_of, environment_of
 from tasks.settings import load_settings
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "gpus"
@@ -29,6 +29,18 @@ def job(configuration: Path) -> Job:
 def eight_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     found: Hardware = replace(find_hardware(), gpus=(Gpu("some GPU", 80 * 2**30),) * 8)
     monkeypatch.setattr(training_process, "find_hardware", lambda: found)
+
+
+@pytest.mark.parametrize(("gpus", "wanted"), [(0, "/lib/tc.so:/lib/own.so"), (1, "/lib/own.so")])
+def test_training_is_started_with_tcmalloc_on_a_cpu_alone_and_keeps_what_is_preloaded_anyway(
+    gpus: int, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = replace(find_hardware(), gpus=(Gpu("some GPU", 2**30),) * gpus, tcmalloc=Path("/lib/tc.so"))
+    monkeypatch.setattr(training_process, "find_hardware", lambda: found)
+    monkeypatch.setenv("LD_PRELOAD", "/lib/own.so")
+    alone = replace(job(Path()), settings={"accelerate_config": ""})
+
+    assert environment_of(alone)["LD_PRELOAD"] == wanted
 
 
 @pytest.mark.parametrize("file", SETTINGS, ids=lambda file: file.stem)
