@@ -88,16 +88,12 @@ def environment_of(job: Job) -> dict[str, str]:
         known = _accelerate_configuration(str(job.settings["accelerate_config"]))
         processes = int(str(known.get("num_processes", 1)))
     machine = find_hardware()
-    fast = {} if machine.gpus else preload(machine.tcmalloc)
-    return (
-        os.environ
-        | fast
-        | {
-            "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
-            "TOKENIZERS_PARALLELISM": "false",
-            "HF_HUB_OFFLINE": "1",
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
-            "PYTHONUNBUFFERED": "1",
-        }
-    )
+    own = {
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
+        "TOKENIZERS_PARALLELISM": "false",
+        "HF_HUB_OFFLINE": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    return os.environ | own | ({} if machine.gpus else preload(machine.tcmalloc))
