@@ -79,21 +79,22 @@ def scopes_of(contest: Contest, method: str) -> dict[str, list[str]]:
 
 
 def table_lines(contest: Contest) -> list[str]:
-    """The table for a terminal: strict accuracy at the chosen rates, with intervals, and what was spent."""
+    """The table for a terminal: strict accuracy at the chosen rates, with intervals, and what all seeds took in sum."""
     last = iterations(contest)[-1]
     rows = contest.store.select(
         ComparisonFigure, comparison_id=contest.record.id, name="accuracy", rates="chosen", reading="strict",
         iteration=last,
     )  # fmt: skip
     shown = {(row.method, row.scope): f"{row.value:.1%} ({row.low:.1%} to {row.high:.1%})" for row in rows}
-    spent = {name: trials[-1] for name, trials in trials_of(contest, "chosen", last).items() if trials}
+    trials = trials_of(contest, "chosen", last)
     lines = [["method", "in domain, strict", "out of domain, strict", "examples", "paths", "tokens"]]
     for one in contest.contenders:
-        trial = spent[one.name]
+        own = trials[one.name]
         lines.append(
             [
                 one.name, shown.get((one.name, "in_domain"), "-"), shown.get((one.name, "out_of_domain"), "-"),
-                str(trial.examples), str(trial.paths_spent), str(trial.tokens_spent),
+                str(sum(trial.examples for trial in own)), str(sum(trial.paths_spent for trial in own)),
+                str(sum(trial.tokens_spent for trial in own)),
             ]
         )  # fmt: skip
     widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]

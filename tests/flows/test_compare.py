@@ -70,6 +70,9 @@ def test_a_comparison_ends_in_a_table_and_a_second_run_generates_nothing(
         ("random", "base"), ("regenesis", "base"), ("base", "regenesis"), ("random", "regenesis"),
     }  # fmt: skip
     assert all(row.low > 0 for row in rows if row.against == "base")
+    spent = [one.paths_spent for one in store.select(Trial, method="regenesis", learning_rate=5e-4)]
+    assert len(spent) == 2
+    assert str(sum(spent)) in next(line for line in first.text.splitlines() if line.startswith("regenesis ")).split()
     page = Path(str(first.as_json()["report"])).read_text("utf-8")
     assert "SELECT" in page
     assert "equal to" not in page
