@@ -276,3 +276,15 @@ def test_no_sentence_of_a_report_says_equal(build: Build) -> None:
     assert "no difference was seen" in said
     assert "-2.0 and +2.0 points stays possible" in said
     assert "equal" not in said
+
+
+def test_a_difference_that_only_the_correction_hides_is_called_weak_evidence() -> None:
+    row = make(
+        ComparisonFigure, 1, method="rft", against="regenesis", scope="in_domain", value=-0.03, low=-0.05, high=-0.01,
+        p_value=0.03, p_adjusted=0.2,
+    )  # fmt: skip
+
+    said = sentence(row)
+
+    assert "weak evidence" in said
+    assert "no difference" not in said
