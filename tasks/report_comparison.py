@@ -20,6 +20,7 @@ def comparison_figures(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
         _fixed(comparison),
         *(_paired(comparison, rates) for rates in ("chosen", "fixed")),
         *_by_set(comparison),
+        _favourites(comparison),
         _rates(comparison),
         *_budgets(comparison),
         *_rounds(comparison),
@@ -91,6 +92,34 @@ ORDER BY scope, value DESC, method""",
         )
         for reading in ("strict", "lenient")
     ]
+
+
+def _favourites(comparison: UUID) -> Figure:
+    return Figure(
+        name="favourite_answers",
+        title="Favourite answers",
+        note="The answer that a method gives most in a set (final questions, strict, own learning rate), how often it "
+        "gives it, how often it is the right one, what is right in all, and what of the questions that have another "
+        "answer; in percent. Where that last is about nothing, the set's accuracy is a fixed answer and no skill.",
+        sql=f"""WITH said AS (
+    SELECT t.method, s.domain, s.name AS question_set, a.strict_extracted AS says, q.answer,
+        (a.strict_verdict = 'correct')::INT AS is_right
+    FROM trials AS t JOIN answers AS a ON a.model_id = t.model_id AND a.prompt_id = t.prompt_id
+    JOIN questions AS q ON q.id = a.question_id JOIN question_sets AS s ON s.id = q.question_set_id
+    LEFT JOIN comparison_figures AS c ON c.comparison_id = t.comparison_id AND c.method = t.method
+        AND c.name = 'chosen_rate'
+    WHERE t.comparison_id = '{comparison}' AND t.iteration = t.iterations AND q.part = 'final' AND a.draw = 0
+        AND t.learning_rate = coalesce(c.value, t.learning_rate)
+), most AS (
+    SELECT method, question_set, mode(says) AS favourite FROM said GROUP BY method, question_set
+)
+SELECT domain, question_set, method, favourite,
+    round(100 * avg((says IS NOT DISTINCT FROM favourite)::INT), 1) AS says_it,
+    round(100 * avg((answer = favourite)::INT), 1) AS is_it, round(100 * avg(is_right), 1) AS right,
+    round(100 * avg(is_right) FILTER (answer IS DISTINCT FROM favourite), 1) AS right_elsewhere
+FROM said JOIN most USING (method, question_set)
+GROUP BY domain, question_set, method, favourite ORDER BY domain, question_set, avg(is_right) DESC, method""",
+    )
 
 
 def _rates(comparison: UUID) -> Figure:

@@ -24,6 +24,7 @@ from tasks.comparison_figures import table_lines, write_figures
 from tasks.comparison_report import comparison_html
 from tasks.comparison_words import sentence
 from tasks.published import Published
+from tasks.report_comparison import comparison_figures
 from tests.fakes.small_comparison import SmallComparison, question_rows, small_settings
 from tests.storage.examples import make
 
@@ -258,6 +259,14 @@ def test_a_table_and_a_report_come_of_the_answers_with_hostile_texts_escaped(bui
     assert (base.questions, round(base.value * base.questions)) == (16, right)
     assert base.low <= base.value <= base.high
     assert by_key["difference", "fixed", "lenient", "out_of_domain", "rft", "regenesis"].p_adjusted is not None
+    shown = next(one for one in comparison_figures(contest.record.id, []) if one.name == "favourite_answers")
+    favourites = contest.store.query(shown.sql).to_pylist()
+    by_set = {(row["question_set"], row["method"]): row["right"] for row in favourites}
+    sets = [one.name for domain in ("in_domain", "out_of_domain") for one in contest.sets(domain)]
+    assert by_set == {
+        (scope, method): round(100 * by_key["accuracy", "chosen", "strict", scope, method, ""].value, 1)
+        for scope in sets for method in ("base", "rft", "regenesis")
+    }  # fmt: skip
     hostile = "<script>alert(1)</script>"
     page = comparison_html(contest, [Published(hostile, "sums", 0.5, hostile, hostile)])
     assert "<script" not in page
