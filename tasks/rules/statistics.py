@@ -114,9 +114,10 @@ def crossed_bootstrap(
     sums = np.zeros(samples)
     for values in strata:
         questions = values.shape[1]
-        if questions:
-            drawn = generator.multinomial(questions, np.full(questions, 1 / questions), size=samples)
-            sums += np.einsum("bq,bq->b", weights @ values, drawn.astype(np.float64))
+        if questions:  # those that went alike with every seed are one kind: few kinds, many questions
+            kinds, counts = np.unique(values, axis=1, return_counts=True)
+            drawn = generator.multinomial(questions, counts / questions, size=samples)
+            sums += np.einsum("bk,bk->b", weights @ kinds, drawn.astype(np.float64))
     return sums / total
 
 
