@@ -17,26 +17,23 @@ PAGE = (ROOT / "docs" / "study" / "results.md").read_text("utf-8")
 SHOWN = re.findall(r"```sql\n(.*?)```\n```text\n(.*?)```", PAGE, flags=re.DOTALL)
 
 
-def compare_from_state(home: Path, models: Path) -> subprocess.CompletedProcess[str]:
-    """The study's own command in an empty home that has the embedded model only."""
-    home.mkdir()
-    (home / "models").symlink_to(models)
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
+    """Empty but for the embedded model."""
+    folder = tmp_path_factory.mktemp("study")
+    (folder / "models").symlink_to(model_folder.parent)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def output(home: Path) -> str:
+    """What the study's own command prints there."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REGENESIS_")}
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "flows.cli", "compare", "--settings", "docs/study/study.toml", "--from", "docs/study",
          "--yes", "--home", str(home)],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("study") / "home"
-
-
-@pytest.fixture(scope="module")
-def output(home: Path, model_folder: Path) -> str:
-    done = compare_from_state(home, model_folder.parent)
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
