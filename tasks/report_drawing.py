@@ -13,12 +13,23 @@ def number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else 0.0
 
 
+def axis_end(shares: Sequence[float]) -> float:
+    """Where an axis of shares ends that begins at 0: out of domain all of a small model's may be below a tenth."""
+    return next((end for end in (0.1, 0.2, 0.5) if max(shares, default=1.0) <= end), 1.0)
+
+
 def interval_chart(rows: Sequence[Row]) -> str:
     """Accuracy of each model on each set as a dot upon its interval.
 
     Rows have `question_set`, `model`, `role`, `accuracy`, `low` and `high`, those of a set together.
     """
-    return _intervals(rows, "accuracy", 1.0, lambda value: f"{value:.1%}", "Accuracy with intervals")
+    return _intervals(
+        rows,
+        "accuracy",
+        axis_end([number(row["high"]) for row in rows]),
+        lambda value: f"{value:.1%}",
+        "Accuracy with intervals",
+    )
 
 
 def length_chart(rows: Sequence[Row]) -> str:
@@ -77,12 +88,12 @@ def bar_chart(rows: Sequence[Row], label: str, value: str, part: str = "") -> st
 
 
 def line_chart(rows: Sequence[Row], x: str, y: str, series: str = "", *, percent: bool = False) -> str:
-    """A curve for each value of `series` (a role), points in the order of the rows."""
+    """A curve for each value of `series` (a role), points in the order of the rows; `percent` where they are shares."""
     left, right, top, bottom = 38, WIDTH - 12, 12, 170
     xs, ys = [number(row[x]) for row in rows], [number(row[y]) for row in rows]
     low_x, high_x, low_y, high_y = min(xs), max(xs), min([0.0, *ys]), max([*ys, 1e-9])
     if percent:
-        high_y = 1.0
+        high_y = axis_end(ys)
 
     def place(row: Row) -> tuple[float, float]:
         across = (number(row[x]) - low_x) / ((high_x - low_x) or 1)

@@ -1,6 +1,7 @@
 """The report of a round: each figure equals what its SQL gives, nothing in it can run or reach out."""
 
 import json
+import re
 from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -11,7 +12,7 @@ from storage.records import Adapter, Answer, Round
 from storage.records import Path as RecordedPath
 from storage.repository import Store, open_store
 from tasks.promotion import carry_out
-from tasks.report_drawing import interval_chart
+from tasks.report_drawing import interval_chart, line_chart
 from tasks.reporting import draw_report, round_table, shown, write_report
 from tasks.settings import EvaluationSettings, Settings
 from tests.fakes.scripted_engine import Asked
@@ -211,6 +212,14 @@ def test_a_report_replaces_the_older_one_whole(story: tuple[Store, Round], tmp_p
 def test_an_interval_chart_says_each_figure_in_words(tmp_path: Path) -> None:
     row = {"question_set": "sums", "model": "a<b", "role": "base", "accuracy": 0.25, "low": 0.1, "high": 0.4}
     assert "<title>a&lt;b (base): 25.0%, 10.0% to 40.0%</title>" in interval_chart([row])
+
+
+@pytest.mark.parametrize(("highest", "end"), [(0.0, "10%"), (0.09, "10%"), (0.11, "20%"), (0.5, "50%"), (0.6, "100%")])
+def test_an_axis_of_shares_ends_where_low_ones_can_still_be_told_apart(highest: float, end: str) -> None:
+    row = {"question_set": "sums", "model": "m", "role": "base", "accuracy": highest, "low": 0.0, "high": highest}
+
+    for chart in (interval_chart([row]), line_chart([row | {"round": 1}], "round", "accuracy", "role", percent=True)):
+        assert re.findall(r'class="soft"[^>]*>([\d.]+%)<', chart)[-1] == end
 
 
 def test_the_terminal_table_holds_domains_and_readings_apart(tmp_path: Path) -> None:
