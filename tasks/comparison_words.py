@@ -91,7 +91,20 @@ def collapse_lines(contest: Contest) -> list[str]:
             if trial.iteration > 1:
                 what = " ".join(warnings) or "nothing has drifted."
                 said.append(f"{method}, seed {seed}, rate {rate:g}, before round {trial.iteration}: {what}")
-    return said
+    return said + [_course(contest, method) for method in dict.fromkeys(one.method for one in several)]
+
+
+def _course(contest: Contest, method: str) -> str:
+    """Accuracies of a method, round after round."""
+    rows = contest.store.select(
+        ComparisonFigure, order_by="iteration", comparison_id=contest.record.id, name="accuracy", rates="chosen",
+        reading="strict", method=method,
+    )  # fmt: skip
+    courses = [
+        f"{words} " + ", ".join(f"{row.value:.1%}" for row in rows if row.scope == scope)
+        for scope, words in WORDS.items()
+    ]
+    return f"{method}, strict accuracy on final questions round after round: {'; '.join(courses)}."
 
 
 def sentence(row: ComparisonFigure) -> str:

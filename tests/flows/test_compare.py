@@ -137,6 +137,16 @@ def test_each_round_is_trained_from_the_base_or_on_from_the_round_before(
     trained = [adapters[one.adapter_id] for one in trials if one.adapter_id]
     earlier = [None, *(one.id for one in trained[:-1])] if start == "champion" else [None] * 3
     assert [one.parent_adapter_id for one in trained] == earlier
+    found = store_of(home).select(
+        ComparisonFigure, order_by="iteration", name="accuracy", rates="chosen", reading="strict", method="regenesis"
+    )
+    course = {
+        scope: [f"{one.value:.1%}" for one in found if one.scope == scope] for scope in ("in_domain", "out_of_domain")
+    }
+    assert [len(values) for values in course.values()] == [3, 3]
+    [page] = (home / "reports").glob("comparison-*.html")
+    said = f"in domain {', '.join(course['in_domain'])}; out of domain {', '.join(course['out_of_domain'])}."
+    assert f"regenesis, strict accuracy on final questions round after round: {said}" in page.read_text("utf-8")
 
 
 def test_a_state_goes_on_in_another_home_without_generating_anything(
