@@ -90,15 +90,15 @@ class Bench:
 
 
 @contextmanager
-def bench(sequences: int, seed: int = 0) -> Generator[Bench]:
-    """A server on the embedded model in the home's usual place (converted on first use); `seed` is the server's."""
+def bench(sequences: int, precision: str = "auto") -> Generator[Bench]:
+    """A server on the embedded model in the home's usual place (converted on first use)."""
     environment = read_environment()
     make_home(environment)
-    settings = load_settings()
+    settings = load_settings(overrides={"model": {"precision": precision}})
     prepared = prepare_model(settings.model, environment)
     with tempfile.TemporaryDirectory() as folder:
         log = environment.logs / "benchmark-server.log"
-        with running_server(prepared.folder, settings.model, log_file=log, sequences=sequences, seed=seed) as server:
+        with running_server(prepared.folder, settings.model, log_file=log, sequences=sequences) as server:
             yield Bench(
                 server, Renderer(prepared.folder, settings.model), prepared.record, builtin_guidelines(),
                 load_prompts(), File(folder),

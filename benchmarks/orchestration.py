@@ -101,7 +101,7 @@ class PacedMachinery(ScriptedMachinery):
 
     def serve(
         self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
-        environment: Environment, draw: int,
+        environment: Environment,
     ) -> PacedServer:  # fmt: skip
         return PacedServer(self, model, environment)
 

@@ -21,7 +21,6 @@ from storage.errors import PermanentError, Stopped, TransientError
 from storage.locks import owned
 from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
 from storage.repository import Store, open_store, store_exists
-from tasks.comparison_pool import draw_of
 from tasks.engines.engine import RequestFailed
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.machinery import LocalMachinery, Machinery, RendersExamples, ServedModel
@@ -80,11 +79,6 @@ class Workplace:
     def round(self, record: Round) -> None:
         self._round = record
         self._questions = {}
-
-    @property
-    def draw(self) -> int:
-        """The draw at work: the round's number, or that of a comparison's first seed."""
-        return draw_of(self.settings.seed) if self.comparison else self.round.number
 
     @cached_property
     def prompts(self) -> dict[str, Prompt]:
@@ -230,7 +224,7 @@ class Workplace:
                 return self._served
             self.release_server()
             self.watcher.step(f"Starting a server for {model.name}")
-            served = self.machinery.serve(model, self.base, adapter, self.settings, self.environment, self.draw)
+            served = self.machinery.serve(model, self.base, adapter, self.settings, self.environment)
             self._served = served
             if "raw_tokens_per_second" not in self.timings.figures:
                 self.watcher.step("Measuring the engine")

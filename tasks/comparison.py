@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", Model, Prompt)
 HOW = (
-    "room", "evaluation.adapter", "synthesis.window_chains", "synthesis.commit_seconds", "comparison.rate",
-    "comparison.training_rate", "comparison.tokens_a_text",
+    "room", "model.precision", "evaluation.adapter", "synthesis.window_chains", "synthesis.commit_seconds",
+    "comparison.rate", "comparison.training_rate", "comparison.tokens_a_text",
 )  # fmt: skip
 """Settings that change how it is run, not what it finds: these change no id."""
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from storage.environment import Environment
 from storage.errors import InputError, PermanentError
-from storage.ids import content_id, seed_of
 from storage.records import Adapter, Model, Round, TrainingSet
 from storage.repository import Store
 from tasks.settings import ModelSettings, Settings
@@ -78,7 +77,7 @@ class Machinery(Protocol):
 
     def serve(
         self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
-        environment: Environment, draw: int,
+        environment: Environment,
     ) -> ServedModel: ...  # fmt: skip
 
     def train(
@@ -103,7 +102,7 @@ class LocalMachinery:
 
     def serve(
         self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
-        environment: Environment, draw: int,
+        environment: Environment,
     ) -> ServedModel:  # fmt: skip
         """The base at the given endpoints, where there are any; else a server of our own."""
         from tasks.engines.server import running_server
@@ -114,7 +113,7 @@ class LocalMachinery:
         started = running_server(
             served_weights(base, adapter, settings, environment), settings.model,
             log_file=environment.logs / "vllm.log", swappable=True, lora=settings.evaluation.adapter == "lora",
-            lora_rank=settings.training.lora_rank, seed=seed_of(content_id("server_seed", settings.seed, draw)),
+            lora_rank=settings.training.lora_rank,
         )  # fmt: skip
         return OwnServer(started, model, adapter, base, renderer, settings, environment)
 

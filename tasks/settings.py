@@ -47,6 +47,10 @@ class ModelSettings(Frozen):
     max_model_tokens: int = Field(
         default=2048, gt=0, description="Longest prompt plus completion that the server takes"
     )
+    precision: Literal["auto", "float32", "bfloat16"] = Field(
+        default="auto",
+        description="auto: bfloat16 on a GPU, a probe of a second on a CPU; float32: equal settings give equal texts",
+    )
     trust_remote_code: Literal[False] = Field(default=False, description="Never")
 
 

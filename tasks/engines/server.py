@@ -18,7 +18,6 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from storage.environment import secret
 from storage.errors import InputError, PermanentError
@@ -44,7 +43,6 @@ class Server:
     url: str
     model_name: str
     precision: str
-    takes_seed: bool
     sequences: int
     log_file: Path
     start_seconds: float
@@ -65,7 +63,7 @@ class Server:
         waiting = self.sequences + self.sequences // 4
         return OpenAIEngine(
             [self.url], model_name or self.model_name, stop_token_ids=renderer.stop_token_ids,
-            stop_strings=renderer.stop_strings, takes_seed=self.takes_seed, max_retries=max_retries,
+            stop_strings=renderer.stop_strings, takes_seed=True, max_retries=max_retries,
             timeout_seconds=timeout_seconds, start_in_flight=waiting, most_in_flight=waiting, alive=self.is_alive,
         )  # fmt: skip
 
@@ -165,10 +163,8 @@ def running_server(
     model: ModelSettings,
     *,
     log_file: Path,
-    seed: int = 0,
     lora: bool = False,
     lora_rank: int = 16,
-    precision: Literal["auto", "float32", "bfloat16"] = "auto",
     host: str = "127.0.0.1",
     port: int = 0,
     cache_gib: int = 0,
@@ -180,9 +176,9 @@ def running_server(
     """Start vLLM, wait until it answers, end it with the block. Raises InputError saying what is in the way."""
     machine = hardware or find_hardware()
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    chosen: Precision = precision if precision != "auto" else serving_precision(machine, log_file.parent)
+    chosen: Precision = model.precision if model.precision != "auto" else serving_precision(machine, log_file.parent)
     plan = plan_server(
-        model_folder, model, machine, precision=chosen, seed=seed, lora_rank=lora_rank if lora else 0,
+        model_folder, model, machine, precision=chosen, lora_rank=lora_rank if lora else 0,
         cache_gib=cache_gib, swappable=swappable, sequences=sequences,
     )  # fmt: skip
     server = _start(plan, model_folder, log_file, host, port or free_port(), served_name, given=port > 0)
@@ -239,8 +235,8 @@ def _start(
         )  # fmt: skip
     local = host if host in LOOPBACK else "127.0.0.1"
     server = Server(
-        url=f"http://{local}:{port}", model_name=served_name, precision=plan.precision, takes_seed=plan.takes_seed,
-        sequences=plan.sequences, log_file=log_file, start_seconds=0.0, weights=folder, process=process,
+        url=f"http://{local}:{port}", model_name=served_name, precision=plan.precision, sequences=plan.sequences,
+        log_file=log_file, start_seconds=0.0, weights=folder, process=process,
     )  # fmt: skip
     try:
         _wait_until_it_answers(server, began)

@@ -17,6 +17,7 @@ from tasks.settings import ModelSettings
 SERVED_NAME = "base"
 CPU_SEQUENCES = 128  # 32: 478 tokens/s, 128: 600-640, 256: 572
 CPU_BLOCK_TOKENS = 32  # the default of 128 is longer than what our prompts share
+CPU_BATCH_TOKENS = 4096  # at least the longest prompt, for prompts come whole
 CPU_PROCESS_BYTES = 3 * GIB  # three processes of vLLM, without weights and cache
 TYPICAL_TOKENS = 768  # of a request that holds cache
 GPU_SHARE = 0.9
@@ -32,7 +33,6 @@ class ServerPlan:
     environment: dict[str, str]
     precision: str
     sequences: int
-    takes_seed: bool
     replicas: int = 1
 
 
@@ -60,14 +60,15 @@ def model_size(folder: Path) -> ModelSize:
 
 
 def plan_server(
-    folder: Path, settings: ModelSettings, hardware: Hardware, *, precision: Precision, seed: int = 0,
-    lora_rank: int = 0, cache_gib: int = 0, swappable: bool = False, sequences: int = 0,
+    folder: Path, settings: ModelSettings, hardware: Hardware, *, precision: Precision, lora_rank: int = 0,
+    cache_gib: int = 0, swappable: bool = False, sequences: int = 0,
 ) -> ServerPlan:  # fmt: skip
     """The plan; `lora_rank` 0 serves no adapters, `cache_gib` 0 chooses. Raises InputError when memory is short."""
     size = model_size(folder)
+    longest = min(settings.max_model_tokens, size.longest)
     arguments = [
-        f"--model={folder}", f"--served-model-name={SERVED_NAME}", f"--seed={seed}", "--generation-config=vllm",
-        f"--max-model-len={min(settings.max_model_tokens, size.longest)}", "--enable-prefix-caching",
+        f"--model={folder}", f"--served-model-name={SERVED_NAME}", "--seed=0", "--generation-config=vllm",
+        f"--max-model-len={longest}", "--enable-prefix-caching",
         "--no-enable-log-requests", "--uvicorn-log-level=warning",
     ]  # fmt: skip
     environment = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
@@ -79,7 +80,8 @@ def plan_server(
         arguments.append("--worker-extension-cls=tasks.engines.vllm_worker.RepacksOutputLayer")
         environment["VLLM_SERVER_DEV_MODE"] = "1"
     if hardware.gpus:
-        return _on_gpus(size, hardware, arguments, environment, sequences)
+        return _on_gpus(size, hardware, arguments, environment, precision, sequences)
+    arguments.append(f"--max-num-batched-tokens={max(CPU_BATCH_TOKENS, longest)}")
     return _on_cpu(size, hardware, arguments, environment, precision, cache_gib, sequences)
 
 
@@ -107,6 +109,7 @@ def _on_cpu(
             f"--max-num-seqs={sequences}",
             "--enforce-eager",
             f"--block-size={CPU_BLOCK_TOKENS}",
+            "--no-enable-chunked-prefill",  # a request's own seed kills the CPU engine where its prompt comes in chunks
         ),
         environment={
             **environment,
@@ -117,16 +120,17 @@ def _on_cpu(
         },
         precision=precision,
         sequences=sequences,
-        takes_seed=False,  # a request's own seed kills the CPU engine when its prompt is prefilled in chunks
     )
 
 
 def _on_gpus(
-    size: ModelSize, hardware: Hardware, arguments: list[str], environment: dict[str, str], sequences: int
-) -> ServerPlan:
-    """bfloat16; as few GPUs a replica as hold the weights and a third more, and as many replicas as that leaves."""
+    size: ModelSize, hardware: Hardware, arguments: list[str], environment: dict[str, str], precision: Precision,
+    sequences: int,
+) -> ServerPlan:  # fmt: skip
+    """As few GPUs a replica as hold the weights and a third more, and as many replicas as that leaves."""
+    value_bytes = 4 if precision == "float32" else 2
     memory = min(gpu.memory_bytes for gpu in hardware.gpus)
-    needed = size.parameters * 2 * 4 // 3 + 2 * GIB
+    needed = size.parameters * value_bytes * 4 // 3 + 2 * GIB
     count = len(hardware.gpus)
     together = next((n for n in (1, 2, 4, 8) if n <= count and n * GPU_SHARE * memory >= needed), 0)
     if not together:
@@ -140,12 +144,11 @@ def _on_gpus(
     parallel += [f"--data-parallel-size={replicas}"] if replicas > 1 else []
     return ServerPlan(
         arguments=(
-            *arguments, "--dtype=bfloat16", f"--max-num-seqs={sequences}", f"--gpu-memory-utilization={GPU_SHARE}",
+            *arguments, f"--dtype={precision}", f"--max-num-seqs={sequences}", f"--gpu-memory-utilization={GPU_SHARE}",
             *parallel,
         ),
         environment=environment,
-        precision="bfloat16",
+        precision=precision,
         sequences=sequences * replicas,
-        takes_seed=True,
         replicas=replicas,
     )  # fmt: skip

@@ -56,10 +56,10 @@ def test_too_little_memory_is_said_before_anything_starts(tmp_path: Path) -> Non
         plan(model(tmp_path, 7), machine(memory_gib=8))
 
 
-def test_on_a_cpu_a_request_carries_no_seed_and_a_missing_library_is_left_out(tmp_path: Path) -> None:
+def test_on_a_cpu_prompts_come_whole_for_requests_carry_seeds_and_a_missing_library_is_left_out(tmp_path: Path) -> None:
     found = plan(model(tmp_path, 0.1), machine())
 
-    assert not found.takes_seed
+    assert {"--no-enable-chunked-prefill", "--max-num-batched-tokens=4096"} <= set(found.arguments)
     assert found.environment["LD_PRELOAD"].split(":")[0] == "/lib/tc.so"
     assert found.environment["OMP_NUM_THREADS"] == "2"
     assert "--enforce-eager" in found.arguments

@@ -63,7 +63,7 @@ class FleetMachinery(ScriptedMachinery):
 
     def serve(
         self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
-        environment: Environment, draw: int,
+        environment: Environment,
     ) -> "FleetOfOneModel":  # fmt: skip
         return FleetOfOneModel(model, environment)
 

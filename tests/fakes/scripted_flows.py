@@ -24,7 +24,7 @@ class ControlledMachinery(ScriptedMachinery):
 
     def serve(
         self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
-        environment: Environment, draw: int,
+        environment: Environment,
     ) -> "NotedServer":  # fmt: skip
         if self._broken:
             raise InputError(self._broken)

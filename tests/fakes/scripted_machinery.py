@@ -48,7 +48,7 @@ class ScriptedMachinery:
 
     def serve(
         self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
-        environment: Environment, draw: int,
+        environment: Environment,
     ) -> "ScriptedServer":  # fmt: skip
         return ScriptedServer(self, model, environment)
 
