@@ -1,10 +1,11 @@
-"""The study's state, as it lies in the repository, gives the tables of its page on a machine that has nothing else."""
+"""The study's states, as they lie in the repository, give the tables of its pages on a machine that has nothing else."""
 
 import json
 import os
 import re
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -12,53 +13,56 @@ import pytest
 from storage.presenting import as_table
 from storage.repository import Store, open_store
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "study" / "results.md").read_text("utf-8")
-SHOWN = re.findall(r"```sql\n(.*?)```\n```text\n(.*?)```", PAGE, flags=re.DOTALL)
+STATES = {"results": ("study.toml", "docs/study"), "rounds": ("rounds.toml", "docs/study/rounds")}
+"""Page -> settings and folder of its state."""
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Path:
-    """Empty but for the embedded model."""
-    folder = tmp_path_factory.mktemp("study")
-    (folder / "models").symlink_to(model_folder.parent)
-    return folder
+@dataclass(frozen=True)
+class Brought:
+    """A page, and what its command printed and wrote in an empty home that has the embedded model only."""
+
+    page: str
+    rows: dict[str, int]
+    output: str
+    store: Store
 
 
-@pytest.fixture(scope="module")
-def output(home: Path) -> str:
-    """What the study's own command prints there."""
+@pytest.fixture(scope="module", params=STATES)
+def brought(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Brought:
+    settings, state = STATES[request.param]
+    home = tmp_path_factory.mktemp(request.param)
+    (home / "models").symlink_to(model_folder.parent)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REGENESIS_")}
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "compare", "--settings", "docs/study/study.toml", "--from", "docs/study",
-         "--yes", "--home", str(home)],
+        [sys.executable, "-m", "flows.cli", "compare", "--settings", f"docs/study/{settings}", "--from", state, "--yes",
+         "--home", str(home)],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    return Brought(
+        page=(ROOT / "docs" / "study" / f"{request.param}.md").read_text("utf-8"),
+        rows=json.loads((ROOT / state / "state.json").read_text("utf-8"))["rows"],
+        output=done.stdout,
+        store=open_store(f"duckdb:///{home / 'regenesis.duckdb'}"),
+    )
 
 
-@pytest.fixture(scope="module")
-def store(home: Path, output: str) -> Store:
-    return open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+def test_the_state_gives_the_table_of_the_page_and_nothing_is_generated(brought: Brought) -> None:
+    table = [line.rstrip() for line in brought.output.splitlines() if line.startswith("method ") or "% to " in line]
+
+    assert "\n".join(table) in brought.page
+    assert "0 tokens generated in this run." in brought.output
+    for name in ("paths", "answers", "trials"):
+        assert brought.store.query(f"SELECT count(*) AS n FROM {name}").to_pylist() == [{"n": brought.rows[name]}]
 
 
-@pytest.mark.slow
-def test_the_state_gives_the_table_of_the_page_and_nothing_is_generated(output: str, store: Store) -> None:
-    table = [line.rstrip() for line in output.splitlines() if "%" in line or line.startswith(("method ", "base "))]
+def test_each_query_of_the_page_gives_what_stands_below_it(brought: Brought) -> None:
+    shown = re.findall(r"```sql\n(.*?)```\n```text\n(.*?)```", brought.page, flags=re.DOTALL)
 
-    assert "\n".join(table) in PAGE
-    assert "0 tokens generated in this run." in output
-    rows = json.loads((ROOT / "docs" / "study" / "state.json").read_text("utf-8"))["rows"]
-    assert store.query("SELECT count(*) AS n FROM paths").to_pylist() == [{"n": rows["paths"]}]
-    assert store.query("SELECT count(*) AS n FROM answers").to_pylist() == [{"n": rows["answers"]}]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("place", range(len(SHOWN)))
-def test_a_query_of_the_page_gives_what_stands_below_it(place: int, store: Store) -> None:
-    sql, text = SHOWN[place]
-
-    rows = store.query(sql)
-
-    assert as_table(rows.column_names, rows.to_pylist()) == text.rstrip("\n")
+    assert shown
+    for sql, text in shown:
+        rows = brought.store.query(sql)
+        assert as_table(rows.column_names, rows.to_pylist()) == text.rstrip("\n"), sql
