@@ -40,11 +40,6 @@ class RecordingEngine:
     answered: list[Answered] = field(default_factory=list[Answered])
     first_request: float = 0.0
 
-    @property
-    def takes_seed(self) -> bool:
-        """As the engine below."""
-        return self.engine.takes_seed
-
     async def __aenter__(self) -> "RecordingEngine":
         await self.engine.__aenter__()  # type: ignore[attr-defined]
         return self

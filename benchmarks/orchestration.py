@@ -45,8 +45,6 @@ hinted_chains = 2
 class PacedEngine:
     """Answers in the order of asking, at so many tokens a second over all requests together."""
 
-    takes_seed = True
-
     def __init__(self, machinery: "PacedMachinery", answers: dict[str, str], share: float) -> None:
         self._machinery = machinery
         self._answers = answers

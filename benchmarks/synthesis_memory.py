@@ -48,8 +48,6 @@ class PlainRenderer:
 class InstantEngine:
     """Answers at once."""
 
-    takes_seed = True
-
     async def complete(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
         """A right or a wrong path, by seed."""
         return Completion(TEXT.format(number=seed % 2), "stop", len(prompt_ids), 60, "scripted", 1)

@@ -97,10 +97,6 @@ class LimitedEngine:
         self._closing = AsyncExitStack()
         self._returned = asyncio.Event()
 
-    @property
-    def takes_seed(self) -> bool:
-        return self._engine.takes_seed
-
     async def __aenter__(self) -> Self:
         self._engine = await self._closing.enter_async_context(entered(self._engine))
         return self

@@ -1,4 +1,4 @@
-"""The study's states, as they lie in the repository, give the tables of its pages on a machine that has nothing else."""
+"""The study's states, as they lie in the repository, give its pages' tables where nothing else is but the model."""
 
 import json
 import os

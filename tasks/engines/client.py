@@ -94,11 +94,6 @@ class OpenAIEngine:
         )
 
     @property
-    def takes_seed(self) -> bool:
-        """Whether requests carry their own seed."""
-        return self._takes_seed
-
-    @property
     def endpoints(self) -> Sequence[Endpoint]:
         """Each with its counts, for reports."""
         return self._pool.endpoints

@@ -49,15 +49,11 @@ class Engine(Protocol):
     async def complete(
         self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
     ) -> Completion:
-        """One completion; `cached` False reuses no other request's prefix, where the server can be told.
+        """One completion, drawn from `seed` where the server takes one (our own do).
 
-        Raises RequestFailed when retries are spent or can't help.
+        `cached` False reuses no other request's prefix, where the server can be told. Raises RequestFailed when
+        retries are spent or can't help.
         """
-        ...
-
-    @property
-    def takes_seed(self) -> bool:
-        """Whether `seed` reaches the sampler; else the server's own seed decides."""
         ...
 
 

@@ -61,10 +61,6 @@ class ScriptedEngine:
     in_flight: int = 0
     most_in_flight: int = 0
 
-    @property
-    def takes_seed(self) -> bool:
-        return True
-
     async def complete(
         self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
     ) -> Completion:
