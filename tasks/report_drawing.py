@@ -23,13 +23,8 @@ def interval_chart(rows: Sequence[Row]) -> str:
 
     Rows have `question_set`, `model`, `role`, `accuracy`, `low` and `high`, those of a set together.
     """
-    return _intervals(
-        rows,
-        "accuracy",
-        axis_end([number(row["high"]) for row in rows]),
-        lambda value: f"{value:.1%}",
-        "Accuracy with intervals",
-    )
+    top = axis_end([number(row["high"]) for row in rows])
+    return _intervals(rows, "accuracy", top, lambda value: f"{value:.1%}", "Accuracy with intervals")
 
 
 def length_chart(rows: Sequence[Row]) -> str:

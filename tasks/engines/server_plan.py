@@ -4,7 +4,7 @@ On a GPU replicas come before tensor parallelism. Figures behind the CPU's setti
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -65,10 +65,10 @@ def plan_server(
 ) -> ServerPlan:  # fmt: skip
     """The plan; `lora_rank` 0 serves no adapters, `cache_gib` 0 chooses. Raises InputError when memory is short."""
     size = model_size(folder)
-    longest = min(settings.max_model_tokens, size.longest)
+    size = replace(size, longest=min(settings.max_model_tokens, size.longest))
     arguments = [
         f"--model={folder}", f"--served-model-name={SERVED_NAME}", "--seed=0", "--generation-config=vllm",
-        f"--max-model-len={longest}", "--enable-prefix-caching",
+        f"--max-model-len={size.longest}", "--enable-prefix-caching",
         "--no-enable-log-requests", "--uvicorn-log-level=warning",
     ]  # fmt: skip
     environment = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
@@ -81,7 +81,6 @@ def plan_server(
         environment["VLLM_SERVER_DEV_MODE"] = "1"
     if hardware.gpus:
         return _on_gpus(size, hardware, arguments, environment, precision, sequences)
-    arguments.append(f"--max-num-batched-tokens={max(CPU_BATCH_TOKENS, longest)}")
     return _on_cpu(size, hardware, arguments, environment, precision, cache_gib, sequences)
 
 
@@ -110,6 +109,7 @@ def _on_cpu(
             "--enforce-eager",
             f"--block-size={CPU_BLOCK_TOKENS}",
             "--no-enable-chunked-prefill",  # a request's own seed kills the CPU engine where its prompt comes in chunks
+            f"--max-num-batched-tokens={max(CPU_BATCH_TOKENS, size.longest)}",
         ),
         environment={
             **environment,
