@@ -23,6 +23,7 @@ CHECKOUT = Path(__file__).parent.parent
 SHARED = ("server", "stack")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Two workers take whole files in turn (`make test`); those that share one server or stack go together, first."""
     users = {name: {item.path for item in items if name in getattr(item, "fixturenames", ())} for name in SHARED}
