@@ -65,7 +65,7 @@ class OneServer(LocalMachinery):
 
     def serve(
         self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
-        environment: Environment, draw: int,
+        environment: Environment,
     ) -> OwnServer:  # fmt: skip
         renderer = self.renderer(base, settings.model)
         return OwnServer(nullcontext(self.server), model, adapter, base, renderer, settings, environment)
