@@ -29,7 +29,7 @@ HOW = (
     "room", "model.precision", "evaluation.adapter", "synthesis.window_chains", "synthesis.commit_seconds",
     "comparison.rate", "comparison.training_rate", "comparison.tokens_a_text",
 )  # fmt: skip
-"""Settings that change how it is run, not what it finds: these change no id."""
+"""Settings that change how it is run, not what it finds (but for rounding): these change no id."""
 
 
 class Try(NamedTuple):

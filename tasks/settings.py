@@ -16,6 +16,7 @@ from storage.errors import InputError
 from storage.records import LadderStrategy
 
 PRESETS = ("default", "paper", "official-code")
+PrecisionChoice = Literal["auto", "float32", "bfloat16"]
 Schedule = Literal["cosine", "linear", "constant", "constant_with_warmup", "inverse_sqrt"]
 
 
@@ -47,7 +48,7 @@ class ModelSettings(Frozen):
     max_model_tokens: int = Field(
         default=2048, gt=0, description="Longest prompt plus completion that the server takes"
     )
-    precision: Literal["auto", "float32", "bfloat16"] = Field(
+    precision: PrecisionChoice = Field(
         default="auto",
         description="auto: bfloat16 on a GPU, a probe of a second on a CPU; float32: equal settings give equal texts",
     )
@@ -180,7 +181,7 @@ class TrainingSettings(Frozen):
     )
     packing: bool = Field(default=False, description="TRL's bfd packing; as many tokens a step as without")
     gradient_checkpointing: bool = Field(default=False, description="Less memory, more time")
-    precision: Literal["auto", "float32", "bfloat16"] = Field(default="auto", description="auto: a probe of a second")
+    precision: PrecisionChoice = Field(default="auto", description="auto: a probe of a second")
     accelerate_config: str = Field(
         default="", description="accelerate configuration for many GPUs; empty for one process"
     )
