@@ -42,8 +42,10 @@ def prompt_sent(store: "Store", prefix: str) -> SentPrompt:
     values = {"question": asked(question), **_parents(store, row)}
     if row.hinted:
         values["answer"] = shown_answer(question)
-    turns = parse_prompt(prompt.text).fill(form=wanted_form(question), **values)
-    return SentPrompt(turns, _model_of(store, row.round_id), row.prompt_tokens, isinstance(row, Path) and row.closed)
+    model = _model_of(store, row.round_id)
+    template = parse_prompt(prompt.text).for_thinking(model.thinking)
+    turns = template.fill(form=wanted_form(question), **values)
+    return SentPrompt(turns, model, row.prompt_tokens, isinstance(row, Path) and row.closed)
 
 
 def rendered(sent: SentPrompt, environment: Environment) -> str:

@@ -5,7 +5,7 @@ like a special token inside a question stays ordinary text and cannot close a tu
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -26,11 +26,19 @@ _MARK = "\U000f5a1e"  # private-use characters stand for special-token text whil
 _MARKS = re.compile(f"{_MARK}(\\d+){_MARK}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PROBE = "regenesisprobe"
+_THOUGHT = re.compile("think", re.IGNORECASE)  # <think>, </think>, [THINK]: the names of such tokens
 
 
 class _Encoding(Protocol):
     @property
     def ids(self) -> list[int]: ...
+
+
+class _AddedToken(Protocol):
+    @property
+    def content(self) -> str: ...
+    @property
+    def special(self) -> bool: ...
 
 
 class _Tokenizer(Protocol):
@@ -39,7 +47,7 @@ class _Tokenizer(Protocol):
     def encode(self, sequence: str, *, add_special_tokens: bool) -> _Encoding: ...
     def token_to_id(self, token: str) -> int | None: ...
     def decode(self, ids: Sequence[int], skip_special_tokens: bool = True) -> str: ...
-    def get_added_tokens_decoder(self) -> Mapping[int, object]: ...
+    def get_added_tokens_decoder(self) -> Mapping[int, _AddedToken]: ...
 
 
 class Renderer:
@@ -51,24 +59,34 @@ class Renderer:
         self.chat_template_hash = chat_template_hash(model_folder)
         names = _special_names(model_folder)
         self._template = compile_chat_template(chat_template_text(model_folder), names)
-        added = self._tokenizer.get_added_tokens_decoder().values()
-        self._special = sorted({str(getattr(token, "content", token)) for token in added} - {""}, key=len, reverse=True)
-        self._special = [token for token in self._special if token.strip()]
-        self._special_pattern = re.compile("|".join(re.escape(token) for token in self._special) or r"(?!)")
+        added = self._tokenizer.get_added_tokens_decoder()
+        self._special_pattern = _any_of(token.content for token in added.values())
         self._takes_system = self._accepts_system()
         self.end_of_turn = self._find_end_of_turn(names.get("eos_token"))
         self.stop_token_ids, self.stop_strings = self._stops(model_folder, names.get("eos_token"))
+        thoughts = _thought_tokens(added, self.stop_token_ids)
+        self._foreign_pattern = _any_of(token.content for token in added.values() if token.content not in thoughts)
+        self._require_thinking(thoughts, model_folder.name)
 
     def prompt_ids(self, turns: "Turns") -> list[int]:
-        """Ids up to where the model goes on: system, user, generation prompt, then the prefill."""
+        """Ids up to where the model goes on: system, user, generation prompt, then the prefill.
+
+        The prefill's last blanks are left out: a blank would be a token of its own, and the model's natural next
+        token (" yes", " C") begins with one. `whole_text` puts the blank back into the stored text.
+        """
         kept: list[str] = []
         system = turns.system or self.settings.system_prompt
         rendered = self._render(self._guard(system, kept), self._guard(turns.user, kept))
-        return self._encode(rendered + self._guard(turns.prefill, kept), kept)
+        prefill = self._guard(turns.prefill.rstrip(), kept, self._foreign_pattern)
+        return self._encode(rendered + prefill, kept)
 
     def completion_ids(self, text: str) -> list[int]:
-        """Ids of an assistant's text with its end-of-turn token; what bears the loss in training."""
-        return [*self.text_ids(text), self.end_of_turn]
+        """Ids of an assistant's text with its end-of-turn token; what bears the loss in training.
+
+        The tags of a thought are the tokens that the model wrote; every other special-token text is ordinary.
+        """
+        kept: list[str] = []
+        return [*self._encode(self._guard(text, kept, self._foreign_pattern), kept), self.end_of_turn]
 
     def text_ids(self, text: str) -> list[int]:
         """Ids of plain text; special-token text in it stays ordinary."""
@@ -83,7 +101,7 @@ class Renderer:
         """Text of ids, special tokens shown: for people (`lineage --prompt`), never for prompts."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=False)
 
-    def _guard(self, text: str, kept: list[str]) -> str:
+    def _guard(self, text: str, kept: list[str], pattern: re.Pattern[str] | None = None) -> str:
         """`text` with every special-token look-alike put aside into `kept`; lone surrogates become U+FFFD."""
 
         def put_aside(match: re.Match[str]) -> str:
@@ -91,7 +109,7 @@ class Renderer:
             return f"{_MARK}{len(kept) - 1}{_MARK}"
 
         clean = _SURROGATE.sub("\ufffd", text).replace(_MARK, "\ufffd")
-        return self._special_pattern.sub(put_aside, clean)
+        return (pattern or self._special_pattern).sub(put_aside, clean)
 
     def _encode(self, rendered: str, kept: Sequence[str]) -> list[int]:
         if not kept:
@@ -136,6 +154,16 @@ class Renderer:
         except TemplateRefused:
             return False
 
+    def _require_thinking(self, thoughts: Sequence[str], name: str) -> None:
+        """A template that opens a thought itself, as DeepSeek-R1's, makes every reply begin inside one."""
+        tags = list(_any_of(thoughts).finditer(self._render("", _PROBE).rpartition(_PROBE)[2]))
+        if tags and "/" not in tags[-1].group() and not self.settings.thinking:
+            raise InputError(
+                f"A model whose chat template opens a thought is asked with model.thinking = true; {name!r} writes "
+                f"{tags[-1].group()!r} at the start of each reply, and model.thinking is false. Set it to true, and "
+                "raise the lengths (max_tokens) so that a thought fits."
+            )
+
     def _find_end_of_turn(self, eos_token: str | None) -> int:
         """The first special token after an assistant's text in the template; else the tokenizer's own."""
         conversation = [{"role": "user", "content": "question"}, {"role": "assistant", "content": _PROBE}]
@@ -171,6 +199,21 @@ class Renderer:
             else:
                 ids.add(token_id)
         return tuple(sorted(ids)), tuple(strings)
+
+
+def _any_of(tokens: Iterable[str]) -> re.Pattern[str]:
+    """Matches any of these texts, the longest first; nothing where there are none."""
+    listed = sorted({token for token in tokens if token.strip()}, key=len, reverse=True)
+    return re.compile("|".join(re.escape(token) for token in listed) or r"(?!)")
+
+
+def _thought_tokens(added: Mapping[int, _AddedToken], stops: Sequence[int]) -> list[str]:
+    """Tokens that open and close a thought: servers return them as text, for they are added but not special.
+
+    Chosen by name: others that are not special may close a turn (DeepSeek-R1's `<｜User｜>`).
+    """
+    plain = [token.content for place, token in added.items() if not token.special and place not in stops]
+    return [content for content in plain if _THOUGHT.search(content)]
 
 
 def _load_tokenizer(folder: Path) -> _Tokenizer:

@@ -6,7 +6,7 @@ Only the known placeholders are filled, in one pass: braces in a question or in 
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from storage.errors import InputError
 from storage.records import AnswerKind, Question
@@ -41,6 +41,14 @@ class PromptTemplate:
     def placeholders(self) -> frozenset[str]:
         """Names that must be filled."""
         return frozenset(_PLACEHOLDER.findall(f"{self.system}\n{self.user}\n{self.assistant}"))
+
+    def for_thinking(self, thinking: bool) -> "PromptTemplate":
+        """The template for a model that thinks first: words begun for it would stand in place of its thought.
+
+        A turn that quotes the model's own text (`{path}`) stays: the thought is in it.
+        """
+        begun = thinking and "{path}" not in self.assistant
+        return replace(self, assistant="") if begun else self
 
     def fill(self, *, form: str = "the number", **known: str) -> Turns:
         """The turns with every placeholder replaced; a value is never read as a template.

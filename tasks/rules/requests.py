@@ -57,7 +57,8 @@ def plan_stage(
         described["close"] = {"prompt_id": str(closing[0].id), **closing[1].model_dump(mode="json")}
     if model.system_prompt or model.thinking:
         described["conversation"] = {"system_prompt": model.system_prompt, "thinking": model.thinking}
-    return StagePlan(prompt, parse_prompt(prompt.text), sampling, canonical(described))
+    template = parse_prompt(prompt.text).for_thinking(model.thinking)
+    return StagePlan(prompt, template, sampling, canonical(described))
 
 
 def request_id(

@@ -101,3 +101,13 @@ def test_a_closing_of_another_kind_keeps_its_letter_or_word() -> None:
     assert closing_words("B. red, as", "length", "choice") == ("B", "stop")
     assert closing_words("Yes, since", "length", "boolean") == ("Yes", "stop")
     assert closing_words("New York", "stop", "text") == ("New York", "stop")
+
+
+@pytest.mark.parametrize("name", PROMPT_NAMES)
+def test_no_words_are_begun_for_a_model_that_thinks_first_but_for_its_own_text(name: str) -> None:
+    template = parse_prompt(load_prompts()[name].text)
+
+    begun = template.for_thinking(True).assistant
+
+    assert begun == (template.assistant if name == "close" else "")
+    assert template.for_thinking(False) == template
