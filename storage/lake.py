@@ -145,15 +145,23 @@ class Lake:
             self._attached.pop(read_only, None)
 
 
-def attach(place: LakePlace, *, read_only: bool, snapshot: int | None = None) -> duckdb.DuckDBPyConnection:
+def attach(
+    place: LakePlace,
+    *,
+    read_only: bool,
+    snapshot: int | None = None,
+    key: Callable[[str], str | None] = secret,
+) -> duckdb.DuckDBPyConnection:
     """A connection with the lake attached as `regenesis`; made where it is to be written and is not there.
 
-    With `snapshot`, the lake as it was then. Raises LakeAway where catalogue or data can't be had.
+    With `snapshot`, the lake as it was then; `key` gives the keys of catalogue and object store by the names that they
+    have in the environment. Raises LakeAway where catalogue or data can't be had.
     """
     connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
     try:
         _load_extensions(connection, place)
-        _add_object_store_keys(connection, place)
+        _add_object_store_keys(connection, place, key)
+        _add_catalogue_password(connection, place, key)
         connection.execute(attach_statement(place, read_only=read_only, snapshot=snapshot))
         if not read_only:
             connection.execute(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.stored")
@@ -210,21 +218,32 @@ def _load_extensions(connection: duckdb.DuckDBPyConnection, place: LakePlace) ->
         ) from error
 
 
-def _add_object_store_keys(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
+def _add_object_store_keys(
+    connection: duckdb.DuckDBPyConnection, place: LakePlace, key: Callable[[str], str | None]
+) -> None:
     """Endpoint and keys as every S3 client reads them from the environment."""
     if place.data_folder:
         return
     options = {
-        "KEY_ID": secret("AWS_ACCESS_KEY_ID"), "SECRET": secret("AWS_SECRET_ACCESS_KEY"),
-        "SESSION_TOKEN": secret("AWS_SESSION_TOKEN"), "REGION": secret("AWS_REGION") or secret("AWS_DEFAULT_REGION"),
+        "KEY_ID": key("AWS_ACCESS_KEY_ID"), "SECRET": key("AWS_SECRET_ACCESS_KEY"),
+        "SESSION_TOKEN": key("AWS_SESSION_TOKEN"), "REGION": key("AWS_REGION") or key("AWS_DEFAULT_REGION"),
     }  # fmt: skip
     said = ["TYPE s3", f"SCOPE {quoted(place.data)}"]
     said += [f"{name} {quoted(value)}" for name, value in options.items() if value]
-    endpoint = secret("AWS_ENDPOINT_URL_S3") or secret("AWS_ENDPOINT_URL")
+    endpoint = key("AWS_ENDPOINT_URL_S3") or key("AWS_ENDPOINT_URL")
     if endpoint:
         scheme, _, host = endpoint.rpartition("://")
         said += [f"ENDPOINT {quoted(host.rstrip('/'))}", "URL_STYLE 'path'", f"USE_SSL {scheme != 'http'}"]
     connection.execute(f"CREATE SECRET object_store ({', '.join(said)})")
+
+
+def _add_catalogue_password(
+    connection: duckdb.DuckDBPyConnection, place: LakePlace, key: Callable[[str], str | None]
+) -> None:
+    """Where it is not in the environment, from which libpq takes it by itself."""
+    password = key("PGPASSWORD")
+    if place.catalogue_file is None and password and secret("PGPASSWORD") is None:
+        connection.execute(f"CREATE SECRET (TYPE postgres, PASSWORD {quoted(password)})")
 
 
 def attach_statement(place: LakePlace, *, read_only: bool, snapshot: int | None = None) -> str:

@@ -27,7 +27,14 @@ from storage.store_url import is_lake
 Output = Literal["table", "csv", "json", "parquet"]
 _SHOWN_ROWS = 1000
 _KEPT = ("PATH", "LANG", "HOME", "TZ")
-_KEPT_FOR_A_LAKE = ("PG", "AWS_")  # how it reaches catalogue and object store
+# how libpq reaches a catalogue's server; what is secret goes to the child with the request, and no setting repeats it
+_KEPT_FOR_A_LAKE = (
+    "PGPASSFILE", "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGCONNECT_TIMEOUT", "PGCHANNELBINDING",
+)  # fmt: skip
+_KEYS = (
+    "PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
+    "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL",
+)  # fmt: skip
 _KILL_AFTER_SECONDS = 15.0  # past the time-out: starting, waiting for a turn, and the child's own grace
 
 
@@ -49,6 +56,7 @@ def run_user_sql(
         "timeout_seconds": timeout_seconds,
         "memory": memory,
         "snapshot": snapshot,
+        "keys": {name: os.environ[name] for name in _KEYS if name in os.environ} if is_lake(url) else {},
     }
     with _child(request, timeout_seconds) as (header, stream):
         if output == "parquet" and out_file is not None:
@@ -85,16 +93,20 @@ def schema_text() -> str:
     return "\n".join(lines)
 
 
+def environment_for(url: str) -> dict[str, str]:
+    """The environment of the process in which a user's SQL runs; it holds no secret."""
+    kept = _KEPT + (_KEPT_FOR_A_LAKE if is_lake(url) else ())
+    kept_values = {name: os.environ[name] for name in kept if name in os.environ}
+    return kept_values | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+
+
 @contextmanager
 def _child(
     request: dict[str, object], timeout_seconds: float
 ) -> Generator[tuple[dict[str, "list[str]"], pa.ipc.RecordBatchStreamReader]]:
-    prefixes = _KEPT_FOR_A_LAKE if is_lake(str(request["url"])) else ()
-    environment = {name: value for name, value in os.environ.items() if name in _KEPT or name.startswith(prefixes)}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, sys.path))
     process = subprocess.Popen(
-        [sys.executable, "-m", "storage.sandbox_child"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment,
+        [sys.executable, "-P", "-m", "storage.sandbox_child"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment_for(str(request["url"])),
     )  # fmt: skip
     assassin = threading.Timer(timeout_seconds + _KILL_AFTER_SECONDS, process.kill)
     assassin.start()

@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Mapping
 from typing import BinaryIO
 
 import duckdb
@@ -18,13 +19,12 @@ from storage.errors import ReGenesisError
 from storage.lake import CATALOG, attach
 from storage.overlay import lay_over
 from storage.spool import Spool
-from storage.sql_check import Refused, check_names
+from storage.sql_check import Refused, checked
 from storage.store_url import LakePlace, file_of, is_lake, lake_of
 from storage.views import quoted
 
 _GRACE_SECONDS = 5.0
 _BATCH_ROWS = 20_000
-_ALLOWED = {"SELECT", "EXPLAIN"}
 
 
 def main() -> None:
@@ -33,20 +33,22 @@ def main() -> None:
     answer = sys.stdout.buffer
     timeout_seconds = float(request["timeout_seconds"])
     try:
-        connection, unmerged = locked_down(request["url"], request["memory"], request["snapshot"])
+        connection, unmerged = locked_down(request["url"], request["memory"], request["snapshot"], request["keys"])
         fired = _interrupt_after(connection, timeout_seconds)
-        check(connection, request["url"], request["statement"])
-        _run(connection, request["statement"], answer, unmerged, fired, timeout_seconds)
+        statement = checked(connection, request["statement"], _catalog(connection))
+        _run(connection, statement, answer, unmerged, fired, timeout_seconds)
     except (Refused, ReGenesisError) as error:
         _say(answer, {"error": str(error)})
     except duckdb.Error as error:
         _say(answer, {"error": _explained(error)})
 
 
-def locked_down(url: str, memory: str, snapshot: int | None) -> tuple[duckdb.DuckDBPyConnection, int]:
+def locked_down(
+    url: str, memory: str, snapshot: int | None = None, keys: Mapping[str, str] | None = None
+) -> tuple[duckdb.DuckDBPyConnection, int]:
     """Store and spool, then every door shut; our turn ends here, so a long query never keeps a writer waiting."""
     if is_lake(url):
-        connection, unmerged = _lake_alone(lake_of(url), snapshot), 0
+        connection, unmerged = _lake_alone(lake_of(url), snapshot, keys or {}), 0
     else:
         file = DatabaseFile(file_of(url), busy_seconds=2.0)
         with file.locked(exclusive=False):
@@ -59,9 +61,9 @@ def locked_down(url: str, memory: str, snapshot: int | None) -> tuple[duckdb.Duc
     return connection, unmerged
 
 
-def _lake_alone(place: LakePlace, snapshot: int | None) -> duckdb.DuckDBPyConnection:
-    """The lake to read, and of all files only its own; what reaches its catalogue is refused by name."""
-    connection = attach(place, read_only=True, snapshot=snapshot)
+def _lake_alone(place: LakePlace, snapshot: int | None, keys: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
+    """The lake to read, and of all files only its own."""
+    connection = attach(place, read_only=True, snapshot=snapshot, key=keys.get)
     connection.execute(f"SET allowed_directories = [{quoted(place.data)}]")
     if place.catalogue_file is not None:
         beside = [str(place.catalogue_file) + ending for ending in ("", "-wal", "-shm", "-journal")]
@@ -70,19 +72,10 @@ def _lake_alone(place: LakePlace, snapshot: int | None) -> duckdb.DuckDBPyConnec
     return connection
 
 
-def check(connection: duckdb.DuckDBPyConnection, url: str, statement: str) -> None:
-    """Raise Refused where this is not one statement that only reads what may be read."""
-    statements = connection.extract_statements(statement)
-    if len(statements) != 1:
-        raise Refused(f"Exactly one statement was expected; found {len(statements)}.")
-    kind = statements[0].type.name
-    if kind not in _ALLOWED:
-        raise Refused(
-            f"Only SELECT, WITH, EXPLAIN, DESCRIBE, SUMMARIZE and SHOW may run here; found {kind}. "
-            "The store is read-only to SQL; `regenesis export` writes files."
-        )
-    if is_lake(url):
-        check_names(connection, statement)
+def _catalog(connection: duckdb.DuckDBPyConnection) -> str:
+    """How a statement may call the store's database: of a file its stem, of a lake `regenesis`."""
+    row = connection.execute("SELECT current_database()").fetchone()
+    return str(row[0]) if row else CATALOG
 
 
 def _run(

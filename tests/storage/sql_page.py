@@ -140,7 +140,16 @@ The view `reader_age` in it tells how old it is. Tables are named after the meth
 `training_sets`, …) and commented; the views below are what stays stable. Look at one round by `draw`, the number that
 every generated row carries: the database then skips the others.
 
-The outputs come from a small made-up store of three rounds.
+## What may be asked
+
+One statement: SELECT, WITH, set operations, PIVOT, UNPIVOT, DESCRIBE, SUMMARIZE, SHOW, and EXPLAIN or EXPLAIN ANALYZE
+of such a one. It may name the store's tables and views, its own WITH names and `information_schema`. Functions are those
+of a list, `storage/sql/allowed_functions.toml`: nearly all of DuckDB's that compute something from their arguments, none
+that reads a file, runs SQL from a text, or shows settings or secrets. Whatever is on no list is refused, and so is a
+function that a newer DuckDB brings until somebody has looked at it. The same holds for a file and a lake, and for the
+SQL page of `regenesis explore`. Keys and passwords are not in the environment of the process that runs the statement.
+
+The outputs below come from a small made-up store of three rounds.
 
 ## Views
 """

@@ -11,8 +11,8 @@ from storage.errors import InputError
 from storage.records import Adapter, Path, TrainingSet
 from storage.repository import open_store
 from storage.sandbox import run_user_sql
-from storage.sandbox_child import check, locked_down
-from storage.sql_check import Refused
+from storage.sandbox_child import locked_down
+from storage.sql_check import Refused, checked
 from tests.conftest import empty_store
 from tests.fakes.postgres import Postgres
 from tests.storage.examples import make, uid
@@ -87,15 +87,14 @@ def test_whatever_does_more_than_read_is_refused(lake_url: str) -> None:
     with closing(connection):
         for statement in REFUSED:
             with pytest.raises((Refused, duckdb.Error)):
-                asked(connection, lake_url, statement.format(folder=folder))
+                asked(connection, statement.format(folder=folder))
 
     assert files_in(folder) == before
     assert len(open_store(lake_url).select(Path)) == 2
 
 
-def asked(connection: duckdb.DuckDBPyConnection, url: str, statement: str) -> object:
-    check(connection, url, statement)
-    return connection.execute(statement).fetchall()
+def asked(connection: duckdb.DuckDBPyConnection, statement: str) -> object:
+    return connection.execute(checked(connection, statement, "regenesis")).fetchall()
 
 
 @pytest.mark.parametrize("statement", ["DELETE FROM paths", "SELECT * FROM read_csv('/etc/passwd')",

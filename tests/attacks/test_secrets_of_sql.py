@@ -1,0 +1,66 @@
+"""No secret of the environment comes near a user's SQL: not in the child's environment, nor in a setting."""
+
+from collections.abc import Iterator
+from pathlib import Path as FilePath
+
+import pytest
+
+from storage.environment import secret
+from storage.errors import InputError
+from storage.records import Path
+from storage.repository import open_store
+from storage.sandbox import environment_for, run_user_sql
+from storage.sandbox_child import locked_down
+from tests.storage.examples import make
+
+PLANTED = {
+    "AWS_ACCESS_KEY_ID": "planted-id", "AWS_SECRET_ACCESS_KEY": "planted-hush", "AWS_SESSION_TOKEN": "planted-token",
+    "PGPASSWORD": "planted-password", "PGUSER": "planted-user", "HF_TOKEN": "planted-hf",
+    "REGENESIS_SERVE_KEY": "planted-key", "PREFECT_API_KEY": "planted-prefect", "SOME_NEW_SECRET": "planted-new",
+}  # fmt: skip
+
+
+@pytest.fixture
+def planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PLANTED.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.mark.parametrize("url", ["duckdb:////a/b.duckdb", "ducklake:postgresql://u@h/d?data=s3://b/p"])
+def test_the_child_s_environment_holds_no_secret(planted: None, url: str) -> None:
+    assert "planted" not in str(environment_for(url))
+
+
+@pytest.fixture
+def lake(monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath) -> Iterator[str]:
+    """A lake whose data lie in an object store."""
+    server = pytest.importorskip("moto.server", reason="the object store's server comes with the extra `dev`")
+    import boto3
+
+    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    running.start()
+    endpoint = "http://{}:{}".format(*running.get_host_and_port())
+    for name, value in {**PLANTED, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1"}.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="lake")
+    try:
+        yield f"ducklake:sqlite:///{tmp_path / 'catalog.sqlite'}?data=s3://lake/rows"
+    finally:
+        running.stop()
+
+
+def test_no_setting_and_no_listing_of_an_s3_lake_shows_a_secret(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    open_store(lake).append([make(Path, 1)])
+    keys = {name: value for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION")
+            if (value := secret(name))}  # fmt: skip
+
+    assert run_user_sql(lake, "SELECT count(*) AS n FROM lineage", "csv") == "n\n1\n"
+    with pytest.raises(InputError, match="Only the tables and views of the store"):
+        run_user_sql(lake, "SELECT name, setting FROM pg_settings WHERE setting LIKE '%hush%'")
+
+    for name in PLANTED:
+        monkeypatch.delenv(name)
+    connection, _ = locked_down(lake, "1GB", None, keys)
+    with connection:
+        for listing in ("duckdb_settings()", "pg_settings", "duckdb_secrets()", "duckdb_databases()"):
+            assert "hush" not in str(connection.execute(f"FROM {listing}").fetchall())
