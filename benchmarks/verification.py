@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.records import AnswerKind
-from tasks.rules.verdicts import Case, Judgement, judged_quickly
+from tasks.rules.answers.verdicts import Case, Judgement, judged_quickly
 from tasks.settings import VerificationSettings
 from tasks.verification import Judge
 

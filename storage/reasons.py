@@ -17,6 +17,7 @@ REASONS: dict[str, str] = {
     "minority": "The stated answer lost the vote of the question's paths.",
     # verdicts: unjudged
     "no_final_answer": "The text states no final answer.",
+    "taken_back": "The text takes its stated answer back and states no other.",
     "cut_off": "The text ended at the length limit, or inside a box, before its answer was complete.",
     "timed_out": "Comparing the answers took longer than the deadline; the case was ended.",
     "worker_died": "The process that compared the answers ended unexpectedly.",

@@ -14,9 +14,9 @@ from storage.errors import InputError, Stopped
 from storage.ids import content_id, seed_of
 from storage.records import Answer, FailedRequest, Model, Prompt, Question, Round
 from tasks.engines.engine import Completion, Engine, RequestFailed
+from tasks.rules.answers.verdicts import VERIFIER_VERSION, Case, Judgement
 from tasks.rules.prompts import Turns, asked, wanted_form
 from tasks.rules.requests import StagePlan, clean, plan_stage, whole_text
-from tasks.rules.verdicts import VERIFIER_VERSION, Case, Judgement
 from tasks.settings import Sampling, Settings
 from tasks.synthesis_commits import Committer
 from tasks.verification import case_of

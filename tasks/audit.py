@@ -15,7 +15,7 @@ from uuid import UUID
 from storage.errors import InputError
 from storage.lineage import find_record
 from storage.records import Label, Path, Question, Verdict
-from tasks.rules.second_judge import SECOND_VERSION, Confusion, confusion, second_opinion
+from tasks.rules.answers.second_judge import SECOND_VERSION, Confusion, confusion, second_opinion
 from tasks.verification import verdict_id
 
 if TYPE_CHECKING:

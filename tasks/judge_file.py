@@ -11,7 +11,7 @@ from itertools import islice
 from typing import cast
 
 from storage.records import ANSWER_KINDS
-from tasks.rules.verdicts import Case, Judgement
+from tasks.rules.answers.verdicts import Case, Judgement
 from tasks.settings import VerificationSettings
 from tasks.verification import Judge
 

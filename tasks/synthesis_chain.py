@@ -11,11 +11,11 @@ from storage.ids import seed_of
 from storage.records import Path, Verdict
 from tasks.engines.engine import Completion, Engine, RequestFailed
 from tasks.limits import Spending
-from tasks.rules.final_answer import NotStated, final_answer
+from tasks.rules.answers.final_answer import NotStated, final_answer
+from tasks.rules.answers.verdicts import Case, Judgement
 from tasks.rules.ladder import Chain, Ladder
 from tasks.rules.prompts import Turns
 from tasks.rules.requests import Request, Stage, clean, whole_sentences
-from tasks.rules.verdicts import Case, Judgement
 from tasks.synthesis_account import Account, SynthesisProgress
 from tasks.synthesis_budget import Budget
 from tasks.synthesis_commits import Committer

@@ -9,9 +9,9 @@ from uuid import UUID
 from storage.ids import content_id, seed_of
 from storage.records import AdaptedGuideline, AnswerKind, FailedRequest, Path, Structure, Verdict
 from tasks.engines.engine import Completion, RequestFailed
+from tasks.rules.answers.verdicts import Judgement
 from tasks.rules.ladder import Chain, Ladder
 from tasks.rules.requests import Request, clean, closing_words, ended, whole_text
-from tasks.rules.verdicts import Judgement
 from tasks.verification import verdict_record
 
 MESSAGE_LENGTH = 300

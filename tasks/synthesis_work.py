@@ -9,9 +9,9 @@ from uuid import UUID
 
 from storage.records import AdaptedGuideline, Path, Question, Record, Structure, Verdict
 from tasks.rules.adaptive import Tally
+from tasks.rules.answers.verdicts import VERIFIER_VERSION
 from tasks.rules.ladder import Chain, Ladder
 from tasks.rules.selection import normalised
-from tasks.rules.verdicts import VERIFIER_VERSION
 
 R = TypeVar("R", bound=Record)
 CHAINS_A_CHUNK = 4096

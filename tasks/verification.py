@@ -19,14 +19,14 @@ from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import AnswerKind, Label, Path, Question, Verdict
 from tasks.engines.math_verify_worker import expressions_equal, prepare
-from tasks.rules.comparison import DIFFERS, EQUAL, Compared, Undecided
-from tasks.rules.verdicts import VERIFIER_VERSION, Case, Judgement, Pending, decided, judged_quickly
+from tasks.rules.answers.compared import DIFFERS, EQUAL, Compared, Undecided
+from tasks.rules.answers.verdicts import VERIFIER_VERSION, Case, Judgement, Pending, decided, judged_quickly
 from tasks.settings import VerificationSettings
 
 if TYPE_CHECKING:
     from storage.repository import Store
 
-PackedCase = tuple[str, str, AnswerKind, tuple[str, ...], str, str]
+PackedCase = tuple[str, str, AnswerKind, tuple[str, ...], str, str, tuple[str, ...]]
 PackedJudgement = tuple[Label, str, str | None, Label, str | None]
 BATCH = 2048
 CHUNK = 2000
@@ -93,7 +93,7 @@ class Judge:
         return [one for future, chunk in zip(futures, chunks, strict=True) for one in _chunk(future, chunk)]
 
     def _compare(self, undecided: Undecided) -> Future[object]:
-        arguments = (undecided.answer, undecided.reference)
+        arguments = (undecided.answer, undecided.references)
         return self._schedule(expressions_equal, arguments, self._settings.deadline_seconds)
 
     def _schedule(self, function: Callable[..., object], arguments: Sequence[object], timeout: float) -> Future[object]:
@@ -134,7 +134,7 @@ def judged_chunk(packed: bytes) -> tuple[bytes, list[Pending]]:
 
 
 def _packed(case: Case) -> PackedCase:
-    return case.text, case.answer, case.answer_kind, case.choices, case.finish_reason, case.question
+    return case.text, case.answer, case.answer_kind, case.choices, case.finish_reason, case.question, case.also_accepted
 
 
 def _packed_judgement(one: Judgement) -> PackedJudgement:

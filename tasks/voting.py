@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.records import Path, Question, Verdict
-from tasks.rules.majority import Vote, majority_vote
-from tasks.rules.verdicts import VERIFIER_VERSION
+from tasks.rules.answers.majority import Vote, majority_vote
+from tasks.rules.answers.verdicts import VERIFIER_VERSION
 from tasks.settings import VerificationSettings
 from tasks.verification import Judge, verdict_id
 

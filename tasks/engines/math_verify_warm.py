@@ -21,5 +21,5 @@ def _without_main(_: str) -> None:
 
 cast(Any, spawn)._fixup_main_from_path = _without_main
 cast(Any, spawn)._fixup_main_from_name = _without_main
-IS_WARM = expressions_equal("x+1", "1+x") and not expressions_equal("\\frac{1}{2}", "\\sqrt{2}")
+IS_WARM = expressions_equal("x+1", ("1+x",)) and not expressions_equal("\\frac{1}{2}", ("\\sqrt{2}",))
 gc.freeze()  # the algebra library is garbage to nobody: collections in a worker need not walk through it

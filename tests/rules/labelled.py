@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage.records import Label
-from tasks.rules.verdicts import Case
+from tasks.rules.answers.verdicts import Case
 
 FOLDER = Path(__file__).parents[1] / "hand_labelled"
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from storage.records import AnswerKind
-from tasks.rules.equality_text import plain_text
-from tasks.rules.verdicts import Case, Judgement, judged_quickly
+from tasks.rules.answers.short_texts import plain_text
+from tasks.rules.answers.verdicts import Case, Judgement, judged_quickly
 
 ROOT = Path(__file__).parents[2]
 SHARED, SAMPLES = ROOT.parent / "shared" / "data", ROOT / "tests" / "data" / "question_sets"

@@ -3,9 +3,9 @@
 import pytest
 
 from storage.errors import InputError
+from tasks.rules.answers.verdicts import Case, Judgement, judged_quickly
 from tasks.rules.known_rows import KnownRow, Row, is_usable
 from tasks.rules.known_sets import KNOWN_SETS, check_counts, known_set
-from tasks.rules.verdicts import Case, Judgement, judged_quickly
 
 ARC: Row = {"id": "M1", "question": "Which?", "choices": {"text": ["a", "b"], "label": ["1", "2"]}, "answerKey": "2"}
 BBH_SORT = "Sort the following words alphabetically: List: b a"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.rules.majority import majority_vote
+from tasks.rules.answers.majority import majority_vote
 from tests.rules.labelled import labelled_cases
 
 

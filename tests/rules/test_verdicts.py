@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from storage.reasons import REASONS
 from storage.records import ANSWER_KINDS, AnswerKind
-from tasks.rules.verdicts import Case, Judgement, Pending, judged_quickly
+from tasks.rules.answers.verdicts import Case, Judgement, Pending, judged_quickly
 
 STATEMENTS = (
     "The answer is {}.",

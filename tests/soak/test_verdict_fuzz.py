@@ -7,7 +7,7 @@ import pytest
 
 from storage.reasons import REASONS
 from storage.records import ANSWER_KINDS
-from tasks.rules.verdicts import Case
+from tasks.rules.answers.verdicts import Case
 from tasks.settings import VerificationSettings
 from tasks.verification import Judge
 from tests.rules.labelled import labelled_cases

@@ -13,7 +13,7 @@ from multiprocessing import forkserver
 import pytest
 
 from storage.records import ANSWER_KINDS
-from tasks.rules.verdicts import Case
+from tasks.rules.answers.verdicts import Case
 from tasks.settings import VerificationSettings
 from tasks.verification import Judge
 from tests.rules.labelled import labelled_cases
@@ -99,7 +99,7 @@ def test_a_judge_whose_workers_were_all_lost_goes_on():
 
 def test_a_script_without_a_main_guard_may_judge():
     program = (
-        "from tasks.verification import Judge\nfrom tasks.rules.verdicts import Case\n"
+        "from tasks.verification import Judge\nfrom tasks.rules.answers.verdicts import Case\n"
         "with Judge() as judge:\n    print(judge.judge([Case(r'\\boxed{1+x}', 'x+1', 'expression')])[0].verdict)\n"
     )
 
@@ -111,7 +111,7 @@ def test_a_script_without_a_main_guard_may_judge():
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
 def test_no_worker_outlives_a_judge_that_is_killed():
     program = (
-        "from tasks.verification import Judge\nfrom tasks.rules.verdicts import Case\n"
+        "from tasks.verification import Judge\nfrom tasks.rules.answers.verdicts import Case\n"
         "if __name__ == '__main__':\n"
         "    judge = Judge()\n    judge.judge([Case(r'\\boxed{1+x}', 'x+1', 'expression')])\n"
         "    print('warm', flush=True)\n"

@@ -15,10 +15,10 @@ class Compared:
 
 @dataclass(frozen=True)
 class Undecided:
-    """Algebra has to decide whether `answer` equals `reference`, in a process that can be killed."""
+    """Algebra has to decide whether `answer` equals any of `references`, in a process that can be killed."""
 
     answer: str
-    reference: str
+    references: tuple[str, ...]
 
 
 EQUAL = Compared("correct", "equal")

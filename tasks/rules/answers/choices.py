@@ -1,28 +1,40 @@
 """Options: the letter in any usual form, or exactly one option's text; letter and text must not disagree."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from tasks.rules.comparison import AMBIGUOUS, BAD_REFERENCE, DIFFERS, EQUAL, NOT_AN_ANSWER, Compared
-from tasks.rules.equality_text import plain_text
-from tasks.rules.final_answer import Stated
-from tasks.rules.numbers import Number, is_same_number, number_offered
-from tasks.rules.spelling import plain, undressed
+from tasks.rules.answers.compared import AMBIGUOUS, BAD_REFERENCE, DIFFERS, EQUAL, NOT_AN_ANSWER, Compared
+from tasks.rules.answers.final_answer import Stated
+from tasks.rules.answers.numbers import Number, is_same_number, number_offered
+from tasks.rules.answers.short_texts import plain_text
+from tasks.rules.answers.spelling import plain, undressed
 
 LEAD = re.compile(
     r"^(?:[\s\"'“”‘’`$*]"
-    r"|(?:clearly|definitely|obviously|probably|most likely|likely|therefore|thus|indeed|simply|either|both)\b,?"
+    r"|(?:clearly|definitely|obviously|certainly|surely|undoubtedly|of course|no doubt|probably"
+    r"|most likely|likely|therefore"
+    r"|thus|indeed|simply|just|in fact|actually|that it is|it is|it's|it must be|either|both"
+    r"|which is)\b,?"
     r"|(?:the\s+)?(?:correct\s+)?(?:option|choice|letter|answer)s?\b:?)+", re.IGNORECASE
 )  # fmt: skip
 LETTER = re.compile(r"(?P<open>[(\[{]\s*)?(?P<letter>[A-Za-z])(?P<close>\s*[)\]}])?(?P<bold>\**)(?![A-Za-z0-9'’])")
 BARE_LETTER = re.compile(r"[\s(*]*([A-Z])[\s).*]*")
 REASON = re.compile(r"^[\s,;]*\b(?:because|since|as|for|given|which|where|so)\b", re.IGNORECASE)
 ANOTHER = re.compile(
-    r"^[\s\"'$*]*(?:,|/|;|&|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:option|choice)?\s*[(\[]?([A-Z])[)\]]?(?=$|[\s.,;:)\]])"
+    r"^[\s\"'$*]*(?:,|/|;|&|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:option"
+    r"|choice)?\s*[(\[]?([A-Z])[)\]]?(?=$|[\s.,;:)\]])"
 )
 DENIAL = re.compile(
     r"\b(?:not|n't|anything but|except|neither|nor|rather than|other than|instead of|none)\b", re.IGNORECASE
+)
+# `not C, it is B` and `(A), which is wrong; (B) is right` leave what is not denied
+DENIED_LETTER = re.compile(
+    r"(?:\b(?:it is|it's|it cannot be|it can't be|definitely"
+    r"|certainly)\s+)?\bnot\s+(?:option\s+)?\(?[A-Z]\)?"
+    r"\s*(?:[,;:-]|\bbut\b|\band\b|\.(?=\s))\s*(?:but\s+)?(?:rather\s+|instead\s+)?"
+    r"|\(?\b[A-Z]\b\)?,?\s*(?:which |that |this )?(?:is|was|can't be|cannot be)\s+(?:wrong"
+    r"|incorrect|not\s\w+|false)\s*[,;:.]?\s*(?:and\s|but\s|while\s)?"
 )
 SEPARATORS = " .:,;)]}*\"'-(["
 ENDS = re.compile(r"\s*(?:$|[.,;:!?)\"'*]|\((?!\d)|because\b|since\b|as\b)")
@@ -70,6 +82,9 @@ def _index(reference: str, texts: list[str]) -> int | None:
 
 def options_offered(stated: Stated, choices: tuple[str, ...]) -> set[int]:
     """Indices of the options that the words offer; several where text is repeated or several are offered."""
+    if DENIED_LETTER.search(stated.line):
+        words, line = (DENIED_LETTER.sub("", part) for part in (stated.words, stated.line))
+        stated = replace(stated, words=words, line=line)
     simple = BARE_LETTER.fullmatch(stated.line)
     if simple and ord(simple[1]) - ord("A") < len(choices):
         return {ord(simple[1]) - ord("A")}

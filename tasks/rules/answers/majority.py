@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from storage.records import AnswerKind, Label
-from tasks.rules.comparison import Undecided
-from tasks.rules.final_answer import Stated, final_answer
-from tasks.rules.verdicts import Case, compare
+from tasks.rules.answers.compared import Undecided
+from tasks.rules.answers.final_answer import Stated, final_answer
+from tasks.rules.answers.verdicts import Case, compare
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ def majority_vote(
     min_share: float = 0.5, min_paths: int = 4, equal: Callable[[Undecided], bool] = lambda _: False,
 ) -> Vote:  # fmt: skip
     """The vote of (text, finish reason) pairs; nothing wins below the thresholds, or in a tie. `equal` does algebra."""
-    stated = [final_answer(text, finish_reason) for text, finish_reason in texts]
+    stated = [final_answer(text, finish_reason, kind) for text, finish_reason in texts]
     classes: list[list[int]] = []
     for place, one in enumerate(stated):
         if not isinstance(one, Stated) or not _is_answer(one, kind, choices, question):

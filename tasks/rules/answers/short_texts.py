@@ -3,15 +3,20 @@
 import re
 import unicodedata
 
-from tasks.rules.comparison import AMBIGUOUS, DIFFERS, EQUAL, Compared
-from tasks.rules.final_answer import Stated
-from tasks.rules.spelling import undressed
+from tasks.rules.answers.compared import AMBIGUOUS, DIFFERS, EQUAL, Compared
+from tasks.rules.answers.final_answer import Stated
+from tasks.rules.answers.spelling import undressed
 
 QUOTES = "\"'`“”‘’«»‹›„"
 FINAL = ".,;:!?。"
 APOSTROPHES = str.maketrans("’‘ʼ", "'''")
 SEPARATOR = re.compile(r"\s*(?:[,;、]\s*(?:and\s+)?|\s+and\s+|\n+)\s*")
 REASON = re.compile(r",?\s+(?:because|since)\s")
+HARMLESS = re.compile(
+    r"(?:(?:certainly|definitely|clearly|obviously|simply|probably|most likely|of course"
+    r"|therefore|thus|no doubt"
+    r"|it is|it's|called|known as|the word|the phrase),?\s+|the\s+)+"
+)
 OFFERED_TWICE = re.compile(r"\s+or\s+|\s*/\s*")
 
 
@@ -21,13 +26,29 @@ def compare_texts(stated: Stated, reference: str) -> Compared:
     readings = {plain_text(words) for words in (stated.words, stated.line, REASON.split(stated.words)[0])}
     if len(wanted) == 1:
         readings.add(plain_text(re.split(r"\.\s", stated.line)[0]))
-    if wanted in readings:
+    if wanted in readings or without_harmless(wanted) in {without_harmless(reading) for reading in readings}:
         return EQUAL
-    items = list_items(reference)
-    if len(items) > 1 and any(list_items(words) == items for words in (stated.words, stated.line)):
+    if any(same_list(words, reference) for words in (stated.words, stated.line)):
         return EQUAL
     offered = {plain_text(part) for part in OFFERED_TWICE.split(stated.words.removeprefix("either "))}
     return AMBIGUOUS if len(offered) > 1 and wanted in offered else DIFFERS
+
+
+def without_harmless(text: str) -> str:
+    """A plain text without an article `the` or words like `certainly` in front and a pair of brackets around it."""
+    text = HARMLESS.sub("", text)
+    return text[1:-1] if re.fullmatch(r"\([^()]+\)", text) else text
+
+
+def same_list(words: str, reference: str) -> bool:
+    """The same items in the same order, by commas; single words may also stand apart by blanks (`apple banana`)."""
+    ours, theirs = list_items(words), list_items(reference)
+    if ours == theirs:
+        return len(ours) > 1
+    by_blanks = [item.split() for item in (" ".join(ours), " ".join(theirs))]
+    apart = [len(items) > 1 and not any(" " in item for item in items) for items in (ours, theirs)]
+    together = [len(items) == 1 for items in (ours, theirs)]
+    return by_blanks[0] == by_blanks[1] and ((apart[0] and together[1]) or (apart[1] and together[0]))
 
 
 def plain_text(words: str, *, fold: bool = True) -> str:

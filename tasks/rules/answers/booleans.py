@@ -1,0 +1,96 @@
+"""Yes or no, true or false, valid or invalid: which one words offer, if they offer exactly one."""
+
+import re
+
+from tasks.rules.answers.compared import AMBIGUOUS, BAD_REFERENCE, DIFFERS, EQUAL, NOT_AN_ANSWER, Compared
+from tasks.rules.answers.spelling import plain, undressed
+
+PAIRS = (("yes", "no"), ("true", "false"), ("valid", "invalid"), ("correct", "incorrect"), ("plausible", "implausible"))
+POLARITY = {word: (pair, place == 0) for pair in PAIRS for place, word in enumerate(pair)}
+SAME_FAMILY = frozenset({PAIRS[0], PAIRS[1]})
+NEGATION = r"(?:not|never|\w+n't|neither|nor|no longer|hardly|(?:cannot|can't)(?:\s+possibly)?(?:\s+be)?)"
+TOKEN = re.compile(
+    rf"\b(?:(?P<negation>{NEGATION})\s+(?:(?:be|really|the case that it is|an?)\s+"
+    rf"|\w+ly\s+)*)?(?P<word>" + "|".join(POLARITY) + r"|y|n)\b",
+    re.I,
+)
+BARE = re.compile(r"\W*(yes|no|true|false|valid|invalid|correct|incorrect|plausible|implausible|y|n)\W*", re.IGNORECASE)
+DETERMINER_FOLLOWS = re.compile(r"\s+(?!or\b|and\b|because\b|since\b|as\b|nor\b)[a-z0-9]", re.IGNORECASE)
+REASON = re.compile(r"[,;:]?\s+(?:because|since|as)\b|;|:\s|\s-\s", re.IGNORECASE)
+# words that turn the whole clause behind them: `There is no way it's true`, `It is not the case that ...`
+TURNS = re.compile(
+    r"\b(?:there is no way|no way|by no means|it is not the case|not the case|it is not so"
+    r"|it is (?:false|untrue|wrong|incorrect)"
+    r"|(?:i|we) (?:do not|don't|doubt)(?: think| believe)?|it is (?:not|un)likely|far from"
+    r"|anything but|fails? to be)"
+    r"(?:\s+(?:that|to be|being))?\b",
+    re.IGNORECASE,
+)
+HARMLESS = re.compile(
+    r"\b(?:no doubt|without (?:a )?doubt|no question|certainly|of course|to be sure)\b,?", re.IGNORECASE
+)
+EMPHATIC_NO = re.compile(
+    r"\W*(?:absolutely|certainly|definitely|of course|surely|probably|most likely|clearly|it is"
+    r"|it's|no,?)?\s*not"
+    r"(?:\s+(?:at all|really|so))?\W*",
+    re.IGNORECASE,
+)
+EMPHATIC_YES = re.compile(r"\W*(?:absolutely|certainly|definitely|of course|yep|yeah|sure|indeed)\W*", re.IGNORECASE)
+OPENING = re.compile(r"\W*(yes|no|true|false)\b(?=\W*[,:;.-]|\W*$)", re.IGNORECASE)
+
+
+def compare_booleans(words: str, reference: str, lead: str = "") -> Compared:
+    """The polarity that is offered against the reference's; `Yes, the answer is that ...` offers it in the lead."""
+    bare = BARE.fullmatch(plain(undressed(reference)))
+    if bare is None or bare[1].lower() not in POLARITY:
+        return BAD_REFERENCE
+    pair, wanted = POLARITY[bare[1].lower()]
+    family = SAME_FAMILY if pair in SAME_FAMILY else frozenset({pair})
+    offered = polarities(words, family)
+    opening = OPENING.match(undressed(lead)) if not offered else None
+    if opening and family == SAME_FAMILY:
+        offered = {POLARITY[opening[1].lower()][1]}
+    if not offered:
+        return NOT_AN_ANSWER
+    if len(offered) > 1:
+        return AMBIGUOUS
+    return EQUAL if wanted in offered else DIFFERS
+
+
+def polarities(words: str, family: frozenset[tuple[str, str]]) -> set[bool]:
+    """All polarities that the words offer."""
+    words = plain(undressed(words)).replace("’", "'").strip(" \"'“”‘([$*")
+    words = HARMLESS.sub(" ", words).strip(" ,")
+    if family == SAME_FAMILY and EMPHATIC_NO.fullmatch(words):
+        return {False}
+    if family == SAME_FAMILY and (EMPHATIC_YES.fullmatch(words) or not words):
+        return {True} if words else set()
+    reason = REASON.search(words)
+    if reason and TOKEN.search(words, 0, reason.start()):
+        words = words[: reason.start()]
+    offered: set[bool] = set()
+    for match in TOKEN.finditer(words):
+        polarity = _polarity(match, words, family)
+        if polarity is not None:
+            offered.add(polarity)
+    return offered
+
+
+def _polarity(match: re.Match[str], words: str, family: frozenset[tuple[str, str]]) -> bool | None:
+    word, negation = match["word"].lower(), (match["negation"] or "").lower()
+    if word in ("y", "n"):
+        return word == "y" if BARE.fullmatch(words) and PAIRS[0] in family else None
+    pair, positive = POLARITY[word]
+    if pair not in family:
+        return None
+    if word == "no" and not negation and match.start() > 0 and DETERMINER_FOLLOWS.match(words, match.end()):
+        return None
+    if word == "no" and re.match(r"\s+(?:way|means|longer)\b", words[match.end() :], re.IGNORECASE):
+        return None
+    turned = TURNS.search(words, 0, match.start() + 1)
+    if turned and turned.start() <= match.start() < turned.end():
+        return None
+    if negation in ("neither", "nor"):
+        return None
+    turns = bool(negation) + (turned is not None and "," not in words[turned.end() : match.start()])
+    return positive != (turns % 2 == 1)

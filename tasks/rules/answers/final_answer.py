@@ -1,0 +1,449 @@
+"""Step 1 of a verdict: where a text states its answer. Text and finish reason in, the stated words or why not out.
+
+A statement is a box, a sentence ("the answer is ..."), a label ("Answer: ..."), a heading or GSM8K's `####`. The last
+one counts, wherever it stands, unless it is supposed, doubted, denied, empty, or only talks about the answer. What is
+inside `<think>` is no statement. It does not say whether the answer is right, and never goes back to an earlier
+answer when a later one was cut off or taken back.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from storage.records import AnswerKind
+from tasks.rules.answers.number_words import RUN
+from tasks.rules.answers.numbers import NUMERAL
+from tasks.rules.answers.spelling import plain
+
+MOST_STATEMENTS = 40
+LONGEST_LIST = 4000
+NATURAL_ENDS = frozenset(
+    {"stop", "eos", "eos_token", "end_turn", "stop_sequence", "finished", "complete", "completed", ""}
+)
+THINKING = re.compile(r"<(/?)(?:think|thinking|thought|reasoning|scratchpad|reflection)>", re.IGNORECASE)
+BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+SIDE_BY_SIDE = re.compile(r"[\s$\\()\[\],;/]*(?:or|and)?[\s$\\()\[\],;/]*", re.IGNORECASE)
+# `the answer to the question "What is 3 times 7?" is 21`, `Answer, then, is`, `**Answer**: 21`, `answer = 21`
+ABOUT = r"(?:\s+(?:to|for|of)\s(?:[^\n.:=?\"“]{0,60}[\"“][^\"”\n]{1,400}[\"”]|[^\n.:=?]{1,80}?))?"
+STATEMENT = re.compile(
+    rf"(?:\b(?P<kind>\w{{1,12}})\s+)?\banswers?\b\**(?:,\s?\w{{1,15}},)?{ABOUT}[\"'*)\s_]{{0,4}}?"
+    r"(?:\s(?P<verb>is|are|was|equals|comes out (?:as|to be)|(?:would|should|must|will|has\sto"
+    r"|can\sonly)\sbe)\b|\s?:|\s?=)"
+    r"|\b(?:correct|right|best)\s(?:option|choice)(?:\s(?:is|would be)\b|:)"
+    r"|^[#>*_\s]{0,12}(?:the\s)?(?:final\s|correct\s)?answers?[*_ \t]{0,4}$"
+    r"|^[ \t]{0,3}(?P<mark>####)(?!#)",
+    re.IGNORECASE | re.MULTILINE,
+)
+# no statement of the answer: `a different answer: ...`, `this answer is helpful`, `my first answer was 20`
+OTHER_ANSWERS = frozenset(
+    [
+        "a",
+        "an",
+        "any",
+        "another",
+        "different",
+        "other",
+        "this",
+        "that",
+        "these",
+        "those",
+        "alternative",
+        "initial",
+        "earlier",
+        "previous",
+        "original",
+        "preliminary",
+        "intermediate",
+        "no",
+        "every",
+        "each",
+        "such",
+        "tempting",
+        "naive",
+        "numerical",
+    ]
+)
+WRONG_ANSWERS = frozenset({"wrong", "incorrect", "false", "mistaken"})
+CLAUSE_BEGINS = re.compile(r"[,;:—]|\b(?:so|therefore|thus|hence|then|but|and|because)\b", re.IGNORECASE)
+SUPPOSED = re.compile(
+    r"\b(?:if|whether|suppose|supposing|assume|assuming|unless|imagine|had)\b[^.\n]{0,25}$"
+    r"|\b(?:might|may|could|would|can|tempting to|tempted to|wrong to)\s+(?:\w+\s+)?"
+    r"(?:think|say|believe|guess|assume|conclude|argue|claim|expect|suppose|answer)\b[^.\n]{0,25}$"
+    r"|\b(?:thought|guessed|assumed|claims?|pretend|mistakenly|wrongly)\b[^.\n]{0,25}$",
+    re.IGNORECASE,
+)
+DENIED = re.compile(
+    r"(?<!\bif )\b(?:not|never|cannot|doubt|doubtful|unlikely|false|wrong|incorrect|hardly|nor"
+    r"|unsure|impossible)\b[^.\n]{0,40}$"
+    r"|n[’']t\b[^.\n]{0,40}$",
+    re.IGNORECASE,
+)
+NO_DOUBT = re.compile(
+    r"\b(?:no|without(?: an?)?|beyond(?: an?)?|not)\s+(?:doubt|wrong|only)|\bI do ?n.t doubt", re.IGNORECASE
+)
+SENTENCE_END = re.compile(r"[\n。]|[.!?](?=[*_\"'”’»)$]*(?:\s|$))")
+ABBREVIATIONS = re.compile(
+    r"\b(?:Dr|Mr|Mrs|Ms|Jr|Sr|Rs|Prof|vs|approx|i\.e|e\.g|[ap]\.m)(?=\.)"
+    r"|\bSt(?=\.\s+[A-Z])|\b[Nn]o(?=\.\s+\d)|\b[A-Z](?=\.\s+[A-Z])|\.\.(?=\.)|\.(?=\.)"
+)
+LIST_BEGINS = re.compile(r"1[.)]\s+\S.*?(?:^|\s)2[.)]\s", re.DOTALL)
+DECORATION = re.compile(r"(?:\s|\*\*|\*(?=\s)|__|[:=]|\.\.+|…|→|⇒|=>|-->|—(?=\s))*")
+BLANKS = re.compile(r"\s{2,}|[\t\r\f\v\x1c-\x1f\x85\u2028\u2029]")
+BULLET = re.compile(r"(?:>\s*|[-*•+–]\s+|1[.)]\s+)+")
+BULLETED = re.compile(r"(?:[^\n]*\n\s*[-*•+–]\s+)+[^\n]*")
+FENCED = re.compile(r"(`{3,}|~{3,})[^\n`]{0,20}\n(.*?)(?:\n\s*\1|\Z)", re.DOTALL)
+DISPLAYED = re.compile(
+    r"\\\[(.*?)(?:\\\]|\Z)|\$\$(.*?)(?:\$\$|\Z)"
+    r"|\\begin\{(equation|align|aligned|gather|center)\*?\}(.*?)(?:\\end\{\3\*?\}|\Z)",
+    re.DOTALL,
+)
+# what a mark of GSM8K holds: a value with perhaps a unit, a letter, a truth value; a heading has other words
+PURE_VALUE = re.compile(
+    rf"[-+*$€£(\s\\]*(?:{NUMERAL}(?:/\d+)?[\s%$€£*°)]*|\(?[A-Z]\)?|yes|no|true|false|valid"
+    rf"|invalid)[.*\s]*",
+    re.IGNORECASE,
+)
+TALK = re.compile(
+    r"(?:(?:also|indeed|therefore|thus|then|now|very|quite|always|clearly|hopefully"
+    r"|not)\s+)*(?:correct|right|helpful|clear|useful"
+    r"|below|above|as follows|reasonable|consistent|rounded|found|given|obtained|obvious|known"
+    r"|shown|verified|confirmed|complete"
+    r"|expressed|supposed|expected|wanted|required|needed|to be|sensible|plausible|well|simple"
+    r"|easy|what|why|how|in the form"
+    r"|(?:a )?(?:bit )?(?:surprising|long|short|different|hard|difficult)|ready|here|there"
+    r"|boxed|written|stated|based on"
+    r"|what (?:we|you|i)|I (?:can|could|will|hope)|good|fine|exact|unique|final)\b(?!\s+(?:yes"
+    r"|no|option|choice)\b)",
+    re.IGNORECASE,
+)
+VALUE = re.compile(
+    rf"\d|\\|\$|[π∞√]|{RUN.pattern}|\b(?:half|quarter|thirds?|dozen|hundred)\b"
+    rf"|(?<![\w'’])[b-hj-zB-HJ-Z](?![\w'’])",
+    re.I,
+)
+NO_VALUE = re.compile(
+    r"\b(?:unknown|none|undefined|infinit\w*|impossible|cannot|can't|not|no|undetermined"
+    r"|indeterminate|insufficient|depends"
+    r"|nothing|ambiguous|unclear|nan|any|all|empty)\b",
+    re.IGNORECASE,
+)
+TAKEN_BACK = re.compile(
+    r"(?:^|(?<=[.!?\n,;(—]))[\s*_]*(?:(?:oh|ah|hmm+|uh|but|ok(?:ay)?|well|no)\b[\s,.!…]*)*"
+    r"(?P<cue>wait|scratch that|hold on|correction|oops|sorry|my (?:mistake|bad)|actually"
+    r"|no\s*[,:—-]|rather,"
+    r"|(?:I|we) (?:made|see|notice|spot)[^.\n]{0,20}\b(?:mistake|error)|(?:I|we) (?:was|were|am"
+    r"|are) wrong|let me (?:correct|redo|recompute)"
+    r"|(?:that|this|it|which)(?:\s(?:answer|result|value))?(?:['’]s| is| was| isn['’]t"
+    r"| can(?:no|['’])t be)"
+    r"\s(?:\w+\s)?(?:wrong|incorrect|right|correct|false|a mistake"
+    r"|an error)(?<!is right)(?<!is correct)(?<!'s right)(?<!'s correct))\b"
+    r"[\s,.:;!…—-]*",
+    re.IGNORECASE,
+)
+INSTEAD = re.compile(
+    r"(?:(?:no|so|then|and|it|that|this|i|should|must|would|be|have been|meant?|is|make|to say"
+    r"|rather|actually|instead|the"
+    r"|correct|right|one|value|number|option|choice|answer)(?:['’]s)?[\s,:]+)*",
+    re.IGNORECASE,
+)
+CONFIRMED = re.compile(
+    r"\b(?:yes|correct|right|confirmed|verified|matches|checks out|holds|indeed|consistent)\b", re.IGNORECASE
+)
+CONCLUDES = re.compile(r"(?:so|therefore|thus|hence|in total|altogether|finally|in all)\b", re.IGNORECASE)
+FULL_SENTENCE = re.compile(r"[A-Z][A-Za-z']*\s+[a-z]\w*")
+AFTER_A_BOX = re.compile(
+    r"[\s$\\)\]*}]*(?:\?\s*(?:no\b|wait|hmm)|(?:is|was|would be)\s(?:wrong|incorrect|not\b))", re.IGNORECASE
+)
+# lenient: the last number, letter or truth value anywhere
+LAST_NUMBER = re.compile(
+    r"(?<![\w.,/])[-−]?[$€£]?(?:(?:\d+\s?)?\\[dtc]?frac\s?\{-?\d+\}\s?\{\d+\}|\\[dtc]?frac\d\d"
+    r"|\d+\s\d+/\d+"
+    rf"|{NUMERAL}(?:[eE][-+]?\d+)?(?:/\d+)?)%?"
+)
+LAST_LETTER = re.compile(r"\(([A-Z])\)|\b([B-HJ-Z])\b(?![’'])|\b(A)\b(?=\W*$|[).:,;])")
+LAST_POLARITY = re.compile(r"\b(?:not\s+(?:true|valid)|yes|no|true|false|valid|invalid)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Stated:
+    """The words of an answer, to the end of its sentence and of its line; `boxed` when they stood in a box.
+
+    `lead` is what its sentence says before it ("Yes, the answer is that ..."); `denied`: it is said to be wrong.
+    """
+
+    words: str
+    line: str
+    boxed: bool
+    lead: str = ""
+    denied: bool = False
+
+
+@dataclass(frozen=True)
+class NotStated:
+    """Why a text has no final answer: no_final_answer, taken_back or cut_off."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Found:
+    """A statement in the text: its place and end, what it states, and whether that is meant."""
+
+    start: int
+    end: int
+    stated: Stated | NotStated
+    role: Literal["meant", "talk", "denied", "supposed"] = "meant"
+
+
+def final_answer(text: str, finish_reason: str = "stop", kind: AnswerKind | None = None) -> Stated | NotStated:
+    """The strict reading: the last statement that is meant as one, or why there is none."""
+    spoken = spoken_text(text)
+    if spoken is None:
+        return NotStated("cut_off")
+    cut = finish_reason.lower() not in NATURAL_ENDS
+    weak: Stated | None = None
+    denied: list[Stated] = []
+    supposed: list[tuple[int, int]] = []
+    for found in _statements(spoken, cut, kind):
+        if found.role == "supposed":
+            supposed.append((found.start, found.end))
+            continue
+        if isinstance(found.stated, NotStated):
+            return found.stated
+        if found.role == "denied":
+            denied.append(found.stated)
+        elif found.role == "talk":
+            weak = weak or found.stated
+        elif any(one.words.startswith(found.stated.words) for one in denied):
+            return NotStated("taken_back")
+        else:
+            return _unless_taken_back(spoken, found, supposed)
+    return weak or NotStated("cut_off" if cut else "no_final_answer")
+
+
+def spoken_text(text: str) -> str | None:
+    """What a text says once it has stopped thinking; None where it never stops."""
+    tags = list(THINKING.finditer(text)) if "<" in text else []
+    closing = [tag for tag in tags if tag[1]]
+    rest = tags[-1] if tags and not tags[-1][1] else None
+    if rest is not None:
+        return None
+    return text[closing[-1].end() :] if closing else text
+
+
+def last_value(text: str, kind: AnswerKind) -> str | None:
+    """What the lenient reading falls back to: the last number, choice letter or yes/no in the text."""
+    pattern = {"number": LAST_NUMBER, "choice": LAST_LETTER, "boolean": LAST_POLARITY}.get(kind)
+    found = list(pattern.finditer(spoken_text(text) or text)) if pattern else []
+    return found[-1].group() if found else None
+
+
+def _statements(text: str, cut: bool, kind: AnswerKind | None) -> Iterator[_Found]:
+    """The statements, the last first; a text that is all statements has its last MOST_STATEMENTS read."""
+    boxes = _boxes(text) if "\\boxed" in text or "\\fbox" in text else []
+    matches = [
+        match
+        for match in STATEMENT.finditer(text)
+        if not any(start <= match.start() and (end is None or match.start() < end) for start, end in boxes)
+    ]
+    marks = sum(match["mark"] is not None for match in matches)
+    places: list[tuple[int, int | re.Match[str]]] = [(start, place) for place, (start, _) in enumerate(boxes)]
+    places += [(match.start(), match) for match in matches]
+    for _, what in sorted(places, key=lambda pair: pair[0], reverse=True)[:MOST_STATEMENTS]:
+        box = isinstance(what, int)
+        found = _boxed(text, boxes, what) if box else _sentence(text, what, cut, kind, marks)
+        if found is not None:
+            yield found
+
+
+def _boxed(text: str, boxes: list[tuple[int, int | None]], place: int) -> _Found | None:
+    start, end = boxes[place]
+    if end is None:
+        return _Found(start, len(text), NotStated("cut_off"))
+    words = _with_neighbour(text, boxes[: place + 1], text[start:end].strip())
+    inner = next(iter(STATEMENT.finditer(words)), None)
+    if inner is not None and inner.end() < len(words) and not inner["mark"]:
+        words = words[inner.end() :].strip(" .*")
+    stated = Stated(_calm(words), _calm(words), True)
+    if AFTER_A_BOX.match(text, end + 1):
+        return _Found(start, end, Stated(stated.words, stated.line, True, denied=True), "talk")
+    return _Found(start, end + 1, stated, "meant" if words else "talk")
+
+
+def _boxes(text: str) -> list[tuple[int, int | None]]:
+    """(start, end) of the contents of outermost boxes by start; the end is None where the braces never close."""
+    open_braces: list[int | None] = []
+    ends: dict[int, int | None] = {}
+    for match in BRACE.finditer(text):
+        token = match.group()
+        if token == "{":
+            open_braces.append(None)
+        elif token == "}":
+            start = open_braces.pop() if open_braces else None
+            if start is not None:
+                ends[start] = match.start()
+        elif token.endswith("{") and len(token) > 2:
+            open_braces.append(match.end())
+            ends[match.end()] = None
+    return sorted(ends.items())
+
+
+def _with_neighbour(text: str, boxes: list[tuple[int, int | None]], words: str) -> str:
+    """`\\boxed{5} or \\boxed{6}` offers both."""
+    if len(boxes) < 2 or boxes[-2][1] is None:
+        return words
+    between = text[boxes[-2][1] + 1 : boxes[-1][0]]
+    between = between[: max(between.rfind("\\boxed"), between.rfind("\\fbox"))]
+    joined = 0 < len(between) <= 12 and between.strip(" $\n") != "" and SIDE_BY_SIDE.fullmatch(between) is not None
+    return f"{text[boxes[-2][0] : boxes[-2][1]].strip()} or {words}" if joined else words
+
+
+def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | None, marks: int) -> _Found | None:
+    if match["mark"] and not _is_mark(text, match.end(), marks):
+        return None
+    front = _front(text, match.start())
+    named = (match["kind"] or "").lower()
+    denied = named in WRONG_ANSWERS
+    role = _role(front if denied else f"{front}{match['kind'] or ''}")
+    if named in OTHER_ANSWERS:
+        return None
+    begin, end, line_end = _content(text, match)
+    words, line = _calm(_inside(text[begin:end])), _calm(_inside(text[begin:line_end]))
+    if role != "meant":
+        return _Found(match.start() - len(front), end, Stated(words, line, False), role)
+    rest = text[begin : begin + LONGEST_LIST]
+    if not rest.strip("\"'`$ \r\n\t.") or LIST_BEGINS.match(rest):
+        return _Found(match.start(), end, NotStated("cut_off" if cut and not rest else "no_final_answer"))
+    if cut and not _is_finished(text, end):
+        return _Found(match.start(), end, NotStated("cut_off"))
+    if text[end : end + 1] == "?":
+        return None
+    if match["verb"] is None and not match["mark"] and kind in ("number", "expression"):
+        words = _of_a_solution(words, line)
+    stated = Stated(words, line, False, front.strip(), denied)
+    return _Found(match.start(), end, stated, "talk" if denied or _is_talk(words, kind) else "meant")
+
+
+def _is_mark(text: str, end: int, marks: int) -> bool:
+    """GSM8K's mark holds a value and ends the text; a heading of level 4 has other words, or text below it."""
+    line, _, below = text[end:].partition("\n")
+    if not below.strip():
+        return bool(line.strip()) and not line.rstrip().endswith(":")
+    return marks == 1 and PURE_VALUE.fullmatch(line.strip()) is not None
+
+
+def _front(text: str, start: int) -> str:
+    """What the sentence says before `start`."""
+    front = text[max(0, start - 160) : start]
+    ends = [match.end() for match in SENTENCE_END.finditer(front)]
+    return front[ends[-1] :] if ends else front
+
+
+def _role(front: str) -> Literal["meant", "denied", "supposed"]:
+    """Whether the sentence supposes, doubts or denies what follows: `if`, `some might think`, `I don't think`."""
+    clause = CLAUSE_BEGINS.split(front)[-1]
+    if SUPPOSED.search(clause) or re.search(r"\b(?:if|suppose|assume)\b[^,.\n]{0,25}$", front, re.IGNORECASE):
+        return "supposed"
+    return "denied" if DENIED.search(NO_DOUBT.sub("", clause)) else "meant"
+
+
+def _content(text: str, match: re.Match[str]) -> tuple[int, int, int]:
+    """(begin, end of the sentence, end of the line) of what is stated behind its label."""
+    decoration = DECORATION.match(text, match.end())
+    begin = decoration.end() if decoration else match.end()
+    if "\n" in text[match.end() : begin] or match["mark"]:
+        bullet = BULLET.match(text, begin)
+        begin = bullet.end() if bullet and not LIST_BEGINS.match(text[begin:]) else begin
+    for pattern in (FENCED, DISPLAYED):
+        block = pattern.match(text, begin)
+        if block:
+            return begin, block.end(), block.end()
+    line_end = text.find("\n", begin)
+    line_end = len(text) if line_end < 0 else line_end
+    end = _sentence_end(text, begin)
+    bullets = BULLETED.match(text, begin)
+    if bullets and BULLET.match(text, begin - 2) and "\n" in text[match.end() : begin]:
+        return begin, bullets.end(), bullets.end()
+    return begin, len(text) if end is None else end, line_end
+
+
+def _inside(block: str) -> str:
+    """What a fence or display holds; other words as they are. Items below each other are a list."""
+    for pattern in (FENCED, DISPLAYED):
+        match = pattern.match(block)
+        if match:
+            groups = match.groups()
+            return (groups[1] if pattern is FENCED else groups[0] or groups[1] or groups[3] or "").strip()
+    return re.sub(r"\n\s*[-*•+–]\s+", ", ", block)
+
+
+def _is_finished(text: str, end: int) -> bool:
+    """Whether words that end at `end` of a text that was cut off are whole: 3. may have been going to be 3.5."""
+    if end >= len(text):
+        return False
+    return not (text[end] == "." and end == len(text) - 1 and text[end - 1].isdigit())
+
+
+def _sentence_end(text: str, begin: int) -> int | None:
+    for match in SENTENCE_END.finditer(text, begin):
+        if match.group() != "." or not _is_abbreviated(text, match.start()):
+            return match.start()
+    return None
+
+
+def _is_abbreviated(text: str, point: int) -> bool:
+    return any(found.end() == point for found in ABBREVIATIONS.finditer(text, max(0, point - 8), point + 12))
+
+
+def _of_a_solution(words: str, line: str) -> str:
+    """`Answer: John has 5 apples. He buys 3 more. ...` opens a solution: its last line counts, if it concludes."""
+    rest = line[len(words) :].lstrip(".!? ")
+    if not FULL_SENTENCE.match(words) or not VALUE.search(rest):
+        return words
+    last = re.split(r"(?<=[.!?])\s+", rest)[-1]
+    return last.rstrip(".!") if CONCLUDES.match(last) else f"{words}; {rest}"
+
+
+def _is_talk(words: str, kind: AnswerKind | None) -> bool:
+    """Whether a sentence about the answer states none: `The answer is positive, as expected`."""
+    if kind in ("number", "expression"):
+        shown = plain(words)
+        return not VALUE.search(shown) and (
+            bool(TALK.match(words)) or (kind == "number" and not NO_VALUE.search(shown))
+        )
+    return TALK.match(words) is not None and not re.match(
+        r"(?:in)?correct\W*$|(?:im)?plausible\W*$", words, re.IGNORECASE
+    )
+
+
+def _unless_taken_back(text: str, found: _Found, supposed: list[tuple[int, int]]) -> Stated | NotStated:
+    """The statement; what is put in its place behind it ("No wait, 3."); or nothing where it is only withdrawn."""
+    stated = found.stated
+    backs = TAKEN_BACK.finditer(text, found.end, found.end + 2000)
+    back = next((one for one in backs if not any(start <= one.start() <= end + 40 for start, end in supposed)), None)
+    if back is None:
+        return stated
+    rest = text[back.end() :]
+    instead = INSTEAD.match(rest)
+    value = rest[instead.end() if instead else 0 :]
+    end = _sentence_end(value, 0)
+    words = _calm(value[:end].split("\n")[0])
+    if words and (
+        PURE_VALUE.fullmatch(words) or (len(words) <= 40 and re.match(r"[-$\\(]?\d|\([A-Z]\)|[A-Z]\b(?!\s\w)", words))
+    ):
+        return Stated(words, words, False)
+    sentence = rest[: _sentence_end(rest, 0) or len(rest)]
+    if (
+        back["cue"].lower() in ("wait", "actually", "hold on", "sorry")
+        and CONFIRMED.search(rest)
+        and not re.search(r"\b(?:wrong|mistake|error|incorrect|not)\b", sentence)
+    ):
+        return stated
+    return NotStated("taken_back")
+
+
+def _calm(words: str) -> str:
+    """Runs of blanks made one, so that no later pattern can be slow on them; line breaks stay."""
+    lines = (BLANKS.sub(" ", part).strip() for part in words.split("\n"))
+    return "\n".join(line for line in lines if line)

@@ -1,0 +1,397 @@
+"""Numbers as people and models write them, read exactly: words in, the number they offer or why there is none out.
+
+The WHOLE answer has to be the number, with a unit and harmless words at most: `25 - C`, `2 pi` and `2 or more` are
+not 25 and 2. A calculation is not a number: who restates the question has not answered it. Never `eval`.
+"""
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from typing import Literal
+
+from tasks.rules.answers.number_words import in_digits
+from tasks.rules.answers.spelling import DOLLARS, plain, undressed
+from tasks.rules.answers.units import same_quantity
+
+NoNumber = Literal["ambiguous", "not_evaluated", "not_an_answer", "algebra"]
+MAX_DIGITS = 4000
+MAX_EXPONENT = 5000
+MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "lakh": 10**5, "million": 10**6, "crore": 10**7}
+MAGNITUDES.update({"billion": 10**9, "trillion": 10**12, "bn": 10**9, "mn": 10**6})
+MAGNITUDE = "|".join(MAGNITUDES)
+
+# 1,234.5  1'234.50  12,34,567  1.234,50  1.234.567  1 234,50  1 234 567  5,09 €  1234.5  .5
+NUMERAL = (
+    r"(?:\d{1,3}(?:'\d{3})+(?:[.,]\d+)?|\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?"
+    r"|\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])(?:\.\d+)?"
+    r"|\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}(?![\d.])|\d{1,3}(?: \d{3})+,\d{1,2}(?!\d)"
+    r"|\d{1,3}(?: \d{3}){2,}(?!\d)|\d+,\d{1,2}(?=\s?(?:€|EUR\b|euros?\b))|\d+(?:\.\d+)?|\.\d+)"
+)
+QUANTITY = re.compile(
+    r"(?P<sign>(?<![\w)])[-+]\s?)?(?P<currency>(?:[$€£¥₹]|\b(?:CHF|EUR|USD|GBP|INR"
+    r"|Rs\.?)(?=\s?\d))\s?)?(?P<sign2>-)?"
+    r"(?<![\w.,/^])(?:"
+    rf"(?P<power>(?:(?P<mantissa>{NUMERAL})\s*[×·*xX]\s*)?10\s*\^\s*[({{]?(?P<power_exponent>[-+]?\d+)[)}}]?)"
+    r"|(?P<whole>\d+)(?:\s+|\s+and\s+|-)(?P<mixed_top>\d+)\s*/\s*(?P<mixed_bottom>\d+)"
+    rf"|(?P<top>{NUMERAL})\s?/\s?(?P<bottom>-?{NUMERAL})"
+    rf"|(?P<number>{NUMERAL})(?:[eE](?P<exponent>[-+]?\d+))?"
+    r")(?P<glue>(?:[.,:/^!'-]\s?\d|\^|!|\+(?!\s*\w))?)"
+    rf"(?:[\s-]*(?P<magnitude>{MAGNITUDE})s?\b)?"
+    r"(?P<percent>\s*%|\s+per\s?cent\b|\s+percent\b)?",
+    re.ASCII | re.IGNORECASE,
+)
+SIMPLE = re.compile(
+    r"\s*([-+]?)[$€£]?(\d{1,3}(?:,\d{3}){1,9}(?:\.\d{1,30})?|\d{1,30}(?:\.\d{1,30})?)\s*[.!]?\s*", re.ASCII
+)
+FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))")
+UNIT_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*\\(?:text|mathrm)\{[^{}]*\}\s*\}\s*){2}")
+CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):00(?::00)?(?:\s*(?:[ap]\.?m\b\.?|o'?clock))?(?![\d:])", re.IGNORECASE)
+LATEX_SIGNS = {
+    "\\%": "%", "\\$": "¤", "^{\\circ}": "°", "^\\circ": "°", "\\circ": "°", "\\degree": "°", "\\times": "×",
+    "\\cdot": "·", "\\left": "", "\\right": "", "\\approx": "≈", "\\dots": " ", "\\ldots": " ", "\\displaystyle": "",
+}  # fmt: skip
+REASON = re.compile(r"[,;:.]?\s+(?:because|since|given that|as (?:it|he|she|they|the|there)|so that)\b", re.IGNORECASE)
+SAME_AS = re.compile(
+    r"(?<![<>!])=(?!>)|\bi\.\s?e\.,?|\bthat is,|,?\s*\bwhich (?:is|equals|gives|makes)\b"
+    r"|\bequals\b|\bequal to\b|→|⇒|=>",
+    re.I,
+)
+ABOUT = re.compile(r"≈|≃|~=|\bwhich is (?:about|approximately|roughly)\b|,?\s(?:or )?approximately\s(?=[\d$-])")
+# `72 clips in 2 months`: what is said behind the value and its unit is no second value
+CIRCUMSTANCE = re.compile(
+    r"(?:(?<=[a-zA-Z)])|(?<=,))\s+(?:for|in|after|during|on|at|each|every|from|when|where|if"
+    r"|with|which|who)\b",
+    re.IGNORECASE,
+)
+SEVERAL = re.compile(r"\d[^=]*(?:,(?!\d{3}(?!\d))|;|\band\b|\bor\b)", re.IGNORECASE)
+BEFORE_THE_VALUE = re.compile(
+    r"\b(?:not|never|n't|(?:more|less|fewer|greater|larger|smaller|higher|lower|other"
+    r"|rather) than|at (?:least|most)|up to"
+    r"|nearly|almost|over|under|above|below|half|twice|double|triple|neither|except|minimum of"
+    r"|maximum of|multiple of"
+    r"|anything but|cannot|can't|isn't|wrong|incorrect)\b|[<>≤≥±≠]|\\(?:geq?|leq?|neq?|pm|[gl]t)\b"
+    r"|\b(?:step|part|note|question|problem|exercise|example|figure|fig|case|equation|section"
+    r"|option|room|page|version"
+    r"|chapter|level|item|no|number)s?[\s.#:]*$",
+    re.IGNORECASE,
+)
+BEHIND_THE_VALUE = re.compile(
+    r"¦[^¦]*?(?:\b(?:or|and)\s+(?:more|less|fewer|greater|above|below|over|under|higher|lower"
+    r"|up|so|upwards?|larger|smaller)"
+    r"|\btimes\s+(?:as|more|less|the|larger|smaller|greater|bigger)|\bsquared|\bcubed|\bfactorial"
+    r"|\b(?:at\s+)?(?:minimum|maximum|at\s+least|at\s+most)\b|\bis\s+(?:wrong|incorrect|false"
+    r"|not)\b)|¦\s*-?fold\b|¦\s?\+",
+    re.IGNORECASE,
+)
+MATHS_WORD = re.compile(
+    r"(?<![a-z])(?:roots?|sqrt|pi|ln|log(?:arithm)?|sin(?:e)?|cos(?:ine)?|tan(?:gent)?|exp"
+    r"|euler|infinity|infinite|factorial"
+    r"|squared|cubed|power|modulo|mod)(?![a-z])",
+    re.IGNORECASE,
+)
+CALCULATION = re.compile(
+    r"[-+*/×·÷]|\\(?:times|cdot|div)\b|^\s*[xX]\s*$"
+    r"|\b(?:plus|minus|times|multiplied|divided|squared|cubed|modulo|mod|more than|less than)\b",
+    re.I,
+)
+UNIT = re.compile(
+    r"\b(?:[munck]?m|cm|km|in|ft|yd|mi|feet|foot|inch(?:es)?|yards?|miles?|units?|(?:centi|kilo"
+    r"|milli)?met(?:er|re)s?|s"
+    r"|sec|seconds?)(?:\s*\^\s*\{?-?\d\}?|\d\b)",
+    re.I,
+)
+# a letter alone is a variable, unless it is a unit behind the number (5 m) or an article
+VARIABLE = re.compile(
+    r"(?<![A-Za-z'’])(?![smghlLCFKNJWV])(?:(?<=\d)[A-Za-z]|(?<!\d)(?!a\s|A\s"
+    r"|I\s)[A-Za-z])(?![A-Za-z'’.])"
+)
+UNIT_LETTER_APART = re.compile(
+    r"(?:^|[^\w¦\s/])\s*[smghlLCFKNJWV](?![A-Za-z'’.])|(?<!¦)(?<!¦\s)\b[smghLCFKNJWV](?=\s*[-+*/=])"
+)
+GLUED_BRACKET = re.compile(r"[-+*/×·÷^]\s*\(|\)\s*[-+*/×·÷^(¦]|¦\s?\(|¦\s*[-+*×·÷]\s*[A-Za-z]|[A-Za-z]\s*[-+*×·÷]\s*¦")
+MINUS_WORD = re.compile(
+    r"^(\W*)(?:(?:approximately|about|around|roughly)\s+)?(?:negative|minus)\s+(?=[\d$.])", re.IGNORECASE
+)
+APART_SIGN = re.compile(r"^-\s*(?:approximately|about|around|roughly)?\s+(?=[\d$.])", re.IGNORECASE)
+# the left side of an equation that names what is sought: x, n_1, f(2), the total, P(X > 2), \angle ABC, |AB|
+NAME = re.compile(r"[\s\w'’.,$°|\\{}_]*(?:\([^()=]{0,40}\))?\s*")
+
+
+@dataclass(frozen=True)
+class Number:
+    """An exact value; `percent` when a percent sign followed; `decimals` as written, None for fractions.
+
+    `also` holds other forms of the same value that were offered with it: 1/3 ≈ 0.333, 0.5 (or 50%).
+    """
+
+    value: Fraction
+    percent: bool = False
+    decimals: int | None = 0
+    also: tuple["Number", ...] = ()
+
+
+def is_same_number(answer: Number, reference: Number) -> bool:
+    """Equal values; 1e-6 relative where one is rounded; 0.5 is 50% only for a reference with a percent sign."""
+    if any(is_same_number(other, reference) for other in answer.also):
+        return True
+    if _close(answer, reference):
+        return True
+    if reference.percent and not answer.percent:
+        decimals = None if reference.decimals is None else reference.decimals + 2
+        return _close(answer, Number(reference.value / 100, decimals=decimals))
+    return False
+
+
+def _close(answer: Number, reference: Number) -> bool:
+    """Rounding is forgiven to 1e-6, and never by more than the last place that the rounder one shows."""
+    if answer.value == reference.value:
+        return True
+    exact = (
+        answer.decimals == reference.decimals
+        or _places(answer.value) == _places(reference.value) != None  # noqa: E711
+        or (answer.decimals in (0, None) and reference.decimals in (0, None))
+    )
+    shown = min(places for places in (answer.decimals, reference.decimals, 99) if places is not None)
+    last_place = Fraction(1, 10**shown) if 0 < shown < 99 else Fraction(1, 10**4)
+    return not exact and abs(answer.value - reference.value) <= min(abs(reference.value) / 1_000_000, last_place)
+
+
+def _places(value: Fraction) -> int | None:
+    """Decimal places of a terminating value of few places, else None."""
+    return next((places for places in range(13) if (value * 10**places).denominator == 1), None)
+
+
+def number_offered(words: str) -> Number | NoNumber:
+    """The one number that the words offer as an answer."""
+    simple = SIMPLE.fullmatch(words)
+    if simple:
+        digits = simple[2].replace(",", "")
+        value = Fraction(digits) if "." in digits else Fraction(int(digits))
+        return Number(-value if simple[1] == "-" else value, decimals=len(digits.partition(".")[2]))
+    words = simplified(words)
+    reason = REASON.search(words)
+    if reason and any(character.isdigit() for character in words[: reason.start()]):
+        words = words[: reason.start()]
+    forms = [side.strip(" ,;:") for side in ABOUT.split(words)]
+    if len(forms) == 2 and forms[0]:
+        return _with_approximation(_sides(forms[0]), _sides(forms[1]))
+    return _sides(words)
+
+
+def _with_approximation(exact: Number | NoNumber, rounded: Number | NoNumber) -> Number | NoNumber:
+    """`1/3 ≈ 0.333` offers both, where the second is the first as rounded."""
+    if not isinstance(rounded, Number):
+        return "algebra" if rounded == "algebra" else exact if isinstance(exact, Number) else rounded
+    if not isinstance(exact, Number):
+        return rounded if exact in ("not_an_answer", "not_evaluated") else exact
+    same = abs(exact.value - rounded.value) <= Fraction(1, 10 ** (rounded.decimals or 0))
+    return Number(exact.value, exact.percent, exact.decimals, (rounded,)) if same else "ambiguous"
+
+
+def _sides(words: str) -> Number | NoNumber:
+    """An equation's chain of sides: the last value counts, and what stands before it may not contradict."""
+    sides = [side.strip(" ,;:") for side in SAME_AS.split(words)]
+    if any(SEVERAL.search(side) for side in sides[:-1]):
+        return "ambiguous"
+    offered = _one_side(sides[-1])
+    if len(sides) == 1:
+        return offered
+    if not isinstance(offered, Number):
+        before = _one_side(sides[-2])
+        said_why = (
+            offered == "not_an_answer" or "which" in words or value_of_sum(sides[-1]) == getattr(before, "value", 0)
+        )
+        return before if isinstance(before, Number) and said_why else offered
+    return offered if _names_the_value(sides[0], offered) else "algebra"
+
+
+def _names_the_value(side: str, offered: Number) -> bool:
+    """Whether the first side is a name or the same value; `x^2 = 4` says nothing about 4."""
+    if NAME.fullmatch(side) and not re.search(r"\d\s*[a-z](?![a-z])|\d\s*\\[a-z]", side):
+        other = _one_side(side)
+        return not isinstance(other, Number) or other.value == offered.value
+    offer = _one_side(side)
+    return offer in ("not_evaluated", "not_an_answer") or (isinstance(offer, Number) and offer.value == offered.value)
+
+
+def simplified(words: str) -> str:
+    """The words without LaTeX and Markdown dress, with plain fractions as a/b and words of sign as a sign."""
+    words = plain(words)
+    if "\\" in words:
+        words = UNIT_FRACTION.sub(" unit", words)
+        words = FRACTION.sub(lambda m: f" {m[1] or m[2]}/{m[3] or m[4]}", words)
+        for latex, sign in LATEX_SIGNS.items():
+            words = words.replace(latex, sign)
+    words = undressed(words)
+    if words.count("$") != 1:
+        words = re.sub(r"\$(?=\s*$)|\$(?=[-\\\d.\s][^$]*\$)", " ", words) if words.count("$") % 2 == 0 else words
+        words = DOLLARS.sub(" ", words) if "\\" in words else words
+    words = words.replace("¤", "$").replace("{,}", ",")
+    words = CLOCK.sub(r"\1 hours", UNIT.sub(" unit", words))
+    return words.strip().rstrip(".,;:!?\"'").lstrip("\"'“‘ ")
+
+
+def _one_side(words: str) -> Number | NoNumber:
+    outside, inside = _apart_from_brackets(words)
+    if inside is not None and _has_value(outside):
+        this = _one_side(outside)
+        return _with_aside(this, inside, outside) if isinstance(this, Number) else this
+    words = in_digits(words)
+    words = APART_SIGN.sub("-", MINUS_WORD.sub(r"\1-", words))
+    first = QUANTITY.search(words)
+    if first:
+        circumstance = CIRCUMSTANCE.search(words, first.end())
+        words = words[: circumstance.start()] if circumstance else words
+    return _single_quantity(words)
+
+
+def _has_value(words: str) -> bool:
+    return any(character.isdigit() for character in in_digits(words))
+
+
+def _with_aside(this: Number, inside: str, outside: str) -> Number | NoNumber:
+    """`72 (48+24)`, `0.5 (or 50%)`, `90 minutes (1.5 hours)` say one value twice; `72 (or 73)` says two."""
+    if re.match(r"\s*(?:rounded|since|because|from|as|after|not\s+(?:counting|including))\b", inside):
+        return this
+    alternative = re.match(r"\s*(?:or|i\.e\.,?|that is,?|which is|equal to|equals|=|≈|about|approximately)\s*", inside)
+    other = number_offered(inside[alternative.end() :] if alternative else inside)
+    if isinstance(other, Number):
+        same = other.value == this.value or same_quantity(this.value, outside, other.value, inside)
+        percent = (other.percent and other.value == 100 * this.value) or (
+            this.percent and this.value == 100 * other.value
+        )
+        rounded = abs(other.value - this.value) <= Fraction(1, 10**other.decimals) if other.decimals else False
+        return Number(this.value, this.percent, this.decimals, (other,)) if same or percent or rounded else "ambiguous"
+    if not _has_value(inside) or value_of_sum(simplified(inside)) == this.value:
+        return this
+    return "ambiguous" if alternative or other == "ambiguous" else this if other == "not_evaluated" else "algebra"
+
+
+def _apart_from_brackets(words: str) -> tuple[str, str | None]:
+    match = re.search(r"\s\(([^()]*)\)\s*[.,]?$|(?<=[a-zA-Z%°])\(([^()]*)\)\s*[.,]?$", words)
+    return (words[: match.start()], match[1] or match[2]) if match and match.start() > 0 else (words, None)
+
+
+def _single_quantity(words: str) -> Number | NoNumber:
+    found = list(QUANTITY.finditer(words))
+    powers = bool(found) and all(match["power"] for match in found)
+    if any(sign in words for sign in "\\√π∞{}_|") or ("^" in words and not powers):
+        return "not_evaluated" if _is_calculation(words, found) else "algebra"
+    if not found:
+        return "algebra" if VARIABLE.fullmatch(words) else "not_an_answer"
+    residue = " ".join(QUANTITY.sub(" ¦ ", words).split())
+    if re.search(r"¦ ?[kK]\b", QUANTITY.sub("¦", words)):
+        return "not_an_answer"  # 5k may be 5,000
+    glued = {match["glue"][:1] for match in found} - {""}
+    if glued:
+        return "algebra" if "^" in glued or "!" in glued else "not_an_answer" if "+" in glued else "ambiguous"
+    if MATHS_WORD.search(residue):
+        return "algebra"
+    if _is_calculation(words, found) or re.search(r"¦\s*(?:squared|cubed)\b", residue, re.IGNORECASE):
+        return "not_evaluated"
+    if GLUED_BRACKET.search(residue):
+        return "algebra"
+    if BEFORE_THE_VALUE.search(residue.partition("¦")[0]) or BEHIND_THE_VALUE.search(residue):
+        return "not_an_answer"
+    if any(sign in residue for sign in "=±<>≤≥"):
+        return "not_an_answer"
+    return _only_value(words, found, residue)
+
+
+def _only_value(words: str, found: list[re.Match[str]], residue: str) -> Number | NoNumber:
+    values = [_value(match) for match in found]
+    if any(value is None for value in values):
+        return "not_an_answer"
+    numbers = [value for value in values if value is not None]
+    if len({(number.value, number.percent) for number in numbers}) > 1:
+        return "ambiguous"
+    if any(character.isdigit() for character in residue):
+        return "not_an_answer"
+    behind = QUANTITY.sub(lambda match: "5" if match.group()[-1].isdigit() else "¦", words)
+    if VARIABLE.search(behind) or UNIT_LETTER_APART.search(residue):
+        return "algebra" if len(found) == 1 else "ambiguous"
+    return numbers[0]
+
+
+def _is_calculation(words: str, found: list[re.Match[str]]) -> bool:
+    for one, next_one in pairwise(found):
+        between = words[one.end() : next_one.start()]
+        if CALCULATION.search(between) or (not between.strip() and (next_one["sign"] or next_one["sign2"])):
+            return True
+    return False
+
+
+def _value(match: re.Match[str]) -> Number | None:
+    if sum(character.isdigit() for character in match.group()) > MAX_DIGITS:
+        return None
+    read = _unsigned(match)
+    if read is None:
+        return None
+    value, decimals = read
+    if (match["sign"] or "").startswith("-") != bool(match["sign2"]):
+        value = -value
+    if match["magnitude"]:
+        value *= MAGNITUDES[match["magnitude"].lower()]
+        decimals = 0 if value.denominator == 1 else decimals
+    return Number(value, bool(match["percent"]), decimals)
+
+
+def _unsigned(match: re.Match[str]) -> tuple[Fraction, int | None] | None:
+    if match["power"]:
+        return _scaled(match["mantissa"] or "1", match["power_exponent"])
+    if match["whole"]:
+        bottom = int(match["mixed_bottom"])
+        return None if bottom == 0 else (int(match["whole"]) + Fraction(int(match["mixed_top"]), bottom), None)
+    if match["top"]:
+        bottom_value = _fraction(match["bottom"])
+        return None if bottom_value == 0 else (_fraction(match["top"]) / bottom_value, None)
+    return _scaled(match["number"], match["exponent"] or "0")
+
+
+def _scaled(digits: str, exponent: str) -> tuple[Fraction, int] | None:
+    if len(exponent) > 5 or abs(int(exponent)) > MAX_EXPONENT:
+        return None
+    read = _fraction(digits)
+    value = read * Fraction(10) ** int(exponent)
+    return value, max(0, len(_english(digits).partition(".")[2]) - int(exponent))
+
+
+def _fraction(digits: str) -> Fraction:
+    return Fraction(_english(digits))
+
+
+def _english(digits: str) -> str:
+    """A numeral of any locale with a point for its decimals and no thousands marks: 1.234,50 -> 1234.50."""
+    digits = digits.replace("'", "").replace(" ", "")
+    if digits.count(".") > 1:
+        return digits.replace(".", "").replace(",", ".")
+    if "." in digits and digits.rfind(",") > digits.find("."):
+        return digits.replace(".", "").replace(",", ".")
+    if re.search(r"^\d+,\d{1,2}$", digits):
+        return digits.replace(",", ".")
+    return digits.replace(",", "")
+
+
+def value_of_sum(words: str) -> Fraction | None:
+    """The value of a plain calculation of + - * / without brackets, from left to right by precedence; else None."""
+    tokens = re.findall(r"\d+(?:\.\d+)?|[-+*/×·÷]|\S", words.replace(",", ""))
+    if len(tokens) % 2 == 0 or len(tokens) > 99:
+        return None
+    total, product, sign = Fraction(0), Fraction(1), 1
+    for position, token in enumerate(tokens):
+        if position % 2 == 0:
+            if not token[0].isdigit() or len(token) > MAX_DIGITS:
+                return None
+            operator = tokens[position - 1] if position else "+"
+            value = Fraction(token)
+            if operator in "+-":
+                total += sign * product if position else 0
+                product, sign = value, 1 if operator == "+" else -1
+            elif operator in "*×·":
+                product *= value
+            elif operator in "/÷" and value:
+                product /= value
+            else:
+                return None
+    return total + sign * product

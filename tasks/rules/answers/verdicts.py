@@ -1,0 +1,174 @@
+"""Verdicts: a text and its references in, correct / wrong / unjudged with a reason out.
+
+Three steps: where the answer is stated (`final_answer`), what is stated (a parser for each kind), whether it equals a
+reference. This is the pure half, exact and quick. What needs algebra comes out as `Pending`, for the verify step to
+put before a worker process that can be killed.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from storage.records import AnswerKind, Label
+from tasks.rules.answers.booleans import compare_booleans
+from tasks.rules.answers.choices import compare_choices
+from tasks.rules.answers.compared import (
+    AMBIGUOUS,
+    BAD_REFERENCE,
+    DIFFERS,
+    EQUAL,
+    NOT_AN_ANSWER,
+    NOT_EVALUATED,
+    Compared,
+    Undecided,
+)
+from tasks.rules.answers.expressions import compare_expressions, compare_values, is_plain_fraction
+from tasks.rules.answers.final_answer import NotStated, Stated, final_answer, last_value
+from tasks.rules.answers.numbers import NoNumber, Number, is_same_number, number_offered
+from tasks.rules.answers.short_texts import compare_texts
+from tasks.rules.answers.spelling import plain
+
+VERIFIER_VERSION = "4"
+LONGEST_ANSWER = 4000
+NO_NUMBER = {"ambiguous": AMBIGUOUS, "not_evaluated": NOT_EVALUATED, "not_an_answer": NOT_AN_ANSWER}
+ASKED_UNITS = (
+    "dozen",
+    "hundred",
+    "thousand",
+    "lakh",
+    "million",
+    "crore",
+    "billion",
+    "quarter",
+    "half",
+    "third",
+    "tenth",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """One text to judge against one reference answer, or several of which any counts (`also_accepted`)."""
+
+    text: str
+    answer: str
+    answer_kind: AnswerKind
+    choices: tuple[str, ...] = ()
+    finish_reason: str = "stop"
+    question: str = ""
+    also_accepted: tuple[str, ...] = ()
+
+    @property
+    def references(self) -> tuple[str, ...]:
+        """Every answer that counts as right."""
+        return (self.answer, *self.also_accepted)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the strict and the lenient reading make of a case; `reason` belongs to the strict one."""
+
+    verdict: Label
+    reason: str
+    extracted: str | None
+    lenient_verdict: Label
+    lenient_extracted: str | None
+
+
+@dataclass(frozen=True)
+class Pending:
+    """A case whose stated answer only algebra can compare."""
+
+    undecided: Undecided
+    extracted: str
+    strict: bool
+
+
+def judged_quickly(case: Case) -> Judgement | Pending:
+    """The judgement of one case, or what algebra has to decide first."""
+    if not any(reference.strip() for reference in case.references):
+        return Judgement("unjudged", "no_reference", None, "unjudged", None)
+    stated = final_answer(case.text, case.finish_reason, case.answer_kind)
+    if isinstance(stated, NotStated):
+        return _leniently(case, stated)
+    compared = NOT_AN_ANSWER if stated.denied else compare(stated, case)
+    if isinstance(compared, Undecided):
+        return Pending(compared, stated.words, True)
+    return Judgement(compared.label, compared.reason, stated.words, compared.label, stated.words)
+
+
+def decided(pending: Pending, compared: Compared, case: Case) -> Judgement:
+    """The judgement once algebra has decided."""
+    if pending.strict:
+        return Judgement(compared.label, compared.reason, pending.extracted, compared.label, pending.extracted)
+    stated = final_answer(case.text, case.finish_reason, case.answer_kind)
+    reason = stated.reason if isinstance(stated, NotStated) else "no_final_answer"
+    return Judgement("unjudged", reason, None, compared.label, pending.extracted)
+
+
+def compare(stated: Stated, case: Case) -> Compared | Undecided:
+    """A stated answer against each of the case's references, by its kind: equal to any of them is correct."""
+    found: list[Compared | Undecided] = []
+    for reference in case.references:
+        if reference.strip():
+            found.append(_compare_with(stated, reference, case))
+            if found[-1] == EQUAL:
+                return EQUAL
+    waiting = [one for one in found if isinstance(one, Undecided)]
+    if waiting:
+        return Undecided(waiting[0].answer, tuple(one for each in waiting for one in each.references))
+    return next((one for one in found if one != BAD_REFERENCE), BAD_REFERENCE)
+
+
+def _compare_with(stated: Stated, reference: str, case: Case) -> Compared | Undecided:
+    if len(stated.words) > LONGEST_ANSWER and len(stated.words) > 2 * len(reference):
+        return NOT_AN_ANSWER
+    kind = case.answer_kind
+    if kind == "number" or (kind == "text" and is_plain_fraction(reference)):
+        return compare_numbers(stated.words, reference, case.question)
+    if kind == "choice":
+        return compare_choices(stated, reference, case.choices)
+    if kind == "boolean":
+        return compare_booleans(stated.words, reference, stated.lead)
+    if kind == "expression":
+        return compare_expressions(stated.words, reference)
+    return compare_texts(stated, reference)
+
+
+def compare_numbers(words: str, reference: str, question: str = "") -> Compared | Undecided:
+    """Equal values; a question that asks for dozens or millions takes them for the unit."""
+    if plain(words).strip() == plain(reference).strip() != "" and any(map(str.isdigit, words)):
+        return EQUAL
+    answer, wanted = number_offered(words), _reference_number(reference)
+    if answer == "algebra" or wanted == "algebra":
+        return compare_values(words, reference)
+    if isinstance(wanted, str):
+        return BAD_REFERENCE
+    if isinstance(answer, Number):
+        return EQUAL if is_same_number(answer, wanted) else _as_asked(words, question, wanted)
+    return NO_NUMBER[answer]
+
+
+@lru_cache(maxsize=4096)
+def _reference_number(reference: str) -> Number | NoNumber:
+    """Remembered, because a question has many paths."""
+    return number_offered(reference)
+
+
+def _as_asked(words: str, question: str, wanted: Number) -> Compared:
+    asked = question.lower()
+    for unit in ASKED_UNITS:
+        if unit in words.lower() and (f"how many {unit}" in asked or f"in {unit}s" in asked):
+            answer = number_offered(words.lower().replace(unit, ""))
+            if isinstance(answer, Number) and is_same_number(answer, wanted):
+                return EQUAL
+    return DIFFERS
+
+
+def _leniently(case: Case, stated: NotStated) -> Judgement | Pending:
+    value = last_value(case.text, case.answer_kind)
+    if value is None:
+        return Judgement("unjudged", stated.reason, None, "unjudged", None)
+    compared = compare(Stated(value, value, False), case)
+    if isinstance(compared, Undecided):
+        return Pending(compared, value, False)
+    return Judgement("unjudged", stated.reason, None, compared.label, value)
