@@ -306,10 +306,10 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
     named = (match["kind"] or "").lower()
     denied = named in WRONG_ANSWERS
     role = _role(front if denied else f"{front}{match['kind'] or ''}")
-    if named in OTHER_ANSWERS:
-        return None
     begin, end, line_end = _content(text, match)
     words, line = _calm(_inside(text[begin:end])), _calm(_inside(text[begin:line_end]))
+    if named in OTHER_ANSWERS and not (named == "this" and PURE_VALUE.fullmatch(words)):
+        return None
     if role != "meant":
         return _Found(match.start() - len(front), end, Stated(words, line, False), role)
     rest = text[begin : begin + LONGEST_LIST]
