@@ -220,9 +220,9 @@ def run_flow(module: str, flow_name: str, **parameters: Any) -> None:
     _check_ready(places, settings)
     for name in ("TQDM_DISABLE", "HF_HUB_DISABLE_PROGRESS_BARS", "HF_HUB_DISABLE_TELEMETRY"):
         os.environ.setdefault(name, "1")  # other people's bars would drown the progress
-    from flows.temporary_server import await_server, prefect_server
+    from flows.temporary_server import prefect_server
 
-    with prefect_server(places.home) as url:
+    with prefect_server(places.home) as server:
         import importlib
 
         from flows import progress, workplace
@@ -232,7 +232,7 @@ def run_flow(module: str, flow_name: str, **parameters: Any) -> None:
         workplace.WATCHER[:] = [watcher]
         try:
             watcher.step("Starting")
-            await_server(url, places.home)
+            server.await_answer()
             result = flow(**parameters)
         finally:
             watcher.close()

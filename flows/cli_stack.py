@@ -28,7 +28,7 @@ def up(
     """Start Prefect's server on Postgres, MLflow and a worker, with every deployment; Ctrl-C ends all of it."""
     from flows.stack.plan import OWN_DEPLOYMENTS, Ports
     from flows.stack.up import run_stack, running_stack, start_in_background
-    from storage.environment import make_home
+    from storage.environment import make_home, private_folder
 
     places = environment()
     file = (deployments or OWN_DEPLOYMENTS).absolute()
@@ -39,7 +39,7 @@ def up(
         return
     if not running_stack(places):
         make_home(places)
-        places.logs.mkdir(exist_ok=True)
+        private_folder(places.logs)
         if not background:
             run_stack(places, host, Ports(prefect_port, mlflow_port, explore_port), file, note)
             return

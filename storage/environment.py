@@ -83,6 +83,20 @@ def make_home(environment: Environment) -> None:
         ) from error
 
 
+def private_folder(folder: Path) -> None:
+    """Make a folder that no other user may enter, as it is for logs, which hold tokens; an older one is closed, too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+
+
+def write_secret(file: Path, text: str) -> None:
+    """A whole file that only its user may read, or none."""
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
+        opened.write(text)
+    part.replace(file)
+
+
 def mlflow_pages() -> str:
     """Where a person opens MLflow; empty where no server shows it."""
     return os.environ.get("REGENESIS_MLFLOW_UI_URL", "").rstrip("/")

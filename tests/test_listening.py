@@ -34,8 +34,8 @@ def test_the_temporary_prefect_server_listens_on_loopback(tmp_path: Path, monkey
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setattr(subprocess, "Popen", Child)
     before = listeners()
-    with temporary_server.prefect_server(tmp_path) as url:
-        assert url.startswith("http://127.0.0.1:")
+    with temporary_server.prefect_server(tmp_path) as server:
+        assert server.url.startswith("http://127.0.0.1:")
 
     assert heard[0] - before <= {"0100007F"}
     assert heard[0]

@@ -13,10 +13,10 @@ from contextlib import suppress
 from importlib import resources, util
 
 from storage.errors import InputError, PermanentError
+from tasks.web_guard import WebGuard
 
 HOST = "127.0.0.1"
 INTERRUPTED = 130  # the exit code
-_NAMES = [HOST, "localhost"]
 
 
 def serve_pages(port: int, say: Callable[[str], None]) -> None:
@@ -27,12 +27,11 @@ def serve_pages(port: int, say: Callable[[str], None]) -> None:
         )
     import uvicorn
     from marimo import create_asgi_app
-    from starlette.middleware.trustedhost import TrustedHostMiddleware
 
     token = secrets.token_urlsafe(16)
     app = str(resources.files("flows.explore").joinpath("app.py"))
     pages = create_asgi_app(quiet=True, token=token).with_app(path="", root=app).build()
-    guarded = TrustedHostMiddleware(pages, allowed_hosts=_NAMES)
+    guarded = WebGuard(pages)
     with _listening(port) as listener:
         say(f"The store's pages are at http://{HOST}:{listener.getsockname()[1]}/?access_token={token}")
         say("Ctrl-C ends it. Another machine reaches it through ssh: ssh -L PORT:127.0.0.1:PORT THIS-MACHINE")

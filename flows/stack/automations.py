@@ -5,8 +5,10 @@ crashed, which then is reported as a failed one: an incident makes one page.
 """
 
 import json
+import shlex
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 from prefect.client.schemas.objects import StateType
@@ -37,9 +39,14 @@ class Patience:
         return cls(**json.loads(text or "{}"))
 
 
-def automations(webhook: UUID | None, api_url: str, patience: Patience) -> list[AutomationCore]:
-    """All of them; without a webhook they act and page nobody."""
-    pages = _Pages(webhook, api_url)
+def automations(
+    webhook: UUID | None, api_url: str, patience: Patience, password_file: Path | None = None
+) -> list[AutomationCore]:
+    """All of them; without a webhook they act and page nobody.
+
+    A page's command reads the API's password from `password_file`, where it has one of its own.
+    """
+    pages = _Pages(webhook, _asking(api_url, password_file))
     quiet = timedelta(hours=patience.quiet_hours)
     return [
         AutomationCore(
@@ -106,7 +113,8 @@ class _Pages:
     """One message a page: what, why, where to look, what to type."""
 
     webhook: UUID | None
-    api_url: str
+    asking: str
+    """What stands before `prefect` in a command."""
 
     def of_run(self, incident: str, cause: str) -> list[ActionTypes]:
         """`cause` is a Jinja expression."""
@@ -120,7 +128,8 @@ class _Pages:
     def _page(self, incident: str, cause: str, link: str, deployment: str, command: str) -> list[ActionTypes]:
         if self.webhook is None:
             return [DoNothing()]
-        typed = f"'PREFECT_API_URL={self.api_url} prefect deployment {command} ' ~ ({deployment})|tojson"
+        before = json.dumps(f"{self.asking} prefect deployment {command} ", ensure_ascii=False)  # Jinja's form, too
+        typed = f"{before} ~ ({deployment})|tojson"
         fields = {
             "incident": f"'{incident}'", "cause": cause, "link": link, "deployment": deployment, "continue": typed,
             "runbook": f"'docs/runbook.md#{incident.replace(' ', '-')}'", "at": "event.occurred|string",
@@ -128,6 +137,12 @@ class _Pages:
         }  # fmt: skip
         payload = ", ".join(f'"{name}": {{{{ ({expression})|tojson }}}}' for name, expression in fields.items())
         return [CallWebhook(block_document_id=self.webhook, payload="{" + payload + "}")]
+
+
+def _asking(api_url: str, password_file: Path | None) -> str:
+    """The variables with which a command asks this API; the password itself stands in no page."""
+    password = f' PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(password_file))})"' if password_file else ""
+    return f"PREFECT_API_URL={api_url}{password}"
 
 
 def _missing(

@@ -6,11 +6,13 @@ import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from flows.runs.prefect_server import SERVER_AUTH, locked, password_file
 from flows.stack.postgres import Postgres
 from flows.stack.service import Service, answers
-from storage.environment import time_zone
+from storage.environment import secret, time_zone
+from tasks.web_guard import EVERY_NAME
 
-LOOPBACK = "127.0.0.1"
+LOOPBACK, LOOPBACK_NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
 OWN_DEPLOYMENTS = Path(__file__).parents[1] / "prefect.yaml"
 PAGE_URL = "REGENESIS_PAGE_URL"  # a webhook; whoever may post to it may page
 WORKER = (
@@ -19,6 +21,7 @@ WORKER = (
 )  # fmt: skip
 HEARTBEAT_SECONDS = 30
 LATE_SECONDS = 7200  # nightly rounds of one home queue behind each other
+EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
 @dataclass(frozen=True)
@@ -53,24 +56,34 @@ class Stack:
     def explore_url(self) -> str:
         return f"http://{LOOPBACK}:{self.ports.explore}"
 
+    @property
+    def password_file(self) -> Path:
+        """Prefect's authentication string, USER:PASSWORD; made by `prepare_password`."""
+        return password_file(self.home)
+
     def environment(self) -> dict[str, str]:
-        """What every program of the stack sees; what the user has set wins."""
+        """What every program of the stack sees; what the user has set wins, but for where and how Prefect is asked."""
+        auth_string = secret(SERVER_AUTH) or self.password_file.read_text("utf-8").strip()
+        forced = locked(self._origins(), auth_string) | {
+            "PREFECT_API_URL": f"{self.prefect_url}/api", "REGENESIS_HOME": str(self.home),
+        }  # fmt: skip
         own = {
-            "PREFECT_API_URL": f"{self.prefect_url}/api",
             "PREFECT_UI_URL": self.prefect_url,
             "PREFECT_HOME": str(self.home / "prefect"),
             "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": str(HEARTBEAT_SECONDS),
             # A server that starts again, or whose database does, must not end a running round.
             "PREFECT_CLIENT_MAX_RETRIES": "8",
             "PREFECT_CLIENT_RETRY_EXTRA_CODES": "500",
-            "REGENESIS_HOME": str(self.home),
             "REGENESIS_TIMEZONE": time_zone().key,
             "REGENESIS_MLFLOW_UI_URL": self.mlflow_url,
             "DO_NOT_TRACK": "1",
         }
-        return {name: os.environ.get(name, value) for name, value in own.items()} | {
-            name: own[name] for name in ("PREFECT_API_URL", "REGENESIS_HOME")
-        }
+        return {name: os.environ.get(name, value) for name, value in own.items()} | forced
+
+    def _origins(self) -> str:
+        """Where Prefect's own pages come from; on loopback it has two names."""
+        names = {_reached(self.host)} | (set(LOOPBACK_NAMES) if self.host in (LOOPBACK, *EVERY_ADDRESS) else set())
+        return ",".join(sorted(f"http://{name}:{self.ports.prefect}" for name in names))
 
     def database(self) -> list[Service]:
         """Postgres, where there is one: what must answer before Prefect's server starts."""
@@ -102,10 +115,9 @@ class Stack:
             "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         }
         environment = self.environment() | {name: os.environ.get(name, value) for name, value in own.items()}
-        command = ("prefect", "server", "start", "--host", self.host, "--port", str(self.ports.prefect))
-        return Service(
-            "prefect", (sys.executable, "-m", *command), answers(f"{self.prefect_url}/api/health"), environment
-        )
+        names = EVERY_NAME if self.host in EVERY_ADDRESS else self.host  # a machine's names are not known to itself
+        command = (sys.executable, "-m", "flows.runs.prefect_server", self.host, str(self.ports.prefect), names)
+        return Service("prefect", command, answers(f"{self.prefect_url}/api/health"), environment)
 
     def _mlflow(self) -> Service:
         """On loopback in any case: it asks for no password."""
@@ -113,6 +125,9 @@ class Stack:
             sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self.home / 'mlflow.db'}",
             "--default-artifact-root", (self.home / "artifacts").as_uri(), "--no-serve-artifacts", "--host", LOOPBACK,
             "--port", str(self.ports.mlflow), "--workers", "1",
+            # MLflow's own list has "10.*" and the like, which is also the beginning of foreign names.
+            "--allowed-hosts", ",".join(f"{name}:{self.ports.mlflow}" for name in LOOPBACK_NAMES),
+            "--cors-allowed-origins", self.mlflow_url,
         )  # fmt: skip
         quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
         return Service("mlflow", command, answers(f"{self.mlflow_url}/health"), quiet)
@@ -133,7 +148,7 @@ def free_port(wanted: int) -> int:
 
 
 def _reached(host: str) -> str:
-    return LOOPBACK if host in ("0.0.0.0", "::") else host
+    return LOOPBACK if host in EVERY_ADDRESS else host
 
 
 def _always() -> bool:

@@ -20,9 +20,10 @@ from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 from pydantic import SecretStr
 
+from flows.runs.prefect_server import CLIENT_AUTH, password_file
 from flows.stack.automations import Patience, automations
 from flows.stack.plan import OWN_DEPLOYMENTS, PAGE_URL
-from storage.environment import secret, time_zone
+from storage.environment import read_environment, secret, time_zone
 from storage.errors import PermanentError
 
 POOL = "regenesis"
@@ -39,7 +40,8 @@ async def register(prefect_file: Path) -> list[str]:
         for one in paused:  # a deployment that is registered again runs again
             await client.pause_deployment(one.id)
         webhook = await _webhook()
-        wanted = automations(webhook, str(client.api_url).rstrip("/"), Patience.of(secret(PATIENCE) or ""))
+        patience = Patience.of(secret(PATIENCE) or "")
+        wanted = automations(webhook, str(client.api_url).rstrip("/"), patience, _password_file())
         for one in wanted:
             await _put_automation(client, one)
     lines = [f"{len(wanted)} automations are registered."]
@@ -78,6 +80,12 @@ async def _webhook() -> UUID | None:
     if not url:
         return None
     return await Webhook(method="POST", url=SecretStr(url)).asave(WEBHOOK, overwrite=True)
+
+
+def _password_file() -> Path | None:
+    """The file of this home that holds the API's password; none where it came by the environment."""
+    file = password_file(read_environment().home)
+    return file if file.is_file() and file.read_text("utf-8").strip() == secret(CLIENT_AUTH) else None
 
 
 async def _put_automation(client: PrefectClient, wanted: AutomationCore) -> None:

@@ -12,15 +12,15 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from flows.runs.prefect_server import CLIENT_AUTH, SERVER_AUTH, new_auth_string
 from flows.stack.plan import LOOPBACK, Ports, Stack, free_port
 from flows.stack.postgres import prepare_postgres
 from flows.stack.service import last_line
 from flows.stack.supervisor import Supervisor
-from storage.environment import Environment, secret
+from storage.environment import Environment, private_folder, secret, write_secret
 from storage.errors import InputError, PermanentError
 from storage.locks import owned, owner_of
 
-AUTH = "PREFECT_SERVER_API_AUTH_STRING"
 DOWN_SECONDS, READY_SECONDS = 180.0, 900.0
 
 Say = Callable[[str], None]
@@ -55,8 +55,12 @@ def run_stack(environment: Environment, host: str, ports: Ports, prefect_file: P
 def describe(stack: Stack) -> dict[str, str]:
     """What a person opens, and what holds Prefect's database."""
     database = f"Postgres on port {stack.ports.postgres}" if stack.postgres else "SQLite"
-    pages = {"Prefect": stack.prefect_url, "MLflow": stack.mlflow_url, "explore": _pages(stack)}
-    return pages | {"database": database, "home": str(stack.home)}
+    pages = {"Prefect": stack.prefect_url, "password": _password(stack), "MLflow": stack.mlflow_url}
+    return pages | {"explore": _pages(stack), "database": database, "home": str(stack.home)}
+
+
+def _password(stack: Stack) -> str:
+    return f"${SERVER_AUTH}" if secret(SERVER_AUTH) else str(stack.password_file)
 
 
 def _pages(stack: Stack) -> str:
@@ -75,7 +79,7 @@ def running_stack(environment: Environment) -> dict[str, str]:
 def start_in_background(environment: Environment, arguments: list[str], say: Say) -> None:
     """`regenesis up` as a process of its own; returns when it is ready, raises when it ends before."""
     log_file = environment.logs / "up.log"
-    log_file.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(log_file.parent)
     with log_file.open("ab") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "flows.cli", "up", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
@@ -146,10 +150,10 @@ def _end(ended: threading.Event) -> None:
 
 
 def _check_host(host: str) -> None:
-    if host != LOOPBACK and not secret(AUTH):
+    if host != LOOPBACK and not secret(SERVER_AUTH):
         raise InputError(
-            f"Prefect's server on {host!r} could be used by anybody who reaches it. Set {AUTH}=USER:PASSWORD (and "
-            "PREFECT_API_AUTH_STRING to the same for clients) or leave out --host."
+            f"Prefect's server on {host!r} could be tried by anybody who reaches it. Set {SERVER_AUTH}=USER:PASSWORD "
+            f"(and {CLIENT_AUTH} to the same for clients) or leave out --host."
         )
 
 
@@ -159,8 +163,18 @@ def _planned(environment: Environment, host: str, ports: Ports, folder: Path, sa
     postgres = prepare_postgres(folder, ports.postgres)
     if isinstance(postgres, str):
         say(f"Prefect's database is SQLite, which serves one person: {postgres}.")
-        return Stack(environment.home, host, ports, None)
-    return Stack(environment.home, host, ports, postgres)
+        postgres = None
+    stack = Stack(environment.home, host, ports, postgres)
+    private_folder(environment.logs)
+    private_folder(environment.home / "prefect")
+    prepare_password(stack)
+    return stack
+
+
+def prepare_password(stack: Stack) -> None:
+    """The authentication string of Prefect's API, made once a home, for its user's eyes alone."""
+    if not stack.password_file.is_file():
+        write_secret(stack.password_file, new_auth_string())
 
 
 def _taken(ports: Ports) -> Ports:

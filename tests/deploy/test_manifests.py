@@ -1,5 +1,6 @@
 """deploy/ holds to its schemas and to itself: versions, secrets, ports, users, rights. Nothing is started here."""
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -116,6 +117,23 @@ def test_prefects_server_is_the_version_that_the_package_pins() -> None:
     values = documents(DEPLOY / "helm" / "prefect-server.yaml")[0]
 
     assert f"prefect=={values['global']['prefect']['image']['prefectTag'].partition('-')[0]}" in pins
+
+
+def test_prefects_and_mlflows_servers_have_a_password_and_let_no_foreign_page_in() -> None:
+    """Asked of the running programs in tests/attacks and tests/deploy/test_containers.py."""
+    chart = documents(DEPLOY / "helm" / "prefect-server.yaml")[0]["server"]
+    charted = {one["name"]: one["value"] for one in chart["env"]}
+    composed, mlflow = COMPOSE["services"]["prefect"], COMPOSE["services"]["mlflow"]
+    pages = ("PREFECT_SERVER_CORS_ALLOWED_ORIGINS", "/api")
+
+    assert chart["basicAuth"]["enabled"]
+    assert charted[pages[0]] + pages[1] == chart["uiConfig"]["prefectUiApiUrl"]
+    assert composed["environment"]["PREFECT_SERVER_API_AUTH_STRING"] == "${PREFECT_SERVER_API_AUTH_STRING:?}"
+    assert composed["environment"][pages[0]] + pages[1] == composed["environment"]["PREFECT_UI_API_URL"]
+    assert composed["command"] == ["python", "-m", "flows.runs.prefect_server", "0.0.0.0", "4200", "prefect"]
+    assert importlib.util.find_spec(composed["command"][2])
+    assert "--app-name=basic-auth" in mlflow["command"]
+    assert "--allowed-hosts=mlflow:5000,localhost:5000,127.0.0.1:5000" in mlflow["command"]
 
 
 def test_other_peoples_images_have_an_exact_version() -> None:

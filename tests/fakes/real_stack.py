@@ -91,7 +91,15 @@ class RealStack:
             "REGENESIS_TIMEZONE": TIMEZONE,
             "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "25",
         }  # fmt: skip
-        foreign = ("PREFECT_API_URL", "REGENESIS_HOME", "REGENESIS_STORE", "REGENESIS_ENDPOINTS", "REGENESIS_CONFIG")
+        foreign = (
+            "PREFECT_API_URL",
+            "PREFECT_API_AUTH_STRING",
+            "PREFECT_SERVER_API_AUTH_STRING",
+            "REGENESIS_HOME",
+            "REGENESIS_STORE",
+            "REGENESIS_ENDPOINTS",
+            "REGENESIS_CONFIG",
+        )
         return {name: value for name, value in os.environ.items() if name not in foreign} | own
 
     def script(self, **how: object) -> None:
@@ -101,7 +109,13 @@ class RealStack:
     def client(self) -> "SyncPrefectClient":
         from prefect.client.orchestration import SyncPrefectClient
 
-        return SyncPrefectClient(f"{self.described['Prefect']}/api")
+        access = self.access()
+        return SyncPrefectClient(access["PREFECT_API_URL"], auth_string=access["PREFECT_API_AUTH_STRING"])
+
+    def access(self) -> dict[str, str]:
+        """The environment with which a program asks this stack's Prefect."""
+        password = Path(self.described["password"]).read_text("utf-8")
+        return {"PREFECT_API_URL": f"{self.described['Prefect']}/api", "PREFECT_API_AUTH_STRING": password}
 
     def start_run(self, deployment: str = "improve/nightly-all", **parameters: object) -> "FlowRun":
         """What the button "Quick run" does."""

@@ -59,7 +59,7 @@ def kill_worker(stack: RealStack, run: "FlowRun") -> None:
 
 
 def kill_server(stack: RealStack, run: "FlowRun") -> None:
-    kill(stack, "prefect", "server", "start")
+    kill(stack, "flows.runs.prefect_server")
 
 
 def kill_postgres(stack: RealStack, run: "FlowRun") -> None:

@@ -103,7 +103,7 @@ def test_a_slot_that_no_live_run_holds_is_freed_and_said(stack: RealStack) -> No
         # In a process of its own, as on the stack: events of this one may go where an earlier test's server was.
         watch = subprocess.Popen(
             [sys.executable, "-m", "flows.stack.slots", "0.5"],
-            env=os.environ | {"PREFECT_API_URL": f"{stack.described['Prefect']}/api"},
+            env=os.environ | stack.access(),
         )
         try:
             [page] = stack.await_(

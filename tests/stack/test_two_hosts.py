@@ -31,8 +31,8 @@ def host(stack: RealStack, name: str, home: Path, store_url: str) -> Iterator[No
     """A worker of a pool of its own, with a deployment that runs the host's question set."""
     home.mkdir()
     (home / CONTROL).write_text(json.dumps({"delay": 0.15}), "utf-8")
-    own = {
-        "PREFECT_API_URL": f"{stack.described['Prefect']}/api", "PREFECT_HOME": str(home / "prefect"),
+    own = stack.access() | {
+        "PREFECT_HOME": str(home / "prefect"),
         "REGENESIS_HOME": str(home), "REGENESIS_STORE": store_url, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     }  # fmt: skip
     command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", name, "--type", "process"]

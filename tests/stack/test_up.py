@@ -65,11 +65,21 @@ def test_a_stack_that_is_killed_leaves_nothing_and_the_next_one_finds_it_all_aga
     os.kill(owner, signal.SIGKILL)
 
     stack.await_(lambda: processes_of(stack.home), lambda left: not left)
+    as_an_earlier_version_left(stack.home)
     stack.up()
+    for private in (stack.home / "logs", stack.home / "prefect", stack.home / "stack" / "prefect.password"):
+        assert private.stat().st_mode & 0o077 == 0
     assert stack.run(run.id).state_name == "verified"
     with stack.client() as client:
         assert client.read_deployment(paused.id).paused
         client.resume_deployment(paused.id)
+
+
+def as_an_earlier_version_left(home: Path) -> None:
+    """A home of a stack without a password, whose logs anybody could read."""
+    (home / "stack" / "prefect.password").unlink()
+    for folder in (home / "logs", home / "prefect"):
+        folder.chmod(0o755)
 
 
 @pytest.mark.slow

@@ -1,0 +1,63 @@
+"""What stands before a web server of ours: requests under a foreign host name or of a foreign web page are refused.
+
+A browser lets any page send requests to this machine, and a page whose own name is made to resolve to this machine
+(DNS rebinding) even read the answers. Both show in the headers Host and Origin, which a page cannot choose. Plain
+ASGI, for web sockets too; it knows no user and asks for no password.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from typing import Any
+from urllib.parse import urlsplit
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+EVERY_NAME = "*"
+
+
+class WebGuard:
+    """An app that answers only under these names, and to no page but those that it serves itself."""
+
+    def __init__(self, app: App, names: Collection[str] = LOOPBACK_NAMES) -> None:
+        self._app = app
+        self._names = {name.lower() for name in names}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in ("http", "websocket") and (why := self._refusal(scope["headers"])):
+            await _refuse(scope["type"], why, send)
+            return
+        await self._app(scope, receive, send)
+
+    def _refusal(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
+        if EVERY_NAME in self._names:
+            return ""
+        given = [(name.lower(), value.decode("latin-1")) for name, value in headers]
+        hosts = [_place(f"//{value}") for name, value in given if name == b"host"]
+        if len(hosts) != 1 or hosts[0] is None or hosts[0][0] not in self._names:
+            return "This server does not know itself under that host name."
+        origins = [_place(value) for name, value in given if name == b"origin"]
+        ours = all(one is not None and one[0] in self._names and one[1] == hosts[0][1] for one in origins)
+        return "" if ours else "Pages of other origins may not ask this server."
+
+
+def _place(url: str) -> tuple[str, int | None] | None:
+    """Host name and port of a URL; None where it is no plain one of http."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("", "http") or parts.path or parts.query or parts.fragment or parts.username:
+            return None
+        return (parts.hostname, parts.port) if parts.hostname else None
+    except ValueError:
+        return None
+
+
+async def _refuse(kind: str, why: str, send: Send) -> None:
+    if kind == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": why})
+        return
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    await send({"type": "http.response.body", "body": why.encode()})
