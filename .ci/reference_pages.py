@@ -52,7 +52,7 @@ def cli() -> str:
     """Each command with its arguments, options and defaults."""
     import typer
 
-    from flows.cli import app
+    from flows.cli.main import app
 
     parts = [
         "# Command line",
@@ -143,7 +143,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
 
 def views() -> str:
     """Tables and views with the comments that the database holds."""
-    from storage.sandbox import schema_text
+    from storage.sql.sandbox import schema_text
 
     intro = "As `regenesis sql --schema` prints them. Examples of each view, and a cookbook: [Ask in SQL](../sql.md)."
     parts = ["# Tables and views", intro]

@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tasks.engines.client import OpenAIEngine  # noqa: E402
+from tasks.engines.server.client import OpenAIEngine  # noqa: E402
 from tasks.settings import Sampling  # noqa: E402
 
 GOAL_SECONDS = 0.001

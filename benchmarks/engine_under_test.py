@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 from pathlib import Path as File
 
 from storage.environment import make_home, read_environment
+from storage.open_store import open_store
 from storage.records import Guideline, Model, Prompt, Question
-from storage.repository import open_store
-from tasks.engines.embedded_model import prepare_model
 from tasks.engines.engine import Completion, Engine
-from tasks.engines.rendering import Renderer
-from tasks.engines.server import Server, running_server
+from tasks.engines.models.base_models import prepare_model
+from tasks.engines.models.rendering import Renderer
+from tasks.engines.server.vllm_server import Server, running_server
 from tasks.guidelines import builtin_guidelines
-from tasks.ingestion import ingest_embedded
+from tasks.ingestion.ingest_questions import ingest_embedded
 from tasks.prompt_files import load_prompts
 from tasks.settings import Sampling, Settings, load_settings
-from tasks.synthesis import SynthesisReport, synthesize_paths
-from tasks.verification import Judge
+from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths
+from tasks.verification.verify_paths import Judge
 
 
 @dataclass(frozen=True)

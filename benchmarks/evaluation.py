@@ -12,12 +12,12 @@ import time
 from engine_under_test import Bench, RecordingEngine, bench
 from synthesis_vs_raw import replay
 
+from storage.open_store import Store, open_store
 from storage.records import Evaluation, Question
-from storage.repository import Store, open_store
-from tasks.evaluation import evaluate_model
-from tasks.ingestion import ingest_embedded
+from tasks.evaluation.evaluate_model import evaluate_model
+from tasks.ingestion.ingest_questions import ingest_embedded
 from tasks.settings import Settings, load_settings
-from tasks.verification import Judge
+from tasks.verification.verify_paths import Judge
 
 GOAL = 0.9
 

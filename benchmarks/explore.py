@@ -16,7 +16,7 @@ from typing import Any
 
 from lineage_rows import filled_store
 
-from storage.repository import Store
+from storage.open_store import Store
 from tasks.explore import pages, rating
 from tasks.explore.asking import Chosen
 

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from engine_under_test import Bench, bench, train_questions
 
-from storage.repository import open_store
-from tasks.forecasting import Hardware, forecast_round
-from tasks.rules.forecast import Estimate
+from storage.open_store import open_store
+from tasks.rules.ladder.round_forecast import Estimate
 from tasks.settings import load_settings
-from tasks.synthesis import synthesize_paths
-from tasks.verification import Judge
+from tasks.synthesis.round_forecast import Hardware, forecast_round
+from tasks.synthesis.synthesize_paths import synthesize_paths
+from tasks.verification.verify_paths import Judge
 
 GOAL = 0.8
 NO_TRAINING = 1e12  # tokens a second: synthesis alone is forecast here

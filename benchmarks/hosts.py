@@ -15,8 +15,8 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from storage.maintenance import check_store, compact
-from storage.repository import open_store
+from storage.care.check_and_gc import check_store, compact
+from storage.open_store import open_store
 from tests.fakes.postgres import running_postgres
 
 GOAL = 0.9  # of linear: 1.8 times one host

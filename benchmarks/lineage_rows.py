@@ -17,8 +17,8 @@ from pathlib import Path
 
 import duckdb
 
-from storage.arrow import ArrowTable
-from storage.repository import Store, open_store
+from storage.open_store import Store, open_store
+from storage.store.arrow import ArrowTable
 
 CHAINS, GUIDELINES, ROUNDS, GATE_QUESTIONS = 8, 25, 10, 500
 BYTES_A_PATH = 1_000

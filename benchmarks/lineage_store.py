@@ -24,11 +24,11 @@ import pyarrow as pa
 from lineage_questions import EVERYTHING, LINEAGE_BY_HAND, ONE_ROUND, PATH_BY_HAND
 from lineage_rows import ROUNDS, LineageRows, filled_store
 
-from storage.arrow import ArrowTable
-from storage.database import MEMORY_LIMIT
+from storage.file.database import MEMORY_LIMIT
 from storage.ids import content_id
-from storage.lineage import tree_of
-from storage.repository import Store, open_store
+from storage.lineage.lineage_tree import tree_of
+from storage.open_store import Store, open_store
+from storage.store.arrow import ArrowTable
 
 BATCH, SMALL_BATCH = 100_000, 1_000
 

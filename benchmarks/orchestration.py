@@ -20,10 +20,10 @@ from typing import Any
 
 from storage.environment import Environment
 from storage.ids import content_id
+from storage.open_store import open_store
 from storage.records import Adapter, Model, Question
-from storage.repository import open_store
-from tasks.engines.embedded_model import PreparedModel
 from tasks.engines.engine import Completion
+from tasks.engines.models.base_models import PreparedModel
 from tasks.settings import Sampling, Settings
 from tests.fakes.scripted_machinery import ScriptedMachinery, ScriptedServer
 from tests.fakes.small_round import write_marked_prompts
@@ -111,14 +111,14 @@ def run_round(
 
     It begins at a moment of the machine's clock, or at once when that is over.
     """
-    from flows.temporary_server import await_server, prefect_server
+    from flows.runs.temporary_server import await_server, prefect_server
 
     prompts = write_marked_prompts(home)
     os.environ["REGENESIS_HOME"] = str(home)
     machinery = PacedMachinery(tokens_per_second)
     with prefect_server(home) as url:
-        from flows import progress, workplace
         from flows.improve import improve
+        from flows.steps import progress, workplace
 
         workplace.MACHINERY[0] = machinery
         workplace.WATCHER[:] = [progress.Quiet()]

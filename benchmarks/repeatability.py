@@ -13,8 +13,8 @@ from uuid import UUID
 
 from engine_under_test import Bench, bench, train_questions
 
+from storage.open_store import open_store
 from storage.records import AdaptedGuideline, Path, Question, Structure
-from storage.repository import open_store
 from tasks.settings import Settings, load_settings
 
 GOAL = 0.99

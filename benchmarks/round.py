@@ -45,14 +45,16 @@ def run_round(home: Path, *, full: bool) -> None:
     settings.write_text("" if full else SMALL, "utf-8")
     environment = {**os.environ, "REGENESIS_HOME": str(home), "REGENESIS_CONFIG": str(settings)}
     for arguments in (["doctor", "--prepare"], ["round"]):
-        subprocess.run([sys.executable, "-m", "flows.cli", *arguments], env=environment, stdout=sys.stderr, check=True)
+        subprocess.run(
+            [sys.executable, "-m", "flows.cli.main", *arguments], env=environment, stdout=sys.stderr, check=True
+        )
 
 
 def show(home: Path) -> None:
     """The table, and as the last line one JSON object."""
+    from storage.open_store import open_store
     from storage.records import Round
-    from storage.repository import open_store
-    from tasks.report_figures import cost_sql
+    from tasks.reports.round_figures import cost_sql
 
     store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
     newest = store.select(Round, status="finished", order_by="number")[-1]
@@ -66,9 +68,15 @@ def show(home: Path) -> None:
     [cost] = store.query(cost_sql(newest)).to_pylist()
     beside = (seconds["orchestration"] + seconds["storage"]) / total
     result = {
-        "name": "round", "ratio": round(cost["times_the_least"], 3), "goal": 1.3, "spread": None,
-        "orchestration_and_storage_share": round(beside, 4), "seconds": seconds, **cost, "paths": timings.get("paths"),
-    }  # fmt: skip
+        "name": "round",
+        "ratio": round(cost["times_the_least"], 3),
+        "goal": 1.3,
+        "spread": None,
+        "orchestration_and_storage_share": round(beside, 4),
+        "seconds": seconds,
+        **cost,
+        "paths": timings.get("paths"),
+    }
     print(json.dumps(result))
 
 

@@ -22,13 +22,13 @@ from typing import TypeVar
 
 import numpy as np
 
-from flows import steps
-from flows.workplace import Workplace, open_workplace
+from flows.steps import round_steps as steps
+from flows.steps.workplace import Workplace, open_workplace
 from storage.environment import read_environment
+from storage.open_store import open_store
 from storage.records import Adapter, Answer, Model, Question, QuestionSet, Round, TrainingSet
-from storage.repository import open_store
-from tasks.rounds import settings_of
-from tasks.rules.statistics import Interval, mcnemar_gain, stratified_bootstrap
+from tasks.rounds.round_row import settings_of
+from tasks.rules.gate.statistics import Interval, mcnemar_gain, stratified_bootstrap
 from tasks.settings import Settings, load_settings
 
 GOAL = 0.8
@@ -115,7 +115,7 @@ def run_round(seed: int) -> None:
 
 def train_control(settings: Settings) -> None:
     """As many random direct paths as the round trained on, unverified; trained and evaluated alike."""
-    from tasks.training import model_of
+    from tasks.training.train_adapter import model_of
 
     with open_workplace(settings) as work:
         steps.find_round(work, 0)
@@ -131,9 +131,9 @@ def train_control(settings: Settings) -> None:
 
 def select_control(work: Workplace, wanted: int) -> None:
     """Direct paths of the round's train questions, and a random choice of `wanted` of them."""
-    from tasks.curation import select_examples
     from tasks.guidelines import builtin_guidelines
-    from tasks.synthesis import synthesize_paths
+    from tasks.synthesis.synthesize_paths import synthesize_paths
+    from tasks.training.select_examples import select_examples
 
     questions = work.questions("train")
     chains = math.ceil(1.3 * wanted / len(questions))
@@ -172,7 +172,7 @@ def trained(work: Workplace, training_set: TrainingSet) -> Adapter:
 
 def answer_gate(work: Workplace, model: Model) -> None:
     """The control answers the round's gate questions."""
-    from tasks.evaluation import evaluate_model
+    from tasks.evaluation.evaluate_model import evaluate_model
 
     work.ask(
         model,

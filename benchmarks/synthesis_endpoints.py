@@ -25,15 +25,15 @@ from typing import ClassVar
 from uuid import UUID
 
 from storage.ids import content_id
+from storage.open_store import open_store
 from storage.records import Model, Question
-from storage.repository import open_store
-from tasks.engines.client import OpenAIEngine
+from tasks.engines.server.client import OpenAIEngine
 from tasks.guidelines import builtin_guidelines
 from tasks.prompt_files import load_prompts
-from tasks.rules.prompts import Turns
+from tasks.rules.ladder.prompts import Turns
 from tasks.settings import load_settings
-from tasks.synthesis import SynthesisReport, synthesize_paths
-from tasks.verification import Judge
+from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths
+from tasks.verification.verify_paths import Judge
 
 GOAL = 0.9
 TOKENS = 256  # of a completion

@@ -15,15 +15,15 @@ from pathlib import Path as File
 from uuid import UUID
 
 from storage.ids import content_id
+from storage.open_store import Store, open_store
 from storage.records import Model, Path, Question, Verdict
-from storage.repository import Store, open_store
 from tasks.engines.engine import Completion
 from tasks.guidelines import builtin_guidelines
 from tasks.prompt_files import load_prompts
-from tasks.rules.prompts import Turns
+from tasks.rules.ladder.prompts import Turns
 from tasks.settings import Sampling, load_settings
-from tasks.synthesis import SynthesisProgress, synthesize_paths
-from tasks.verification import Judge
+from tasks.synthesis.synthesize_paths import SynthesisProgress, synthesize_paths
+from tasks.verification.verify_paths import Judge
 
 GOAL_CHAINS_PER_SECOND = 2000.0
 GOAL_MEMORY_MIB = 1024

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from engine_under_test import Bench, bench, train_questions
 from seeds import answer_gate, is_right, share_models, trained
 
-from flows import steps
-from flows.workplace import Workplace, open_workplace
+from flows.steps import round_steps as steps
+from flows.steps.workplace import Workplace, open_workplace
 from storage.environment import read_environment
+from storage.open_store import open_store
 from storage.records import Answer, Model, Question, TrainingSet
-from storage.repository import open_store
-from tasks.curation import select_examples
-from tasks.rules.statistics import wilson_interval
+from tasks.rules.gate.statistics import wilson_interval
 from tasks.settings import Sampling, Settings, load_settings
-from tasks.training import model_of
+from tasks.training.select_examples import select_examples
+from tasks.training.train_adapter import model_of
 
 GOAL = 5.0
 STORE = "compared"

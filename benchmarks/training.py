@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from storage.environment import read_environment
-from tasks.engines.embedded_model import prepare_model
-from tasks.engines.precision import probe_precision
-from tasks.engines.trainer_child import Events, build_trainer
-from tasks.engines.training_job import Job
+from tasks.engines.models.base_models import prepare_model
+from tasks.engines.models.precision import probe_precision
+from tasks.engines.trainer.trainer_child import Events, build_trainer
+from tasks.engines.trainer.training_job import Job
 from tasks.settings import ModelSettings, TrainingSettings
 
 GOAL = 1.0

@@ -18,9 +18,9 @@ from pathlib import Path
 from training import make_examples, our_trainer
 
 from storage.environment import read_environment
-from tasks.engines.embedded_model import prepare_model
 from tasks.engines.hardware import find_hardware, preload
-from tasks.engines.precision import probe_precision
+from tasks.engines.models.base_models import prepare_model
+from tasks.engines.models.precision import probe_precision
 from tasks.settings import ModelSettings
 
 EXAMPLES = 96

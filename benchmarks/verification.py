@@ -25,7 +25,7 @@ from typing import Any
 from storage.records import AnswerKind
 from tasks.rules.answers.verdicts import Case, Judgement, judged_quickly
 from tasks.settings import VerificationSettings
-from tasks.verification import Judge
+from tasks.verification.verify_paths import Judge
 
 ROOT = Path(__file__).parents[1]
 SHARED, SAMPLES = ROOT.parent / "shared" / "data", ROOT / "tests" / "data" / "question_sets"

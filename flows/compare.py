@@ -2,8 +2,7 @@
 
 from prefect import flow
 
-from flows import compare_steps as steps
-from flows.parameters import (
+from flows.runs.parameters import (
     Count,
     Match,
     Name,
@@ -14,8 +13,9 @@ from flows.parameters import (
     chosen_settings,
     limits_of,
 )
-from flows.results import Result, ends_cleanly, named_after_outcome
-from flows.workplace import open_workplace
+from flows.runs.results import Result, ends_cleanly, named_after_outcome
+from flows.steps import compare_steps as steps
+from flows.steps.workplace import open_workplace
 from storage.environment import read_environment
 
 
@@ -38,7 +38,7 @@ def compare(
 
     Args:
         name: Name of the task set, or empty for the settings' own
-        methods: Names of methods (tasks/methods.toml); empty for the settings' own
+        methods: Names of methods (tasks/comparison/methods.toml); empty for the settings' own
         seeds: How many seeds, each with a pool of its own; 0 for the settings' own
         match: paths, tokens or questions; empty for the settings' own
         rounds: Rounds of every method; 0 as each method says

@@ -2,9 +2,8 @@
 
 from prefect import flow
 
-from flows import facts, steps
-from flows.nights import as_a_night
-from flows.parameters import (
+from flows.runs.nights import as_a_night
+from flows.runs.parameters import (
     Count,
     Money,
     Name,
@@ -16,8 +15,10 @@ from flows.parameters import (
     chosen_settings,
     limits_of,
 )
-from flows.results import Result, ends_cleanly
-from flows.workplace import open_workplace
+from flows.runs.results import Result, ends_cleanly
+from flows.steps import facts
+from flows.steps import round_steps as steps
+from flows.steps.workplace import open_workplace
 from storage.environment import read_environment
 
 

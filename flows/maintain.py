@@ -8,15 +8,15 @@ from typing import Annotated
 from prefect import flow, task
 from pydantic import Field
 
-from flows.results import Result, named_after_outcome
-from flows.step_task import STEP
-from flows.workplace import no_run
-from storage.backups import back_up as store_and_records
-from storage.backups import records_of
+from flows.runs.results import Result, named_after_outcome
+from flows.steps.step_task import STEP
+from flows.steps.workplace import no_run
+from storage.care.backups import back_up as store_and_records
+from storage.care.backups import records_of
+from storage.care.check_and_gc import compact, find_garbage, remove_garbage
 from storage.environment import read_environment
-from storage.lake_care import Compacted
-from storage.maintenance import compact, find_garbage, remove_garbage
-from storage.repository import Store, open_store
+from storage.lake.lake_care import Compacted
+from storage.open_store import Store, open_store
 
 Kept = Annotated[int, Field(ge=0, le=1000)]
 Days = Annotated[float, Field(ge=0)]

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows import facts, steps
-from flows.parameters import (
+from flows.runs.parameters import (
     Count,
     Decision,
     Harness,
@@ -29,8 +28,10 @@ from flows.parameters import (
     chosen_settings,
     limits_of,
 )
-from flows.results import Result, ends_cleanly, named_after_outcome
-from flows.workplace import open_workplace
+from flows.runs.results import Result, ends_cleanly, named_after_outcome
+from flows.steps import facts
+from flows.steps import round_steps as steps
+from flows.steps.workplace import open_workplace
 from storage.environment import read_environment
 from storage.records import Domain
 

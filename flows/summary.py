@@ -15,11 +15,11 @@ from prefect.settings import PREFECT_UI_URL
 from prefect.types import DateTime
 from pydantic import Field
 
-from flows.results import Result, named_after_outcome
+from flows.runs.results import Result, named_after_outcome
 from storage.environment import read_environment
-from storage.repository import open_store
-from tasks.nights import rounds_since
-from tasks.rules.nights import RunLine, summary_markdown
+from storage.open_store import open_store
+from tasks.rounds.pause import rounds_since
+from tasks.rules.nights.night_summary import RunLine, summary_markdown
 
 Hours = Annotated[float, Field(gt=0, le=24 * 31)]
 WELL = (StateType.COMPLETED, StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED)

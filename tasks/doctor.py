@@ -135,7 +135,7 @@ def _people_tools() -> list[Finding]:
 
 def _model(environment: Environment, settings: Settings, machine: Hardware) -> list[Finding]:
     """Template, stop tokens, licence, LoRA support and memory of the model; nothing is converted for it."""
-    from tasks.engines.embedded_model import EMBEDDED, find_gguf, prepare_model, prepared_embedded
+    from tasks.engines.models.base_models import EMBEDDED, find_gguf, prepare_model, prepared_embedded
 
     name = settings.model.name
     try:
@@ -158,7 +158,7 @@ def _model(environment: Environment, settings: Settings, machine: Hardware) -> l
 
 
 def _template(folder: Path, settings: Settings) -> list[Finding]:
-    from tasks.engines.rendering import Renderer
+    from tasks.engines.models.rendering import Renderer
 
     try:
         renderer = Renderer(folder, settings.model)
@@ -175,8 +175,8 @@ def _template(folder: Path, settings: Settings) -> list[Finding]:
 
 def _lora(folder: Path) -> list[Finding]:
     """Whether vLLM serves adapters for this architecture; asked of its registry only when that is cheap."""
-    from tasks.engines.chat_template import read_json
-    from tasks.engines.model_files import supports_lora
+    from tasks.engines.models.chat_template import read_json
+    from tasks.engines.models.model_files import supports_lora
 
     architectures: list[str] = read_json(folder / "config.json").get("architectures") or []
     answer = supports_lora(architectures)
@@ -189,7 +189,7 @@ def _lora(folder: Path) -> list[Finding]:
 
 
 def _room(folder: Path, environment: Environment, settings: Settings, machine: Hardware) -> list[Finding]:
-    from tasks.engines.server_plan import plan_server
+    from tasks.engines.server.server_plan import plan_server
 
     try:
         plan = plan_server(folder, settings.model, machine, precision="bfloat16")
@@ -200,8 +200,8 @@ def _room(folder: Path, environment: Environment, settings: Settings, machine: H
 
 def _model_disk(folder: Path, environment: Environment, settings: Settings) -> list[Finding]:
     """What a round writes of this model: whole weights, trained or merged for serving, and the adapter."""
-    from tasks.engines.model_files import weight_bytes
-    from tasks.forecasting import kept_weight_bytes
+    from tasks.engines.models.model_files import weight_bytes
+    from tasks.synthesis.round_forecast import kept_weight_bytes
 
     whole = settings.training.kind == "full"
     weights = kept_weight_bytes(folder, settings.training) if whole else weight_bytes(folder)

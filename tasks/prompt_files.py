@@ -6,7 +6,7 @@ from pathlib import Path
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Prompt
-from tasks.rules.prompts import parse_prompt
+from tasks.rules.ladder.prompts import parse_prompt
 
 PROMPT_NAMES = (
     "adapt", "structure", "path", "direct", "answer", "close", "adapt_hinted", "structure_hinted", "path_hinted",

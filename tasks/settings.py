@@ -214,7 +214,7 @@ class GateSettings(Frozen):
 
 
 class ComparisonSettings(Frozen):
-    """Methods beside each other at a matched budget, for `regenesis compare`; their table is tasks/methods.toml."""
+    """Methods beside each other at a matched budget, for `regenesis compare` (tasks/comparison/methods.toml)."""
 
     methods: tuple[str, ...] = Field(
         default=("base", "random", "rft", "star_one_round", "lmsi", "regenesis"), description="Names of methods"

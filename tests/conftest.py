@@ -14,9 +14,9 @@ from storage.environment import Environment, read_environment
 from tests.fakes.postgres import Postgres, running_postgres
 
 if TYPE_CHECKING:
-    from tasks.engines.embedded_model import PreparedModel
-    from tasks.engines.rendering import Renderer
-    from tasks.engines.server import Server
+    from tasks.engines.models.base_models import PreparedModel
+    from tasks.engines.models.rendering import Renderer
+    from tasks.engines.server.vllm_server import Server
     from tests.fakes.real_stack import RealStack
 
 CHECKOUT = Path(__file__).parent.parent
@@ -43,7 +43,7 @@ def shared_home() -> Path:
 @pytest.fixture(scope="session")
 def prepared_model() -> "PreparedModel":
     """The embedded model, converted at most once a machine."""
-    from tasks.engines.embedded_model import prepare_model
+    from tasks.engines.models.base_models import prepare_model
     from tasks.settings import ModelSettings
 
     return prepare_model(ModelSettings(), read_environment(shared_home()))
@@ -58,7 +58,7 @@ def model_folder(prepared_model: "PreparedModel") -> Path:
 @pytest.fixture(scope="session")
 def renderer(model_folder: Path) -> "Renderer":
     """The one renderer of the embedded model."""
-    from tasks.engines.rendering import Renderer
+    from tasks.engines.models.rendering import Renderer
 
     return Renderer(model_folder)
 
@@ -66,7 +66,7 @@ def renderer(model_folder: Path) -> "Renderer":
 @pytest.fixture(scope="session")
 def server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
     """ONE real vLLM server: LoRA enabled, weights can be swapped (whoever does swaps them back)."""
-    from tasks.engines.server import running_server
+    from tasks.engines.server.vllm_server import running_server
     from tasks.settings import ModelSettings
 
     log_file = tmp_path_factory.mktemp("server") / "vllm.log"

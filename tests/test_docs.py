@@ -77,7 +77,7 @@ def commands_in(text: str) -> list[list[str]]:
 
 @pytest.mark.parametrize("page", ["README.md", *(f"docs/{one.name}" for one in sorted((ROOT / "docs").glob("*.md")))])
 def test_a_page_names_commands_and_options_that_exist(page: str) -> None:
-    from flows.cli import app
+    from flows.cli.main import app
 
     known = {command.name or command.callback.__name__: command for command in app.registered_commands}
     for group in app.registered_groups:
@@ -132,7 +132,7 @@ def test_no_file_names_a_place_on_the_machine_it_was_written_on() -> None:
 
 def test_the_version_is_the_packages() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "--version"], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "flows.cli.main", "--version"], capture_output=True, text=True, check=False, timeout=60
     )
 
     assert re.match(r"regenesis \d+\.\d+\.\d+", done.stdout)

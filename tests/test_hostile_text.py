@@ -15,12 +15,12 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from storage.care.check_and_gc import check_store
 from storage.errors import InputError
-from storage.maintenance import check_store
+from storage.open_store import Store
 from storage.records import Guideline, Promotion, Question, Round, TrainingSet
 from storage.records import Path as RecordedPath
-from storage.repository import Store
-from storage.sandbox import run_user_sql
+from storage.sql.sandbox import run_user_sql
 from tests.fakes.hostile import ALL, HOSTILE, hostile_store
 from tests.storage.story import round_id
 
@@ -74,8 +74,8 @@ def last(store: Store) -> Round:
 @pytest.fixture
 def command(folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """`regenesis ...` with this store: exit code, standard output, standard error."""
-    from flows.cli import main
-    from flows.cli_common import COMMON
+    from flows.cli.common import COMMON
+    from flows.cli.main import main
 
     monkeypatch.setenv("REGENESIS_HOME", str(folder))
     monkeypatch.delenv("REGENESIS_STORE", raising=False)
@@ -99,7 +99,7 @@ def shows(html: str, text: str) -> bool:
 
 
 def test_a_report_shows_hostile_texts_and_runs_none(store: Store, last: Round) -> None:
-    from tasks.reporting import draw_report
+    from tasks.reports.round_report import draw_report
 
     html = draw_report(store, last).page
     page = Tags(html)
@@ -114,7 +114,7 @@ def test_a_report_shows_hostile_texts_and_runs_none(store: Store, last: Round) -
 
 
 def test_a_chart_escapes_every_label() -> None:
-    from tasks.report_drawing import bar_chart, interval_chart, line_chart
+    from tasks.reports.drawing import bar_chart, interval_chart, line_chart
 
     row = {"question_set": ALL, "model": ALL, "role": ALL, "accuracy": 0.5, "low": 0.4, "high": 0.6, "guideline": ALL}
     charts = [
@@ -136,8 +136,8 @@ def rendered(markdown: str) -> Tags:
 def test_the_description_of_an_artifact_is_text(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     import prefect.artifacts
 
-    from flows.artifacts import ProgressInPrefect, tabulate_results
-    from flows.progress import Quiet
+    from flows.steps.artifacts import ProgressInPrefect, tabulate_results
+    from flows.steps.progress import Quiet
 
     described: list[str] = []
     monkeypatch.setattr(
@@ -146,8 +146,8 @@ def test_the_description_of_an_artifact_is_text(name: str, monkeypatch: pytest.M
     monkeypatch.setattr(
         prefect.artifacts, "create_table_artifact", lambda _, key, description: described.append(description)
     )
-    monkeypatch.setattr("tasks.reporting.accuracy_rows", lambda *_: [])
-    monkeypatch.setattr("tasks.rounds.promotion_of", lambda *_: SimpleNamespace(reasons=HOSTILE[name]))
+    monkeypatch.setattr("tasks.reports.round_report.accuracy_rows", lambda *_: [])
+    monkeypatch.setattr("tasks.rounds.round_row.promotion_of", lambda *_: SimpleNamespace(reasons=HOSTILE[name]))
 
     ProgressInPrefect(Quiet())._post_one("title", 1.0, HOSTILE[name])  # pyright: ignore[reportPrivateUsage]
     tabulate_results(cast(Any, SimpleNamespace(store=None, round=SimpleNamespace(number=1, status="running"))))
@@ -165,8 +165,8 @@ def test_an_export_holds_hostile_texts_as_they_are_and_its_card_stays_a_card(
     store: Store, folder: Path, tmp_path: Path, kind: str, format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from storage.environment import read_environment
-    from tasks.export_rows import wanted_paths, wanted_training_set
-    from tasks.exporting import export_rows
+    from tasks.export.export_rows import export_rows
+    from tasks.export.wanted_rows import wanted_paths, wanted_training_set
 
     wanted = wanted_paths(store, 0) if kind == "paths" else wanted_training_set(store, "", 3)
     export_rows(store, wanted, tmp_path / "out", read_environment(folder), format=format)
@@ -236,7 +236,7 @@ def test_a_traceback_does_not_steer_the_terminal(command: Command, debug: list[s
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_progress_lines_do_not_steer_the_terminal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    from flows.progress import LiveLines, PlainLines
+    from flows.steps.progress import LiveLines, PlainLines
 
     for watcher in (PlainLines(), LiveLines()):
         watcher.step(HOSTILE[name])
@@ -269,7 +269,7 @@ def test_json_gives_every_text_back(store: Store) -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_is_a_value_in_sql(store: Store, name: str) -> None:
-    from tasks.ingestion import set_named
+    from tasks.ingestion.ingest_questions import set_named
 
     with pytest.raises(InputError, match="is not in the store"):
         set_named(store, HOSTILE[name], "in_domain")
@@ -281,7 +281,7 @@ def test_a_name_is_a_value_in_sql(store: Store, name: str) -> None:
 def test_a_file_may_have_any_name_and_its_questions_stay_in_the_home(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.file_ingest import ingest_question_file
+    from flows.steps.ingest_file import ingest_question_file
 
     monkeypatch.setenv("REGENESIS_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("REGENESIS_STORE", raising=False)
@@ -298,7 +298,7 @@ def test_a_file_may_have_any_name_and_its_questions_stay_in_the_home(
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_line_of_any_name_is_a_registered_model_whose_name_is_plain(name: str) -> None:
-    from storage.tracking import registered_name
+    from storage.mlflow_tracking import registered_name
 
     assert re.fullmatch(r"[\w.-]+", registered_name(f"embedded · {HOSTILE[name]}"))
 
@@ -315,7 +315,7 @@ def test_hostile_settings_are_data(name: str) -> None:
 
 def test_a_model_folder_of_pickles_is_refused(tmp_path: Path) -> None:
     from storage.environment import read_environment
-    from tasks.engines.embedded_model import prepare_model
+    from tasks.engines.models.base_models import prepare_model
     from tasks.settings import ModelSettings
 
     (tmp_path / "config.json").write_text("{}", "utf-8")
@@ -355,7 +355,7 @@ def test_nothing_here_unpickles_evaluates_or_runs_code_of_a_model() -> None:
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_the_morning_summary_is_a_table_of_texts(name: str) -> None:
-    from tasks.rules.nights import RoundLine, RunLine, summary_markdown
+    from tasks.rules.nights.night_summary import RoundLine, RunLine, summary_markdown
 
     text = HOSTILE[name]
     one = RoundLine(1, text, text, "", text, 1, 1, 1, 1, None, None, None, None, 1, 0, 1.0)

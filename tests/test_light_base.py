@@ -10,10 +10,22 @@ from tests.fakes.story_store import story_store
 
 HEAVY = ("torch", "vllm", "transformers", "trl", "peft", "prefect", "mlflow", "aiohttp", "scipy", "reasoning_gym")
 LIGHT_MODULES = (
-    "flows.cli", "flows.cli_explore", "flows.cli_export", "flows.cli_read", "flows.cli_storage", "flows.explore.server",
-    "storage.repository", "storage.sandbox", "storage.lineage", "tasks.explore.pages", "tasks.explore.rating",
-    "tasks.export_adapter", "tasks.exporting", "tasks.reporting", "tasks.settings",
-)  # fmt: skip
+    "flows.cli.main",
+    "flows.cli.explore_command",
+    "flows.cli.export_command",
+    "flows.cli.read_commands",
+    "flows.cli.storage_commands",
+    "flows.explore.server",
+    "storage.open_store",
+    "storage.sql.sandbox",
+    "storage.lineage.lineage_tree",
+    "tasks.explore.pages",
+    "tasks.explore.rating",
+    "tasks.export.export_adapter",
+    "tasks.export.export_rows",
+    "tasks.reports.round_report",
+    "tasks.settings",
+)
 
 
 @pytest.mark.parametrize("module", LIGHT_MODULES)
@@ -27,7 +39,7 @@ def test_a_module_that_reads_and_shows_loads_nothing_heavy(module: str) -> None:
 
 def test_help_does_not_load_the_settings() -> None:
     program = (
-        "import sys; sys.argv = ['regenesis', '--help']\nimport flows.cli\n"
+        "import sys; sys.argv = ['regenesis', '--help']\nimport flows.cli.main\n"
         "try:\n    flows.cli.main()\nexcept SystemExit: pass\n"
         "print(*(name for name in ('pydantic', 'duckdb', 'pyarrow') if name in sys.modules), file=sys.stderr)"
     )
@@ -44,7 +56,7 @@ def test_rows_are_exported_where_nothing_heavy_is_installed(format: str, file: s
     command = ["regenesis", "export", str(tmp_path / "out"), "--format", format, "--home", str(tmp_path / "home")]
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({(*HEAVY, 'datasets', 'yaml', 'safetensors')!r}))\n"
-        f"sys.argv = {command!r}\nimport flows.cli; flows.cli.main()"
+        f"sys.argv = {command!r}\nimport flows.cli.main; flows.cli.main()"
     )
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)

@@ -18,7 +18,7 @@ def listeners() -> set[str]:
 def test_the_temporary_prefect_server_listens_on_loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import subprocess
 
-    from flows import temporary_server
+    from flows.runs import temporary_server
 
     heard: list[set[str]] = []
 
@@ -42,9 +42,10 @@ def test_the_temporary_prefect_server_listens_on_loopback(tmp_path: Path, monkey
 
 
 def test_every_server_of_ours_is_on_loopback_by_default() -> None:
-    from flows import cli_machine, cli_stack
+    from flows.cli import machine_commands as cli_machine
+    from flows.cli import stack_commands as cli_stack
     from flows.stack.plan import LOOPBACK, Ports, Stack
-    from tasks.engines.server import running_server
+    from tasks.engines.server.vllm_server import running_server
 
     assert inspect.signature(cli_machine.serve).parameters["host"].default == LOOPBACK
     assert inspect.signature(cli_stack.up).parameters["host"].default == LOOPBACK
@@ -56,7 +57,7 @@ def test_every_server_of_ours_is_on_loopback_by_default() -> None:
 
 def test_a_server_for_other_machines_asks_for_a_password_or_key(monkeypatch: pytest.MonkeyPatch) -> None:
     from flows.stack import up
-    from tasks.engines import server
+    from tasks.engines.server import vllm_server as server
 
     monkeypatch.delenv("PREFECT_SERVER_API_AUTH_STRING", raising=False)
     monkeypatch.delenv("REGENESIS_SERVE_KEY", raising=False)

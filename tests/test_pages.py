@@ -66,7 +66,7 @@ def test_a_page_loads_nothing_from_elsewhere(site: Path) -> None:
 def test_the_command_page_has_every_command_and_option(pages: dict[str, str]) -> None:
     import typer
 
-    from flows.cli import app
+    from flows.cli.main import app
 
     page = pages["reference/cli.md"]
     top = typer.main.get_command(app)
@@ -100,7 +100,7 @@ def test_the_settings_page_has_every_setting_with_its_meaning(pages: dict[str, s
 
 
 def test_the_view_page_has_every_table_and_view_with_every_column(pages: dict[str, str]) -> None:
-    from storage.sandbox import schema_text
+    from storage.sql.sandbox import schema_text
 
     page = pages["reference/views.md"]
     for block in schema_text().strip().split("\n\n"):

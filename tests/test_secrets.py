@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from storage.errors import InputError
+from storage.open_store import Store, open_store
 from storage.records import FailedRequest, Round
-from storage.repository import Store, open_store
-from tasks.engines.endpoints import parse_endpoint
+from tasks.engines.server.endpoints import parse_endpoint
 from tests.fakes.scripted_fleet import SMALL, sums, write_sums
 from tests.fakes.scripted_server import Body, Reply, ScriptedServer
 

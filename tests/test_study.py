@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from storage.presenting import as_table
-from storage.repository import Store, open_store
+from storage.open_store import Store, open_store
+from storage.sql.presenting import as_table
 
 pytestmark = pytest.mark.slow
 
@@ -37,10 +37,26 @@ def brought(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     (home / "models").symlink_to(model_folder.parent)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("REGENESIS_")}
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli", "compare", "--settings", f"docs/study/{settings}", "--from", state, "--yes",
-         "--home", str(home)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            "flows.cli.main",
+            "compare",
+            "--settings",
+            f"docs/study/{settings}",
+            "--from",
+            state,
+            "--yes",
+            "--home",
+            str(home),
+        ],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return Brought(
         page=(ROOT / "docs" / "study" / f"{request.param}.md").read_text("utf-8"),

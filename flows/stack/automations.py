@@ -16,7 +16,7 @@ from prefect.events.actions import ActionTypes, CallWebhook, ChangeFlowRunState,
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-from flows.outcomes import OUTCOMES, SLOT_FREED, STOPPED_ITSELF
+from flows.runs.outcomes import OUTCOMES, SLOT_FREED, STOPPED_ITSELF
 
 RUN = "prefect.flow-run."
 ENDS = frozenset(f"{RUN}{name}" for name in ("Completed", "Failed", "Crashed", "TimedOut", "Cancelled", *OUTCOMES))

@@ -3,8 +3,8 @@
 import sys
 import time
 
-from flows.cli_common import note
-from flows.cli_read import existing_store
+from flows.cli.common import note
+from flows.cli.read_commands import existing_store
 from flows.explore.server import serve_pages
 from storage.errors import InputError
 

@@ -16,8 +16,8 @@ from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, Fl
 from prefect.client.schemas.objects import StateType
 from prefect.client.schemas.responses import DeploymentResponse
 
-from flows.deployment_events import tell_of_deployment
-from flows.outcomes import SLOT_FREED
+from flows.runs.deployment_events import tell_of_deployment
+from flows.runs.outcomes import SLOT_FREED
 
 LIVE = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED]
 LOOK_SECONDS = 60.0

@@ -82,9 +82,13 @@ def start_in_background(environment: Environment, arguments: list[str], say: Say
     private_folder(log_file.parent)
     with log_file.open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "flows.cli", "up", *arguments], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-            start_new_session=True, env=os.environ | {"REGENESIS_HOME": str(environment.home)},
-        )  # fmt: skip
+            [sys.executable, "-m", "flows.cli.main", "up", *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            env=os.environ | {"REGENESIS_HOME": str(environment.home)},
+        )
     say("Starting the stack; the first time takes a minute or two ...")
     deadline = time.monotonic() + READY_SECONDS
     while time.monotonic() < deadline and process.poll() is None:

@@ -11,8 +11,8 @@ from importlib import resources
 
 import duckdb
 
-from storage.reasons import CODES
 from storage.references import REFERENCES
+from storage.views.reasons import CODES
 
 _COMMENT = re.compile(r"^-- (\w+): (.+)$", re.MULTILINE)
 

@@ -1,6 +1,6 @@
 """What steps ask of a model server: token ids in, a completion out.
 
-The real engine is `tasks.engines.client.OpenAIEngine`; tests script others. Rendering and judging are elsewhere.
+The real engine is `tasks.engines.server.client.OpenAIEngine`; tests script others. Rendering and judging are elsewhere.
 """
 
 from collections.abc import AsyncGenerator, Sequence

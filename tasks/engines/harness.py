@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from storage.errors import InputError, PermanentError
-from tasks.rules.harness_tasks import HarnessTask
+from tasks.rules.gate.harness_tasks import HarnessTask
 
 PACKAGE = "lm_eval"
 TIMEOUT_SECONDS = 6 * 3600.0

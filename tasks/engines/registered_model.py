@@ -25,8 +25,8 @@ class RegisteredModel(PythonModel):
         """Weights and renderer; the adapter's files came with the model, the base lies in the home."""
         from transformers import AutoModelForCausalLM
 
-        from tasks.engines.rendering import Renderer
-        from tasks.rules.prompts import parse_prompt
+        from tasks.engines.models.rendering import Renderer
+        from tasks.rules.ladder.prompts import parse_prompt
         from tasks.settings import ModelSettings
 
         artifacts = cast("dict[str, str]", context.artifacts)

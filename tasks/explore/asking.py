@@ -13,7 +13,7 @@ from storage.views import quoted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from storage.repository import Store
+    from storage.open_store import Store
 
 MOST_ROWS = 200
 Solved = Literal["", "unsolved", "only with a hint", "solved"]

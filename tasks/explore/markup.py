@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from uuid import UUID
 
-from storage.presenting import escaped
 from storage.records import Answer, Verdict
+from storage.sql.presenting import escaped
 from tasks.explore.story import Branch, QuestionStory, Told
 
 Row = Mapping[str, object]

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from storage.environment import read_environment
 from storage.errors import ReGenesisError
-from storage.presenting import escaped
+from storage.sql.presenting import escaped
 from tasks.explore import asking
 from tasks.explore.asking import Change, Chosen, Solved, rows_of
 from tasks.explore.markup import (
@@ -24,10 +24,10 @@ from tasks.explore.markup import (
     table,
     title,
 )
-from tasks.report_drawing import bar_chart, line_chart
+from tasks.reports.drawing import bar_chart, line_chart
 
 if TYPE_CHECKING:
-    from storage.repository import Store
+    from storage.open_store import Store
 
 PAGES = ("Rounds", "Questions", "Guidelines", "Rejects", "Models", "Rate", "SQL")
 FILTERED = ("Questions", "Guidelines", "Rejects", "Models", "Rate")
@@ -61,7 +61,7 @@ class Models:
 
 def opened() -> "Store":
     """The store, through which everything here is read; it holds the file for the moment of a question."""
-    from storage.repository import open_store
+    from storage.open_store import open_store
 
     return open_store(read_environment().store_url)
 
@@ -195,7 +195,7 @@ def pair(pairs: Listed, number: str | None, first: str | None, second: str | Non
 
 def asked(sql: str) -> str:
     """The rows of a user's SELECT, as `regenesis sql` shows them: in a process that can only read."""
-    from storage.sandbox import run_user_sql
+    from storage.sql.sandbox import run_user_sql
 
     try:
         return page(said(run_user_sql(read_environment().store_url, sql)))
@@ -205,7 +205,7 @@ def asked(sql: str) -> str:
 
 def schema() -> str:
     """Every table and view."""
-    from storage.sandbox import schema_text
+    from storage.sql.sandbox import schema_text
 
     return page(title("Tables and views"), said(schema_text()))
 

@@ -6,15 +6,15 @@ from uuid import UUID
 
 from storage.errors import InputError
 from storage.records import Path
-from tasks.audit import LABELS as LABELS
-from tasks.audit import give_verdict
 from tasks.explore import asking
 from tasks.explore.asking import Chosen, Rateable, rows_of
 from tasks.explore.markup import page, plain, refusal, statement, story_markup
 from tasks.explore.story import path_story
+from tasks.verification.audit import LABELS as LABELS
+from tasks.verification.audit import give_verdict
 
 if TYPE_CHECKING:
-    from storage.repository import Store
+    from storage.open_store import Store
 
 RATE_OPTIONS = list(asking.RATEABLE)
 

@@ -12,7 +12,7 @@ from storage.errors import InputError
 from storage.records import AdaptedGuideline, Answer, Guideline, Model, Path, Question, QuestionSet, Structure, Verdict
 
 if TYPE_CHECKING:
-    from storage.repository import Store
+    from storage.open_store import Store
 
 MOST_PATHS = 60
 

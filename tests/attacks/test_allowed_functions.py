@@ -4,7 +4,7 @@ import duckdb
 import pytest
 
 from storage.sql.allowed import CATALOGUE, INFORMATION_SCHEMA, allowed_functions, own_tables
-from storage.sql_check import Refused, checked
+from storage.sql.sql_check import Refused, checked
 
 FROM_KINDS = {"table", "table_macro", "pragma"}
 

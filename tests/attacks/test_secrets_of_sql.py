@@ -7,10 +7,10 @@ import pytest
 
 from storage.environment import secret
 from storage.errors import InputError
+from storage.open_store import open_store
 from storage.records import Path
-from storage.repository import open_store
-from storage.sandbox import environment_for, run_user_sql
-from storage.sandbox_child import locked_down
+from storage.sql.sandbox import environment_for, run_user_sql
+from storage.sql.sandbox_child import locked_down
 from tests.storage.examples import make
 
 PLANTED = {

@@ -11,10 +11,10 @@ import duckdb
 import pytest
 
 from storage.errors import InputError
+from storage.open_store import open_store
 from storage.records import Path
-from storage.repository import open_store
-from storage.sandbox import run_user_sql
-from storage.sql_check import Refused, checked
+from storage.sql.sandbox import run_user_sql
+from storage.sql.sql_check import Refused, checked
 from tests.storage.examples import make
 
 ENDINGS = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp/spilled", ".part", ".spool/1")

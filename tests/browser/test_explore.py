@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from storage.open_store import Store, open_store
 from storage.records import Path as RecordedPath
 from storage.records import Verdict
-from storage.repository import Store, open_store
 from tests.browser.conftest import PHONE, Visit
 from tests.fakes.hostile import HOSTILE, hostile_store
 from tests.storage.examples import make
@@ -41,7 +41,7 @@ def running(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Ite
     """`regenesis explore` on a free port; it ends at the first interrupt, as at a Ctrl-C."""
     home = tmp_path_factory.mktemp("home")
     store = hostile_store(home / "regenesis.duckdb", after=HOSTILE["page"])
-    words = ["-m", "flows.cli", "explore", "--port", "0", "--home", str(home)]
+    words = ["-m", "flows.cli.main", "explore", "--port", "0", "--home", str(home)]
     process = subprocess.Popen(
         [sys.executable, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
         env={key: value for key, value in os.environ.items() if not key.startswith("REGENESIS_")},

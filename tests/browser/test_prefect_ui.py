@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tasks.rounds import settings_of
+from tasks.rounds.round_row import settings_of
 from tests.browser.conftest import Visit
 from tests.fakes.real_stack import RealStack
 from tests.fakes.seven_nights import rounds_of, rows_of, store_of

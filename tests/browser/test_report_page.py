@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from storage.records import Round
-from tasks.reporting import draw_report, write_report
+from tasks.reports.round_report import draw_report, write_report
 from tests.browser.conftest import DESKTOP, PHONE, Visit
 from tests.fakes.hostile import HOSTILE, hostile_store
 from tests.storage.story import round_id

@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from flows.stack.postgres import find_programs
-from storage.maintenance import check_store
+from storage.care.check_and_gc import check_store
+from storage.open_store import open_store
 from storage.records import Path as RecordedPath
 from storage.records import Round
-from storage.repository import open_store
 from tests.deploy.cluster import Cluster, Started
 from tests.deploy.manifests import BASE, Container, container
 from tests.fakes.real_stack import deployments_with

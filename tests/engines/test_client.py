@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from storage.errors import InputError
-from tasks.engines.client import OpenAIEngine
 from tasks.engines.engine import Completion, RequestFailed
+from tasks.engines.server.client import OpenAIEngine
 from tasks.settings import Sampling
 from tests.fakes.scripted_server import Body, Reply, Script, ScriptedServer, always, first
 

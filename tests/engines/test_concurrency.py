@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.engines.concurrency import AdaptiveLimit
+from tasks.engines.server.concurrency import AdaptiveLimit
 
 
 def run(limit: AdaptiveLimit, *, capacity: int, seconds: float, began: float = 0.0) -> float:

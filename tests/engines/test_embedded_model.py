@@ -8,7 +8,7 @@ import pytest
 
 from storage.environment import Environment
 from storage.errors import InputError
-from tasks.engines.embedded_model import PreparedModel, describe_model, find_gguf, licence_of, prepare_model
+from tasks.engines.models.base_models import PreparedModel, describe_model, find_gguf, licence_of, prepare_model
 from tasks.settings import ModelSettings
 
 
@@ -44,7 +44,7 @@ def test_a_second_look_reads_no_weights(
     prepared_model: PreparedModel, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = describe_model(prepared_model.folder, environment)
-    monkeypatch.setattr("tasks.engines.embedded_model.file_digest", lambda file: pytest.fail(f"read {file}"))  # pyright: ignore
+    monkeypatch.setattr("tasks.engines.models.base_models.file_digest", lambda file: pytest.fail(f"read {file}"))  # pyright: ignore
 
     assert describe_model(prepared_model.folder, environment) == first
 

@@ -6,20 +6,20 @@ from uuid import uuid4
 
 import pytest
 
+from storage.open_store import open_store
 from storage.records import Evaluation, EvaluationFigure, Question, Round
-from storage.repository import open_store
-from tasks.cross_check import cross_check
-from tasks.evaluation import evaluate_model
-from tasks.ingestion import ingest_embedded
+from tasks.evaluation.cross_check import cross_check
+from tasks.evaluation.evaluate_model import evaluate_model
+from tasks.ingestion.ingest_questions import ingest_embedded
 from tasks.prompt_files import load_prompts
 from tasks.settings import load_settings
-from tasks.verification import Judge
+from tasks.verification.verify_paths import Judge
 from tests.storage.examples import make
 
 if TYPE_CHECKING:
-    from tasks.engines.embedded_model import PreparedModel
-    from tasks.engines.rendering import Renderer
-    from tasks.engines.server import Server
+    from tasks.engines.models.base_models import PreparedModel
+    from tasks.engines.models.rendering import Renderer
+    from tasks.engines.server.vllm_server import Server
 
 pytestmark = [pytest.mark.engine, pytest.mark.slow]
 SMALL = {

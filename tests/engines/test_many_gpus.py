@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from storage.errors import InputError
-from tasks.engines import training_process
 from tasks.engines.hardware import Gpu, Hardware, find_hardware
-from tasks.engines.training_job import Job
-from tasks.engines.training_process import command_of, environment_of
+from tasks.engines.trainer import training_process
+from tasks.engines.trainer.training_job import Job
+from tasks.engines.trainer.training_process import command_of, environment_of
 from tasks.settings import load_settings
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "gpus"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.engines.model_files import unknown_modules
+from tasks.engines.models.model_files import unknown_modules
 
 
 @pytest.fixture

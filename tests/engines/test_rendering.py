@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from storage.errors import InputError
-from tasks.engines.rendering import Renderer
+from tasks.engines.models.rendering import Renderer
 from tasks.prompt_files import VARIANTS, load_prompts
-from tasks.rules.prompts import Turns, parse_prompt
+from tasks.rules.ladder.prompts import Turns, parse_prompt
 from tasks.settings import ModelSettings
 from tests.engines.chat_models import FAMILIES, Family, make_folder
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.engines.replies import Text, Trouble, read_reply, seconds_to_wait
+from tasks.engines.server.replies import Text, Trouble, read_reply, seconds_to_wait
 
 
 @pytest.mark.parametrize(

@@ -18,20 +18,20 @@ from typing import Any
 
 import pytest
 
+from flows.steps.machinery import OwnServer
 from storage.environment import Environment
 from storage.errors import InputError, PermanentError
 from storage.records import Adapter, Model, Question
-from tasks.engines.embedded_model import PreparedModel
 from tasks.engines.engine import RequestFailed
-from tasks.engines.merging import merge_adapter
-from tasks.engines.rendering import Renderer
-from tasks.engines.server import Server, running_server
-from tasks.engines.trainer import Tokens, train_weights
+from tasks.engines.models.base_models import PreparedModel
+from tasks.engines.models.merging import merge_adapter
+from tasks.engines.models.rendering import Renderer
+from tasks.engines.server.vllm_server import Server, running_server
+from tasks.engines.trainer.trainer import Tokens, train_weights
 from tasks.engines.watchdog import session_members
-from tasks.evaluation import probe_adapter
-from tasks.machinery import OwnServer
+from tasks.evaluation.evaluate_model import probe_adapter
 from tasks.prompt_files import load_prompts
-from tasks.rules.prompts import Turns
+from tasks.rules.ladder.prompts import Turns
 from tasks.settings import EvaluationSettings, ModelSettings, Sampling, Settings, TrainingSettings
 from tests.conftest import get_json
 from tests.storage.examples import make
@@ -288,7 +288,7 @@ def test_an_adapter_that_vllm_ignores_is_refused_by_the_probe(
     server: Server, renderer: Renderer, misnamed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The trap itself, our own check of the names left out: vLLM refuses it, or the probe finds the base's answers."""
-    monkeypatch.setattr("tasks.engines.server.unknown_modules", lambda adapter, base: [])
+    monkeypatch.setattr("tasks.engines.server.vllm_server.unknown_modules", lambda adapter, base: [])
     questions = [question(text) for text in PROBES[:16]]
     settings = Settings(evaluation=EvaluationSettings(sampling=FEW))
     with pytest.raises((InputError, PermanentError), match=r"vLLM must take|must change what the model answers"):
@@ -340,7 +340,7 @@ def test_a_start_that_fails_shows_the_end_of_the_log(model_folder: Path, tmp_pat
 OWNER = """
 import sys, time
 from pathlib import Path
-from tasks.engines.server import running_server
+from tasks.engines.server.vllm_server import running_server
 from tasks.settings import ModelSettings
 with running_server(Path(sys.argv[1]), ModelSettings(precision="float32"), log_file=Path(sys.argv[2]), cache_gib=1):
     time.sleep(600)

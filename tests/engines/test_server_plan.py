@@ -8,7 +8,7 @@ import pytest
 
 from storage.errors import InputError
 from tasks.engines.hardware import GIB, Gpu, Hardware
-from tasks.engines.server_plan import ServerPlan, plan_server
+from tasks.engines.server.server_plan import ServerPlan, plan_server
 from tasks.settings import ModelSettings
 
 

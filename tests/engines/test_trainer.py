@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 
 from storage.errors import InputError, PermanentError
-from tasks.engines import trainer, training_process
-from tasks.engines.checkpoints import WHOLE, newest_checkpoint, step_of
-from tasks.engines.rendering import Renderer
-from tasks.engines.trainer import Tokens, TrainedWeights, TrainingProgress, train_weights
-from tasks.rules.prompts import Turns
+from tasks.engines.models.rendering import Renderer
+from tasks.engines.trainer import trainer, training_process
+from tasks.engines.trainer.checkpoints import WHOLE, newest_checkpoint, step_of
+from tasks.engines.trainer.trainer import Tokens, TrainedWeights, TrainingProgress, train_weights
+from tasks.rules.ladder.prompts import Turns
 from tasks.settings import TrainingSettings
 from tests.fakes.tiny_model import write_tiny_model
 

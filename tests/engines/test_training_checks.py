@@ -2,7 +2,7 @@
 
 import pytest
 
-from tasks.engines.training_checks import Trouble, check_labels, checked, is_out_of_memory
+from tasks.engines.trainer.training_checks import Trouble, check_labels, checked, is_out_of_memory
 
 END = 2
 GOOD = [([11, 12, 13, 21, 22, END], 3), ([11, 12, 21, END], 2)]  # token ids, and how many are prompt

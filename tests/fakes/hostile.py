@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from storage.open_store import Store, open_store
 from storage.records import (
     AdaptedGuideline,
     Adapter,
@@ -20,7 +21,6 @@ from storage.records import (
     Verdict,
 )  # fmt: skip
 from storage.records import Path as RecordedPath
-from storage.repository import Store, open_store
 from tests.storage.story import whole_story
 
 HOSTILE = {

@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.rules.known_rows import Row
-from tasks.rules.known_sets import KnownSet, known_set
+from tasks.rules.questions.published_rows import Row
+from tasks.rules.questions.published_sets import KnownSet, known_set
 
 Splits = Mapping[str, Sequence[Row]]
 

@@ -73,7 +73,7 @@ class RealStack:
     def regenesis(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command in a process of its own."""
         return subprocess.run(
-            [sys.executable, "-m", "flows.cli", *words, "--home", str(self.home)], capture_output=True, text=True,
+            [sys.executable, "-m", "flows.cli.main", *words, "--home", str(self.home)], capture_output=True, text=True,
             check=False, cwd=CHECKOUT, env=self.environment(), timeout=900,
         )  # fmt: skip
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from storage.records import Prompt
 from tasks.engines.engine import Completion, RequestFailed
 from tasks.prompt_files import prompt_record
-from tasks.rules.prompts import Turns
+from tasks.rules.ladder.prompts import Turns
 from tasks.settings import Sampling
 
 

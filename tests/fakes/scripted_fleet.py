@@ -11,8 +11,8 @@ from pathlib import Path
 from storage.environment import Environment
 from storage.ids import content_id
 from storage.records import Adapter, Model
-from tasks.engines.client import OpenAIEngine
-from tasks.engines.embedded_model import PreparedModel
+from tasks.engines.models.base_models import PreparedModel
+from tasks.engines.server.client import OpenAIEngine
 from tasks.settings import Settings
 from tests.fakes.scripted_machinery import ScriptedMachinery
 from tests.fakes.scripted_server import Body, Reply
@@ -95,8 +95,8 @@ class FleetOfOneModel:
 
 def main() -> None:
     """`regenesis` with this machinery."""
-    from flows import workplace
-    from flows.cli import main as run_command
+    from flows.cli.main import main as run_command
+    from flows.steps import workplace
 
     workplace.MACHINERY[0] = FleetMachinery()
     run_command()

@@ -2,12 +2,12 @@
 
 import json
 
-from flows import workplace
 from flows.improve import improve
+from flows.steps import workplace
 from storage.environment import Environment, read_environment
 from storage.errors import InputError
 from storage.records import Adapter, Model
-from tasks.engines.embedded_model import PreparedModel
+from tasks.engines.models.base_models import PreparedModel
 from tasks.settings import Settings
 from tests.fakes.scripted_engine import Answer, Asked, ScriptedEngine
 from tests.fakes.scripted_machinery import ScriptedMachinery, ScriptedServer

@@ -10,13 +10,13 @@ from datetime import UTC, datetime
 
 from storage.environment import Environment
 from storage.ids import content_id
+from storage.mlflow_tracking import Tracking
+from storage.open_store import Store, open_store
 from storage.records import Adapter, Model, Question, Round, TrainingSet
-from storage.repository import Store, open_store
-from storage.tracking import Tracking
-from tasks.engines.embedded_model import PreparedModel
 from tasks.engines.engine import RequestFailed
+from tasks.engines.models.base_models import PreparedModel
 from tasks.settings import ModelSettings, Settings
-from tasks.training import model_of
+from tasks.training.train_adapter import model_of
 from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer
 
 BASE = Model(
@@ -138,8 +138,8 @@ def _script(answers: dict[str, str], share: float, name: str, repeats: bool = Fa
 
 def main() -> None:
     """`regenesis` with this machinery; options come as JSON in SCRIPTED_MACHINERY."""
-    from flows import workplace
-    from flows.cli import main as run_command
+    from flows.cli.main import main as run_command
+    from flows.steps import workplace
 
     workplace.MACHINERY[0] = ScriptedMachinery(**json.loads(os.environ.get("SCRIPTED_MACHINERY", "{}")))
     run_command()

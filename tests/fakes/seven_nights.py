@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from prefect.states import Cancelling
 
-from storage.maintenance import check_store
+from storage.care.check_and_gc import check_store
+from storage.mlflow_tracking import Tracking
+from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, Answer, FailedRequest, Promotion, Round, Structure, Verdict
 from storage.records import Path as RecordedPath
-from storage.repository import Store, open_store
-from storage.tracking import Tracking
 from tests.fakes.real_stack import RealStack
 from tests.fakes.scripted_flows import ASKED
 

@@ -5,10 +5,10 @@ from pathlib import Path as Folder
 from typing import Any
 
 from storage.ids import content_id
+from storage.open_store import Store, open_store
 from storage.records import Adapter, Answer, Pool, Question, QuestionSet, Trial
-from storage.repository import Store, open_store
-from tasks.comparison import Contest, Try, begin_comparison
-from tasks.comparison_lessons import (
+from tasks.comparison.contest import Contest, Try, begin_comparison
+from tasks.comparison.lessons import (
     Lesson,
     first_lessons,
     iterations_of,
@@ -16,15 +16,15 @@ from tasks.comparison_lessons import (
     middle_lesson,
     trained_tries,
 )
-from tasks.comparison_pool import PoolPlan, pool_paths, write_pool_row
-from tasks.comparison_training import keep_examples, pool_plan, trial_of, untrained_trial
-from tasks.evaluation import evaluate_model
+from tasks.comparison.pool import PoolPlan, pool_paths, write_pool_row
+from tasks.comparison.training_sets import keep_examples, pool_plan, trial_of, untrained_trial
+from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.guidelines import builtin_guidelines
 from tasks.settings import Settings, load_settings
-from tasks.synthesis import synthesize_paths
-from tasks.training import model_of
-from tasks.verification import Judge
-from tasks.voting import vote_paths
+from tasks.synthesis.synthesize_paths import synthesize_paths
+from tasks.training.train_adapter import model_of
+from tasks.verification.verify_paths import Judge
+from tasks.verification.vote_paths import vote_paths
 from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer, marked_prompts
 from tests.fakes.scripted_machinery import BASE
 from tests.storage.examples import NOW, make

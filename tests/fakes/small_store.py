@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from storage.ids import content_id
+from storage.open_store import Store, open_store
 from storage.records import Domain, Model, Part, Question, QuestionSet, Round
-from storage.repository import Store, open_store
 from tasks.settings import EvaluationSettings, Settings
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)

@@ -9,7 +9,7 @@ def main() -> int:
     """The real child, but for a model that runs out of memory."""
     from trl.trainer.sft_trainer import SFTTrainer
 
-    from tasks.engines import trainer_child
+    from tasks.engines.trainer import trainer_child
 
     most, real = int(os.environ["SPENT_ABOVE"]), SFTTrainer.compute_loss
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from storage.open_store import Store, open_store
 from storage.records import Path as RecordedPath
 from storage.records import Question, Round, TrainingExample, TrainingSet
-from storage.repository import Store, open_store
 from tests.storage.examples import make
 from tests.storage.story import SUMS, round_id, whole_story
 

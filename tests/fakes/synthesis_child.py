@@ -7,10 +7,10 @@ Prints `running` when the first request is made, and at the end the number of re
 
 import sys
 
-from storage.repository import open_store
+from storage.open_store import open_store
 from tasks.settings import Settings
-from tasks.synthesis import SynthesisReport, synthesize_paths
-from tasks.verification import Judge
+from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths
+from tasks.verification.verify_paths import Judge
 from tests.fakes.ladder_examples import MODEL, guidelines, question, right_sometimes, settings
 from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer, marked_prompts
 

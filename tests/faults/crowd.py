@@ -13,11 +13,11 @@ from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from storage.care.check_and_gc import compact
 from storage.errors import TransientError
-from storage.maintenance import compact
+from storage.open_store import Store, open_store
 from storage.records import Path as RecordedPath
-from storage.repository import Store, open_store
-from storage.store_url import file_of, is_lake
+from storage.store.store_url import file_of, is_lake
 from tests.faults.reader import MUST_BE_NONE, STATE, THROUGH_EVERY_VIEW
 from tests.faults.writer import EVERYBODY, OWN, SHARED, surroundings
 from tests.storage.examples import make

@@ -10,10 +10,10 @@ import sys
 from inspect import unwrap
 from pathlib import Path
 
-from flows import compare_steps as steps
-from flows.workplace import open_workplace
+from flows.steps import compare_steps as steps
+from flows.steps.workplace import open_workplace
+from storage.open_store import open_store
 from storage.records import ComparisonFigure
-from storage.repository import open_store
 from tasks.settings import load_settings
 from tests.faults.dying_round import in_a_child
 

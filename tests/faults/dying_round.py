@@ -17,12 +17,13 @@ from inspect import unwrap
 from pathlib import Path
 from typing import Any
 
-from flows import facts, steps, workplace
-from flows.progress import Quiet
-from storage.file_store import FileStore
-from storage.tracking import Tracking
-from tasks.reporting import draw_report, write_report
-from tasks.rounds import finish_round
+from flows.steps import facts, workplace
+from flows.steps import round_steps as steps
+from flows.steps.progress import Quiet
+from storage.file.file_store import FileStore
+from storage.mlflow_tracking import Tracking
+from tasks.reports.round_report import draw_report, write_report
+from tasks.rounds.round_row import finish_round
 from tasks.settings import load_settings
 from tests.fakes.scripted_machinery import ScriptedMachinery
 

@@ -6,7 +6,7 @@ Arguments: store URL, note file. An answer counts every path once through each v
 import json
 import sys
 
-from storage.repository import open_store
+from storage.open_store import open_store
 from tests.faults.writer import EVERYBODY, OWN, SHARED
 
 THROUGH_EVERY_VIEW = {

@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
+from storage.care.check_and_gc import back_up_store, check_store, compact
 from storage.errors import InputError
-from storage.maintenance import back_up_store, check_store, compact
 from storage.migrations import all_migrations
+from storage.open_store import Store, open_store
 from storage.records import Path as RecordedPath
-from storage.repository import Store, open_store
-from storage.store_url import file_of
+from storage.store.store_url import file_of
 from tests.conftest import empty_store
 from tests.storage.examples import make
-from tests.storage.test_old_schemas import rows_of, store_of_schema
+from tests.storage.migrations.test_old_schemas import rows_of, store_of_schema
 
 ROOT = Path(__file__).parents[2]
 NOBODY = 65534
@@ -173,7 +173,7 @@ def damage(file: Path) -> None:
 _KILLED = """
 import os, signal, sys
 from storage import migrations, schema
-from storage.repository import open_store
+from storage.open_store import open_store
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)

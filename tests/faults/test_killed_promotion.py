@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from storage.maintenance import check_store
+from storage.care.check_and_gc import check_store
+from storage.mlflow_tracking import Tracking
+from storage.open_store import Store, open_store
 from storage.records import Adapter, Answer, Promotion, Round
-from storage.repository import Store, open_store
-from storage.tracking import Tracking
-from tasks.promotion import current_champion
+from tasks.promotion.promote import current_champion
 from tests.fakes.scripted_machinery import BASE
 from tests.fakes.small_round import small_settings
 

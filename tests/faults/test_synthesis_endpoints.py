@@ -6,12 +6,12 @@ from pathlib import Path as File
 
 import pytest
 
+from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, FailedRequest, Path, Structure, Verdict
-from storage.repository import Store, open_store
-from tasks.engines.client import OpenAIEngine
+from tasks.engines.server.client import OpenAIEngine
 from tasks.settings import Settings
-from tasks.synthesis import SynthesisReport, synthesize
-from tasks.verification import Judge
+from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize
+from tasks.verification.verify_paths import Judge
 from tests.fakes.ladder_examples import MODEL, guidelines, question, settings
 from tests.fakes.scripted_engine import TextRenderer, marked_prompts
 from tests.fakes.scripted_server import Body, Reply, ScriptedServer

@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path as File
 
+from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, FailedRequest, Path, Structure, Verdict
-from storage.repository import Store, open_store
 from tests.fakes.synthesis_child import synthesize_all
 
 QUESTIONS = 40

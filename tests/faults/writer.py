@@ -8,6 +8,7 @@ import os
 import sys
 import time
 
+from storage.open_store import open_store
 from storage.records import (
     Adapter,
     Guideline,
@@ -22,7 +23,6 @@ from storage.records import (
     TrainingSet,
     Verdict,
 )  # fmt: skip
-from storage.repository import open_store
 from tests.storage.examples import make, uid
 
 OWN, SHARED = 20, 5

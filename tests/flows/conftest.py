@@ -40,7 +40,7 @@ def small(tmp_path: Path) -> str:
 
 @pytest.fixture
 def machinery(monkeypatch: pytest.MonkeyPatch) -> ScriptedMachinery:
-    from flows import progress, workplace
+    from flows.steps import progress, workplace
 
     scripted = ScriptedMachinery()
     monkeypatch.setattr(workplace, "MACHINERY", [scripted])
@@ -57,7 +57,7 @@ def command(
 
     monkeypatch.setenv("PREFECT_API_URL", str(PREFECT_API_URL.value()))
 
-    from flows.cli import main
+    from flows.cli.main import main
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["regenesis", *arguments])

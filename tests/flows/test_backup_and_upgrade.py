@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 from flows.improve import improve
+from storage.care.check_and_gc import check_store
 from storage.environment import read_environment
 from storage.locks import owned
-from storage.maintenance import check_store
 from storage.migrations import Migration, all_migrations
+from storage.mlflow_tracking import Tracking, registered_name
+from storage.open_store import open_store
 from storage.records import Round
-from storage.repository import open_store
-from storage.tracking import Tracking, registered_name
-from tasks.rounds import next_number
+from tasks.rounds.round_row import next_number
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 Command = Callable[..., tuple[int, str, str]]
@@ -25,7 +25,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 def restored(home: Path, backup: Path) -> str:
     """What the command says, in a process of its own: MLflow keeps a file open that it opened once."""
-    command = [sys.executable, "-m", "flows.cli", "storage", "restore", str(backup), "--yes", "--home", str(home)]
+    command = [sys.executable, "-m", "flows.cli.main", "storage", "restore", str(backup), "--yes", "--home", str(home)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
+from storage.open_store import open_store
 from storage.records import Question, QuestionSet, Round
-from storage.repository import open_store
 
 GOOD = {"question": "What is 1 + 1?", "answer": "2", "answer_kind": "number"}
 
@@ -139,8 +139,8 @@ def test_a_port_in_use_is_named(prepared_model: Any, home: Path, command: Callab
 def test_too_little_memory_for_the_model_is_said_before_anything_starts(
     prepared_model: Any, home: Path, command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from tasks.engines import server
     from tasks.engines.hardware import find_hardware
+    from tasks.engines.server import vllm_server as server
 
     small = replace(find_hardware(), memory_bytes=2**28, available_bytes=2**27)
     monkeypatch.setattr(server, "find_hardware", lambda: small)

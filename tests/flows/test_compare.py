@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from flows.compare import compare
+from storage.open_store import Store, open_store
 from storage.records import Adapter, ComparisonFigure, Evaluation, Question, Round, Trial
 from storage.records import Path as RecordedPath
-from storage.repository import Store, open_store
 from tests.fakes.scripted_machinery import ScriptedMachinery
 from tests.fakes.small_round import write_marked_prompts
 

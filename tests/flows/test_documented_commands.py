@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from flows.improve import improve
+from storage.open_store import open_store
 from storage.records import Path as RecordedPath
-from storage.repository import open_store
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 ROOT = Path(__file__).parents[2]

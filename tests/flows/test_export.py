@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli import main
+from flows.cli.main import main
 from tests.fakes.story_store import NEWEST, story_store
 from tests.storage.story import whole_story
 

@@ -6,11 +6,11 @@ import duckdb
 
 from flows.improve import improve
 from flows.stages import ingest
-from storage.maintenance import check_store
-from storage.reader import READER_NAME
+from storage.care.check_and_gc import check_store
+from storage.file.reader_copy import READER_NAME
+from storage.open_store import open_store
 from storage.records import Path as RecordedPath
 from storage.records import Round
-from storage.repository import open_store
 from tests.fakes.scripted_machinery import ScriptedMachinery
 from tests.storage.foreign import held
 

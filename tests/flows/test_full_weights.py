@@ -12,19 +12,20 @@ from pathlib import Path as Folder
 
 import pytest
 
-from flows import facts, steps, workplace
-from flows.progress import Quiet
-from flows.workplace import Workplace
+from flows.steps import facts, workplace
+from flows.steps import round_steps as steps
+from flows.steps.machinery import LocalMachinery, OwnServer
+from flows.steps.progress import Quiet
+from flows.steps.workplace import Workplace
 from storage.environment import Environment, make_home, read_environment
 from storage.records import Adapter, Answer, Evaluation, Model, Path, Promotion, TrainingExample, TrainingSet
-from tasks import promotion
-from tasks.engines.embedded_model import PreparedModel
-from tasks.engines.model_files import weight_bytes
-from tasks.engines.server import Server
-from tasks.forecasting import kept_weight_bytes
-from tasks.machinery import LocalMachinery, OwnServer
+from tasks.engines.models.base_models import PreparedModel
+from tasks.engines.models.model_files import weight_bytes
+from tasks.engines.server.vllm_server import Server
+from tasks.promotion import promote as promotion
 from tasks.settings import Settings, load_settings
-from tasks.training import digest_of
+from tasks.synthesis.round_forecast import kept_weight_bytes
+from tasks.training.train_adapter import digest_of
 from tests.storage.examples import make
 
 pytestmark = pytest.mark.engine

@@ -8,6 +8,8 @@ import pytest
 from flows.improve import improve
 from flows.stages import evaluate, ingest, promote, synthesize, train, verify
 from storage.errors import PermanentError, TransientError
+from storage.mlflow_tracking import Tracking
+from storage.open_store import Store, open_store
 from storage.records import (
     AdaptedGuideline,
     Adapter,
@@ -24,11 +26,9 @@ from storage.records import (
     Verdict,
 )
 from storage.records import Path as RecordedPath
-from storage.repository import Store, open_store
-from storage.tracking import Tracking
-from tasks.report_figure import Figure
-from tasks.report_figures import figures_of
-from tasks.synthesis_account import ENDED
+from tasks.reports.figure import Figure
+from tasks.reports.round_figures import figures_of
+from tasks.synthesis.account import ENDED
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from storage.maintenance import check_store
+from storage.care.check_and_gc import check_store
+from storage.mlflow_tracking import Tracking
+from storage.open_store import Store, open_store
 from storage.records import Adapter, Answer, Model, Promotion, Round, Verdict
 from storage.records import Path as RecordedPath
-from storage.repository import Store, open_store
-from storage.tracking import Tracking
-from tasks.promotion import current_champion
+from tasks.promotion.promote import current_champion
 
 KILLS = 10
 SLOWLY = json.dumps({"delay": 0.02})

@@ -7,12 +7,12 @@ from typing import get_args
 
 import pytest
 
-from flows import known_ingest
-from flows.parameters import KnownName
+from flows.runs.parameters import KnownName
 from flows.stages import ingest
+from flows.steps import ingest_published as known_ingest
+from storage.open_store import Store, open_store
 from storage.records import Question, QuestionSet
-from storage.repository import Store, open_store
-from tasks.rules.known_sets import KNOWN_SETS
+from tasks.rules.questions.published_sets import KNOWN_SETS
 from tests.fakes.published_files import PUBLISHED, known_with_counts_of, write_published
 
 Command = Callable[..., tuple[int, str, str]]

@@ -8,10 +8,10 @@ import pytest
 from flows.improve import improve
 from flows.maintain import maintain
 from flows.stages import synthesize
+from storage.care.check_and_gc import check_store
 from storage.errors import InputError
-from storage.maintenance import check_store
+from storage.open_store import open_store
 from storage.records import Adapter, Round, TrainingSet
-from storage.repository import open_store
 from tests.conftest import empty_store
 from tests.fakes.scripted_machinery import ScriptedMachinery
 from tests.flows.test_documented_commands import ON_A_LAKE, commands_of

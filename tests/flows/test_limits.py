@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from flows.improve import improve
-from flows.parameters import limits_of, settings_toml_with
+from flows.runs.parameters import limits_of, settings_toml_with
 from flows.stages import synthesize
 from storage.environment import time_zone
 from storage.errors import InputError
+from storage.open_store import Store, open_store
 from storage.records import Adapter, Answer, Round
 from storage.records import Path as RecordedPath
-from storage.repository import Store, open_store
 from tasks.settings import load_settings
 from tests.fakes.scripted_machinery import ScriptedMachinery
 

@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 import flows
-from flows.outcomes import OUTCOMES
+from flows.runs.outcomes import OUTCOMES
 from flows.stack.automations import ENDS
 from flows.stages import verify
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from flows.improve import improve
+from storage.mlflow_tracking import Tracking
+from storage.open_store import Store, open_store
 from storage.records import Model, Promotion, Round
-from storage.repository import Store, open_store
-from storage.tracking import Tracking
-from tasks.promotion import current_champion
+from tasks.promotion.promote import current_champion
 from tests.fakes.scripted_machinery import BASE, ScriptedMachinery
 
 Command = Callable[..., tuple[int, str, str]]

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, Structure
 from storage.records import Path as RecordedPath
-from storage.repository import Store, open_store
 from tasks.guidelines import builtin_guidelines
 from tests.fakes.scripted_machinery import ScriptedMachinery
 

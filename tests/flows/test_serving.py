@@ -7,12 +7,12 @@ from contextlib import nullcontext
 
 import pytest
 
-from flows.serving import curl_line, serve_model
+from flows.cli.serving import curl_line, serve_model
 from storage.environment import Environment
+from storage.open_store import open_store
 from storage.records import Model
-from storage.repository import open_store
-from tasks.engines.embedded_model import PreparedModel
-from tasks.engines.server import Server
+from tasks.engines.models.base_models import PreparedModel
+from tasks.engines.server.vllm_server import Server
 from tasks.settings import ModelSettings, Settings
 from tests.storage.examples import make
 
@@ -31,7 +31,7 @@ def typed(line: str) -> str:
 def test_the_line_that_serve_prints_gets_an_answer(
     server: Server, prepared_model: PreparedModel, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tasks.engines.server.running_server", lambda *_, **__: nullcontext(server))
+    monkeypatch.setattr("tasks.engines.server.vllm_server.running_server", lambda *_, **__: nullcontext(server))
     monkeypatch.setenv("REGENESIS_HOME", str(environment.home))
     served = make(Model, "served", name=server.model_name, adapter_id=None)
     open_store(environment.store_url).append([served])

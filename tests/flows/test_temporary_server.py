@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from flows import temporary_server
+from flows.runs import temporary_server
 from storage.errors import PermanentError
 
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from flows.temporary_server import prefect_server
+from flows.runs.temporary_server import prefect_server
 home = Path(sys.argv[1])
 with prefect_server(home) as server:
     server.await_answer()
@@ -36,7 +36,7 @@ def server_of(owner: int) -> list[int]:
             words = (entry / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if b"flows.temporary_server" in words and str(owner).encode() in words:
+        if b"flows.runs.temporary_server" in words and str(owner).encode() in words:
             found.append(int(entry.name))
     return found
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from storage.maintenance import check_store
+from storage.care.check_and_gc import check_store
+from storage.open_store import open_store
 from storage.records import Path as RecordedPath
 from storage.records import Promotion, Question, Round
-from storage.repository import open_store
 
 NIGHTS = {"sums": "chain_sum", "divisors": "gcd"}
 _NIGHT = """

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.maintenance import check_store
+from storage.care.check_and_gc import check_store
+from storage.open_store import open_store
 from storage.records import Promotion, Round
-from storage.repository import open_store
 from tests.conftest import shared_home
 from tests.flows.test_killed_round import processes_of, rows_of, store_and_registry_agree
 

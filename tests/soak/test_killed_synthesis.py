@@ -4,7 +4,7 @@ from pathlib import Path as File
 
 import pytest
 
-from storage.repository import open_store
+from storage.open_store import open_store
 from tests.faults.test_synthesis_endpoints import check_accounts, killed_again_and_again
 from tests.faults.test_synthesis_killed import kill_and_resume
 

@@ -9,22 +9,22 @@ from pathlib import Path
 
 import pytest
 
+from flows.steps.machinery import weights_of
 from storage.environment import read_environment
+from storage.mlflow_tracking import Tracking
+from storage.open_store import Store, open_store
 from storage.records import Adapter, Answer, Model, Promotion, Question, Round
-from storage.repository import Store, open_store
-from storage.tracking import Tracking
-from tasks.engines.embedded_model import prepare_model, weights_digest
-from tasks.engines.rendering import Renderer
-from tasks.engines.server import running_server
-from tasks.machinery import weights_of
-from tasks.noise import Noise, ask_again, next_sample, noise_sample
-from tasks.promotion import current_champion
+from tasks.engines.models.base_models import prepare_model, weights_digest
+from tasks.engines.models.rendering import Renderer
+from tasks.engines.server.vllm_server import running_server
+from tasks.evaluation.noise import Noise, ask_again, next_sample, noise_sample
+from tasks.promotion.promote import current_champion
 from tasks.prompt_files import load_prompts
-from tasks.reporting import draw_report
-from tasks.rounds import settings_of
-from tasks.verification import Judge
+from tasks.reports.round_report import draw_report
+from tasks.rounds.round_row import settings_of
+from tasks.verification.verify_paths import Judge
 from tests.conftest import shared_home
-from tests.tasks.test_reporting import read
+from tests.tasks.reports.test_round_report import read
 
 SMALL = """
 name = "three"
@@ -121,7 +121,7 @@ def test_after_three_rounds_a_roll_back_serves_the_earlier_champion_as_it_was(tm
 
 def digest_served(store: Store, model: Model, base: Path, home: Path, folder: Path) -> str:
     """Digest of the weights that this model has, made afresh from its adapter."""
-    from tasks.engines.trainer import merge_adapter
+    from tasks.engines.trainer.trainer import merge_adapter
 
     adapter = store.get(Adapter, model.adapter_id) if model.adapter_id else None
     return weights_digest(merge_adapter(base, home / adapter.location, folder) if adapter else base)

@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from storage.reasons import REASONS
 from storage.records import ANSWER_KINDS
+from storage.views.reasons import REASONS
 from tasks.rules.answers.verdicts import Case
 from tasks.settings import VerificationSettings
-from tasks.verification import Judge
-from tests.rules.labelled import labelled_cases
+from tasks.verification.verify_paths import Judge
+from tests.rules.answers.labelled import labelled_cases
 
 PIECES = (
     "The answer is ",

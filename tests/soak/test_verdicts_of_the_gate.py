@@ -15,13 +15,14 @@ from inspect import unwrap
 
 import pytest
 
-from flows import facts, steps
-from flows.progress import Quiet
-from flows.workplace import Workplace
+from flows.steps import facts
+from flows.steps import round_steps as steps
+from flows.steps.progress import Quiet
+from flows.steps.workplace import Workplace
 from storage.environment import make_home, read_environment
 from storage.ids import content_id
 from storage.records import Evaluation, Promotion, TrainingExample, TrainingSet
-from tasks.rounds import finish_round
+from tasks.rounds.round_row import finish_round
 from tasks.settings import load_settings
 from tests.conftest import shared_home
 

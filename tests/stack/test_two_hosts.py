@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from storage.maintenance import check_store
+from storage.care.check_and_gc import check_store
+from storage.open_store import Store, open_store
 from storage.records import Round
-from storage.repository import Store, open_store
 from tests.conftest import empty_store
 from tests.fakes.real_stack import RealStack, processes_of
 from tests.fakes.scripted_flows import ASKED, CONTROL

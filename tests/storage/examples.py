@@ -7,7 +7,7 @@ from uuid import UUID
 
 from storage.ids import content_id
 from storage.records import Record
-from storage.tables import R, nullable_columns, sql_types
+from storage.store.tables import R, nullable_columns, sql_types
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 _PLAIN: dict[str, object] = {

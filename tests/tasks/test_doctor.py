@@ -8,9 +8,9 @@ import pytest
 
 from storage.environment import Environment
 from tasks.doctor import diagnose
-from tasks.engines.embedded_model import PreparedModel
 from tasks.engines.hardware import find_hardware
-from tasks.engines.model_files import supports_lora
+from tasks.engines.models.base_models import PreparedModel
+from tasks.engines.models.model_files import supports_lora
 from tasks.settings import ModelSettings, Settings, load_settings
 
 

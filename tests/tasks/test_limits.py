@@ -8,13 +8,13 @@ from pathlib import Path as File
 import pytest
 
 from storage.errors import InputError, Stopped
+from storage.open_store import Store, open_store
 from storage.records import Answer, Path
-from storage.repository import Store, open_store
-from tasks.evaluation import evaluate_model
+from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.settings import Sampling, SynthesisSettings
-from tasks.synthesis import SynthesisReport, synthesize_paths
-from tasks.verification import Judge
+from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths
+from tasks.verification.verify_paths import Judge
 from tests.fakes.ladder_examples import MODEL, always_right, guidelines, question, settings
 from tests.fakes.scripted_engine import ScriptedEngine, TextRenderer, marked_prompts
 from tests.fakes.small_store import SETS

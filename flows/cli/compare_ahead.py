@@ -1,0 +1,75 @@
+"""`regenesis compare --plan` and `--export`: what a comparison would take, and its state as files. Starts nothing.
+
+It needs no engine, no Prefect and no lock, and fetches no model: one of the hub is taken from the store, or by name.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from flows.runs.results import Result
+from flows.steps import workplace
+from storage.environment import Environment, make_home, read_environment
+from storage.errors import InputError
+from storage.ids import content_id
+from storage.open_store import Store, open_store
+from storage.records import Comparison, Model
+from tasks.comparison.comparison_plan import ContestAhead, plan_comparison
+from tasks.comparison.contest import comparison_row
+from tasks.comparison.state import write_state
+from tasks.guidelines import chosen_guidelines
+from tasks.ingestion.ingest_questions import check_question_sets
+from tasks.prompt_files import load_prompts
+from tasks.settings import Settings
+
+
+def forecast_comparison(settings: Settings) -> Result:
+    """What is still to be done of the comparison that these settings make."""
+    contest = _contest(settings)
+    found = plan_comparison(contest)
+    names = ", ".join(one.name for one in contest.contenders)
+    state = "goes on" if contest.store.get(Comparison, contest.record.id) else "would begin"
+    heading = f"Comparison {contest.record.name} ({str(contest.record.id)[:8]}) {state}: {names}; "
+    heading += f"seeds {list(contest.seeds)}; matched by {contest.settings.comparison.match}."
+    return Result(
+        "planned", "\n".join([heading, *found.lines]), {"comparison": str(contest.record.id), **asdict(found)}
+    )
+
+
+def export_comparison(settings: Settings, folder: Path) -> Result:
+    """The state of the comparison that these settings make, as Parquet."""
+    contest = _contest(settings)
+    if contest.store.get(Comparison, contest.record.id) is None:
+        raise InputError(
+            f"The store has no comparison of these settings ({contest.record.name!r}); its state can't be written. "
+            "Run: regenesis compare, with the same options"
+        )
+    counts = write_state(contest, folder)
+    weight = sum(file.stat().st_size for file in folder.glob("*.parquet"))
+    text = f"Wrote {sum(counts.values())} rows of {contest.record.name} to {folder}, {weight / 1e6:.1f} MB."
+    return Result("exported", text, {"folder": str(folder), "rows": counts, "bytes": weight})
+
+
+def _contest(settings: Settings) -> ContestAhead:
+    environment = read_environment()
+    make_home(environment)
+    store = open_store(environment.store_url)
+    base = _base(store, settings, environment)
+    check_question_sets(store, settings)
+    row = comparison_row(settings, base)
+    return ContestAhead(
+        store, store.get(Comparison, row.id) or row, settings, base, load_prompts(settings.synthesis.prompts),
+        chosen_guidelines(settings.synthesis.guidelines),
+    )  # fmt: skip
+
+
+def _base(store: Store, settings: Settings, environment: Environment) -> Model:
+    """The base model; of one of the hub that was never used here nothing is known but its name, and that is enough."""
+    name = settings.model.name
+    if name == "embedded" or Path(name).expanduser().is_dir():
+        return workplace.MACHINERY[0].prepare(settings.model, environment).record
+    short = name.rpartition("/")[2]
+    known = [one for one in store.select(Model, name=short) if one.adapter_id is None]
+    unknown = content_id("models", name)
+    return known[-1] if known else Model(
+        id=unknown, name=short, base_model_id=unknown, adapter_id=None, revision="", chat_template_hash=""
+    )  # fmt: skip

@@ -1,0 +1,23 @@
+"""The command `explore`: the store's pages in a browser."""
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.common import note, with_common_flags
+from flows.cli.read_commands import existing_store
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(with_common_flags(explore))
+
+
+def explore(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 for any free one")] = 2718,
+) -> None:
+    """Look at rounds, questions, guidelines, rejects and models in a browser, and rate paths."""
+    from flows.explore.server import serve_pages
+
+    existing_store()
+    serve_pages(port, note)

@@ -1,0 +1,72 @@
+"""Commands about the machine: `doctor`, `serve`, `forecast`."""
+
+from typing import Annotated
+
+import typer
+
+from flows.cli.common import environment, note, show, with_common_flags
+from flows.cli.round_commands import Model, Name, Preset, Settings, run_flow, settings_text
+from storage.errors import InputError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (doctor, serve, forecast):
+        app.command()(with_common_flags(command))
+
+
+def doctor(
+    prepare: Annotated[bool, typer.Option(help="Prepare the base model too")] = False,
+    model: Model = "", preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """Tell what is there, what is missing, and what to type."""
+    from flows.runs.parameters import chosen_settings
+    from storage.environment import make_home
+    from tasks.doctor import diagnose
+
+    places = environment()
+    chosen = chosen_settings(places, preset, settings_text(settings), model=model)
+    if prepare:
+        from tasks.engines.models.base_models import prepare_model
+
+        make_home(places)
+        note(f"The base model is ready in {prepare_model(chosen.model, places).folder}")
+    findings = diagnose(places, chosen)
+    show({"findings": [vars(finding) for finding in findings]}, "\n".join(str(finding) for finding in findings))
+    if any(finding.blocks for finding in findings):
+        raise InputError("Something that a round needs is missing; the lines above say what to type.")
+
+
+def serve(
+    adapter: Annotated[str, typer.Option(help="Adapter or model id, or prefix; empty for the champion")] = "",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one")] = 8000,
+    host: Annotated[str, typer.Option(help="Address; other machines need REGENESIS_SERVE_KEY")] = "127.0.0.1",
+    name: Name = "", model: Model = "", preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """Serve the champion, or another model, as an OpenAI-compatible endpoint."""
+    from flows.cli.serving import serve_model
+    from flows.runs.parameters import chosen_settings
+
+    serve_model(
+        chosen_settings(environment(), preset, settings_text(settings), name=name, model=model),
+        adapter,
+        host,
+        port,
+        note,
+    )
+
+
+def forecast(
+    name: Name = "", model: Model = "", preset: Preset = "default", settings: Settings = None,
+    rate: Annotated[float, typer.Option(help="Tokens a second of hardware that is not there; 0 probes this one")] = 0,
+) -> None:  # fmt: skip
+    """Predict tokens, time, disk and accepted paths of a round, from a small probe of it."""
+    run_flow(
+        "flows.stages",
+        "forecast",
+        name=name,
+        model=model,
+        rate=rate,
+        preset=preset,
+        settings_toml=settings_text(settings),
+    )

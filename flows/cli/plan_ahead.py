@@ -1,0 +1,52 @@
+"""`regenesis synthesize --plan`: what a run would reuse and generate, before anything runs.
+
+It needs no engine, no Prefect and no lock, and begins no round; only a base model that was never prepared is prepared.
+"""
+
+from dataclasses import asdict
+
+from flows.runs.parameters import chosen_settings
+from flows.runs.results import Result
+from flows.steps import workplace
+from storage.environment import make_home, read_environment
+from storage.open_store import open_store
+from storage.records import Round
+from tasks.guidelines import chosen_guidelines
+from tasks.ingestion.ingest_questions import check_question_sets, train_questions_ahead
+from tasks.prompt_files import load_prompts
+from tasks.rounds import round_row as rounds
+from tasks.synthesis.synthesis_plan import plan_synthesis
+
+
+def plan_paths(
+    name: str, question_sets: list[str], train_questions: int, model: str, change: bool, preset: str,
+    settings_toml: str,
+) -> Result:  # fmt: skip
+    """The plan of the unfinished round with its own settings (`change`: these), or of the round that would begin."""
+    environment = read_environment()
+    settings = chosen_settings(
+        environment, preset, settings_toml, name=name, question_sets=question_sets, model=model,
+        train_questions=train_questions,
+    )  # fmt: skip
+    make_home(environment)
+    store = open_store(environment.store_url)
+    base = workplace.MACHINERY[0].prepare(settings.model, environment).record
+    unfinished = rounds.unfinished_round(store, rounds.line_of(base, settings))
+    if unfinished:
+        begun = rounds.settings_of(unfinished)
+        settings = rounds.with_synthesis(unfinished, settings.synthesis) if change else begun
+    check_question_sets(store, settings)
+    number = unfinished.number if unfinished else rounds.next_number(store)
+    planned = plan_synthesis(
+        store, model=base, questions=train_questions_ahead(store, settings, number),
+        guidelines=chosen_guidelines(settings.synthesis.guidelines),
+        prompts=load_prompts(settings.synthesis.prompts), settings=settings, round=unfinished, draw=number,
+    )  # fmt: skip
+    return Result("planned", "\n".join([_heading(number, unfinished, change), *planned.lines()]), asdict(planned))
+
+
+def _heading(number: int, unfinished: Round | None, change: bool) -> str:
+    if unfinished is None:
+        return f"Round {number} would begin."
+    words = "these synthesis settings" if change else "its own settings"
+    return f"Round {number}, begun {unfinished.started_at:%Y-%m-%d %H:%M} UTC, would go on with {words}."

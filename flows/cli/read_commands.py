@@ -1,0 +1,173 @@
+"""Commands that read and show: `sql`, `lineage`, `report`, `judge`, `audit`. They need the light base only."""
+
+import sys
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, TextIO
+
+import typer
+
+from flows.cli.common import COMMON, environment, note, show, show_exactly, with_common_flags
+from storage.errors import InputError
+
+if TYPE_CHECKING:
+    from storage.open_store import Store
+    from storage.records import Round
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    for command in (sql, lineage, report, judge, audit):
+        app.command()(with_common_flags(command))
+
+
+def sql(
+    statement: Annotated[str, typer.Argument(help="One SELECT, or - to read it from standard input")] = "",
+    format: Annotated[str, typer.Option(help="table, csv, json or parquet")] = "",
+    file: Annotated[Path | None, typer.Option(help="Read the statement from this file")] = None,
+    out: Annotated[Path | None, typer.Option(help="Write to this file")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds the statement may take")] = 60,
+    memory: Annotated[str, typer.Option(help="Memory it may take")] = "1GB",
+    schema: Annotated[bool, typer.Option("--schema", help="Print every table and view with its columns")] = False,
+    client: Annotated[
+        bool, typer.Option("--client", help="Print the line that opens the reader copy in DuckDB's own client")
+    ] = False,
+    as_of: Annotated[str, typer.Option(help="A lake as it was when this adapter or training set was chosen")] = "",
+) -> None:
+    """Ask the store, read-only, also while a round runs."""
+    from storage.sql.sandbox import run_user_sql, schema_text
+
+    if client:
+        line = existing_store().client_command()
+        show({"command": line}, line)
+        return
+    if schema:
+        print(schema_text())
+        return
+    if file is not None:
+        statement = _text_of(file)
+    elif statement in ("", "-"):
+        if sys.stdin.isatty():
+            raise InputError('A statement is needed, such as: regenesis sql "SELECT * FROM round_summary"')
+        statement = sys.stdin.read()
+    output = format or ("json" if COMMON.json else "table")
+    snapshot = None
+    if as_of:
+        from storage.lineage.time_travel import snapshot_of
+
+        snapshot = snapshot_of(existing_store(), as_of)
+    text = run_user_sql(
+        environment().store_url,
+        statement,
+        output=output,
+        timeout_seconds=timeout,
+        memory=memory,
+        out_file=out,
+        snapshot=snapshot,
+    )
+    print(text, end="" if text.endswith("\n") else "\n")
+
+
+def lineage(
+    id: Annotated[str, typer.Argument(help="Id of any record, or an unambiguous beginning of one")],
+    prompt: Annotated[bool, typer.Option(help="Print the exact text that was sent for it")] = False,
+) -> None:
+    """Walk a record up to its question and down to every model it touched."""
+    store = existing_store()
+    if prompt:
+        from tasks.synthesis.prompts_sent import prompt_sent, rendered
+
+        sent = prompt_sent(store, id)
+        show_exactly(rendered(sent, environment()))
+        if sent.closed:
+            note("This path was closed: the text then went back with 'The answer is' begun for it.")
+        return
+    from flows.cli.lineage_text import lineage_text
+    from storage.lineage.lineage_tree import lineage_tree
+    from storage.lineage.taught_models import taught_models
+
+    tree = lineage_tree(store, id)
+    taught = taught_models(store, tree.table, tree.id)
+    show(tree.as_json() | {"models": [vars(model) for model in taught]}, lineage_text(tree, taught))
+
+
+def report(
+    round: Annotated[int, typer.Option(help="Number of the round; 0 for the newest")] = 0,
+) -> None:
+    """Write a round's report again, and say where it lies."""
+    from tasks.reports.round_report import draw_report, round_table, write_report
+
+    store = existing_store()
+    found = _round_of(store, round)
+    path = write_report(draw_report(store, found), found, environment().reports)
+    show({"report": str(path)}, f"{round_table(store, found)}\nReport: {path}")
+
+
+def judge(
+    file: Annotated[Path, typer.Argument(help="JSONL rows with text, answer, answer_kind, choices, finish_reason")],
+    lenient: Annotated[bool, typer.Option(help="By the lenient reading")] = False,
+) -> None:
+    """Judge answers in a file: the same rows come out with verdict, reason and extracted answer."""
+    from tasks.verification.judge_file import judge_file
+
+    with _opened(file) as lines:
+        for line in judge_file(lines, lenient, complain=note):
+            show_exactly(line.rstrip("\n"))
+
+
+def audit(
+    round: Annotated[int, typer.Option(help="Number of the round; 0 for the newest")] = 0,
+    path: Annotated[str, typer.Option(help="Give a verdict of your own on this path: its id, or a beginning")] = "",
+    verdict: Annotated[str, typer.Option(help="correct, wrong or unjudged")] = "",
+    rater: Annotated[str, typer.Option(help="Who says so; it is kept")] = "",
+    because: Annotated[str, typer.Option(help="Why; it is kept")] = "",
+) -> None:
+    """Print what a second, independent judge reads otherwise; or overrule both with a verdict of your own."""
+    from tasks.verification.audit import audit_text, audit_verdicts, give_verdict
+
+    store = existing_store()
+    if path or verdict or rater:
+        given = give_verdict(store, path, verdict, rater, because)
+        show(vars(given), f"Path {given.path_id} is {given.verdict}, says {given.rater}. Later selections follow it.")
+        return
+    found = _round_of(store, round)
+    read = audit_verdicts(store, draw=found.number, seed=found.seed)
+    show({"table": [vars(row) for row in read.table], "cases": len(read.cases)}, audit_text(read))
+
+
+def existing_store() -> "Store":
+    """The store, where there is one."""
+    from storage.open_store import open_store, store_exists
+
+    places = environment()
+    url = places.store_url
+    if not store_exists(url):
+        raise InputError(f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home")
+    return open_store(url)
+
+
+def _round_of(store: "Store", number: int) -> "Round":
+    """The round of this number, or for 0 the newest of the store."""
+    from storage.records import Round
+
+    found = store.select(Round, number=number) if number else store.select(Round, order_by="number desc")
+    if not found:
+        raise InputError("The store has no such round. Run: regenesis round")
+    return found[0]
+
+
+@contextmanager
+def _opened(file: Path) -> Generator[TextIO]:
+    try:
+        with sys.stdin if str(file) == "-" else file.open(encoding="utf-8") as lines:
+            yield lines
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"A file of answers must be readable UTF-8; {str(file)!r} is not ({error}).") from error
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"A statement's file must be readable; {str(file)!r} is not ({error}).") from error

@@ -1,0 +1,50 @@
+"""`regenesis serve`: a model of the store as an OpenAI-compatible endpoint, until it is interrupted."""
+
+import json
+import shlex
+import time
+from collections.abc import Callable
+
+from flows.steps.facts import find_model
+from flows.steps.machinery import LocalMachinery, weights_of
+from storage.environment import make_home, read_environment
+from storage.errors import PermanentError
+from storage.open_store import Store, open_store
+from storage.records import Adapter, Model
+from tasks.rounds.round_row import line_of
+from tasks.settings import Settings
+
+
+def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Callable[[str], None]) -> None:
+    """Serve the champion of the settings' line, or `wanted` (an id of a model or adapter, or its beginning)."""
+    from tasks.engines.server.vllm_server import LOOPBACK, SERVE_KEY, running_server
+
+    environment = read_environment()
+    make_home(environment)
+    store = open_store(environment.store_url)
+    base = LocalMachinery().prepare(settings.model, environment)
+    model = find_model(store, wanted) if wanted else _champion(store, base.record, settings)
+    adapter = store.get(Adapter, model.adapter_id) if model.adapter_id else None
+    say(f"Starting a server for {model.name} ...")
+    with running_server(
+        weights_of(base, adapter, environment), settings.model, log_file=environment.logs / "serve.log", host=host,
+        port=port, served_name=model.name,
+    ) as server:  # fmt: skip
+        say(f"{model.name} answers at {server.url}/v1 (Ctrl-C ends it). Try:")
+        say(curl_line(server.url, model.name, "" if host in LOOPBACK else SERVE_KEY))
+        while server.is_alive():
+            time.sleep(1)
+    raise PermanentError(f"The server ended by itself. Why: {environment.logs / 'serve.log'}")
+
+
+def curl_line(url: str, name: str, key_variable: str = "") -> str:
+    """A request to type in a shell; a key stays in the environment."""
+    body = {"model": name, "messages": [{"role": "user", "content": "What is 3 + 4?"}], "max_tokens": 64}
+    key = f'-H "Authorization: Bearer ${key_variable}" ' if key_variable else ""
+    return f"curl {url}/v1/chat/completions -H 'Content-Type: application/json' {key}-d {shlex.quote(json.dumps(body))}"
+
+
+def _champion(store: Store, base: Model, settings: Settings) -> Model:
+    from tasks.promotion.promote import current_champion
+
+    return current_champion(store, base, line_of(base, settings))

@@ -1,0 +1,114 @@
+"""What a person may set for a flow: flat, typed, at most eight, and the settings they make.
+
+Zero, an empty text or an empty list means "as the preset says". All else is set by `settings_toml`.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from storage.environment import Environment, time_zone
+from storage.errors import InputError
+from tasks.limits import Limits, Spending
+from tasks.rules.nights.window import next_moment
+from tasks.settings import Settings, load_settings
+
+Preset = Literal["default", "paper", "official-code"]
+SettingsToml = Annotated[str, Field(description="Settings in TOML, over the preset")]
+Name = Annotated[str, Field(max_length=100, pattern=r"^[\w.+-]*$")]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
+Until = Annotated[str, Field(pattern=r"^(([01]?\d|2[0-3]):[0-5]\d)?$")]
+Tokens = Annotated[int, Field(ge=0)]
+Money = Annotated[float, Field(ge=0)]
+RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]
+KindOrNone = Literal["", "number", "expression", "choice", "boolean", "text"]
+KnownName = Literal[
+    "", "gsm8k", "numglue", "strategyqa", "strategyqa_facts", "reclor", "arc_challenge", "svamp", "asdiv", "aqua_rat",
+    "openbookqa", "bbh", "anli",
+]  # fmt: skip
+Match = Literal["", "paths", "tokens", "questions"]
+Role = Literal["all", "base", "champion", "challenger"]
+Harness = Literal["", "lm-eval"]
+Decision = Literal["force", "veto"]
+Rate = Annotated[float, Field(ge=0)]
+Sets = list[Annotated[str, Field(min_length=1)]]
+
+
+def chosen_settings(
+    environment: Environment,
+    preset: str,
+    settings_toml: str,
+    *,
+    name: str = "",
+    question_sets: list[str] | None = None,
+    model: str = "",
+    train_questions: int = 0,
+    methods: list[str] | None = None,
+    seeds: int = 0,
+    match: str = "",
+    rounds: int = 0,
+) -> Settings:
+    """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then what was given by hand."""
+    overrides: dict[str, Any] = {}
+    given = {
+        "name": name, "model.name": model, "questions.in_domain": question_sets,
+        "questions.train_per_set": train_questions, "comparison.methods": methods, "comparison.seeds": seeds,
+        "comparison.match": match, "comparison.rounds": rounds,
+    }  # fmt: skip
+    set_given(overrides, given)
+    return load_settings(preset, settings_toml, environment.config, overrides)
+
+
+def set_given(settings: dict[str, Any], given: Mapping[str, object]) -> None:
+    """Put what was given (not 0, not empty) at its place, named as `section.key`."""
+    for place, value in given.items():
+        if value:
+            *sections, key = place.split(".")
+            section = settings
+            for part in sections:
+                section = section.setdefault(part, {})
+            section[key] = value
+
+
+def settings_toml_with(settings_toml: str, given: Mapping[str, object]) -> str:
+    """The same settings in TOML, with what was given over them."""
+    if not any(given.values()):
+        return settings_toml
+    import tomli_w
+
+    try:
+        settings = tomllib.loads(settings_toml)
+    except tomllib.TOMLDecodeError:
+        return settings_toml  # it is refused, with its place, where settings are loaded
+    set_given(settings, given)
+    return tomli_w.dumps(settings)
+
+
+def limits_of(until: str, budget_tokens: int, budget_money: float, now: datetime | None = None) -> Limits:
+    """The limits of a run that begins `now`; a time of day is the next such moment in its zone, the nights' own."""
+    moment = next_moment(until, now or datetime.now(time_zone())) if until else None
+    return Limits(moment, budget_tokens, budget_money)
+
+
+def check_parameters(environment: Environment, parameters: dict[str, Any]) -> Settings:
+    """The settings that a flow's parameters make; raises InputError before anything is started."""
+    known = ("name", "question_sets", "model", "train_questions", "methods", "seeds", "match", "rounds")
+    given = {key: value for key, value in parameters.items() if key in known}
+    settings = chosen_settings(environment, str(parameters["preset"]), str(parameters["settings_toml"]), **given)
+    if "until" in parameters:
+        budgets = (parameters.get("budget_tokens", 0), parameters.get("budget_money", 0))
+        limits = limits_of(parameters["until"], *budgets)
+        Spending(limits, settings.synthesis)
+    return settings
+
+
+def parse_mapping(text: str) -> dict[str, str]:
+    """`question=prompt,answer=target` as a mapping."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    wrong = [f"{key}{sign}{value}" for key, sign, value in pairs if not (key.strip() and sign and value.strip())]
+    if wrong:
+        raise InputError(f"--map takes FIELD=COLUMN pairs, such as question=prompt,answer=target; found {wrong[0]!r}.")
+    return {key.strip(): value.strip() for key, _, value in pairs}

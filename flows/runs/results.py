@@ -1,0 +1,66 @@
+"""What a flow gives back: a text for a person, and the same as JSON."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
+
+from flows.runs.outcomes import BUDGET_SPENT
+from storage.errors import Stopped
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Result:
+    """The end of a flow, and how it ended in a word or two."""
+
+    outcome: str
+    text: str
+    figures: Mapping[str, object] = field(default_factory=dict[str, object])
+
+    def as_json(self) -> dict[str, object]:
+        """One object, for `--json`."""
+        return {"outcome": self.outcome, **self.figures}
+
+
+def budget_spent(message: str, result: R) -> "State[R]":
+    """The state of what a window or a budget ended: completed, and so named that the UI tells it apart."""
+    from prefect.states import Completed
+
+    return Completed(name=BUDGET_SPENT, message=message, data=result)
+
+
+def completed(result: Result) -> "State[Result]":
+    """The state of a flow that ended well: named after its outcome, with the last lines of what it says."""
+    from prefect.states import Completed
+
+    return Completed(name=result.outcome, message="\n".join(result.text.splitlines()[-2:]), data=result)
+
+
+def named_after_outcome(flow: "Callable[P, Result | State[Result]]") -> "Callable[P, State[Result]]":
+    """The flow's function, with its outcome as the state's name."""
+
+    @wraps(flow)
+    def run(*arguments: P.args, **named: P.kwargs) -> "State[Result]":
+        result = flow(*arguments, **named)
+        return completed(result) if isinstance(result, Result) else result  # a limit that ended it says so itself
+
+    return run
+
+
+def ends_cleanly(flow: Callable[P, Result]) -> "Callable[P, Result | State[Result]]":
+    """The flow's function; where a limit of the run stops it, the flow's state is `budget spent`."""
+
+    @wraps(flow)
+    def run(*arguments: P.args, **named: P.kwargs) -> "Result | State[Result]":
+        try:
+            return flow(*arguments, **named)
+        except Stopped as stopped:
+            return budget_spent(str(stopped), Result(BUDGET_SPENT, str(stopped), {"reason": str(stopped)}))
+
+    return run

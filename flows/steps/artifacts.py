@@ -1,0 +1,165 @@
+"""What Prefect's UI shows of a round while it runs and after: progress, the table of results, the report's link.
+
+Model text is never put in; names that users gave are, and Prefect reads descriptions as Markdown.
+"""
+
+import contextvars
+import json
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+from tasks.rules.cards.markdown import cell
+
+if TYPE_CHECKING:
+    from flows.steps.progress import Watcher
+    from flows.steps.workplace import Workplace
+    from tasks.rules.training.collapse import TextHealth
+    from tasks.synthesis.account import SynthesisProgress, SynthesisReport
+
+PROGRESS_SECONDS, CLOSE_SECONDS = 5.0, 10.0
+
+
+class ProgressInPrefect:
+    """A watcher that tells another one, and within a flow run keeps one progress artifact a step.
+
+    It posts from a thread of its own: steps report from within their event loop, and what the UI shows must not
+    slow them, nor a Prefect server that is away for a moment end them.
+    """
+
+    def __init__(self, watcher: "Watcher") -> None:
+        self._watcher = watcher
+        self._title = ""
+        self._news: dict[str, tuple[float, str]] = {}
+        self._artifacts: dict[str, UUID] = {}
+        self._closed = threading.Event()
+        if not _in_a_flow_run():  # Prefect would start a server of its own to post to
+            self._closed.set()
+        context = contextvars.copy_context()  # which flow run the artifacts belong to
+        self._thread = threading.Thread(target=lambda: context.run(self._post), name="progress", daemon=True)
+        self._thread.start()
+
+    def say(self, line: str) -> None:
+        self._watcher.say(line)
+
+    def step(self, title: str) -> None:
+        self._title = title
+        self._watcher.step(title)
+
+    def update(self, done: int, total: int, note: str = "", seconds_left: float | None = None) -> None:
+        self._watcher.update(done, total, note, seconds_left)
+        if total:
+            self._news[self._title] = (100.0 * done / total, f"{self._title}: {done} of {total} · {note}")
+
+    def close(self) -> None:
+        """What is new is posted; the other watcher is closed by whoever made it."""
+        self._closed.set()
+        self._thread.join(timeout=CLOSE_SECONDS)
+
+    def _post(self) -> None:
+        ended = False
+        while not ended:
+            ended = self._closed.wait(PROGRESS_SECONDS)
+            for title in list(self._news):
+                with suppress(Exception):
+                    self._post_one(title, *self._news.pop(title))
+
+    def _post_one(self, title: str, percent: float, description: str) -> None:
+        from prefect.artifacts import create_progress_artifact, update_progress_artifact
+
+        description = cell(description)
+        if title in self._artifacts:
+            update_progress_artifact(self._artifacts[title], percent, description)
+        else:
+            made = create_progress_artifact(percent, key="progress", description=description)
+            self._artifacts[title] = cast("UUID", made)  # a coroutine only within an event loop
+
+
+def _in_a_flow_run() -> bool:
+    from prefect.context import FlowRunContext
+
+    return FlowRunContext.get() is not None
+
+
+def synthesis_progress(watcher: "Watcher", check_room: Callable[[], None]) -> "Callable[[SynthesisProgress], None]":
+    """A callback that shows questions, accepted paths, speed and time left; what `check_room` raises ends the step."""
+
+    def show(now: "SynthesisProgress") -> None:
+        note = f"{now.accepted} accepted of {now.paths} paths · {now.tokens_per_second:.0f} tokens/s"
+        note += f" · {now.empty} without text" if now.empty else ""
+        note += f" · {now.failed} failed" if now.failed else ""
+        watcher.update(now.questions_done, now.questions_total or 0, note, now.seconds_left)
+        check_room()
+
+    return show
+
+
+def training_progress(watcher: "Watcher", check_limits: Callable[[], None]) -> Callable[[int, int, float], None]:
+    """A callback for (step, steps, loss); what `check_limits` raises ends the training, to be resumed."""
+
+    def show(step: int, steps: int, loss: float) -> None:
+        watcher.update(step, steps, f"loss {loss:.3f}")
+        check_limits()
+
+    return show
+
+
+def tabulate_results(work: "Workplace") -> None:
+    """Accuracy of each model on each set, as a table, and the gate's reasons."""
+    from prefect.artifacts import create_table_artifact
+
+    from tasks.reports.round_report import accuracy_rows
+    from tasks.rounds.round_row import promotion_of
+
+    decided = promotion_of(work.store, work.round)
+    create_table_artifact(
+        accuracy_rows(work.store, work.round), key="accuracy",
+        description=cell(f"Round {work.round.number}: {decided.reasons if decided else work.round.status}"),
+    )  # fmt: skip
+
+
+def link_report(work: "Workplace", path: Path) -> None:
+    """Where the report can be opened, as an artifact."""
+    from prefect.artifacts import create_link_artifact
+
+    link = work.tracking.page_of(work.round, path)
+    create_link_artifact(link=link, key="report", link_text=f"Report of round {work.round.number}")
+
+
+def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:
+    """The account of a synthesis: a line for the person, figures for the round."""
+    work.timings.add(
+        synthesis_tokens=report.tokens, synthesis_prompt_tokens=report.prompt_tokens,
+        synthesis_texts=report.texts, synthesis_seconds=round(report.seconds, 1),
+    )  # fmt: skip
+    # a run that goes on accounts for what earlier runs stored, too: the newest account is the round's
+    work.timings.figures |= {
+        "paths": report.paths, "accepted_paths": report.accepted,
+        "account": {"candidates": report.candidates, "fates": dict(report.fates), "reasons": dict(report.reasons)},
+    }  # fmt: skip
+    work.watcher.say(
+        f"{report.accepted} accepted paths ({report.hinted_accepted} hinted) for {report.solved_questions} of "
+        f"{report.questions} questions; {report.tokens} tokens in {report.seconds:.0f} s, "
+        f"{report.tokens_per_second:.0f} a second."
+    )
+
+
+def warn_of_collapse(work: "Workplace", health: "TextHealth", warnings: "Sequence[str]") -> None:
+    """The collapse watch's figures as a table, and its warnings to the person and to Prefect's log."""
+    from prefect.artifacts import create_table_artifact
+    from prefect.logging import get_run_logger
+
+    for warning in warnings:
+        work.watcher.say(f"Collapse watch: {warning}")
+        get_run_logger().warning("Collapse watch: %s", warning)
+    create_table_artifact([health.as_dict()], key="text-health", description=" ".join(warnings) or "Nothing drifted.")
+
+
+def figures_of(work: "Workplace") -> dict[str, float]:
+    """The round's seconds and counts, for MLflow."""
+    stored = json.loads(work.round.timings)
+    seconds = {f"seconds.{name}": float(value) for name, value in stored.pop("seconds", {}).items()}
+    return seconds | {name: float(value) for name, value in stored.items() if isinstance(value, int | float)}

@@ -1,0 +1,81 @@
+"""A published question set into the store, or the table of them; needs no Prefect, as for a file.
+
+The set brings its own columns, kinds, licence and domain: giving them too is refused, not passed over.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from flows.runs.results import Result
+from flows.steps.ingest_file import ingested
+from storage.environment import make_home, read_environment
+from storage.errors import InputError
+from storage.open_store import open_store
+from storage.records import Domain
+from tasks.ingestion.ingest_published import ingest_published_set
+from tasks.ingestion.published_files import PublishedSet, fetch_published_set, read_published_set
+from tasks.rules.questions.published_sets import KNOWN_SETS, KnownSet, known_set
+
+
+def ingest_known_set(
+    name: str, folder: Path | None, own_name: str, domain: Domain, mapping: str, answer_kind: str, licence: str,
+    dry_run: bool = False,
+) -> Result:  # fmt: skip
+    """All of the set's questions, or, where its files are not the published ones, none."""
+    known = known_set(name)
+    other_domain = domain if domain == "out_of_domain" and known.domain == "in_domain" else ""
+    _refuse_given(known, {"map": mapping, "answer-kind": answer_kind, "licence": licence, "domain": other_domain})
+    if folder is None and dry_run:
+        return Result(
+            "fetches", f"Would fetch {known.url} and ingest {name}", {"question_set": name, "from": known.url}
+        )
+    published = read_published_set(known, folder or fetch_published_set(known))
+    environment = read_environment()
+    make_home(environment)
+    stored = ingested(*ingest_published_set(open_store(environment.store_url), published, own_name, dry_run))
+    text = "; ".join([f"{'Would ingest ' if dry_run else ''}{stored.text}", *_left_out(published), *_licence(known)])
+    figures = {"unusable": published.unusable, "duplicates": published.duplicates, "not_taken": published.not_taken}
+    return Result("ingested", text, {**stored.figures, **figures, "licence": known.licence})
+
+
+def list_known_sets() -> Result:
+    """Name, domain, licence, whether it may be redistributed, citation, rows by published split."""
+    rows = [_row(one) for one in KNOWN_SETS]
+    header = ("name", "domain", "licence", "redistributable", "citation", "rows as published")
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
+    sets = [dict(zip(header, row, strict=True)) for row in rows]
+    return Result("listed", "\n".join(line.rstrip() for line in lines), {"known_sets": sets})
+
+
+def _row(known: KnownSet) -> tuple[str, ...]:
+    counts = ", ".join(f"{split} {rows:,}" for split, rows in known.counts.items())
+    return known.name, known.domain, known.licence, "yes" if known.redistributable else "no", known.citation, counts
+
+
+def _refuse_given(known: KnownSet, given: Mapping[str, str]) -> None:
+    for option, value in given.items():
+        if value:
+            raise InputError(
+                f"{known.name} is {known.domain} and brings its own columns, kinds and licence ({known.licence}); "
+                f"found --{option} {value!r} too. Leave it out, or ingest the file without --known."
+            )
+
+
+def _left_out(published: PublishedSet) -> list[str]:
+    lines = [
+        f"{count:,} {what}"
+        for count, what in (
+            (published.unusable, "rows without a usable reference left out"),
+            (published.duplicates, "repeated questions left out, the first kept"),
+        )
+        if count
+    ]
+    if published.not_taken:
+        splits = ", ".join(published.not_taken)
+        lines.append(f"published {splits} not taken: an out-of-domain set never trains")
+    return lines
+
+
+def _licence(known: KnownSet) -> list[str]:
+    return [] if known.redistributable else [f"may not be redistributed ({known.licence})"]

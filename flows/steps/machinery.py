@@ -1,0 +1,258 @@
+"""What a round asks of the machine: a prepared model, a server of a model, a training run.
+
+Tests script another machinery; steps and flows know only the protocols.
+"""
+
+import shutil
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from storage.environment import Environment
+from storage.errors import InputError, PermanentError
+from storage.open_store import Store
+from storage.records import Adapter, Model, Round, TrainingSet
+from tasks.settings import ModelSettings, Settings
+
+if TYPE_CHECKING:
+    from storage.mlflow_tracking import Tracking
+    from tasks.engines.engine import Engine
+    from tasks.engines.models.base_models import PreparedModel
+    from tasks.engines.models.rendering import Renderer
+    from tasks.engines.server.vllm_server import Server
+    from tasks.rules.ladder.prompts import Turns
+
+TrainingProgress = Callable[[int, int, float], None]  # step, steps, loss
+
+
+class ServedModel(Protocol):
+    """A server that answers as one model at a time."""
+
+    start_seconds: float
+
+    def answers_as(self, model: Model) -> bool:
+        """Whether it is alive and serves this model."""
+        ...
+
+    def change_to(self, model: Model, adapter: Adapter | None) -> bool:
+        """Serve this model from now on; False where only another server can."""
+        ...
+
+    def engine(self) -> "Engine":
+        """A new client, which is an async context manager that the steps enter."""
+        ...
+
+    def address(self) -> tuple[str, str]:
+        """URL and model name under which other programs of this machine may ask it."""
+        ...
+
+    def raw_tokens_per_second(self) -> float:
+        """Its own rate with nothing beside it, measured now; 0 where that cannot be known."""
+        ...
+
+    def close(self) -> None:
+        """End it."""
+        ...
+
+
+class RendersExamples(Protocol):
+    """The one function from turns to token ids, for synthesis, evaluation and training examples."""
+
+    def prompt_ids(self, turns: "Turns") -> list[int]:
+        """Token ids of a conversation to be continued."""
+        ...
+
+    def completion_ids(self, text: str) -> list[int]:
+        """Token ids of the continuation that is trained on, with its end-of-turn token."""
+        ...
+
+
+class Machinery(Protocol):
+    """The edges of a round."""
+
+    def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel": ...
+
+    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> RendersExamples: ...
+
+    def serve(
+        self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
+        environment: Environment,
+    ) -> ServedModel: ...  # fmt: skip
+
+    def train(
+        self, store: Store, tracking: "Tracking", *, training_set: TrainingSet, base: "PreparedModel",
+        environment: Environment, settings: Settings, round: Round | None, parent: Adapter | None = None,
+        on_progress: TrainingProgress | None = None,
+    ) -> Adapter: ...  # fmt: skip
+
+
+class LocalMachinery:
+    """The real one: vLLM here or at the URLs of REGENESIS_ENDPOINTS, training in a child process here."""
+
+    def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel":
+        from tasks.engines.models.base_models import prepare_model
+
+        return prepare_model(settings, environment)
+
+    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> "Renderer":
+        from tasks.engines.models.rendering import Renderer
+
+        return Renderer(base.folder, settings)
+
+    def serve(
+        self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
+        environment: Environment,
+    ) -> ServedModel:  # fmt: skip
+        """The base at the given endpoints, where there are any; else a server of our own."""
+        from tasks.engines.server.vllm_server import running_server
+
+        renderer = self.renderer(base, settings.model)
+        if environment.endpoints and adapter is None:
+            return GivenEndpoints(model, renderer, settings, environment)
+        started = running_server(
+            served_weights(base, adapter, settings, environment), settings.model,
+            log_file=environment.logs / "vllm.log", swappable=True, lora=settings.evaluation.adapter == "lora",
+            lora_rank=settings.training.lora_rank,
+        )  # fmt: skip
+        return OwnServer(started, model, adapter, base, renderer, settings, environment)
+
+    def train(
+        self, store: Store, tracking: "Tracking", *, training_set: TrainingSet, base: "PreparedModel",
+        environment: Environment, settings: Settings, round: Round | None, parent: Adapter | None = None,
+        on_progress: TrainingProgress | None = None,
+    ) -> Adapter:  # fmt: skip
+        from tasks.training.train_adapter import train_adapter
+
+        return train_adapter(
+            store, tracking, training_set=training_set, base=base, environment=environment, settings=settings,
+            round=round, parent=parent, on_progress=on_progress,
+        )  # fmt: skip
+
+
+class GivenEndpoints:
+    """OpenAI-compatible servers of somebody else, which serve the base."""
+
+    start_seconds = 0.0
+
+    def __init__(self, model: Model, renderer: "Renderer", settings: Settings, environment: Environment) -> None:
+        self._model = model
+        self._renderer = renderer
+        self._settings = settings
+        self._urls = environment.endpoints
+
+    def answers_as(self, model: Model) -> bool:
+        return model.id == self._model.id
+
+    def change_to(self, model: Model, adapter: Adapter | None) -> bool:
+        return False
+
+    def address(self) -> tuple[str, str]:
+        raise InputError(
+            "Another harness asks a server of our own; REGENESIS_ENDPOINTS names others. Unset it for this command."
+        )
+
+    def raw_tokens_per_second(self) -> float:
+        return 0.0  # others use them too
+
+    def engine(self) -> "Engine":
+        from tasks.engines.server.client import OpenAIEngine
+
+        return OpenAIEngine(
+            self._urls, stop_token_ids=self._renderer.stop_token_ids, stop_strings=self._renderer.stop_strings,
+            max_retries=self._settings.synthesis.max_retries,
+            timeout_seconds=self._settings.synthesis.request_timeout_seconds,
+        )  # fmt: skip
+
+    def close(self) -> None: ...
+
+
+class OwnServer:
+    """A vLLM server of our own; it takes other weights of the same base without starting again."""
+
+    def __init__(
+        self, started: "AbstractContextManager[Server]", model: Model, adapter: Adapter | None, base: "PreparedModel",
+        renderer: "Renderer", settings: Settings, environment: Environment,
+    ) -> None:  # fmt: skip
+        self._renderer = renderer
+        self._settings = settings
+        self._environment = environment
+        self._base = base
+        with ExitStack() as closing:
+            self._server = closing.enter_context(started)
+            self._show(model, adapter)
+            self._closing = closing.pop_all()
+        self.start_seconds = self._server.start_seconds
+
+    def answers_as(self, model: Model) -> bool:
+        return model.id == self._model.id and self._server.is_alive()
+
+    def change_to(self, model: Model, adapter: Adapter | None) -> bool:
+        if not self._server.is_alive():
+            return False
+        try:
+            self._show(model, adapter)
+        except PermanentError:
+            return False
+        return True
+
+    def _show(self, model: Model, adapter: Adapter | None) -> None:
+        """The model's weights; or the base's, and a name under which vLLM puts the adapter upon them."""
+        weights = served_weights(self._base, adapter, self._settings, self._environment)
+        if weights != self._server.weights:
+            self._server.swap_weights(weights)
+        self._name = self._server.model_name
+        if adapter is not None and _is_served_as_lora(adapter, self._settings):
+            self._name = self._server.load_adapter(adapter.name, self._environment.home / adapter.location)
+        self._model = model
+
+    def address(self) -> tuple[str, str]:
+        return self._server.url, self._name
+
+    def raw_tokens_per_second(self) -> float:
+        return self._server.raw_tokens_per_second()
+
+    def engine(self) -> "Engine":
+        return self._server.engine(
+            self._renderer, model_name=self._name, max_retries=self._settings.synthesis.max_retries,
+            timeout_seconds=self._settings.synthesis.request_timeout_seconds,
+        )  # fmt: skip
+
+    def close(self) -> None:
+        self._closing.close()
+
+
+def served_weights(
+    base: "PreparedModel", adapter: Adapter | None, settings: Settings, environment: Environment
+) -> Path:
+    """The folder that vLLM loads for this adapter: whole weights, or the base's under an adapter served as such."""
+    as_lora = adapter is not None and _is_served_as_lora(adapter, settings)
+    return base.folder if as_lora else weights_of(base, adapter, environment)
+
+
+def _is_served_as_lora(adapter: Adapter, settings: Settings) -> bool:
+    return settings.evaluation.adapter == "lora" and adapter.kind == "lora"
+
+
+def weights_of(base: "PreparedModel", adapter: Adapter | None, environment: Environment) -> Path:
+    """A folder with whole weights: the base's, full weights, or an adapter merged into the base once."""
+    if adapter is None:
+        return base.folder
+    location = environment.home / adapter.location
+    if adapter.kind == "full":
+        return location
+    from tasks.engines.trainer.trainer import merge_adapter
+
+    merged = environment.home / "merged"
+    target = merged / adapter.digest[:32]
+    if not target.is_dir():
+        _keep_few(merged, keep=3)
+        merge_adapter(base.folder, location, target)
+    return target
+
+
+def _keep_few(merged: Path, keep: int) -> None:
+    """Merged weights can be made again; only the newest stay."""
+    folders = sorted((path for path in merged.glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    for folder in folders[:-keep] if keep < len(folders) else []:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,391 @@
+"""The steps of a round as Prefect tasks: each is a chunk of work worth seeing, and does only what the store lacks.
+
+What a step needs of a finished one it reads from the store, so that any process can go on with the round.
+"""
+
+import json
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from prefect import task
+
+from flows.runs.results import Result
+from flows.steps import artifacts, facts
+from flows.steps.ingest_file import ingest_question_file
+from flows.steps.ingest_published import ingest_known_set
+from flows.steps.step_task import STEP, step
+from flows.steps.workplace import Workplace
+from storage.environment import read_environment
+from storage.errors import InputError, PermanentError
+from storage.open_store import open_store
+from storage.records import Domain, Model, Outcome, Promotion, Question
+from tasks.limits import RUN_LIMITS
+from tasks.rounds import round_row as rounds
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@step("begin round")
+def begin_round(work: Workplace, new: bool = False, change: bool = False) -> None:
+    """Go on with the unfinished round of this line, or begin one; mend what a crash left between store and registry.
+
+    `change` gives an unfinished round the synthesis settings at hand.
+    """
+    from tasks.ingestion.ingest_questions import check_question_sets
+    from tasks.promotion.promote import current_champion, promotions_of, repair
+
+    with work.timings.phase("storage"):
+        if promotions_of(work.store, work.line):
+            for line in repair(work.store, work.tracking, base=work.base.record, line=work.line):
+                work.watcher.say(line)
+        unfinished = rounds.unfinished_round(work.store, work.line)
+        if unfinished and new:
+            rounds.abandon_round(work.store, unfinished, "a new round was asked for")
+            work.watcher.say(f"Round {unfinished.number} is abandoned; what it wrote stays in the store.")
+            unfinished = None
+        if unfinished:
+            work.round = unfinished
+            work.own_round()
+            if change:
+                _change_synthesis(work)
+            work.settings = rounds.settings_of(work.round)
+            work.timings = rounds.Timings.of(work.round)
+            words = "these synthesis settings" if change else "the settings it began with (--new abandons it)"
+            work.watcher.say(
+                f"Round {work.round.number}, begun {work.round.started_at:%Y-%m-%d %H:%M} UTC, goes on with {words}."
+            )
+            return
+        check_question_sets(work.store, work.settings)
+        champion = current_champion(work.store, work.base.record, work.line)
+        work.store.append([work.base.record])
+        work.round = rounds.start_round(work.store, work.settings, work.base.record, champion)
+        work.own_round()
+        work.watcher.say(f"Round {work.round.number} of {work.line}; the champion is {champion.name}.")
+
+
+def _change_synthesis(work: Workplace) -> None:
+    if facts.training_set_of(work) is not None:
+        raise InputError(
+            f"Synthesis settings are changed before training; round {work.round.number} has its training set. "
+            "Leave out --change, or begin another round: regenesis round --new"
+        )
+    work.round = rounds.change_synthesis(work.store, work.round, work.settings.synthesis)
+
+
+@step("ingest questions")
+def ingest_questions(work: Workplace) -> None:
+    """The round's questions, the guidelines and the prompts, in the store."""
+    from tasks.ingestion.ingest_questions import ingest_embedded
+
+    work.watcher.step("Drawing questions")
+    with work.timings.phase("storage"):
+        ingest_embedded(work.store, work.settings, work.round.number)
+        work.store.append([*work.guidelines, *work.prompts.values()])
+
+
+@step("synthesize paths")
+def synthesize_paths(work: Workplace) -> None:
+    """Reasoning paths through guidelines, adapted guidelines and structures, each with its verdict."""
+    from tasks.synthesis.synthesize_paths import synthesize_paths as synthesize
+
+    if facts.training_set_of(work) is not None:
+        return
+    questions = work.questions("train")
+    work.open_tracking_meanwhile()
+    report = work.ask(
+        work.base.record,
+        "Writing reasoning paths",
+        lambda engine, judge: synthesize(
+            work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
+            guidelines=work.guidelines, prompts=work.prompts, settings=work.settings, round=work.round,
+            draw=work.round.number, spending=work.spending,
+            on_progress=artifacts.synthesis_progress(work.watcher, work.check_room),
+        ),
+        "synthesis",
+    )  # fmt: skip
+    artifacts.note_synthesis(work, report)
+    work.keep_timings()
+    if report.stopped_by in RUN_LIMITS:
+        raise work.spending.stopped(report.stopped_by)
+
+
+@step("audit verdicts")
+def audit_verdicts(work: Workplace) -> None:
+    """The vote of each question's paths, and a second judge's reading of those that judges differ on."""
+    from tasks.verification.audit import audit_verdicts as audit
+    from tasks.verification.verify_paths import Judge
+    from tasks.verification.vote_paths import vote_paths
+
+    if facts.training_set_of(work) is not None:
+        return
+    work.watcher.step("Reading verdicts again")
+    with work.timings.phase("verification"), Judge(work.settings.verification) as judge:
+        vote_paths(work.store, judge, work.settings.verification, draw=work.round.number)
+        found = audit(work.store, draw=work.round.number, seed=work.settings.seed)
+    work.watcher.say(
+        f"A second judge read {len(found.cases)} paths and differs on {len(found.disagreements)}: regenesis audit"
+    )
+
+
+@step("watch collapse")
+def watch_collapse(work: Workplace) -> None:
+    """Figures of the round's texts against those of its line's earlier rounds, and warnings where one has drifted."""
+    from tasks.verification.collapse_watch import TIMINGS_KEY, WARNINGS_KEY
+    from tasks.verification.collapse_watch import watch_collapse as watch
+
+    if TIMINGS_KEY in work.timings.figures and facts.training_set_of(work) is not None:
+        return
+    work.watcher.step("Looking for collapse")
+    with work.timings.phase("verification"):
+        health, warnings = watch(work.store, work.round)
+    work.timings.figures |= {TIMINGS_KEY: health.as_dict(), WARNINGS_KEY: warnings}
+    artifacts.warn_of_collapse(work, health, warnings)
+    work.keep_timings()
+
+
+@step("select examples")
+def select_examples(work: Workplace) -> None:
+    """The training set of the round, with a reason for each path that is not in it."""
+    from tasks.training.select_examples import select_examples as select
+    from tasks.training.train_adapter import example_counter
+
+    if facts.training_set_of(work) is not None:
+        return
+    work.watcher.step("Selecting training examples")
+    with work.timings.phase("storage"):
+        chosen = select(
+            work.store, round=work.round, question_set_ids=[one.id for one in work.question_sets("in_domain")],
+            settings=work.settings, prompts=work.prompts, count_tokens=example_counter(work.renderer),
+        )  # fmt: skip
+    work.watcher.say(f"Training set: {chosen.examples} examples, {chosen.hinted_examples} of them hinted.")
+
+
+@step("train adapter")
+def train_adapter(work: Workplace) -> None:
+    """The challenger's adapter."""
+    if facts.challenger_of(work) is not None:
+        return
+    training_set = facts.training_set_of(work)
+    if training_set is None:
+        raise InputError(f"Round {work.round.number} has no training set. Run: regenesis train")
+    fewest = work.settings.training.min_examples
+    if training_set.examples < fewest:
+        raise PermanentError(
+            f"Training needs at least {fewest} examples (training.min_examples); round {work.round.number} has "
+            f"{training_set.examples}, so it ends here. Draw more questions or chains: regenesis round"
+        )
+    work.spending.check()
+    work.release_server()
+    work.check_room()
+    work.watcher.step(f"Training on {training_set.examples} examples")
+    with work.timings.phase("start"):
+        work.tracking.client.get_experiment("0")  # imports MLflow and makes or migrates its database
+    with work.timings.phase("training"):
+        adapter = work.machinery.train(
+            work.store, work.tracking, training_set=training_set, base=work.base, environment=work.environment,
+            settings=work.settings, round=work.round,
+            on_progress=artifacts.training_progress(work.watcher, work.spending.check),
+        )  # fmt: skip
+    work.timings.add(trained_tokens=adapter.tokens_trained, training_seconds=round(adapter.seconds, 1))
+    work.keep_timings()
+
+
+@step("evaluate", task_run_name="evaluate {role}")
+def evaluate(work: Workplace, role: str) -> None:
+    """Base, champion or challenger answers the gate and final questions; the champion some of them twice (A/A)."""
+    from tasks.evaluation.evaluate_model import evaluate_model
+
+    model = facts.model_in(work, role)
+    questions = work.questions("gate", "final")
+    if not facts.is_evaluated(work, model, questions):
+        work.ask(
+            model,
+            f"{role.capitalize()} answers {len(questions)} held-out questions",
+            lambda engine, judge: evaluate_model(
+                work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=work.prompts,
+                settings=work.settings, round=work.round, role=role, draw=work.round.number,
+            ),
+            "evaluation",
+        )  # fmt: skip
+    if twice := facts.to_ask_twice(work, model, questions):
+        _ask_again(work, model, twice, sample=1)
+    work.keep_timings()
+
+
+@step("ask again", task_run_name="ask {role} again")
+def ask_again(work: Workplace, role: str) -> str:
+    """Every held-out question of a model once more, its cache off; says what changed. The first answers stand."""
+    from tasks.evaluation.noise import next_sample
+
+    model = facts.model_in(work, role)
+    questions = work.questions("gate", "final")
+    return _ask_again(work, model, questions, next_sample(work.store, model, questions))
+
+
+@step("cross-check", task_run_name="cross-check {role}")
+def cross_check(work: Workplace, role: str) -> None:
+    """Another harness asks and judges a model's gate questions; its figures stand beside ours."""
+    from tasks.engines.harness import harness_version
+    from tasks.evaluation.cross_check import cross_check as check
+
+    model, version = facts.model_in(work, role), harness_version()  # said before a server starts
+    url, name = work.address_of(model)
+    work.watcher.step(f"{version} asks {model.name}")
+    with work.timings.phase("evaluation"):
+        check(
+            work.store, url=url, model_name=name, tokenizer=work.base.folder, model=model,
+            questions=work.questions("gate"), prompts=work.prompts, settings=work.settings, round=work.round,
+        )  # fmt: skip
+
+
+def _ask_again(work: Workplace, model: Model, questions: "Sequence[Question]", sample: int) -> str:
+    from tasks.evaluation import noise
+
+    began = time.monotonic()
+    found = work.ask(
+        model,
+        f"{model.name} answers {len(questions)} questions again",
+        lambda engine, judge: noise.ask_again(
+            work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=work.prompts,
+            settings=work.settings, round=work.round, draw=work.round.number, sample=sample,
+        ),
+        "evaluation",
+    )  # fmt: skip
+    seconds = time.monotonic() - began
+    work.timings.add(noise_seconds=round(seconds, 1), noise_tokens=found.tokens)
+    said = f"{model.name}: {found} (A/A; {seconds:.1f} s)."
+    work.watcher.say(said)
+    return said
+
+
+@step("promote")
+def promote(work: Workplace) -> Promotion:
+    """The gate's decision, carried out."""
+    from tasks.promotion.promote import carry_out, decide_promotion
+
+    work.release_server()
+    work.watcher.step("Deciding")
+    with work.timings.phase("storage"):
+        decided = rounds.promotion_of(work.store, work.round) or decide_promotion(
+            work.store, round=work.round, challenger=facts.model_in(work, "challenger"),
+            champion=facts.model_in(work, "champion"), settings=work.settings,
+        )  # fmt: skip
+        decided = carry_out(work.store, work.tracking, decided)
+    work.round = rounds.decide_round(work.store, work.round, decided.outcome, work.timings)
+    return decided
+
+
+@step("overrule")
+def overrule(work: Workplace, outcome: Outcome, person: str, reason: str) -> None:
+    """A person's word over the gate's decision on this round, kept beside it."""
+    from tasks.promotion import promote as promotion
+
+    decided = rounds.promotion_of(work.store, work.round)
+    if decided is None:
+        raise InputError(
+            f"A person overrules a decision; the gate has made none on round {work.round.number}. "
+            f"Run: regenesis promote --round {work.round.number}"
+        )
+    done = promotion.overrule(
+        work.store, work.tracking, base=work.base.record, promotion=decided, outcome=outcome, person=person,
+        reason=reason,
+    )  # fmt: skip
+    work.tracking.note_decision(work.round, decided.challenger_model_id, done.decided_by, done.reasons)
+    work.watcher.say(f"{done.reasons} ({done.decided_by})")
+
+
+@step("report")
+def report(work: Workplace) -> Result:
+    """The report of the round, which is over then, and the reader's copy of the database."""
+    from tasks.reports.round_report import draw_report, round_table, write_report
+    from tasks.rounds.log_to_mlflow import log_round
+
+    work.watcher.step("Writing the report")
+    over = replace(work.round, status="finished")
+    drawn = draw_report(work.store, over)
+    path = write_report(drawn, over, work.environment.reports)
+    log_round(work.store, work.tracking, over, artifacts.figures_of(work), drawn, path)
+    work.round = rounds.finish_round(work.store, work.round)
+    work.store.refresh_reader()
+    artifacts.tabulate_results(work)
+    artifacts.link_report(work, path)
+    outcome = work.round.outcome
+    decided = rounds.promotion_of(work.store, work.round)
+    text = f"{round_table(work.store, work.round)}\n{decided.reasons if decided else ''}\nReport: {path}"
+    figures = {"round": work.round.number, "line": work.round.line, "report": path}
+    return Result(outcome, text, figures | json.loads(work.round.timings))
+
+
+@task(name="ingest file", **STEP)
+def ingest_file(
+    file: Path, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str, keep_first: bool
+) -> Result:
+    """A file's questions, in the store."""
+    return ingest_question_file(file, name, domain, mapping, answer_kind, licence, keep_first)
+
+
+@task(name="ingest known set", **STEP)
+def ingest_known(
+    known: str, folder: Path | None, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str
+) -> Result:
+    """A published set's questions, in the store."""
+    return ingest_known_set(known, folder, name, domain, mapping, answer_kind, licence)
+
+
+@task(name="verify paths", **STEP)
+def verify_paths(settings: Settings, round_number: int) -> Result:
+    """Verdicts of this version for stored paths that lack one."""
+    from tasks.verification.verify_paths import VERIFIER_VERSION, Judge
+    from tasks.verification.verify_paths import verify_paths as verify
+
+    store = open_store(read_environment().store_url)
+    with Judge(settings.verification) as judge:
+        judged = verify(store, judge, draw=round_number or None)
+    return Result("verified", f"{judged} paths judged by version {VERIFIER_VERSION}.", {"judged": judged})
+
+
+@step("forecast")
+def forecast(work: Workplace, rate: float) -> Result:
+    """What the round at hand will take; the probe's paths are the round's own."""
+    from tasks.synthesis.round_forecast import Hardware, forecast_round, kept_weight_bytes
+
+    questions, base = work.questions("train"), work.base.record
+    answers = 2 * len(work.questions("gate", "final")) + work.settings.evaluation.noise_questions
+    weights = kept_weight_bytes(work.base.folder, work.settings.training)
+    found = work.ask(
+        base,
+        "Probing",
+        lambda engine, judge: forecast_round(
+            work.store, engine, work.renderer, judge, model=base, questions=questions,
+            guidelines=work.guidelines, prompts=work.prompts, settings=work.settings, round=work.round,
+            draw=work.round.number, evaluation_answers=answers,
+            hardware=Hardware(tokens_per_second=rate or None, weight_bytes=weights),
+        ),
+        "synthesis",
+    )  # fmt: skip
+    return Result("forecast", "\n".join(found.lines()), asdict(found))
+
+
+@step("roll back")
+def roll_back(work: Workplace, to: str, reason: str) -> Result:
+    """An earlier champion is champion again."""
+    from tasks.promotion import promote as promotion
+
+    target = facts.find_model(work.store, to) if to else None
+    done = promotion.roll_back(
+        work.store, work.tracking, base=work.base.record, line=work.line, to=target, reason=reason
+    )
+    champion = promotion.current_champion(work.store, work.base.record, work.line)
+    return Result("rolled back", f"The champion of {work.line} is {champion.name}.", {"promotion": done.id})
+
+
+def find_round(work: Workplace, number: int) -> None:
+    """Work on the round of this number, or on the newest of the line."""
+    work.round = rounds.find_round(work.store, number, work.line)
+    work.settings = rounds.settings_of(work.round)
+    work.timings = rounds.Timings.of(work.round)
+    work.own_round()

@@ -1,0 +1,62 @@
+"""A step as a Prefect task: only what may pass is tried again, and a limit of the run ends it cleanly."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from flows.runs.results import budget_spent
+from flows.steps.workplace import Workplace
+from storage.errors import Stopped, TransientError
+
+if TYPE_CHECKING:
+    from prefect.client.schemas.objects import State, TaskRun
+    from prefect.tasks import Task
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _may_pass(task: "Task[..., Any]", run: "TaskRun", state: "State[Any]") -> bool:
+    """Only what is transient is tried again."""
+    return isinstance(state.data, TransientError) or isinstance(getattr(state.data, "exception", None), TransientError)
+
+
+STEP: dict[str, Any] = {
+    "cache_policy": NO_CACHE,
+    "persist_result": False,
+    "retries": 2,
+    "retry_delay_seconds": 5,
+    "retry_condition_fn": _may_pass,
+}
+
+
+def step(
+    name: str, **options: Any
+) -> Callable[[Callable[Concatenate[Workplace, P], T]], Callable[Concatenate[Workplace, P], T]]:
+    """A step on a workplace as a task of this name. Where a limit ends it, its state is `budget spent` and the flow is
+    told by Stopped: raised outside the task, for which the end was no failure."""
+
+    def as_task(do: Callable[Concatenate[Workplace, P], T]) -> Callable[Concatenate[Workplace, P], T]:
+        @wraps(do)
+        def within_limits(work: Workplace, *arguments: P.args, **named: P.kwargs) -> "T | State[None]":
+            try:
+                return do(work, *arguments, **named)
+            except Stopped as stopped:
+                work.end_stopped(stopped)
+                return budget_spent(str(stopped), None)
+
+        run_task = cast("Callable[..., T]", task(name=name, **STEP, **options)(within_limits))
+
+        @wraps(do)
+        def run(work: Workplace, *arguments: P.args, **named: P.kwargs) -> T:
+            given = run_task(work, *arguments, **named)
+            if work.stopped:
+                raise work.stopped
+            return given
+
+        return run
+
+    return as_task

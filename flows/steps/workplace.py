@@ -1,0 +1,286 @@
+"""What every step of a flow stands on: settings, store, prepared model, the server that answers, the watcher.
+
+Opened once a flow. A server is started when a model is first asked, and changed when another one is.
+"""
+
+import os
+import re
+import threading
+import time
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from flows.steps.artifacts import ProgressInPrefect
+from flows.steps.machinery import LocalMachinery, Machinery, RendersExamples, ServedModel
+from flows.steps.progress import Watcher, choose_watcher
+from storage.environment import Environment, make_home, read_environment
+from storage.errors import PermanentError, Stopped, TransientError
+from storage.locks import owned
+from storage.open_store import Store, open_store, store_exists
+from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
+from tasks.engines.engine import RequestFailed
+from tasks.limits import LimitedEngine, Limits, Spending
+from tasks.room import check_room
+from tasks.rounds.round_row import Timings, fail_round, line_of, save_timings, settings_of, stop_round
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from storage.mlflow_tracking import Tracking
+    from storage.records import Guideline
+    from tasks.engines.engine import Engine
+    from tasks.engines.models.base_models import PreparedModel
+    from tasks.verification.verify_paths import Judge
+
+T = TypeVar("T")
+MACHINERY: list[Machinery] = [LocalMachinery()]  # tests put another one here
+WATCHER: list[Watcher] = []  # the command line puts the one that it chose
+
+
+class Workplace:
+    """Not a dataclass on purpose: Prefect would walk into one when it is passed to a task."""
+
+    def __init__(
+        self, environment: Environment, settings: Settings, watcher: Watcher, limits: Limits | None = None
+    ) -> None:
+        self.spending = Spending(limits, settings.synthesis)
+        self.stopped: Stopped | None = None  # by a limit of the run
+        self.environment = environment
+        self.settings = settings
+        self._room = settings.room  # this run's: a round goes on with its own settings, on a machine with more room
+        self.watcher = watcher
+        self.machinery = MACHINERY[0]
+        self.timings = Timings()
+        self.store: Store = open_store(environment.store_url)
+        self.base: PreparedModel = self.machinery.prepare(settings.model, environment)
+        self._round: Round | None = None
+        self._questions: dict[Part, list[Question]] = {}
+        self.comparison: Comparison | None = None
+        """The comparison at work, where no round is."""
+        self._served: ServedModel | None = None
+        self._leases = ExitStack()
+
+    @property
+    def line(self) -> str:
+        """The line of rounds that this base model and task set make."""
+        return line_of(self.base.record, self.settings)
+
+    @property
+    def round(self) -> Round:
+        """The round at work; raises where none was begun."""
+        if self._round is None:
+            raise PermanentError("A round must be begun before its steps; found none. Call begin_round first.")
+        return self._round
+
+    @round.setter
+    def round(self, record: Round) -> None:
+        self._round = record
+        self._questions = {}
+
+    @cached_property
+    def prompts(self) -> dict[str, Prompt]:
+        """The prompt templates that the settings name."""
+        from tasks.prompt_files import load_prompts
+
+        return load_prompts(self.settings.synthesis.prompts)
+
+    @cached_property
+    def guidelines(self) -> "list[Guideline]":
+        """The heads of the round's chains."""
+        from tasks.guidelines import chosen_guidelines
+
+        return chosen_guidelines(self.settings.synthesis.guidelines)
+
+    @cached_property
+    def renderer(self) -> RendersExamples:
+        """The one function from turns to token ids."""
+        return self.machinery.renderer(self.base, self.settings.model)
+
+    @cached_property
+    def tracking(self) -> "Tracking":
+        """MLflow, below the home."""
+        from storage.mlflow_tracking import Tracking
+
+        return Tracking(self.environment.home)
+
+    def open_tracking_meanwhile(self) -> None:
+        """Import MLflow and open its database, which takes seconds, beside whatever the engine does."""
+
+        def open_it() -> None:
+            with suppress(Exception):  # whoever needs it next is told
+                _ = self.tracking.client
+
+        threading.Thread(target=open_it, name="tracking", daemon=True).start()
+
+    def questions(self, *parts: Part) -> list[Question]:
+        """The questions of these parts that the round reads; once drawn they stay as they are."""
+        from tasks.ingestion.ingest_questions import questions_of
+
+        for part in parts:
+            if part not in self._questions:
+                self._questions[part] = questions_of(self.store, self.settings, part, self.round.number)
+        return [question for part in parts for question in self._questions[part]]
+
+    def question_sets(self, domain: Domain) -> list[QuestionSet]:
+        """The sets of the settings in this domain."""
+        from tasks.ingestion.ingest_questions import set_named
+
+        names = self.settings.questions.in_domain if domain == "in_domain" else self.settings.questions.out_of_domain
+        with self.store.reading():
+            return [set_named(self.store, name, domain) for name in names]
+
+    def own_round(self) -> None:
+        """Nobody else works on this round's question sets until the workplace closes; raises where somebody does."""
+        self._own(settings_of(self.round), [self.round.number])
+
+    def own_draws(self, draws: Sequence[int]) -> None:
+        """The same for a comparison's question sets in each of its draws."""
+        self._own(self.settings, draws)
+
+    def _own(self, settings: Settings, draws: Sequence[int]) -> None:
+        questions = settings.questions
+        sets = [*questions.in_domain, *questions.out_of_domain]
+        self._leases.close()  # a step that is tried again takes them anew
+        for draw in draws:
+            self._leases.enter_context(self.store.leased(sets, draw))
+
+    def disown_round(self) -> None:
+        """Others may work on it."""
+        self._leases.close()
+
+    def ask(self, model: Model, title: str, ask: "Callable[[Engine, Judge], T]", phase: str) -> T:
+        """What `ask` gives with a judge and an engine that answers as `model`; its time counts as `phase`.
+
+        But for the CPU that this process takes beside the engine: what it takes from the engine's cores is storage,
+        verification or orchestration.
+        """
+        from tasks.verification.verify_paths import Judge
+
+        self.spending.check()
+        self.check_room()
+        served = self._serve(model)
+        self.watcher.step(title)
+        with Judge(self.settings.verification) as judge, self.timings.phase(phase):
+            all_before, storage_before = time.process_time(), self.store.cpu_seconds
+            engine = served.engine() if phase == "synthesis" else LimitedEngine(served.engine(), self.spending)
+            try:
+                result = ask(engine, judge)
+            except RequestFailed as error:
+                if served.answers_as(model):
+                    raise
+                raise TransientError(  # the step's next try starts another, and asks for what is missing
+                    f"The engine must live until its work is done; it ended before. What it gave is stored. {error}"
+                ) from error
+            whole, storage = time.process_time() - all_before, self.store.cpu_seconds - storage_before
+        cores = os.cpu_count() or 1
+        self.timings.move(storage / cores, phase, "storage")
+        self.timings.move(judge.cpu_seconds / cores, phase, "verification")
+        self.timings.move((whole - storage - judge.cpu_seconds) / cores, phase, "orchestration")
+        return result
+
+    def address_of(self, model: Model) -> tuple[str, str]:
+        """URL and name of a server that answers as this model; started where there is none."""
+        return self._serve(model).address()
+
+    def check_room(self) -> None:
+        """Raise where disk or memory is short; what was committed stays, and the round goes on later."""
+        check_room(self.environment.home, self._room)
+
+    def release_server(self) -> None:
+        """End the server, so that its memory is free."""
+        if self._served is not None:
+            with self.timings.phase("start"):
+                self._served.close()
+            self._served = None
+
+    def keep_timings(self) -> None:
+        """The round's time so far, in its row; nothing where the round is over or none was begun."""
+        if self._round is not None and self._round.status == "running":
+            self._round = save_timings(self.store, self._round, self.timings)
+        if self.comparison is not None and self.comparison.status == "running":
+            self.comparison = replace(self.comparison, timings=self.timings.as_json())
+            self.store.update(self.comparison)
+
+    def end_failed(self, error: PermanentError) -> None:
+        """The round at work is over: trying again would end in the same way."""
+        if self._round is not None and self._round.status == "running":
+            self._round = fail_round(self.store, self._round, " ".join(str(error).split()), self.timings)
+
+    def end_stopped(self, stopped: Stopped) -> None:
+        """A limit of the run is reached: the round stays as it is, for the next run to go on with."""
+        self.stopped = stopped
+        if self._round is not None and self._round.status == "running":
+            self._round = stop_round(self.store, self._round, self.timings)
+
+    def _serve(self, model: Model) -> ServedModel:
+        if self._served is not None and self._served.answers_as(model):
+            return self._served
+        adapter = self.store.get(Adapter, model.adapter_id) if model.adapter_id else None
+        with self.timings.phase("start"):
+            if self._served is not None and self._served.change_to(model, adapter):
+                return self._served
+            self.release_server()
+            self.watcher.step(f"Starting a server for {model.name}")
+            served = self.machinery.serve(model, self.base, adapter, self.settings, self.environment)
+            self._served = served
+            if "raw_tokens_per_second" not in self.timings.figures:
+                self.watcher.step("Measuring the engine")
+                self.timings.add(raw_tokens_per_second=round(served.raw_tokens_per_second(), 1))
+        self.timings.add(engine_starts=1, engine_start_seconds=round(served.start_seconds, 1))
+        return served
+
+
+@contextmanager
+def open_workplace(settings: Settings, limits: Limits | None = None) -> Generator[Workplace]:
+    """A workplace that nobody else holds; its server ends with the block."""
+    environment = read_environment()
+    make_home(environment)
+    with (
+        only_one(environment, settings),
+        closing(ProgressInPrefect(WATCHER[0] if WATCHER else choose_watcher())) as watcher,
+    ):
+        work = Workplace(environment, settings, watcher, limits)
+        try:
+            yield work
+        except PermanentError as error:
+            if error.exit_code == 1:  # bad input can be mended, and then the round goes on
+                work.end_failed(error)
+            raise
+        finally:
+            work.release_server()
+            work.keep_timings()
+            work.disown_round()
+
+
+@contextmanager
+def only_one(environment: Environment, settings: Settings) -> Generator[None]:
+    """Two runs of one task set would pay for the same texts twice; runs of other task sets go on beside it."""
+    task_set = re.sub(r"[^\w.+-]", "-", settings.name)[:100]
+    if store_exists(environment.store_url):
+        open_store(environment.store_url)  # one of an earlier version is migrated before anybody works on it
+    place = environment.run_lock
+    with (
+        _held(environment, place, "No run begins while a home's store is cared for", shared=True),
+        _held(environment, place.with_name(f"run-{task_set}.lock"), "One run at a time works on a task set"),
+    ):
+        yield
+
+
+@contextmanager
+def no_run(environment: Environment) -> Generator[None]:
+    """Care of the store waits for no run and begins beside none."""
+    with _held(environment, environment.run_lock, "The store is cared for while no run works in its home"):
+        yield
+
+
+def _held(environment: Environment, lock: Path, rule: str, *, shared: bool = False) -> AbstractContextManager[None]:
+    def refusal(owner: int) -> str:
+        return (
+            f"{rule}; process {owner or 'unknown'} works in {str(environment.home)!r} and holds {lock.name}. "
+            "Wait for it, end it, or pass --home with another folder."
+        )
+
+    return owned(lock, refusal, shared=shared)

@@ -1,0 +1,192 @@
+"""Care of a store: check, compact, collect garbage, back up. Each says what it found; only what is asked changes."""
+
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+
+from storage.care.moving import move_store
+from storage.errors import InputError, PermanentError, ReGenesisError
+from storage.file.file_care import back_up_file, compact_file
+from storage.file.file_store import FileStore
+from storage.file.spool import Spool
+from storage.lake.lake_care import Compacted, compact_lake, missing_files
+from storage.lake.lake_catalogue import CATALOG
+from storage.lake.lake_store import LakeStore
+from storage.records import RECORD_TYPES
+from storage.references import REFERENCES
+from storage.store.store import Store
+from storage.views import all_views
+
+KEEP_DAYS = 7.0
+_UNTOUCHED_SECONDS = 24 * 3600.0
+_CHAIN = (("structures", "adapted_guideline_id", "adapted_guidelines"), ("paths", "structure_id", "structures"),
+          ("paths", "adapted_guideline_id", "adapted_guidelines"), ("verdicts", "path_id", "paths"),
+          ("selections", "path_id", "paths"), ("training_examples", "path_id", "paths"))  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something a check found: a short code, how many rows or files, and one of them."""
+
+    code: str
+    where: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class Garbage:
+    """A file or folder that nothing refers to."""
+
+    path: Path
+    bytes: int
+    why: str
+
+
+def check_store(store: Store, home: Path | None = None) -> list[Problem]:
+    """Dangling parents, ids there twice, chains across draws, unreadable or waiting spool files, missing adapters."""
+    problems = [*_check_lake(store)] if isinstance(store, LakeStore) else [*_check_spool(_file(store))]
+    if any(problem.code in ("unreadable_spool_file", "data_file_missing") for problem in problems):
+        return problems  # nothing else can be read
+    with store.reading() as connection:
+        if isinstance(store, LakeStore):
+            connection.execute(f"USE {CATALOG}.stored")  # where an id may be twice; and faster than the first rows
+        problems += [*_check_rows(connection)]
+        if isinstance(store, LakeStore):
+            connection.execute(f"USE {CATALOG}.main")
+        for view in all_views():
+            connection.execute(f"EXPLAIN SELECT * FROM {view.name}")
+        if home is not None:
+            problems += _check_adapters(connection, home)
+    return problems
+
+
+def compact(store: Store, keep_days: float = KEEP_DAYS) -> Compacted:
+    """Give back room. A lake also forgets its states older than `keep_days`, but for those of training sets.
+
+    Raises HeldByAnother while a foreign client has a file open.
+    """
+    if isinstance(store, LakeStore):
+        return compact_lake(store, keep_days)
+    before, after = compact_file(_file(store))
+    return Compacted(bytes_before=before, bytes_after=after)
+
+
+def back_up_store(store: Store, target: Path) -> Path:
+    """A whole copy as a DuckDB file at `target`; an existing file is never overwritten."""
+    if target.exists():
+        raise InputError(f"A backup goes to a new file; {str(target)!r} is there already. Name another.")
+    partial = target.with_name(target.name + ".part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(store, LakeStore):
+            move_store(store, f"duckdb:///{partial}")
+        else:
+            back_up_file(_file(store), partial)
+        partial.replace(target)
+        return target
+    except OSError as error:
+        raise InputError(
+            f"The backup {str(target)!r} can't be written ({error.strerror}). Name another place."
+        ) from error
+    finally:
+        for leftover in ("", ".wal", ".gate", ".lock"):
+            partial.with_name(partial.name + leftover).unlink(missing_ok=True)
+
+
+def find_garbage(store: Store, home: Path) -> list[Garbage]:
+    """Files that no row refers to and nobody has touched for a day: adapter folders, half-written files, old copies.
+
+    An adapter with a row is never in it, so neither champion, previous champion nor base can be.
+    """
+    rows = store.query("SELECT location FROM adapters")["location"].to_pylist()
+    known = {(home / location).resolve() for location in rows}
+    folders = sorted(folder for folder in (home / "adapters").glob("*") if folder.is_dir())
+    garbage = [_garbage(folder, "no adapter's row names it") for folder in folders if folder.resolve() not in known]
+    if isinstance(store, FileStore):
+        for folder in (store.spool_folder, store.path.parent):
+            garbage += [_garbage(file, "half written") for file in sorted(folder.glob("*.part"))]
+        copies = sorted(store.spool_folder.glob("snapshot-*.duckdb"))
+        garbage += [_garbage(file, "copy made for reading") for file in copies]
+    return [one for one in garbage if _untouched(one.path)]
+
+
+def remove_garbage(garbage: Sequence[Garbage]) -> int:
+    """Remove what `find_garbage` found; returns the bytes freed."""
+    for one in garbage:
+        if one.path.is_dir():
+            shutil.rmtree(one.path)
+        else:
+            one.path.unlink(missing_ok=True)
+    return sum(one.bytes for one in garbage)
+
+
+def _file(store: Store) -> FileStore:
+    if not isinstance(store, FileStore):
+        raise PermanentError(f"A store is a file or a lake; found {type(store).__name__}.")
+    return store
+
+
+def _check_spool(store: FileStore) -> Iterator[Problem]:
+    spool = Spool(store.spool_folder)
+    for name in spool.names():
+        try:
+            spool.read(name)
+        except ReGenesisError as error:
+            yield Problem("unreadable_spool_file", str(spool.folder), 1, str(error))
+            return
+    waiting = store.unmerged_rows()
+    if waiting:
+        yield Problem(
+            "spool_not_merged", str(spool.folder), waiting, f"{len(spool.names())} files; any writer merges them"
+        )
+
+
+def _check_lake(store: LakeStore) -> Iterator[Problem]:
+    missing = missing_files(store)
+    if missing:
+        yield Problem("data_file_missing", store.lake.place.data, len(missing), str(missing[0]))
+
+
+def _check_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
+    for link in REFERENCES:
+        yield from _counted(
+            connection, "dangling_parent", f"{link.child}.{link.column}",
+            f'SELECT id FROM {link.child} WHERE "{link.column}" IS NOT NULL'
+            f' AND "{link.column}" NOT IN (SELECT id FROM {link.parent})',
+        )  # fmt: skip
+    for record_type in RECORD_TYPES:
+        table = record_type.table
+        yield from _counted(connection, "id_twice", table, f"SELECT id FROM {table} GROUP BY id HAVING count(*) > 1")
+    for child, column, parent in _CHAIN:
+        yield from _counted(
+            connection, "chain_across_draws", f"{child}.{column}",
+            f"SELECT c.id FROM {child} c JOIN {parent} p ON p.id = c.{column} WHERE p.draw <> c.draw",
+        )  # fmt: skip
+
+
+def _counted(connection: duckdb.DuckDBPyConnection, code: str, where: str, ids: str) -> Iterator[Problem]:
+    row = connection.execute(f"SELECT count(*), min(id) FROM ({ids})").fetchone()
+    if row and row[0]:
+        yield Problem(code, where, int(row[0]), str(row[1]))
+
+
+def _check_adapters(connection: duckdb.DuckDBPyConnection, home: Path) -> Iterator[Problem]:
+    rows = connection.execute("SELECT id, location FROM adapters ORDER BY created_at").fetchall()
+    missing = [f"{id} at {location}" for id, location in rows if not (home / location).is_dir()]
+    if missing:
+        yield Problem("adapter_files_missing", str(home), len(missing), missing[0])
+
+
+def _garbage(path: Path, why: str) -> Garbage:
+    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
+    return Garbage(path, sum(file.stat().st_size for file in files), why)
+
+
+def _untouched(path: Path) -> bool:
+    files = [path, *path.rglob("*")] if path.is_dir() else [path]
+    return all(time.time() - file.stat().st_mtime > _UNTOUCHED_SECONDS for file in files)

@@ -1,0 +1,115 @@
+"""Brings a lake to this program's schema: base tables in `stored`, first rows of an id and the public views in `main`.
+
+The migrations and the views' text are those of the file. A lake that is already right is only read.
+"""
+
+import hashlib
+import sqlite3
+from contextlib import AbstractContextManager, closing, nullcontext
+
+import duckdb
+
+from storage.errors import InputError
+from storage.file.file_schema import MAKE_STATE, surface_digest
+from storage.lake.lake_catalogue import CATALOG, Lake, LakeAway
+from storage.lake.leases import refuse_beside_a_run
+from storage.locks import alone
+from storage.migrations import check_version, migrate, schema_version
+from storage.records import RECORD_TYPES, Record, field_documentation
+from storage.store.batches import transaction
+from storage.store.store import ALONE_SECONDS
+from storage.store.store_url import LakePlace
+from storage.store.tables import sql_types
+from storage.views import make_views, quoted
+from storage.views.comments import write_comments
+
+
+def ensure_lake(lake: Lake) -> None:
+    """Create or migrate; raises InputError on a newer lake, or one that can't be reached or written."""
+    place = lake.place
+    if place.catalogue_file is not None and not place.catalogue_file.exists():
+        _make_folder(place)
+    elif _is_current(lake):
+        return
+    with _one_at_a_time(place):
+        if not _is_current(lake):
+            lake.tried_again(lambda connection: _bring_up(connection, place))
+    lake.close()  # what reads attaches the lake as it is now
+
+
+def _one_at_a_time(place: LakePlace) -> AbstractContextManager[None]:
+    """On a SQLite catalogue two that change the schema at once can end in an I/O error; on Postgres one tries again."""
+    if place.catalogue_file is None:
+        return nullcontext()
+    return alone(place.catalogue_file.with_name(place.catalogue_file.name + ".making"), wait_seconds=ALONE_SECONDS)
+
+
+def first_rows(record_type: type[Record]) -> str:
+    """The text of the view that keeps the first row of an id: the one that was committed first."""
+    columns = ", ".join(f'"{name}"' for name in sql_types(record_type))
+    # equal ids have equal draws, and a filter on the draw then passes through to the files
+    key = "draw, id" if "draw" in sql_types(record_type) else "id"
+    return (
+        f"SELECT {columns} FROM {CATALOG}.stored.{record_type.table}"
+        f" QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY rowid) = 1"
+    )
+
+
+def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
+    version = schema_version(connection)
+    if check_version(version, place.catalogue) and version:
+        refuse_beside_a_run(connection, place.catalogue)
+        _back_up_catalogue(place, version)
+    migrate(connection)
+    with transaction(connection):
+        connection.execute(MAKE_STATE)
+        write_comments(connection)
+        connection.execute(f"USE {CATALOG}.main")
+        for record_type in RECORD_TYPES:
+            connection.execute(f"CREATE OR REPLACE VIEW {record_type.table} AS {first_rows(record_type)}")
+            purpose = (record_type.__doc__ or "").splitlines()[0]
+            connection.execute(f"COMMENT ON VIEW {record_type.table} IS {quoted(f'{purpose} One row an id.')}")
+        make_views(connection, with_columns=False)  # DuckLake keeps no comment on a view's column
+        connection.execute(f"USE {CATALOG}.stored")
+        connection.execute("DELETE FROM schema_state")
+        connection.execute("INSERT INTO schema_state VALUES (?)", [_digest()])
+
+
+def _is_current(lake: Lake) -> bool:
+    """False also where it is not made yet or can't be reached, which making it will say."""
+    try:
+        with lake.reading() as connection:
+            connection.execute(f"USE {CATALOG}.stored")
+            due = check_version(schema_version(connection), lake.place.catalogue)
+            return not due and connection.execute("SELECT surface FROM schema_state").fetchall() == [(_digest(),)]
+    except (LakeAway, duckdb.Error):
+        return False
+
+
+def _digest() -> str:
+    text = [
+        surface_digest(),
+        *(first_rows(one) for one in RECORD_TYPES),
+        *map(str, map(field_documentation, RECORD_TYPES)),
+    ]
+    return hashlib.sha256(repr(text).encode()).hexdigest()
+
+
+def _back_up_catalogue(place: LakePlace, version: int) -> None:
+    """A SQLite catalogue is copied beside itself; of a Postgres catalogue the database's own backup is taken."""
+    if place.catalogue_file is None:
+        return
+    target = place.catalogue_file.with_name(f"{place.catalogue_file.stem}.before-schema-{version}.sqlite")
+    with closing(sqlite3.connect(place.catalogue_file)) as source, closing(sqlite3.connect(target)) as copy:
+        source.backup(copy)
+
+
+def _make_folder(place: LakePlace) -> None:
+    for folder in (place.catalogue_file.parent if place.catalogue_file else None, place.data_folder):
+        try:
+            if folder is not None:
+                folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                f"The lake's folder {str(folder)!r} cannot be made ({error.strerror}). Set REGENESIS_STORE."
+            ) from error

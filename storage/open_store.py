@@ -1,0 +1,43 @@
+"""Opens the store that a URL names: a DuckDB file, or a DuckLake. Both take and give the same records."""
+
+from storage.errors import InputError
+from storage.file.database import DatabaseFile
+from storage.file.file_schema import ensure_schema
+from storage.file.file_store import FileStore
+from storage.lake.lake_catalogue import Lake, attach
+from storage.lake.lake_schema import ensure_lake
+from storage.lake.lake_store import LakeStore
+from storage.store.store import Store
+from storage.store.store_url import file_of, is_lake, lake_of
+
+__all__ = ["Store", "open_store", "store_exists"]
+
+
+def open_store(url: str, *, busy_seconds: float = 5.0) -> Store:
+    """The store at a URL, made or migrated where needed (a backup comes first).
+
+    Raises InputError where the database is newer than this program, damaged, or cannot be written.
+    """
+    if is_lake(url):
+        lake = Lake(lake_of(url))
+        ensure_lake(lake)
+        return LakeStore(url, lake)
+    file = DatabaseFile(file_of(url), busy_seconds)
+    ensure_schema(file)
+    return FileStore(url, file)
+
+
+def store_exists(url: str) -> bool:
+    """Whether there is a store at the URL; makes nothing."""
+    if not is_lake(url):
+        return file_of(url).exists()
+    place = lake_of(url)
+    if place.catalogue_file is not None:
+        return place.catalogue_file.exists()
+    try:
+        attach(place, read_only=True).close()
+    except InputError as error:
+        if "does not exist" in str(error):
+            return False
+        raise
+    return True

@@ -1,0 +1,141 @@
+"""A comparison's state as Parquet, so that another machine goes on with it: pools, answers, training records.
+
+Rows travel, weights do not: a model whose answers are all there is not needed again; any other is trained anew.
+"""
+
+import json
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from storage.errors import InputError
+from storage.records import RECORD_TYPES, Record
+from storage.store.tables import arrow_schema, sql_types
+from tasks.comparison.contest import Contest
+from tasks.comparison.pool import draw_of
+
+if TYPE_CHECKING:
+    from storage.open_store import Store
+    from storage.store.arrow import ArrowTable
+
+MOST_BYTES = 20_000_000
+"""What a state may weigh, so that it fits into a repository."""
+CARD = "state.json"
+
+
+def write_state(contest: Contest, folder: Path) -> dict[str, int]:
+    """Write the comparison's rows into `folder`, a file a table; what is there of it is replaced. Rows by table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    counts: dict[str, int] = {}
+    for table, condition in _which(contest).items():
+        rows = contest.store.query(f"SELECT * FROM {table} WHERE {condition} ORDER BY id")
+        _write(as_text(rows), folder / f"{table}.parquet")
+        counts[table] = rows.num_rows
+    card = {"comparison": str(contest.record.id), "rows": counts, "written_at": datetime.now(UTC).isoformat()}
+    (folder / CARD).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", "utf-8")
+    weight = sum(file.stat().st_size for file in folder.glob("*.parquet"))
+    if weight > MOST_BYTES:
+        raise InputError(
+            f"A comparison's state has at most {MOST_BYTES:,} bytes; {str(folder)!r} has {weight:,}. Fewer chains, "
+            "seeds or final questions make it smaller; the folder is whole all the same."
+        )
+    return counts
+
+
+def bring(store: "Store", folder: Path) -> int:
+    """Put the rows of a state's folder into the store; returns how many were new. Bringing twice changes nothing.
+
+    Raises InputError for a folder that is none, and for rows that are not of these tables; then nothing is written.
+    """
+    check_state(folder)
+    tables: dict[str, ArrowTable] = {}
+    for record_type in RECORD_TYPES:
+        file = folder / f"{record_type.table}.parquet"
+        if file.is_file():
+            tables[record_type.table] = read_table(file, record_type)
+    return store.append_tables(tables)
+
+
+def check_state(folder: Path) -> None:
+    """Raises InputError where the folder is no state."""
+    if not (folder / CARD).is_file():
+        raise InputError(f"--from takes a folder that `compare --export` wrote; {str(folder)!r} has no {CARD}.")
+
+
+def _write(rows: "ArrowTable", target: Path) -> None:
+    partial = target.with_name(f".{target.name}.partial")
+    pq.write_table(rows, partial, compression="zstd", compression_level=15)
+    partial.replace(target)
+
+
+def as_text(rows: "ArrowTable") -> "ArrowTable":
+    """Ids as text: not every reader of Parquet knows UUIDs."""
+    for place, name in enumerate(rows.column_names):
+        if str(rows.schema.field(name).type) == "extension<arrow.uuid>":
+            texts = [None if one is None else str(one) for one in rows.column(name).to_pylist()]
+            rows = rows.set_column(place, name, pa.array(texts, pa.string()))
+    return rows
+
+
+def read_table(file: Path, record_type: type[Record]) -> "ArrowTable":
+    """A file's rows in the table's own types; those that do not fit are refused with the file's name."""
+    try:
+        rows, schema = cast("ArrowTable", pq.read_table(file)), arrow_schema(record_type)
+        kinds = sql_types(record_type)
+        columns = [_column(rows, name, kinds[name], schema.field(name).type) for name in kinds]
+        table = cast("ArrowTable", pa.Table.from_arrays(columns, schema=schema))
+    except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise InputError(
+            f"{str(file)!r} must hold rows of {record_type.table}, as `compare --export` writes them ({error})."
+        ) from error
+    ids = table["id"].to_pylist()
+    if len(set(ids)) < len(ids):
+        raise InputError(f"{str(file)!r} has an id twice; its rows are one a record.")
+    return table
+
+
+def _column(rows: "ArrowTable", name: str, kind: str, wanted: object) -> object:
+    column = rows.column(name)
+    if kind != "UUID":
+        return column.cast(wanted)
+    binary = pa.array([None if one is None else UUID(str(one)).bytes for one in column.to_pylist()], pa.binary(16))
+    return pa.ExtensionArray.from_storage(pa.uuid(), binary)
+
+
+def _which(contest: Contest) -> dict[str, str]:
+    """Table -> condition of the rows that travel: what the comparison's draws, sets and trials are made of."""
+    sets = _listed(one.id for one in [*contest.sets("in_domain"), *contest.sets("out_of_domain")])
+    draws = ", ".join(str(draw_of(seed)) for seed in contest.seeds)
+
+    def of_trials(column: str) -> str:
+        return f"SELECT {column} FROM trials WHERE comparison_id = '{contest.record.id}'"
+
+    drawn = f"draw IN ({draws})"
+    questions = f"SELECT id FROM questions WHERE question_set_id IN ({sets})"
+    counted = f"round_id IS NULL AND model_id IN ({of_trials('model_id')}) AND question_set_id IN ({sets})"
+    return {
+        "question_sets": f"id IN ({sets})",
+        "questions": f"question_set_id IN ({sets}) AND (draw = 0 OR {drawn})",
+        "guidelines": "true",
+        "prompts": "true",
+        "models": f"id IN ({of_trials('model_id')}) OR id IN (SELECT model_id FROM paths WHERE {drawn})",
+        **dict.fromkeys(("adapted_guidelines", "structures", "paths", "verdicts", "failed_requests", "pools"), drawn),
+        **dict.fromkeys(("selections", "training_examples"), f"training_set_id IN ({of_trials('training_set_id')})"),
+        "training_sets": f"id IN ({of_trials('training_set_id')})",
+        "adapters": f"id IN ({of_trials('adapter_id')})",
+        "answers": f"model_id IN ({of_trials('model_id')}) AND question_id IN ({questions})",
+        "evaluations": counted,
+        "evaluation_figures": f"evaluation_id IN (SELECT id FROM evaluations WHERE {counted})",
+        "comparisons": f"id = '{contest.record.id}'",
+        "trials": f"comparison_id = '{contest.record.id}'",
+        "comparison_figures": f"comparison_id = '{contest.record.id}'",
+    }  # fmt: skip
+
+
+def _listed(ids: Iterable[UUID]) -> str:
+    return ", ".join(f"'{one}'" for one in ids)

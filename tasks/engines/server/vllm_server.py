@@ -1,0 +1,308 @@
+"""A vLLM OpenAI server that this process starts, owns and ends; it never outlives its owner.
+
+`running_server` is the way in. What to start with is decided in `tasks.engines.server.server_plan`.
+"""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from storage.environment import secret
+from storage.errors import InputError, PermanentError
+from tasks.engines.hardware import Hardware, find_hardware
+from tasks.engines.models.base_models import file_digest
+from tasks.engines.models.chat_template import read_json
+from tasks.engines.models.model_files import unknown_modules
+from tasks.engines.models.rendering import Renderer
+from tasks.engines.server.client import OpenAIEngine
+from tasks.engines.server.server_plan import SERVED_NAME, Precision, ServerPlan, plan_server
+from tasks.settings import ModelSettings
+
+START_TIMEOUT_SECONDS = 900.0
+END_SECONDS = 15.0
+SERVE_KEY = "REGENESIS_SERVE_KEY"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+@dataclass
+class Server:
+    """A running server."""
+
+    url: str
+    model_name: str
+    precision: str
+    sequences: int
+    log_file: Path
+    start_seconds: float
+    weights: Path
+    process: "subprocess.Popen[bytes]"
+    swappable: bool = False
+    notes: tuple[str, ...] = ()  # what makes it slower than it could be, one line each, for people
+    adapters: dict[str, str] = field(default_factory=dict[str, str])
+
+    def is_alive(self) -> bool:
+        """Whether its process still runs."""
+        return self.process.poll() is None
+
+    def engine(
+        self, renderer: Renderer, *, model_name: str = "", max_retries: int = 4, timeout_seconds: float = 300.0
+    ) -> OpenAIEngine:
+        """A client of it; some requests more than run at once, so that a place that falls free is taken at once."""
+        waiting = self.sequences + self.sequences // 4
+        return OpenAIEngine(
+            [self.url], model_name or self.model_name, stop_token_ids=renderer.stop_token_ids,
+            stop_strings=renderer.stop_strings, takes_seed=True, max_retries=max_retries,
+            timeout_seconds=timeout_seconds, start_in_flight=waiting, most_in_flight=waiting, alive=self.is_alive,
+        )  # fmt: skip
+
+    def raw_tokens_per_second(self) -> float:
+        """What it generates when as many requests as it takes at once are sent as one batch, nothing beside it.
+
+        Prompts of 96 ids and 28 greedy tokens each, which is the mix of a default round (3.4 to 1): on a CPU the
+        prompts cost as much as the tokens. None is repeated, none ends early; about 7 s at 500 tokens a second.
+        """
+        low, count, length, new = 1000, self.sequences, 96, 28  # ids of ordinary tokens in any vocabulary
+        prompts = [[low + (one * length + place) % 8000 for place in range(length)] for one in range(count)]
+        body = {"model": self.model_name, "prompt": prompts, "max_tokens": new, "temperature": 0, "ignore_eos": True}
+        began = time.monotonic()
+        status, text = self._post("/v1/completions", body)
+        seconds = time.monotonic() - began
+        if status != 200:
+            raise PermanentError(f"vLLM must complete a batch of prompts; it says {status} {text[:300]!r}.")
+        return int(json.loads(text)["usage"]["completion_tokens"]) / seconds
+
+    def load_adapter(self, name: str, folder: Path) -> str:
+        """Serve a LoRA adapter; returns the model name to ask for. Its digest is part of that name.
+
+        vLLM keys loaded weights by name, so the same name with other weights could answer as before.
+        """
+        served = f"{name}-{_adapter_digest(folder)[:12]}"
+        if served in self.adapters:
+            return served
+        if unknown := unknown_modules(folder, self.weights):
+            raise InputError(
+                f"Every module of a LoRA adapter must be in the weights that are served; found {unknown[0]!r} and "
+                f"{len(unknown) - 1} more in {folder.name!r}, not in {self.weights.name!r}. Was it trained on another "
+                "base, or saved under another prefix?"
+            )
+        status, text = self._post("/v1/load_lora_adapter", {"lora_name": served, "lora_path": str(folder)})
+        if status != 200:
+            raise InputError(
+                f"vLLM must take the LoRA adapter in {folder.name!r}; it says: {text[:300]!r}. Check rank and target "
+                "modules against the base, and that the server was started with lora=True; or serve merged weights."
+            )
+        self.adapters[served] = str(folder)
+        return served
+
+    def unload_adapter(self, served: str) -> None:
+        """Forget an adapter."""
+        if self.adapters.pop(served, None) is not None:
+            self._post("/v1/unload_lora_adapter", {"lora_name": served})
+
+    def swap_weights(self, folder: Path) -> float:
+        """Answer with other weights of the same model from now on, cached prefixes forgotten; returns seconds.
+
+        vLLM 0.32 leaves the packed copy of a tied output layer as it was; our worker extension packs it anew.
+        """
+        began = time.monotonic()
+        if not self.swappable:
+            raise PermanentError(
+                f"Only a server that was started swappable takes the weights in {folder.name!r}. "
+                "Start another server with them."
+            )
+        reload = {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}}
+        repack = {"method": "repack_output_layer"}
+        for path, body in (("/collective_rpc", reload), ("/collective_rpc", repack), ("/reset_prefix_cache", {})):
+            status, text = self._post(path, body)
+            if status != 200 or '"success":false' in text:
+                raise PermanentError(
+                    f"vLLM must take the weights in {folder.name!r}; {path} says {status} {text[:300]!r}. "
+                    f"Start another server with them. Log: {self.log_file.name}"
+                )
+        self.weights = folder
+        return time.monotonic() - began
+
+    def close(self) -> None:
+        """End it and all of its processes."""
+        if self.process.poll() is None:
+            self.process.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(END_SECONDS)
+        with suppress(ProcessLookupError):  # what a killed watchdog may have left
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def _post(self, path: str, body: Mapping[str, object]) -> tuple[int, str]:
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=600) as response:
+                return response.status, response.read().decode("utf-8", "replace")
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode("utf-8", "replace")
+        except OSError as error:
+            raise PermanentError(f"The server at {self.url} must answer {path}; found {error!r}.") from error
+
+
+@contextmanager
+def running_server(
+    model_folder: Path,
+    model: ModelSettings,
+    *,
+    log_file: Path,
+    lora: bool = False,
+    lora_rank: int = 16,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    cache_gib: int = 0,
+    sequences: int = 0,
+    swappable: bool = False,
+    hardware: Hardware | None = None,
+    served_name: str = SERVED_NAME,
+) -> Generator[Server]:
+    """Start vLLM, wait until it answers, end it with the block. Raises InputError saying what is in the way."""
+    machine = hardware or find_hardware()
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    chosen: Precision = model.precision if model.precision != "auto" else serving_precision(machine, log_file.parent)
+    plan = plan_server(
+        model_folder, model, machine, precision=chosen, lora_rank=lora_rank if lora else 0,
+        cache_gib=cache_gib, swappable=swappable, sequences=sequences,
+    )  # fmt: skip
+    server = _start(plan, model_folder, log_file, host, port or free_port(), served_name, given=port > 0)
+    server.swappable = swappable
+    server.notes = () if machine.gpus else machine.missing_libraries
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def serving_precision(machine: Hardware, folder: Path) -> Precision:
+    """float32 or bfloat16, by a probe of a second whose outcome is kept in `folder`, for this processor."""
+    kept = folder / "precision.json"
+    known = read_json(kept).get(machine.processor)
+    if known in ("float32", "bfloat16"):
+        return known
+    if machine.gpus:
+        return "bfloat16"
+    code = "from tasks.engines.models.precision import probe_precision; p = probe_precision(); print(p.precision)"
+    probe = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    found: Precision = "bfloat16" if probe.stdout.strip() == "bfloat16" else "float32"
+    if not probe.returncode:
+        kept.write_text(json.dumps({machine.processor: found}), "utf-8")
+    return found
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that is free now."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])
+
+
+def _start(
+    plan: ServerPlan, folder: Path, log_file: Path, host: str, port: int, served_name: str, *, given: bool
+) -> Server:
+    began = time.monotonic()
+    environment = {**os.environ, **plan.environment, **_key_for(host)}
+    if given:
+        _require_free(host, port)
+    scratch = tempfile.mkdtemp(prefix="regenesis-")  # sockets and temporary files; the watchdog removes it
+    environment |= {"TMPDIR": scratch, "VLLM_RPC_BASE_PATH": scratch}
+    arguments = [one for one in plan.arguments if not one.startswith("--served-model-name=")]
+    command = [
+        sys.executable, "-m", "tasks.engines.watchdog", str(os.getpid()), scratch,
+        sys.executable, "-m", "tasks.engines.server.vllm_process", *arguments,
+        f"--served-model-name={served_name}", f"--host={host}", f"--port={port}",
+    ]  # fmt: skip
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
+            start_new_session=True,
+        )  # fmt: skip
+    local = host if host in LOOPBACK else "127.0.0.1"
+    server = Server(
+        url=f"http://{local}:{port}", model_name=served_name, precision=plan.precision, sequences=plan.sequences,
+        log_file=log_file, start_seconds=0.0, weights=folder, process=process,
+    )  # fmt: skip
+    try:
+        _wait_until_it_answers(server, began)
+    except BaseException:
+        server.close()
+        raise
+    server.start_seconds = time.monotonic() - began
+    return server
+
+
+def _wait_until_it_answers(server: Server, began: float) -> None:
+    while True:
+        if not server.is_alive():
+            raise _failed_start(server, "it ended")
+        try:
+            with urllib.request.urlopen(f"{server.url}/health", timeout=5) as response:
+                if response.status == 200:
+                    return
+        except OSError:
+            pass
+        if time.monotonic() - began > START_TIMEOUT_SECONDS:
+            raise _failed_start(server, f"no answer in {START_TIMEOUT_SECONDS:.0f} s")
+        time.sleep(0.25)
+
+
+def _failed_start(server: Server, why: str) -> PermanentError:
+    text = server.log_file.read_text("utf-8", "replace")
+    last = "\n".join(text.splitlines()[-12:])
+    if "address already in use" in text.lower():
+        return InputError(f"Port {server.url.rpartition(':')[2]} is in use by another program. Choose another port.")
+    if any(sign in text for sign in ("out of memory", "Cannot allocate memory", "MemoryError", "No available memory")):
+        return InputError(
+            "There is not enough memory for the model. Close other programs, choose a smaller model (model.name), or "
+            f"set REGENESIS_ENDPOINTS. Log: {server.log_file}\n{last}"
+        )
+    return PermanentError(f"vLLM must start; {why}. Log: {server.log_file}\n{last}")
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise InputError(
+                f"Port {port} on {host} must be free; it is not ({error.strerror}). Choose another one with --port, "
+                "or 0 for any free one."
+            ) from error
+
+
+def _key_for(host: str) -> dict[str, str]:
+    """Other machines must show a key; it goes through the environment, where `ps` does not show it."""
+    key = secret(SERVE_KEY)
+    if host in LOOPBACK:
+        return {}
+    if key is None:
+        raise InputError(
+            f"A server that other machines reach ({host}) must ask for a key; {SERVE_KEY} is not set. "
+            f"Run: export {SERVE_KEY}=... or listen on 127.0.0.1."
+        )
+    return {"VLLM_API_KEY": key}
+
+
+def _adapter_digest(folder: Path) -> str:
+    files = sorted(folder.glob("adapter_model.*"))
+    if not files:
+        raise InputError(f"A LoRA adapter's folder holds adapter_model.safetensors; {folder.name!r} does not.")
+    both = [file_digest(file) for file in (*files, *folder.glob("adapter_config.json"))]
+    return hashlib.sha256("".join(both).encode()).hexdigest()

@@ -1,0 +1,232 @@
+"""One supervised fine-tune in a child process of its own, so that its memory comes back and it can be killed.
+
+Token ids in, a folder of weights out, whole or not at all. A run that was cut off goes on from its last whole
+checkpoint in the same work folder; one that ran out of memory goes on with half the device batch.
+"""
+
+import json
+import signal
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from storage.errors import InputError, PermanentError
+from tasks.engines.models.merging import merge_adapter
+from tasks.engines.models.precision import probe_precision
+from tasks.engines.trainer.training_job import Job, read_job, write_job
+from tasks.engines.trainer.training_process import command_of, environment_of, owned_process
+from tasks.settings import TrainingSettings
+
+__all__ = ["Tokens", "TrainedWeights", "TrainingProgress", "merge_adapter", "train_weights"]
+
+ADVICE = {
+    "loss_not_finite": "Lower training.learning_rate, or set training.precision to float32.",
+    "loss_rising": "Lower training.learning_rate or raise training.warmup_share.",
+    "end_of_turn_bears_no_loss": "A model that is trained so never stops. Check the model's chat template.",
+    "prompt_bears_loss": "Only completions are to be learnt. Check the model's chat template.",
+}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """One rendered example; the completion ends with the end-of-turn token and alone bears the loss."""
+
+    prompt_ids: list[int]
+    completion_ids: list[int]
+    takes: float = 1.0  # how often an epoch takes it
+
+
+@dataclass(frozen=True)
+class TrainingProgress:
+    """One step of a running fine-tune."""
+
+    step: int
+    steps: int
+    loss: float
+    tokens_per_second: float
+    seconds_left: float
+
+
+@dataclass(frozen=True)
+class TrainedWeights:
+    """What came out, still in the work folder."""
+
+    folder: Path
+    losses: list[float]
+    tokens_trained: int
+    seconds: float
+    precision: str
+    resumed_step: int
+
+
+@dataclass
+class _Outcome:
+    """What one child process said before it ended."""
+
+    code: str = ""  # empty when done
+    message: str = ""
+    losses: tuple[float, ...] = ()
+    tokens: int = 0
+    resumed_step: int = 0
+
+
+def train_weights(
+    examples: Sequence[Tokens],
+    *,
+    base_folder: Path,
+    base_name: str,
+    settings: TrainingSettings,
+    seed: int,
+    work_folder: Path,
+    log_file: Path,
+    end_of_turn: int,
+    parent_folder: Path | None = None,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
+    say: Callable[[str], None] | None = None,
+    own_loss: bool = True,
+) -> TrainedWeights:
+    """Train and return weights in `work_folder`; raises PermanentError when the loss or the machine says no."""
+    began = time.monotonic()
+    tell = say or _say_nothing
+    check_end_of_turn(examples, end_of_turn)
+    work_folder.mkdir(parents=True, exist_ok=True)
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    job = _job(
+        examples, base_folder, base_name, settings, seed, work_folder, end_of_turn, parent_folder, tell, own_loss
+    )
+    halved = False
+    while True:
+        outcome = _run_child(job, work_folder, log_file, on_progress)
+        if not outcome.code:
+            break
+        if outcome.code == "no_such_module":
+            raise InputError(f"Setting 'training.lora_targets' must name modules of the model; {outcome.message}.")
+        if outcome.code != "out_of_memory" or job.device_batch_size == 1:
+            raise PermanentError(_explain(outcome, work_folder, log_file))
+        job = replace(job, device_batch_size=job.device_batch_size // 2)
+        write_job(job, work_folder)
+        if not halved:
+            tell(f"Training ran out of memory; going on from its checkpoint with {job.device_batch_size} a device.")
+        halved = True
+    return TrainedWeights(
+        folder=work_folder / "output",
+        losses=list(outcome.losses),
+        tokens_trained=outcome.tokens,
+        seconds=time.monotonic() - began,
+        precision=job.precision,
+        resumed_step=outcome.resumed_step,
+    )
+
+
+def check_end_of_turn(examples: Sequence[Tokens], end_of_turn: int) -> None:
+    """Models that never stop are the classic failure: each completion must end with the token that stops it."""
+    for place, example in enumerate(examples):
+        if not example.completion_ids or example.completion_ids[-1] != end_of_turn:
+            raise PermanentError(
+                f"Every completion must end with the end-of-turn token {end_of_turn}; example {place} ends with "
+                f"{example.completion_ids[-3:]!r}. Check the model's chat template."
+            )
+
+
+def _job(
+    examples: Sequence[Tokens],
+    base_folder: Path,
+    base_name: str,
+    settings: TrainingSettings,
+    seed: int,
+    work_folder: Path,
+    end_of_turn: int,
+    parent_folder: Path | None,
+    tell: Callable[[str], None],
+    own_loss: bool,
+) -> Job:
+    """The job of this work folder: the one that was cut off, if it was the same, else a new one."""
+    job = Job(
+        base_folder=str(base_folder),
+        base_name=base_name,
+        parent_folder=str(parent_folder or ""),
+        kind=settings.kind,
+        precision="",
+        seed=seed,
+        settings=settings.model_dump(mode="json"),
+        device_batch_size=settings.device_batch_size,
+        end_of_turn=end_of_turn,
+        examples_file=str(work_folder / "examples.parquet"),
+        checkpoint_folder=str(work_folder / "checkpoints"),
+        output_folder=str(work_folder / "output"),
+        own_loss=own_loss,
+    )
+    before = read_job(work_folder)
+    if before and replace(before, precision="", device_batch_size=job.device_batch_size) == job:
+        return before  # with its precision, so that the losses go on as they began
+    precision: str = settings.precision
+    if precision == "auto":
+        probe = probe_precision()
+        tell(f"Training in {probe}.")
+        precision = probe.precision
+    job = replace(job, precision=precision)
+    _write_examples(examples, Path(job.examples_file))
+    write_job(job, work_folder)
+    return job
+
+
+def _write_examples(examples: Sequence[Tokens], file: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    ids = [[*example.prompt_ids, *example.completion_ids] for example in examples]
+    labels = [[-100] * len(example.prompt_ids) + example.completion_ids for example in examples]
+    lists = pa.list_(pa.int64())
+    takes = pa.array([example.takes for example in examples], pa.float64())
+    table = pa.table({"input_ids": pa.array(ids, lists), "labels": pa.array(labels, lists), "takes": takes})
+    pq.write_table(table, str(file))
+
+
+def _run_child(
+    job: Job, work_folder: Path, log_file: Path, on_progress: Callable[[TrainingProgress], None] | None
+) -> _Outcome:
+    outcome = _Outcome(code="crashed")
+    with log_file.open("ab") as log, owned_process(command_of(job, work_folder), environment_of(job), log) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            _take_event(json.loads(line), outcome, on_progress)
+        status = child.wait()
+    if outcome.code == "crashed" and status == -signal.SIGKILL:
+        # Linux ends what takes the last memory with SIGKILL and says so to nobody.
+        outcome.code, outcome.message = "out_of_memory", "the training process was killed (signal 9)"
+    if outcome.code == "crashed":
+        outcome.message = f"exit status {status}"
+    return outcome
+
+
+def _take_event(
+    event: Mapping[str, Any], outcome: _Outcome, on_progress: Callable[[TrainingProgress], None] | None
+) -> None:
+    match event["event"]:
+        case "loaded":
+            outcome.resumed_step = int(event["resumed_step"])
+        case "step" if on_progress:
+            values = {name: value for name, value in event.items() if name != "event"}
+            on_progress(TrainingProgress(**values))
+        case "done":
+            outcome.code, outcome.losses, outcome.tokens = "", tuple(event["losses"]), int(event["tokens"])
+        case "failed":
+            outcome.code, outcome.message = str(event["code"]), str(event["message"])
+        case _:
+            pass
+
+
+def _explain(outcome: _Outcome, work_folder: Path, log_file: Path) -> str:
+    advice = ADVICE.get(outcome.code, f"See the end of {log_file}.")
+    if outcome.code == "out_of_memory":
+        advice = "Lower training.max_tokens, set training.gradient_checkpointing, or choose a smaller model."
+    return (
+        f"Training must end with finite, falling losses; it ended with {outcome.code!r} ({outcome.message}) in "
+        f"{work_folder.name}. {advice}"
+    )
+
+
+def _say_nothing(line: str) -> None:
+    """Where nobody listens."""

@@ -1,0 +1,133 @@
+"""The evaluate step: a model and held-out questions in; its answers and one evaluation a set and part out.
+
+In-domain and out-of-domain sets are never mixed, and `final` is answered and counted like `gate` but read by no
+decision. It does not decide; that is `tasks.promotion.promote`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from storage.errors import PermanentError
+from storage.records import Adapter, Answer, Evaluation, Model, Prompt, Question, Round
+from tasks.engines.engine import Engine, entered
+from tasks.evaluation.answering import (
+    Asking,
+    Judges,
+    PlannedAnswer,
+    Renders,
+    answer_plan,
+    ask_missing,
+    ask_one,
+    known_answers,
+    planned_answers,
+)
+from tasks.evaluation.evaluation_rows import count_answers
+from tasks.rules.ladder.requests import whole_text
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from storage.open_store import Store
+
+PROBES = 16
+"""Greedy answers of which at least one must differ before an adapter is believed to be at work."""
+
+
+def evaluate_model(
+    store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model, questions: Sequence[Question],
+    prompts: Mapping[str, Prompt], settings: Settings, round: Round | None, role: str, draw: int,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> list[Evaluation]:  # fmt: skip
+    """Answers and evaluations of a model, stored; an answer that is known is not generated again.
+
+    Raises PermanentError where an adapter changes nothing, or more than 5 % of the questions got no answer.
+    """
+    return asyncio.run(
+        evaluate(
+            store, engine, renderer, judge, model=model, questions=questions, prompts=prompts, settings=settings,
+            round=round, role=role, draw=draw, now=now,
+        )
+    )  # fmt: skip
+
+
+async def evaluate(
+    store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model, questions: Sequence[Question],
+    prompts: Mapping[str, Prompt], settings: Settings, round: Round | None, role: str, draw: int,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> list[Evaluation]:  # fmt: skip
+    """`evaluate_model` within a running event loop. An engine that is an async context manager is entered."""
+    plan = answer_plan(prompts, settings)
+    await asyncio.to_thread(store.append, [model, plan.prompt])
+    greedy = planned_answers(questions, model, plan, draw)
+    sampled_plan = answer_plan(prompts, settings, settings.evaluation.sampled)
+    several = range(settings.evaluation.samples if settings.evaluation.samples > 1 else 0)
+    sampled = [one for sample in several for one in planned_answers(questions, model, sampled_plan, draw, sample)]
+    known = await asyncio.to_thread(known_answers, store, [*greedy, *sampled])
+    missing = [one for one in [*greedy, *sampled] if one.id not in known]
+    if missing:
+        async with entered(engine) as running:
+            asking = Asking(store, running, renderer, judge, model, round, settings, now)
+            probed = await _probe(asking, [one for one in missing if one.sample == 0 and one.plan is plan])
+            done = {answer.id for answer in probed}
+            await ask_missing(asking, [one for one in missing if one.id not in done], probed)
+    return await asyncio.to_thread(count_answers, store, greedy, sampled, model, plan, round, role, now())
+
+
+def probe_adapter(
+    engine_base: Engine, engine_challenger: Engine, renderer: Renders, questions: Sequence[Question], *,
+    prompts: Mapping[str, Prompt], settings: Settings,
+) -> int:  # fmt: skip
+    """How many of the probes' greedy texts the adapter changes; raises PermanentError for none. Stores nothing."""
+
+    async def texts(engine: Engine) -> list[str]:
+        plan = answer_plan(prompts, settings)
+        anyone = Model(
+            id=UUID(int=0), name="probe", base_model_id=UUID(int=0), adapter_id=None, revision="", chat_template_hash=""
+        )
+        wanted = planned_answers(questions[:PROBES], anyone, plan, 0)
+        async with entered(engine) as running:
+            prompts_ids = [renderer.prompt_ids(one.turns) for one in wanted]
+            answers = await asyncio.gather(*(running.complete(ids, plan.sampling, 0) for ids in prompts_ids))
+        return [whole_text(one.turns.prefill, answer.text) for one, answer in zip(wanted, answers, strict=True)]
+
+    before, after = asyncio.run(texts(engine_base)), asyncio.run(texts(engine_challenger))
+    return _changed(before, after, "the adapter")
+
+
+async def _probe(asking: Asking, missing: Sequence[PlannedAnswer]) -> list[Answer]:
+    """The first answers of a model with an adapter, held back until one differs from the base's; else PermanentError.
+
+    Compared with the base's stored answers, so it costs no token. Empty for a base, or before the base has answered;
+    and for full weights, which a server can't ignore, and which a small learning rate may leave with the base's words.
+    """
+    if asking.model.adapter_id is None or not missing:
+        return []
+    adapter = await asyncio.to_thread(asking.store.get, Adapter, asking.model.adapter_id)
+    if adapter is not None and adapter.kind == "full":
+        return []
+    base = replace(asking.model, id=asking.model.base_model_id, adapter_id=None)
+    plan = missing[0].plan
+    theirs = planned_answers([one.question for one in missing], base, plan, missing[0].draw)
+    of_base = {one.question.id: one.id for one in theirs}
+    known = await asyncio.to_thread(lambda: {a.id: a for a in asking.store.select(Answer, id=list(of_base.values()))})
+    probes = [one for one in missing if of_base[one.question.id] in known][:PROBES]
+    if len(probes) < PROBES:
+        return []
+    answers = await asyncio.gather(*(ask_one(asking, one) for one in probes))
+    before = [known[of_base[one.question.id]].text for one in probes]
+    _changed(before, [answer.text for answer in answers], asking.model.name)
+    return list(answers)
+
+
+def _changed(before: Sequence[str], after: Sequence[str], name: str) -> int:
+    changed = sum(old != new for old, new in zip(before, after, strict=True))
+    if not changed:
+        raise PermanentError(
+            f"An adapter must change what the model answers; with {name!r} all {len(before)} probes gave the base's "
+            "very texts. The server does not apply it (a wrong module prefix, or another adapter under its name), or "
+            'training changed nothing. Set evaluation.adapter = "merged", or look at the loss curve.'
+        )
+    return changed

@@ -1,0 +1,213 @@
+"""Which rows an export holds, with the very SQL that gives them: a training set, or the accepted paths.
+
+Ids leave as text, because not every reader of Parquet knows UUIDs.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import UUID
+
+from storage.environment import Environment
+from storage.errors import InputError, PermanentError
+from storage.lineage.lineage_tree import find_record
+from storage.records import Model, QuestionSet, Round, TrainingSet
+from tasks.rules.cards.data_card import Base, Source
+from tasks.rules.ladder.prompts import Turns, lettered
+
+if TYPE_CHECKING:
+    from storage.open_store import Store
+    from storage.store.arrow import ArrowTable
+
+Kind = Literal["training_set", "paths"]
+OWN_METHOD = "regenesis"
+_TEXTS: dict[Kind, tuple[str, ...]] = {"training_set": ("prompt", "completion"), "paths": ("question", "path")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Rows that were asked for, before any of them is read."""
+
+    kind: Kind
+    title: str
+    sql: str
+    facts: Mapping[str, object]
+    filters: Mapping[str, object]
+    left_out: Mapping[str, int] = field(default_factory=dict[str, int])
+    system: str = ""
+    prefill: str = ""
+    """What the assistant's turn began with in training; a chat row's answer begins with it too."""
+
+
+def wanted_training_set(store: "Store", prefix: str = "", round: int = 0) -> Wanted:
+    """A training set by id or its beginning, or the one of a round: the newest's where `round` is 0."""
+    chosen = _named_set(store, prefix) if prefix else _set_of_round(store, round)
+    of_round = store.get(Round, chosen.round_id) if chosen.round_id else None
+    settings: dict[str, Any] = json.loads(chosen.settings)
+    known_settings: dict[str, Any] = json.loads(of_round.settings) if of_round else {}
+    system = settings.get("system") or known_settings.get("model", {}).get("system_prompt", "")
+    contaminated = len(settings.pop("contaminated", []))
+    return Wanted(
+        kind="training_set",
+        title=f"Training set {str(chosen.id)[:8]}" + (f" of round {of_round.number}" if of_round else ""),
+        sql=_training_set_sql(chosen.id),
+        facts={
+            "training set": chosen.id, "method": chosen.method, "round": of_round.number if of_round else "none",
+            "seed": chosen.seed, "SHA-256 over its examples": chosen.digest, "system message": system or "none",
+            "the assistant's turn begins with": settings.get("prefill") or "nothing",
+        },
+        filters={**settings, "questions_left_out_as_contaminated": contaminated},
+        left_out=_left_out(store, chosen.id),
+        system=system,
+        prefill=settings.get("prefill", ""),
+    )  # fmt: skip
+
+
+def wanted_paths(store: "Store", round: int = 0) -> Wanted:
+    """The accepted paths of a round, or all of them."""
+    rounds = store.select(Round, order_by="number")
+    if round and round not in {one.number for one in rounds}:
+        raise _no_such_round(rounds, round)
+    chosen = [one for one in rounds if round in (0, one.number)]
+    return Wanted(
+        kind="paths",
+        title=f"Accepted paths of round {round}" if round else "Accepted paths of all rounds",
+        sql=_paths_sql(round),
+        facts={
+            "round": round or "all",
+            "seed": ", ".join(f"{one.seed} (round {one.number})" for one in chosen) or "none",
+        },
+        filters={"verdict": "correct (a person's, else the newest version's)", "round": round or "all"},
+    )
+
+
+def chat_row(row: Mapping[str, Any], wanted: Wanted) -> dict[str, object]:
+    """The row as a conversation, with everything that is not its text beside it."""
+    asked, answered = _TEXTS[wanted.kind]
+    turns = Turns(wanted.system, lettered(row[asked], row.get("choices") or ()).strip(), wanted.prefill)
+    opening = [{"role": "system", "content": turns.system}] if turns.system else []
+    answer = turns.prefill + row[answered].strip()
+    messages = [*opening, {"role": "user", "content": turns.user}, {"role": "assistant", "content": answer}]
+    return {"messages": messages, **{name: value for name, value in row.items() if name not in (asked, answered)}}
+
+
+def sources_of(store: "Store", rows: "ArrowTable") -> list[Source]:
+    """The question sets that the rows come from, in order of name."""
+    counted = Counter(rows["question_set_id"].to_pylist())
+    found = store.select(QuestionSet, id=[UUID(id) for id in counted if id], order_by="name, id")
+    if len(found) < len(counted):
+        raise PermanentError(
+            f"Each row's question must be in a set of the store; of {len(counted)} sets {len(found)} are there. "
+            "Run: regenesis storage check"
+        )
+    return [Source(one, counted[str(one.id)]) for one in found]
+
+
+def bases_of(store: "Store", rows: "ArrowTable", environment: Environment) -> list[Base]:
+    """The base models whose weights wrote the paths, alone or under an adapter."""
+    from tasks.engines.models.base_models import known_licence
+
+    written = store.query(
+        "SELECT DISTINCT m.base_model_id AS id FROM paths AS p JOIN models AS m ON m.id = p.model_id"
+        " WHERE p.id IN (SELECT unnest(?::UUID[]))",
+        [rows["path_id"].to_pylist()],
+    )["id"].to_pylist()
+    bases = store.select(Model, id=written, order_by="name, id")
+    return [Base(one, known_licence(one, environment)) for one in bases]
+
+
+def _named_set(store: "Store", prefix: str) -> TrainingSet:
+    found = find_record(store, prefix)
+    chosen = store.get(TrainingSet, found.id) if found.table == TrainingSet.table else None
+    if chosen is None:
+        raise InputError(
+            f"--training-set takes the id of a training set; {prefix!r} is in {found.table}. They are listed by: "
+            'regenesis sql "SELECT id, method, examples FROM training_sets"'
+        )
+    return chosen
+
+
+def _set_of_round(store: "Store", number: int) -> TrainingSet:
+    rounds = {one.id: one for one in store.select(Round, order_by="number")}
+    if number and number not in {one.number for one in rounds.values()}:
+        raise _no_such_round(list(rounds.values()), number)
+    sets = [one for one in store.select(TrainingSet, order_by="created_at, id") if one.round_id in rounds]
+    if number:
+        sets = [one for one in sets if one.round_id and rounds[one.round_id].number == number]
+    if not sets:
+        where = f"round {number}" if number else "the store"
+        raise InputError(f"An export needs a training set; {where} has none yet. Run: regenesis round")
+    # a round's own set comes before those of methods that it is compared with
+    return max(sets, key=lambda one: (_number(rounds, one), one.method == OWN_METHOD, one.created_at))
+
+
+def _number(rounds: Mapping[UUID, Round], one: TrainingSet) -> int:
+    return rounds[one.round_id].number if one.round_id else 0
+
+
+def _no_such_round(rounds: list[Round], number: int) -> InputError:
+    there = ", ".join(str(one.number) for one in rounds) or "none"
+    return InputError(f"--round takes the number of a round of the store (there: {there}); found {number}.")
+
+
+def _left_out(store: "Store", id: UUID) -> dict[str, int]:
+    counted = store.query(
+        "SELECT reason, count(*) AS paths FROM selections WHERE training_set_id = ? AND NOT kept"
+        " GROUP BY reason ORDER BY paths DESC, reason",
+        [id],
+    )
+    return {row["reason"]: row["paths"] for row in counted.to_pylist()}
+
+
+def _training_set_sql(id: UUID) -> str:
+    return f"""SELECT
+    c.training_example_id::VARCHAR AS training_example_id,
+    c.training_set_id::VARCHAR AS training_set_id,
+    c.path_id::VARCHAR AS path_id,
+    c.question_id::VARCHAR AS question_id,
+    q.question_set_id::VARCHAR AS question_set_id,
+    c.question_set,
+    c.source_row_id,
+    c.round,
+    c.position,
+    c.guideline_id::VARCHAR AS guideline_id,
+    c.guideline,
+    c.strategy,
+    c.hinted,
+    c.model,
+    c.prompt,
+    c.completion
+FROM training_set_contents AS c
+LEFT JOIN questions AS q ON q.id = c.question_id
+WHERE c.training_set_id = '{id}'
+ORDER BY c.position, c.training_example_id"""
+
+
+def _paths_sql(round: int) -> str:
+    where = f"\nWHERE a.round = {round}" if round else ""
+    return f"""SELECT
+    a.path_id::VARCHAR AS path_id,
+    a.question_id::VARCHAR AS question_id,
+    q.question_set_id::VARCHAR AS question_set_id,
+    a.question_set,
+    a.source_row_id,
+    a.round,
+    a.draw,
+    a.guideline_id::VARCHAR AS guideline_id,
+    a.guideline,
+    a.strategy,
+    a.hinted,
+    a.closed,
+    a.model,
+    a.verifier,
+    a.extracted,
+    q.answer_kind,
+    a.reference_answer,
+    q.choices,
+    a.question,
+    a.path
+FROM accepted_paths AS a
+LEFT JOIN questions AS q ON q.id = a.question_id{where}
+ORDER BY a.draw, a.path_id"""

@@ -1,0 +1,55 @@
+"""Ingest of a published question set: its checked rows in, one question set with its parts in the store.
+
+Licence, citation and domain are the set's own. Reading and checking are done before; one transaction.
+"""
+
+from datetime import UTC, datetime
+
+from storage.ids import canonical, content_id
+from storage.open_store import Store
+from storage.records import Question, QuestionSet
+from tasks.ingestion.ingest_questions import as_question, refuse_other_domain
+from tasks.ingestion.published_files import PublishedSet
+from tasks.rules.questions.parts import part_of
+
+HALVES = (0.0, 0.5, 0.5)
+
+
+def ingest_published_set(
+    store: Store, published: PublishedSet, name: str = "", dry_run: bool = False
+) -> tuple[QuestionSet, list[Question]]:
+    """The set under its own name or `name`; the same files again change nothing."""
+    now = datetime.now(UTC).replace(tzinfo=None)
+    question_set = _question_set(published, name or published.known.name, now)
+    refuse_other_domain(store, question_set)
+    questions = [
+        # The options divide too: some tasks ask the same text in every row.
+        as_question(question_set, row, part_of("\n".join([row.text, *row.choices]), row.split, HALVES), now)
+        for row in published.rows
+    ]
+    if not dry_run:
+        store.append([question_set, *questions])
+    return question_set, questions
+
+
+def _question_set(published: PublishedSet, name: str, now: datetime) -> QuestionSet:
+    known = published.known
+    read_as = {
+        "known": known.name,
+        "splits": {split: known.splits.get(split, "counted only") for split in known.splits_taken},
+        "unusable": published.unusable,
+        "duplicates": published.duplicates,
+        "not_taken": list(published.not_taken),
+    }
+    return QuestionSet(
+        id=content_id("question_sets", name, f"known:{known.name}", published.digest, known.domain),
+        name=name,
+        domain=known.domain,
+        source=known.url,
+        digest=published.digest,
+        mapping=canonical(read_as),
+        licence=known.licence,
+        citation=known.citation,
+        redistributable=known.redistributable,
+        created_at=now,
+    )

@@ -1,0 +1,250 @@
+"""Ingest: question sets in, with their three disjoint parts fixed for ever.
+
+Embedded sets are drawn by a seed: train and gate anew for each round, final once. Files are read whole and
+checked before anything is written; one transaction a set.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from storage.errors import InputError
+from storage.ids import canonical, content_id
+from storage.open_store import Store
+from storage.records import Domain, Part, Question, QuestionSet
+from tasks.engines.procedural import drawn_questions, procedural_names
+from tasks.ingestion.question_files import FileMapping, SourceRow, read_rows
+from tasks.ingestion.raw_rows import sha256_of
+from tasks.rules.questions.parts import part_of, round_seed, sample_questions
+from tasks.rules.questions.published_sets import KNOWN_SETS
+from tasks.settings import QuestionSettings, Settings
+
+MOST_REPEATS = 20_000
+EMBEDDED_LICENCE = "Apache-2.0"
+EMBEDDED_CITATION = "Stojanovski et al., Reasoning Gym, 2025"
+
+
+def ingest_embedded(store: Store, settings: Settings, draw: int) -> list[QuestionSet]:
+    """Draw this round's train and gate questions of every procedural set, and its final ones the first time.
+
+    Sets that are not procedural must have been ingested from a file. Drawing twice changes nothing.
+    """
+    sets: list[QuestionSet] = []
+    for domain, names in _by_domain(settings.questions):
+        for name in names:
+            with store.alone("drawing"):  # two rounds at once would both draw what is not there yet
+                question_set, new = _drawn_for_round(store, settings, name, domain, draw)
+                if name in procedural_names():
+                    store.append([question_set, *new])
+            sets.append(question_set)
+    return sets
+
+
+def train_questions_ahead(store: Store, settings: Settings, draw: int) -> list[Question]:
+    """The train questions that a round of this number reads; procedural ones are drawn as it will, and not stored."""
+    chosen: list[Question] = []
+    for name in settings.questions.in_domain:
+        question_set, new = _drawn_for_round(store, settings, name, "in_domain", draw)
+        own_draw = draw if question_set.source.startswith("procedural:") else 0
+        stored = store.select(Question, question_set_id=question_set.id, part="train", draw=own_draw)
+        seed = round_seed(settings.seed, "train", draw, question_set.id)
+        fresh = [one for one in new if one.part == "train"]
+        chosen += sample_questions([*stored, *fresh], settings.questions.train_per_set, seed)
+    return chosen
+
+
+def check_question_sets(store: Store, settings: Settings) -> None:
+    """Raises InputError where the settings name a set that is neither procedural nor in the store."""
+    for domain, names in _by_domain(settings.questions):
+        for name in names:
+            if name not in procedural_names():
+                set_named(store, name, domain)
+
+
+def questions_of(store: Store, settings: Settings, part: Part, draw: int) -> list[Question]:
+    """The questions that a round reads: those drawn for it, and of fixed sets a seeded choice.
+
+    `train` gives in-domain sets only. Fixed sets choose other train questions each round, always the same gate
+    and final ones.
+    """
+    sizes = settings.questions
+    count = {"train": sizes.train_per_set, "gate": sizes.gate_per_set, "final": sizes.final_per_set}[part]
+    chosen: list[Question] = []
+    with store.reading():
+        for domain, names in _by_domain(settings.questions):
+            if part == "train" and domain == "out_of_domain":
+                continue
+            for name in names:
+                found = set_named(store, name, domain)
+                own_draw = draw if found.source.startswith("procedural:") and part != "final" else 0
+                questions = store.select(Question, question_set_id=found.id, part=part, draw=own_draw)
+                seed = round_seed(settings.seed, part, draw if part == "train" else 0, found.id)
+                chosen += sample_questions(questions, count, seed)
+    return chosen
+
+
+def set_named(store: Store, name: str, domain: Domain) -> QuestionSet:
+    """The newest set of this name; raises InputError when there is none, or its domain is the other one."""
+    found = store.select(QuestionSet, name=name, order_by="created_at")
+    if not found:
+        is_known = any(name == known.name for known in KNOWN_SETS)
+        source = f"--known {name}" if is_known else f"FILE --name {name} --domain {domain}"
+        raise InputError(f"Question set {name!r} is not in the store. Run: regenesis ingest {source}")
+    if found[-1].domain != domain:
+        raise InputError(
+            f"Question set {name!r} was ingested as {found[-1].domain}, but the settings use it as {domain}; "
+            "a set is never both. Change questions.in_domain / questions.out_of_domain."
+        )
+    return found[-1]
+
+
+def ingest_file(
+    store: Store,
+    file: Path,
+    *,
+    name: str,
+    domain: Domain,
+    mapping: Mapping[str, str] | None = None,
+    answer_kind: str = "",
+    shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    keep_first_of_duplicates: bool = False,
+    licence: str = "",
+    citation: str = "",
+    redistributable: bool = False,
+    on_progress: Callable[[int], None] | None = None,
+    dry_run: bool = False,
+) -> tuple[QuestionSet, list[Question]]:
+    """A JSONL, CSV or Parquet file as a question set. `shares` are (train, gate, final) where it has no split.
+
+    Raises InputError naming file and row for the first thing that is wrong; then nothing is written. The same
+    file again changes nothing.
+    """
+    columns = FileMapping.of(mapping or {}, answer_kind)
+    rows = read_rows(file, columns, keep_first_of_duplicates, on_progress)
+    if domain == "out_of_domain" and not any(row.split for row in rows):
+        shares = (0.0, shares[1] + shares[0] / 2, shares[2] + shares[0] / 2)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    digest = sha256_of(file)
+    question_set = QuestionSet(
+        id=content_id("question_sets", name, file.name, digest, domain),
+        name=name,
+        domain=domain,
+        source=file.name,
+        digest=digest,
+        mapping=canonical(columns.as_json()),
+        licence=licence,
+        citation=citation,
+        redistributable=redistributable,
+        created_at=now,
+    )
+    refuse_other_domain(store, question_set)
+    questions = [as_question(question_set, row, part_of(row.text, row.split, shares), now) for row in rows]
+    if not dry_run:
+        store.append([question_set, *questions])
+    return question_set, questions
+
+
+def as_question(question_set: QuestionSet, row: SourceRow, part: Part, now: datetime, draw: int = 0) -> Question:
+    return Question(
+        id=content_id("questions", question_set.id, row.text, list(row.choices), row.answer, row.answer_kind),
+        question_set_id=question_set.id,
+        source_row_id=row.source_row_id,
+        part=part,
+        draw=draw,
+        text=row.text,
+        choices=list(row.choices),
+        answer=row.answer,
+        answer_kind=row.kind,
+        extra=row.extra,
+        created_at=now,
+    )
+
+
+def refuse_other_domain(store: Store, question_set: QuestionSet) -> None:
+    for known in store.select(QuestionSet, name=question_set.name):
+        if known.domain != question_set.domain:
+            raise InputError(
+                f"Question set {question_set.name!r} is already in the store as {known.domain}; found "
+                f"{question_set.domain}. In-domain and out-of-domain are never mixed: choose another --name."
+            )
+
+
+def _drawn_for_round(
+    store: Store, settings: Settings, name: str, domain: Domain, draw: int
+) -> tuple[QuestionSet, list[Question]]:
+    """The set, and where it is procedural the questions that the round still lacks; stores nothing."""
+    if name not in procedural_names():
+        return set_named(store, name, domain), []
+    difficulty = settings.questions.difficulty.get(name, {})
+    now = datetime.now(UTC).replace(tzinfo=None)
+    digest = content_id("difficulty", name, canonical(difficulty)).hex
+    question_set = QuestionSet(
+        id=content_id("question_sets", name, f"procedural:{name}", digest, domain),
+        name=name,
+        domain=domain,
+        source=f"procedural:{name}",
+        digest=digest,
+        mapping=canonical(difficulty),
+        licence=EMBEDDED_LICENCE,
+        citation=EMBEDDED_CITATION,
+        redistributable=True,
+        created_at=now,
+    )
+    refuse_other_domain(store, question_set)
+    sizes = settings.questions
+    wanted: list[tuple[Part, int, int]] = [("final", 0, sizes.final_per_set), ("gate", draw, sizes.gate_per_set)]
+    if domain == "in_domain":
+        wanted.append(("train", draw, sizes.train_per_set))
+    known = store.select(Question, question_set_id=question_set.id)
+    missing: list[tuple[Part, int, int]] = [
+        (part, own_draw, count - sum(1 for one in known if one.part == part and one.draw == own_draw))
+        for part, own_draw, count in wanted
+    ]
+    return question_set, _draw(question_set, difficulty, settings.seed, draw, missing, {one.text for one in known}, now)
+
+
+def _draw(
+    question_set: QuestionSet,
+    difficulty: Mapping[str, object],
+    seed: int,
+    draw: int,
+    missing: Sequence[tuple[Part, int, int]],
+    seen: set[str],
+    now: datetime,
+) -> list[Question]:
+    """Fresh questions for each (part, draw, count), none with a text that any part has seen before."""
+    stream = drawn_questions(question_set.name, difficulty, round_seed(seed, "questions", draw, question_set.name))
+    questions: list[Question] = []
+    repeats = 0
+    for part, own_draw, count in missing:
+        wanted = len(questions) + max(count, 0)
+        while len(questions) < wanted:
+            drawn = next(stream)
+            if drawn.text in seen:
+                repeats += 1
+                if repeats > MOST_REPEATS:
+                    raise InputError(
+                        f"Question set {question_set.name!r} has run out of questions: {len(seen)} different ones are "
+                        f"known and {MOST_REPEATS} more draws gave too few new ones. Widen questions.difficulty."
+                    )
+                continue
+            seen.add(drawn.text)
+            kind = _kind_of(drawn.answer)
+            row = SourceRow(drawn.source_row_id, drawn.text, (), drawn.answer, kind, "", drawn.metadata)
+            questions.append(as_question(question_set, row, part, now, own_draw))
+    return questions
+
+
+def _kind_of(answer: str) -> str:
+    try:
+        float(answer)
+    except ValueError:
+        return "text"
+    return "number"
+
+
+def _by_domain(questions: QuestionSettings) -> list[tuple[Domain, tuple[str, ...]]]:
+    both = set(questions.in_domain) & set(questions.out_of_domain)
+    if both:
+        raise InputError(f"Question sets {sorted(both)} are named both in domain and out of domain; keep each in one.")
+    return [("in_domain", questions.in_domain), ("out_of_domain", questions.out_of_domain)]

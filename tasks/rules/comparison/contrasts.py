@@ -1,0 +1,90 @@
+"""A comparison's table: accuracies and paired differences with intervals over seeds and questions, Holm-adjusted.
+
+Verdicts in, one row a method, scope and reading out. A seed's verdict is missing nowhere: a question without an answer
+counts as not right.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.rules.gate.statistics import crossed_bootstrap, holm, smallest_gain, two_sided
+
+RESAMPLED = 4000
+ALPHA = 0.05
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """One method's verdicts on the final questions by one reading: a row a seed, a column a question, set by set."""
+
+    method: str
+    by_set: Mapping[str, NDArray[np.float64]]
+
+    @property
+    def seeds(self) -> int:
+        return next(iter(self.by_set.values())).shape[0] if self.by_set else 0
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of the table; `against` is empty for an accuracy."""
+
+    method: str
+    against: str
+    scope: str
+    seeds: int
+    questions: int
+    value: float
+    low: float
+    high: float
+    p_value: float | None = None
+    p_adjusted: float | None = None
+
+
+def accuracy(verdicts: Verdicts, scope: str, sets: Sequence[str], generator: np.random.Generator) -> Row:
+    """Mean accuracy over the questions of these sets, with its 95 % interval."""
+    return _row(verdicts.method, "", scope, [verdicts.by_set[name] for name in sets], generator)
+
+
+def difference(
+    method: Verdicts, other: Verdicts, scope: str, sets: Sequence[str], generator: np.random.Generator
+) -> Row:
+    """Paired difference, question by question and seed by seed, with its 95 % interval and two-sided p-value."""
+    paired = [method.by_set[name] - other.by_set[name] for name in sets]
+    return _row(method.method, other.method, scope, paired, generator)
+
+
+def differences(
+    all_verdicts: Sequence[Verdicts], other: Verdicts, scopes: Mapping[str, Mapping[str, Sequence[str]]], seed: int
+) -> list[Row]:
+    """Every method against `other` in every scope that it shares with it, adjusted together (Holm).
+
+    `scopes` gives for each method its scopes: name -> question sets.
+    """
+    rows = [
+        difference(one, other, scope, sets, np.random.default_rng([seed, place]))
+        for place, one in enumerate(all_verdicts)
+        if one.method != other.method
+        for scope, sets in scopes[one.method].items()
+    ]
+    adjusted = holm([row.p_value or 0.0 for row in rows])
+    return [replace(row, p_adjusted=p) for row, p in zip(rows, adjusted, strict=True)]
+
+
+def smallest_difference(questions: int, discordance: float, tests: int = 1) -> float:
+    """What one seed's paired test would find four times in five, two-sided 5 %, as the first of `tests` after Holm."""
+    return smallest_gain(questions, discordance, ALPHA / 2 / tests)
+
+
+def _row(
+    method: str, against: str, scope: str, strata: Sequence[NDArray[np.float64]], generator: np.random.Generator
+) -> Row:
+    questions = sum(values.shape[1] for values in strata)
+    means = crossed_bootstrap(strata, RESAMPLED, generator)
+    value = sum(float(values.mean(axis=0).sum()) for values in strata) / questions if questions else 0.0
+    low, high = (float(one) for one in np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2]))
+    p_value = two_sided(means) if against else None
+    return Row(method, against, scope, strata[0].shape[0] if strata else 0, questions, value, low, high, p_value)

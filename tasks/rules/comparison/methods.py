@@ -1,0 +1,129 @@
+"""Methods as settings: what each teaches, which paths it takes of the shared pool, how it filters them.
+
+The table `tasks/comparison/methods.toml` in; methods, and the contenders that they make with given question sets, out.
+"""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from storage.errors import InputError
+from storage.records import LadderStrategy
+from tasks.settings import Frozen, SelectionSettings, Settings, SynthesisSettings
+
+Teaches = Literal["nothing", "answers", "rationales", "paths"]
+Hints = Literal["never", "unsolved", "every"]
+
+
+class Method(Frozen):
+    """One method; the keys of its table."""
+
+    name: str
+    about: str
+    citation: str
+    differs: str = ""
+    teaches: Teaches = "paths"
+    strategy: LadderStrategy = "direct"
+    hints: Hints = "never"
+    accept: Literal["correct", "any", "majority"] = "correct"
+    max_hinted_share: float | None = Field(default=None, ge=0, le=1)
+    rounds: int = Field(default=1, ge=1)
+    trains_on: Literal["newest", "all"] = "newest"
+    variants: Literal["", "sets", "guidelines"] = ""
+    groups: int = 1
+    shots: int = 0
+
+    @property
+    def trains(self) -> bool:
+        """Whether a model comes of it."""
+        return self.teaches != "nothing"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A method, or one variant of it, as it stands in the table."""
+
+    name: str
+    method: Method
+    only_set: str = ""
+    """The one set that it is trained on; empty for all."""
+    without: tuple[int, ...] = ()
+    """Positions of the guidelines whose paths it is not trained on."""
+    parts: int = 1
+    """Its budget is one of so many parts of the others'."""
+
+    def iterations(self, settings: Settings) -> int:
+        """How many rounds it goes."""
+        if not self.method.trains or self.method.teaches != "paths":
+            return 1
+        return settings.comparison.rounds or self.method.rounds
+
+    def selection(self, settings: Settings) -> SelectionSettings:
+        """The settings' selection with the method's own filter."""
+        own: dict[str, object] = {"accept": self.method.accept if self.method.teaches == "paths" else "any"}
+        if self.method.max_hinted_share is not None:
+            own["max_hinted_share"] = self.method.max_hinted_share
+        return settings.selection.model_copy(update=own)
+
+
+def parse_methods(text: str) -> dict[str, Method]:
+    """The table, by name. Raises InputError for an entry that is no method."""
+    entries: dict[str, dict[str, Any]] = tomllib.loads(text)
+    try:
+        return {name: Method(name=name, **entry) for name, entry in entries.items()}
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise InputError(f"Method table, {'.'.join(map(str, first['loc']))!r}: {first['msg']}.") from error
+
+
+def contenders(
+    table: Mapping[str, Method], names: Sequence[str], sets: Sequence[str], guidelines: int
+) -> list[Contender]:
+    """What these methods enter with, in their order; variants one by one, a name given twice once."""
+    unknown = [name for name in names if name not in table]
+    if unknown or not names:
+        found = f"found {unknown[0]!r}" if unknown else "found none"
+        raise InputError(f"Methods to compare are among {', '.join(table)}; {found}.")
+    return [one for name in dict.fromkeys(names) for one in _entering(table[name], sets, guidelines)]
+
+
+def _entering(method: Method, sets: Sequence[str], guidelines: int) -> list[Contender]:
+    if method.variants == "sets":
+        return [Contender(f"{method.name}:{name}", method, only_set=name, parts=len(sets)) for name in sets]
+    if method.variants == "guidelines":
+        bounds = [round(place * guidelines / method.groups) for place in range(method.groups + 1)]
+        groups = [tuple(range(low + 1, high + 1)) for low, high in pairwise(bounds) if high > low]
+        return [Contender(f"{method.name}:{group[0]}-{group[-1]}", method, without=group) for group in groups]
+    return [Contender(method.name, method)]
+
+
+def pool_settings(settings: Settings, of: Sequence[Contender], contender: Contender) -> SynthesisSettings:
+    """How the pool is written that a contender draws on: sampled to the end, so that methods share all of it.
+
+    It has hinted retries where any of the contenders `of` needs them of its strategy; the others leave them aside.
+    """
+    method = contender.method
+    every = method.hints == "every"
+    retried = any(
+        other.method.teaches == "paths" and other.method.strategy == method.strategy
+        and other.method.hints == "unsolved" for other in of
+    )  # fmt: skip
+    return settings.synthesis.model_copy(
+        update={
+            "strategy": method.strategy, "adaptive": False, "hinted_only": every,
+            "hinted_retry": retried and not every, "token_budget": 0, "target_accepted": 0, "max_candidates": 0,
+            "hinted_chains": settings.synthesis.chains_per_question if every else settings.synthesis.hinted_chains,
+        }
+    )  # fmt: skip
+
+
+def citations(table: Mapping[str, Method], names: Sequence[str]) -> list[dict[str, str]]:
+    """What each method is and whose, as rows."""
+    return [
+        {"method": name, "is": table[name].about, "after": table[name].citation, "differs": table[name].differs or "-"}
+        for name in dict.fromkeys(names)
+    ]

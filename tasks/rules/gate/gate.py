@@ -1,0 +1,253 @@
+"""The gate: paired strict verdicts of champion and challenger in; promoted, refused or inconclusive out.
+
+Pure and without model, store or clock. Why the rule is as it is stands in docs/gate.md; the words of its reasons
+in `gate_reasons`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from storage.errors import InputError
+from storage.records import Domain, Outcome
+from tasks.rules.gate.statistics import (
+    Distribution,
+    bootstrap_distribution,
+    holm,
+    mcnemar_gain,
+    smallest_gain,
+    tango_loss,
+)
+from tasks.settings import GateSettings
+
+
+@dataclass(frozen=True)
+class PairedSet:
+    """Strict verdicts of the models on the same gate questions of one set, in the same order."""
+
+    name: str
+    domain: Domain
+    fresh: bool
+    """Whether its gate questions were drawn for this round alone."""
+    champion: tuple[bool, ...]
+    challenger: tuple[bool, ...]
+    base: tuple[bool, ...] = ()
+    """Empty where the champion is the base."""
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Paired counts: right before and after, turned right, turned wrong."""
+
+    questions: int
+    before: int
+    after: int
+    gained: int
+    lost: int
+
+    @property
+    def difference(self) -> float:
+        """Change of accuracy; 0 for no questions."""
+        return (self.gained - self.lost) / self.questions if self.questions else 0.0
+
+    @property
+    def discordance(self) -> float:
+        """Share of questions whose verdict changed, one more added so that it is never nothing."""
+        return (self.gained + self.lost + 1) / (self.questions + 1)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The in-domain test, pooled over the sets."""
+
+    pairs: Pairs
+    p_gain: float
+    p_loss: float
+    high: float
+    """Upper bound of the gain at `alpha`, one-sided."""
+
+
+@dataclass(frozen=True)
+class NonInferiority:
+    """The out-of-domain test against one anchor, stratified by set."""
+
+    anchor: str
+    pairs: Pairs
+    low: float
+    """Lower bound of the difference at the alpha that this decision may spend, one-sided."""
+    high: float
+    """Upper bound at the whole `alpha`, one-sided."""
+    margin: float
+
+    @property
+    def shown(self) -> bool:
+        """Whether a loss as large as the margin is excluded."""
+        return self.pairs.questions > 0 and self.low > -self.margin
+
+    @property
+    def harmful(self) -> bool:
+        """Whether there is a significant loss that may be as large as the margin."""
+        return self.pairs.questions > 0 and self.high < 0 and not self.shown
+
+
+@dataclass(frozen=True)
+class SetResult:
+    """One set alone; p-values are Holm-adjusted over all sets."""
+
+    name: str
+    domain: Domain
+    fresh: bool
+    pairs: Pairs
+    p_gain: float
+    p_loss: float
+    p_beyond_limit: float
+    blocks: bool
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Every figure the rule uses."""
+
+    alpha: float
+    alpha_spent: float
+    tests_so_far: int
+    gain: Gain
+    non_inferiority: tuple[NonInferiority, ...]
+    sets: tuple[SetResult, ...]
+    max_loss_one_set: float
+
+
+@dataclass(frozen=True)
+class Detectable:
+    """The smallest true changes that this many questions show four times in five."""
+
+    gain: float
+    loss: float
+
+
+def spendable_alpha(test_number: int, fresh: bool, settings: GateSettings) -> float:
+    """The error that the `test_number`-th gate decision of a line (from 1) may spend.
+
+    Fresh questions: shares of 1/t within each `spending_rounds` decisions, so that any so many in a row spend
+    alpha once. Fixed questions, never renewed: alpha/(t(t+1)), which sums to alpha over all time.
+    """
+    if test_number < 1:
+        raise InputError(f"Gate decisions are numbered from 1; found {test_number!r}.")
+    if not fresh:
+        return settings.alpha / (test_number * (test_number + 1))
+    place = (test_number - 1) % settings.spending_rounds + 1
+    return settings.alpha / (place * sum(1 / turn for turn in range(1, settings.spending_rounds + 1)))
+
+
+def measure(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings) -> Figures:
+    """Every figure of the decision; raises InputError where the verdicts cannot be compared."""
+    _check(sets)
+    inside = [one for one in sets if one.domain == "in_domain"]
+    outside = [one for one in sets if one.domain == "out_of_domain"]
+    spent = spendable_alpha(tests_so_far, all(one.fresh for one in sets), settings)
+    anchors = ["champion"] + (["base"] if any(one.base for one in outside) else [])
+    return Figures(
+        alpha=settings.alpha,
+        alpha_spent=spent,
+        tests_so_far=tests_so_far,
+        gain=_gain(inside, settings),
+        non_inferiority=tuple(_non_inferiority(outside, anchor, spent, settings) for anchor in anchors),
+        sets=_each_set(sets, settings),
+        max_loss_one_set=settings.max_loss_one_set,
+    )
+
+
+def outcome_of(figures: Figures) -> Outcome:
+    """Promoted: gain and no loss are shown. Refused: harm is shown. Inconclusive: neither."""
+    if (
+        figures.gain.p_loss <= figures.alpha
+        or any(test.harmful for test in figures.non_inferiority)
+        or any(one.blocks for one in figures.sets)
+    ):
+        return "refused"
+    if figures.gain.p_gain <= figures.alpha_spent and all(test.shown for test in figures.non_inferiority):
+        return "promoted"
+    return "inconclusive"
+
+
+def detectable(figures: Figures) -> Detectable:
+    """What the questions of this decision could have shown, at the discordance that was seen."""
+    inside, outside = figures.gain.pairs, figures.non_inferiority[0].pairs
+    return Detectable(
+        gain=smallest_gain(inside.questions, inside.discordance, figures.alpha_spent),
+        loss=smallest_gain(outside.questions, outside.discordance, figures.alpha),
+    )
+
+
+def paired(before: Sequence[bool], after: Sequence[bool]) -> Pairs:
+    """Counts of two models' verdicts on the same questions."""
+    return Pairs(
+        questions=len(before),
+        before=sum(before),
+        after=sum(after),
+        gained=sum(new and not old for old, new in zip(before, after, strict=True)),
+        lost=sum(old and not new for old, new in zip(before, after, strict=True)),
+    )
+
+
+def _check(sets: Sequence[PairedSet]) -> None:
+    if not any(one.domain == "in_domain" and one.challenger for one in sets):
+        raise InputError(
+            "The gate needs answers to gate questions of at least one in-domain set; found none. "
+            "Run: regenesis evaluate"
+        )
+    based = any(one.base for one in sets)
+    for one in sets:
+        lengths = (len(one.champion), len(one.challenger), len(one.base) if based else len(one.champion))
+        if len(set(lengths)) != 1:
+            raise InputError(
+                f"Models are compared on the same questions; set {one.name!r} has {lengths!r} verdicts of champion, "
+                "challenger and base. Run: regenesis evaluate"
+            )
+
+
+def _before(one: PairedSet, anchor: str) -> tuple[bool, ...]:
+    return one.base if anchor == "base" else one.champion
+
+
+def _pool(sets: Sequence[PairedSet], anchor: str = "champion") -> Pairs:
+    before = [verdict for one in sets for verdict in _before(one, anchor)]
+    return paired(before, [verdict for one in sets for verdict in one.challenger])
+
+
+def _resampled(sets: Sequence[PairedSet], anchor: str = "champion") -> Distribution:
+    """Paired bootstrap of the pooled difference, stratified by set."""
+    counts = [paired(_before(one, anchor), one.challenger) for one in sets]
+    return bootstrap_distribution([(pairs.gained, pairs.lost, pairs.questions) for pairs in counts], pseudo_pairs=1.0)
+
+
+def _gain(sets: Sequence[PairedSet], settings: GateSettings) -> Gain:
+    pairs = _pool(sets)
+    return Gain(
+        pairs=pairs,
+        p_gain=mcnemar_gain(pairs.gained, pairs.lost),
+        p_loss=mcnemar_gain(pairs.lost, pairs.gained),
+        high=_resampled(sets).high(settings.alpha),
+    )
+
+
+def _non_inferiority(sets: Sequence[PairedSet], anchor: str, spent: float, settings: GateSettings) -> NonInferiority:
+    resampled = _resampled(sets, anchor)
+    return NonInferiority(
+        anchor=anchor,
+        pairs=_pool(sets, anchor),
+        low=resampled.low(spent),
+        high=resampled.high(settings.alpha),
+        margin=settings.margin,
+    )
+
+
+def _each_set(sets: Sequence[PairedSet], settings: GateSettings) -> tuple[SetResult, ...]:
+    counts = [paired(one.champion, one.challenger) for one in sets]
+    gains = holm([mcnemar_gain(pairs.gained, pairs.lost) for pairs in counts])
+    losses = holm([mcnemar_gain(pairs.lost, pairs.gained) for pairs in counts])
+    limit = settings.max_loss_one_set
+    beyond = holm([tango_loss(pairs.gained, pairs.lost, pairs.questions, limit) for pairs in counts])
+    return tuple(
+        SetResult(one.name, one.domain, one.fresh, pairs, gain, loss, past, past <= settings.alpha)
+        for one, pairs, gain, loss, past in zip(sets, counts, gains, losses, beyond, strict=True)
+    )

@@ -1,0 +1,145 @@
+"""The gate's decision with its reasons: one paragraph that a person understands, and the figures as plain data."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from storage.ids import Part
+from storage.records import Outcome
+from tasks.rules.gate.gate import Detectable, Figures, NonInferiority, PairedSet, detectable, measure, outcome_of
+from tasks.settings import GateSettings
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate decided and why."""
+
+    outcome: Outcome
+    reasons: str
+    figures: Figures
+    detectable: Detectable
+
+    def as_json(self) -> dict[str, Part]:
+        """Every figure under its name, ready for the promotion's `statistics`."""
+        return {**asdict(self.figures), "smallest_gain": self.detectable.gain, "smallest_loss": self.detectable.loss}
+
+
+def decide(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings) -> Decision:
+    """Apply the rule to paired strict verdicts; `tests_so_far` counts the line's gate decisions, this one included."""
+    figures = measure(sets, tests_so_far, settings)
+    outcome, shown = outcome_of(figures), detectable(figures)
+    sentences = [
+        _headline(outcome, figures),
+        _in_domain(figures),
+        *(_out_of_domain(test, figures) for test in figures.non_inferiority),
+        _single_sets(figures),
+        _power(figures, shown),
+    ]
+    return Decision(outcome, " ".join(sentence for sentence in sentences if sentence), figures, shown)
+
+
+def _headline(outcome: Outcome, figures: Figures) -> str:
+    if outcome == "promoted":
+        return "Promoted: it is better in domain, and no worse out of domain than the margin allows."
+    if outcome == "refused":
+        return f"Refused: {'; '.join(_harms(figures))}."
+    return f"Inconclusive, the champion stays: {'; '.join(_missing(figures))}."
+
+
+def _harms(figures: Figures) -> list[str]:
+    harms: list[str] = []
+    if figures.gain.p_loss <= figures.alpha:
+        harms.append("it is significantly worse in domain")
+    for test in figures.non_inferiority:
+        if test.harmful:
+            harms.append(f"it is significantly worse out of domain than the {test.anchor} ({_fallen(figures)})")
+    limit = points(figures.max_loss_one_set)
+    harms += [f"on {one.name} alone it loses significantly more than {limit}" for one in figures.sets if one.blocks]
+    return harms
+
+
+def _fallen(figures: Figures) -> str:
+    """The out-of-domain sets to blame: those significantly worse alone, else the one that fell most."""
+    outside = [one for one in figures.sets if one.domain == "out_of_domain"]
+    blamed = [one for one in outside if one.p_loss <= figures.alpha]
+    worst = blamed or [min(outside, key=lambda one: one.pairs.difference)]
+    return ", ".join(f"{one.name} {_change(one.pairs.before, one.pairs.after, one.pairs.questions)}" for one in worst)
+
+
+def _missing(figures: Figures) -> list[str]:
+    missing: list[str] = []
+    if figures.gain.p_gain > figures.alpha_spent:
+        missing.append("no significant gain in domain")
+    for test in figures.non_inferiority:
+        if not test.pairs.questions:
+            missing.append("there are no out-of-domain questions to compare on")
+        elif not test.shown:
+            missing.append(f"too few questions to exclude an out-of-domain loss of {points(test.margin)}")
+    return list(dict.fromkeys(missing))
+
+
+def _in_domain(figures: Figures) -> str:
+    gain, pairs = figures.gain, figures.gain.pairs
+    text = (
+        f"In domain it answers {pairs.after} of {pairs.questions} gate questions right where the champion answers "
+        f"{pairs.before} ({_change(pairs.before, pairs.after, pairs.questions)}): {pairs.gained} turned right, "
+        f"{pairs.lost} turned wrong. "
+    )
+    chance = f"the chance of so many more right than wrong without any true gain is {_p(gain.p_gain)}"
+    if gain.p_loss <= figures.alpha:
+        return text + f"The chance of so many more wrong than right without any true loss is {_p(gain.p_loss)}."
+    if gain.p_gain <= figures.alpha_spent:
+        return text + f"{chance[0].upper()}{chance[1:]}, within the {_p(figures.alpha_spent)} this decision may spend."
+    single = " (enough for one test alone, but not for one of many)" if gain.p_gain <= figures.alpha else ""
+    return (
+        text + f"{chance[0].upper()}{chance[1:]}, above the {_p(figures.alpha_spent)} this decision may spend{single}; "
+        f"a true gain of up to {points(max(0.0, gain.high))} is not excluded."
+    )
+
+
+def _out_of_domain(test: NonInferiority, figures: Figures) -> str:
+    pairs = test.pairs
+    if not pairs.questions:
+        return ""
+    confidence = f"{100 * (1 - figures.alpha_spent):.2f}".rstrip("0").rstrip(".")
+    bound = f"loses at most {points(-test.low)}" if test.low < 0 else "loses nothing"
+    text = (
+        f"Out of domain, against the {test.anchor}: {pairs.before} -> {pairs.after} of {pairs.questions} "
+        f"({_change(pairs.before, pairs.after, pairs.questions)}); with {confidence} % confidence it {bound}, "
+        f"{'within' if test.shown else 'beyond'} the margin of {points(test.margin)}."
+    )
+    if pairs.before / pairs.questions <= test.margin:
+        text += f" The {test.anchor}'s own accuracy there is not above the margin, so this test protects little."
+    return text
+
+
+def _single_sets(figures: Figures) -> str:
+    worse = [one.name for one in figures.sets if one.p_loss <= figures.alpha and not one.blocks]
+    limit = points(figures.max_loss_one_set)
+    if worse:
+        return f"Significantly worse alone (Holm), though not shown to lose more than {limit}: {', '.join(worse)}."
+    if any(one.blocks for one in figures.sets):
+        return ""
+    return "No single set is significantly worse (Holm)."
+
+
+def _power(figures: Figures, shown: Detectable) -> str:
+    gain = f"an in-domain gain of {points(shown.gain)}" if shown.gain < 1 else "no in-domain gain at all"
+    loss = f"an out-of-domain loss of {points(shown.loss)}" if shown.loss < 1 else "no out-of-domain loss at all"
+    return (
+        f"So many questions show {gain} and {loss} four times in five, and smaller ones less often. "
+        f"This was gate decision {figures.tests_so_far} of its line."
+    )
+
+
+def points(share: float) -> str:
+    """A difference of accuracies in percentage points."""
+    value = f"{100 * share:.1f}".removesuffix(".0")
+    return f"{value} point{'' if value == '1' else 's'}"
+
+
+def _change(before: int, after: int, questions: int) -> str:
+    return f"{100 * before / questions:.1f} % -> {100 * after / questions:.1f} %" if questions else "no questions"
+
+
+def _p(value: float) -> str:
+    return "below 0.0001" if value < 0.0001 else f"{value:.2g}" if value < 0.1 else f"{value:.2f}"

@@ -1,0 +1,262 @@
+"""The ladder as a state machine: from a question and what already exists of its chains to the next request.
+
+A chain is one way down: guideline -> adapted guideline -> structure -> path, or the shorter ladder of another
+strategy. Every id of a chain is known before anything is generated. Nothing here asks a model or a store.
+"""
+
+import random
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from storage.errors import InputError
+from storage.ids import content_id
+from storage.records import Guideline, Prompt, Question
+from tasks.rules.ladder.prompts import Turns, asked, shown_answer, wanted_form
+from tasks.rules.ladder.requests import Request, Stage, StagePlan, plan_stage, request_id
+from tasks.settings import Sampling, Settings, SynthesisSettings
+
+KNOWN_VALUES: dict[Stage, frozenset[str]] = {
+    "selection": frozenset({"question", "guidelines"}),
+    "adapted_guideline": frozenset({"question", "guideline"}),
+    "structure": frozenset({"question", "guideline", "adapted_guideline"}),
+    "path": frozenset({"question", "guideline", "adapted_guideline", "structure"}),
+    "close": frozenset({"question", "path"}),
+    "summary": frozenset({"question", "path"}),
+    "self_check": frozenset({"question", "path"}),
+}
+ADAPTING, PLANNING = ("regenesis", "no_structure"), ("regenesis", "no_adaptation")
+AFTER_PATH = Sampling(temperature=0.0, max_tokens=64)
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True, slots=True)
+class Chain:
+    """One way down the ladder for one question, with the ids of all that it will generate."""
+
+    question: Question
+    guideline: Guideline | None
+    sample: int
+    hinted: bool
+    selection_id: UUID | None
+    adapted_id: UUID | None
+    structure_id: UUID | None
+    path_id: UUID
+
+    @property
+    def ids(self) -> list[UUID]:
+        """Ids in the order in which they are generated."""
+        before = (self.selection_id, self.adapted_id, self.structure_id)
+        return [*(one for one in before if one), self.path_id]
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """Everything that is the same for all questions of a run."""
+
+    settings: SynthesisSettings
+    model_id: UUID
+    draw: int
+    seed: int
+    guidelines: tuple[Guideline, ...]
+    selections: tuple[Guideline, ...]  # heads whose guidelines the model selects itself
+    stages: Mapping[tuple[Stage, bool], StagePlan]
+
+    def chains(self, question: Question, hinted: bool = False) -> list[Chain]:
+        """The question's chains in seeded order; empty for a retry of a question without an answer.
+
+        With `hinted_only` every chain is a hinted one, and there is nothing to try again.
+        """
+        if self.settings.hinted_only:
+            hinted = not hinted
+            if not (hinted and question.answer.strip()):
+                return []
+        elif hinted and not (self.settings.hinted_retry and question.answer.strip()):
+            return []
+        return [self._chain(question, head, sample, hinted) for head, sample in self._heads(question, hinted)]
+
+    def next_request(self, chain: Chain, texts: Mapping[UUID, str]) -> Request | None:
+        """What the chain asks next, given the texts that it has; None when its path is there."""
+        for stage, identity in self.stages_of(chain):
+            if identity not in texts:
+                return self._request(stage, identity, chain, texts)
+        return None
+
+    def stages_of(self, chain: Chain) -> list[tuple[Stage, UUID]]:
+        """The chain's stages and their ids, in order."""
+        stages: list[tuple[Stage, UUID | None]] = [
+            ("selection", chain.selection_id), ("adapted_guideline", chain.adapted_id),
+            ("structure", chain.structure_id), ("path", chain.path_id),
+        ]  # fmt: skip
+        return [(stage, identity) for stage, identity in stages if identity]
+
+    def after_path(self, stage: Stage, chain: Chain, texts: Mapping[UUID, str]) -> Request:
+        """`close` continues the path's own conversation; `summary` and `self_check` begin one about it."""
+        plan = self.stages[stage, chain.hinted]
+        form = wanted_form(chain.question)
+        filled = plan.template.fill(form=form, question=asked(chain.question), path=texts[chain.path_id])
+        if stage == "close" and not filled.user:
+            turns = self._request("path", chain.path_id, chain, texts).turns
+            filled = Turns(filled.system or turns.system, turns.user, filled.prefill)
+        if stage == "close" and chain.question.answer_kind in ("text", "expression"):
+            plan = replace(plan, sampling=_for_several_words(plan.sampling))
+        identity = content_id(stage, str(chain.path_id), str(plan.prompt.id), plan.sampling_text)
+        return Request(stage, identity, filled, plan)
+
+    def chosen_guidelines(self, chain: Chain, reply: str) -> str:
+        """The guidelines that a selection's reply names by number, two or three; the seed fills up what lacks."""
+        places = list(dict.fromkeys(int(found) for found in _NUMBER.findall(reply[:400]) if len(found) < 4))
+        chosen = [self.guidelines[place - 1] for place in places if 1 <= place <= len(self.guidelines)][:3]
+        spare = [guideline for guideline in self.guidelines if guideline not in chosen]
+        missing = max(0, min(2, len(self.guidelines)) - len(chosen))
+        chosen += random.Random(str(chain.selection_id)).sample(spare, missing)
+        return "\n".join(guideline.text for guideline in chosen)
+
+    def _heads(self, question: Question, hinted: bool) -> list[tuple[Guideline | None, int]]:
+        count = self.settings.hinted_chains if hinted else self.settings.chains_per_question
+        if self.settings.strategy == "direct":
+            return [(None, sample) for sample in range(count)]
+        pool = [one for one in self.guidelines if one.in_hinted_retry] if hinted else list(self.guidelines)
+        selections = [] if hinted else list(self.selections[:count])
+        order = random.Random(f"{self.seed}:{question.id}:{hinted}")
+        heads: list[tuple[Guideline | None, int]] = []
+        plain, sample = count - len(selections), 0
+        while pool and len(heads) < plain:
+            heads += [(one, sample) for one in order.sample(pool, min(len(pool), plain - len(heads)))]
+            sample += 1
+        return heads + [(one, 0) for one in selections]
+
+    def _chain(self, question: Question, head: Guideline | None, sample: int, hinted: bool) -> Chain:
+        def identity(stage: Stage, *parents: UUID) -> UUID:
+            return request_id(stage, self.stages[stage, hinted], parents, self.model_id, self.draw, sample, hinted)
+
+        if head is None:
+            return Chain(question, None, sample, hinted, None, None, None, identity("path", question.id))
+        above: tuple[UUID, ...] = (question.id, head.id)
+        selection_id = identity("selection", *above) if head in self.selections else None
+        if selection_id:
+            above = (*above, selection_id)
+        strategy = self.settings.strategy
+        adapts, plans = strategy in ADAPTING, strategy in PLANNING
+        adapted_id = identity("adapted_guideline", *above) if adapts else None
+        below = (adapted_id,) if adapted_id else above
+        structure_id = identity("structure", *below) if plans else None
+        path_id = identity("path", *((structure_id,) if structure_id else below))
+        return Chain(question, head, sample, hinted, selection_id, adapted_id, structure_id, path_id)
+
+    def _request(self, stage: Stage, identity: UUID, chain: Chain, texts: Mapping[UUID, str]) -> Request:
+        plan = self.stages[stage, chain.hinted]
+        values = {"question": asked(chain.question)}
+        if stage == "selection":
+            values["guidelines"] = "\n".join(f"{n}. {one.text}" for n, one in enumerate(self.guidelines, start=1))
+        elif chain.guideline:
+            values["guideline"] = chain.guideline.text
+            if chain.selection_id:
+                values["guideline"] = self.chosen_guidelines(chain, texts[chain.selection_id])
+            values["adapted_guideline"] = texts.get(chain.adapted_id, "") if chain.adapted_id else values["guideline"]
+            values["structure"] = texts.get(chain.structure_id, "") if chain.structure_id else ""
+        if chain.hinted:
+            values["answer"] = shown_answer(chain.question)
+        return Request(stage, identity, plan.template.fill(form=wanted_form(chain.question), **values), plan)
+
+
+def build_ladder(
+    settings: Settings, model_id: UUID, prompts: Mapping[str, Prompt], guidelines: Sequence[Guideline], draw: int,
+    round_seed: int | None = None,
+) -> Ladder:  # fmt: skip
+    """The ladder of a run. Raises InputError for a prompt that asks for what its stage cannot know."""
+    synthesis = settings.synthesis
+    if not guidelines and synthesis.strategy != "direct":
+        raise InputError(f"Strategy {synthesis.strategy!r} needs at least one guideline; found none. Give a list.")
+    stages: dict[tuple[Stage, bool], StagePlan] = {
+        (stage, hinted): _plan(settings, prompts, stage, hinted)
+        for hinted in (False, True)
+        for stage in _stages_wanted(synthesis)
+    }
+    for (stage, hinted), plan in stages.items():
+        _check_placeholders(plan, stage, hinted)
+    seed = settings.seed if round_seed is None else round_seed
+    return Ladder(synthesis, model_id, draw, seed, tuple(guidelines), selection_heads(synthesis), stages)
+
+
+def selection_heads(synthesis: SynthesisSettings) -> tuple[Guideline, ...]:
+    """The heads of chains whose two or three guidelines the model selects itself (official-code: 20)."""
+    if synthesis.strategy == "direct":
+        return ()
+    texts = [
+        f"Selection {place} of {synthesis.guideline_selections}: two or three of the guidelines, chosen by the model."
+        for place in range(1, synthesis.guideline_selections + 1)
+    ]
+    return tuple(
+        Guideline(
+            id=content_id("guidelines", text), name=f"selection {place}", position=1000 + place, text=text,
+            in_hinted_retry=False,
+        )
+        for place, text in enumerate(texts, start=1)
+    )  # fmt: skip
+
+
+def prompt_name(stage: Stage, strategy: str, hinted: bool) -> str:
+    """Which prompt file a stage uses."""
+    if stage in ("close", "summary", "self_check"):
+        return stage
+    if stage == "selection":
+        return "select_guidelines"
+    names = {"adapted_guideline": "adapt", "structure": "structure", "path": "path"}
+    name = names[stage]
+    if (stage, strategy) == ("structure", "no_adaptation"):
+        name = "no_adaptation_structure"
+    elif stage == "path" and strategy in ("no_structure", "no_adaptation_no_structure"):
+        name = "no_structure_path"
+    elif (stage, strategy) == ("path", "direct"):
+        name = "direct"
+    return f"{name}_hinted" if hinted else name
+
+
+def _stages_wanted(synthesis: SynthesisSettings) -> list[Stage]:
+    wanted: list[Stage] = ["path"]
+    if synthesis.strategy in ADAPTING:
+        wanted.append("adapted_guideline")
+    if synthesis.strategy in PLANNING:
+        wanted.append("structure")
+    if synthesis.guideline_selections:
+        wanted.append("selection")
+    optional: list[tuple[bool, Stage]] = [
+        (synthesis.close_paths, "close"), (synthesis.summary, "summary"), (synthesis.self_check, "self_check"),
+    ]  # fmt: skip
+    return wanted + [stage for asked_for, stage in optional if asked_for]
+
+
+def _plan(settings: Settings, prompts: Mapping[str, Prompt], stage: Stage, hinted: bool) -> StagePlan:
+    synthesis = settings.synthesis
+    samplings: dict[Stage, Sampling] = {
+        "selection": synthesis.adapt, "adapted_guideline": synthesis.adapt, "structure": synthesis.structure,
+        "path": synthesis.path, "close": synthesis.close,
+    }  # fmt: skip
+    sampling = samplings.get(stage, AFTER_PATH)
+    warm = stage in ("adapted_guideline", "structure", "path")
+    if hinted and warm and synthesis.hinted_temperature is not None:
+        sampling = sampling.model_copy(update={"temperature": synthesis.hinted_temperature})
+    name = prompt_name(stage, synthesis.strategy, hinted)
+    if name not in prompts:
+        raise InputError(f"Strategy {synthesis.strategy!r} needs a prompt {name!r}; found {sorted(prompts)!r}.")
+    closing = (prompts["close"], synthesis.close) if stage == "path" and synthesis.close_paths else None
+    return plan_stage(prompts[name], sampling, settings.model, closing)
+
+
+def _check_placeholders(plan: StagePlan, stage: Stage, hinted: bool) -> None:
+    sees_answer = hinted and stage in ("adapted_guideline", "structure", "path")
+    known = KNOWN_VALUES[stage] | {"answer"} if sees_answer else KNOWN_VALUES[stage]
+    strange = plan.template.placeholders - known - {"form"}
+    if strange:
+        raise InputError(
+            f"Prompt {plan.prompt.name!r} may use {sorted(known)!r}; found {sorted(strange)!r} as well. A prompt that "
+            "is not *_hinted must never see the answer. Mend the prompt file."
+        )
+
+
+def _for_several_words(sampling: Sampling) -> Sampling:
+    """A closing that a number ends at its first blank may go on to the end of the line."""
+    stop = tuple(one for one in sampling.stop if one != " ") or ("\n",)
+    return sampling.model_copy(update={"stop": stop, "max_tokens": max(sampling.max_tokens, 32)})

@@ -1,0 +1,110 @@
+"""One request to a model: what is asked at a stage of a chain, under an id that is known beforehand.
+
+The id hashes the parents, model, prompt, sampling, draw, sample and hint; never the text that comes back.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+from uuid import UUID
+
+from storage.ids import canonical, content_id
+from storage.records import AnswerKind, Prompt
+from tasks.rules.ladder.prompts import PromptTemplate, Turns, parse_prompt
+from tasks.settings import ModelSettings, Sampling
+
+Stage = Literal["selection", "adapted_guideline", "structure", "path", "close", "summary", "self_check"]
+TABLES: dict[Stage, str] = {
+    "selection": "adapted_guidelines", "adapted_guideline": "adapted_guidelines", "structure": "structures",
+    "path": "paths", "close": "paths", "summary": "paths", "self_check": "paths",
+}  # fmt: skip
+
+_FIRST_WORDS: dict[AnswerKind, re.Pattern[str]] = {
+    # not followed by more of the number, by a unit sign, or by an operator and what it works on
+    "number": re.compile(r"\s*[-+]?\$?\d+(?:[,.]\d+)*%?(?![\w%/^]|[.,]\d)(?!\s*[-+*/×·÷^=]\s*[\d(])"),
+    "choice": re.compile(r"\s*\(?[A-Z]\)?(?![\w'])"),
+    "boolean": re.compile(r"\s*(?:yes|no|true|false)\b", re.IGNORECASE),
+}
+_SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
+
+
+@dataclass(frozen=True)
+class StagePlan:
+    """How one stage asks: its prompt and its sampling."""
+
+    prompt: Prompt
+    template: PromptTemplate
+    sampling: Sampling
+    sampling_text: str  # as stored and hashed
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request; `prefill` of the turns belongs to the stored text."""
+
+    stage: Stage
+    id: UUID
+    turns: Turns
+    plan: StagePlan
+
+
+def plan_stage(
+    prompt: Prompt, sampling: Sampling, model: ModelSettings, closing: tuple[Prompt, Sampling] | None = None
+) -> StagePlan:
+    """The plan of a stage; `closing` joins a path's sampling, for it changes the path's text."""
+    described = sampling.model_dump(mode="json")
+    if closing:
+        described["close"] = {"prompt_id": str(closing[0].id), **closing[1].model_dump(mode="json")}
+    if model.system_prompt or model.thinking:
+        described["conversation"] = {"system_prompt": model.system_prompt, "thinking": model.thinking}
+    template = parse_prompt(prompt.text).for_thinking(model.thinking)
+    return StagePlan(prompt, template, sampling, canonical(described))
+
+
+def request_id(
+    stage: Stage, plan: StagePlan, parents: tuple[UUID, ...], model_id: UUID, draw: int, sample: int, hinted: bool
+) -> UUID:
+    """The id that the text will have."""
+    return content_id(
+        TABLES[stage], *map(str, parents), str(model_id), str(plan.prompt.id), plan.sampling_text, draw, sample, hinted
+    )
+
+
+def whole_text(prefill: str, completion: str) -> str:
+    """The stored text: the words begun for the model and its own, without what no column can hold."""
+    doubled = prefill.endswith(" ") and completion.startswith(" ")
+    return clean(prefill + (completion[1:] if doubled else completion)).strip()
+
+
+def whole_sentences(text: str) -> str:
+    """A text that was cut off, back to the end of its last whole sentence; all of it where it has none."""
+    ends = list(_SENTENCE_END.finditer(text))
+    return text[: ends[-1].end()].rstrip() if ends else text
+
+
+def closing_words(completion: str, finish_reason: str, kind: AnswerKind) -> tuple[str, str]:
+    """A closing's answer without the words that follow it, and how it then ended.
+
+    A number is kept whole: what begins a calculation ("12 / 5") is left as it is, for the verdict to read.
+    """
+    pattern = _FIRST_WORDS.get(kind)
+    match = pattern.match(completion) if pattern else None
+    if match is None or match.end() == len(completion):
+        return completion, finish_reason
+    return match.group(), "stop"
+
+
+def ended(text: str) -> str:
+    """A closed path ends in a full stop where it ended in a digit, a letter or a bracket."""
+    return f"{text}." if text[-1:].isalnum() or text[-1:] in (")", "]", "}", "%", "$") else text
+
+
+def clean(text: str) -> str:
+    """NUL and lone surrogates become U+FFFD."""
+    if "\x00" in text:
+        text = text.replace("\x00", "\ufffd")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

@@ -1,0 +1,193 @@
+"""One chain, from its first missing stage to its verdict: asks, closes, judges, and hands rows to the committer."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from uuid import UUID
+
+from storage.errors import TransientError
+from storage.ids import seed_of
+from storage.records import Path, Verdict
+from storage.store.micro_batches import Committer
+from tasks.engines.engine import Completion, Engine, RequestFailed
+from tasks.limits import Spending
+from tasks.rules.answers.final_answer import NotStated, final_answer
+from tasks.rules.answers.verdicts import Case, Judgement
+from tasks.rules.ladder.ladder import Chain, Ladder
+from tasks.rules.ladder.prompts import Turns
+from tasks.rules.ladder.requests import Request, Stage, clean, whole_sentences
+from tasks.synthesis.account import Account, SynthesisProgress
+from tasks.synthesis.budget import Budget
+from tasks.synthesis.generated_rows import closed_path, failed_request, generated_record, says_yes, verdict_of
+from tasks.synthesis.question_work import Existing, Selects
+from tasks.verification.verify_paths import case_of
+
+ITS_OWN_FAULT = ("prompt_too_long", "empty_text")  # failures that say nothing about the endpoints
+FAILURES_IN_A_ROW = 32
+AFTER_THE_PATH: tuple[Stage, ...] = ("close", "summary", "self_check")
+
+
+class Renders(Protocol):
+    """The part of `tasks.engines.models.rendering.Renderer` that is used."""
+
+    def prompt_ids(self, turns: Turns) -> list[int]:
+        """Token ids of a conversation to be continued."""
+        ...
+
+
+class Judges(Protocol):
+    """The part of `tasks.verification.verify_paths.Judge` that is used."""
+
+    async def judge_one(self, case: Case) -> Judgement:
+        """The judgement of one text."""
+        ...
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a run works with."""
+
+    store: Selects
+    engine: Engine
+    renderer: Renders
+    judge: Judges
+    ladder: Ladder
+    round_id: UUID | None
+    now: Callable[[], datetime]
+    spending: Spending | None = None  # the limits of the run, None for none
+    work_ahead: bool = True  # let an idle server begin chains that will probably be needed
+    fresh: bool = False  # nothing is there of this draw and model, so the store need not be asked
+    questions_total: int | None = None
+    on_progress: Callable[[SynthesisProgress], None] | None = None
+
+
+class ChainRunner:
+    """Runs chains; what they share is the run's account, budget and committer."""
+
+    def __init__(
+        self, run: Run, account: Account, budget: Budget, committer: Committer, fail: Callable[[BaseException], None]
+    ) -> None:
+        self._run = run
+        self._ladder = run.ladder
+        self._settings = run.ladder.settings
+        self._account = account
+        self._budget = budget
+        self._committer = committer
+        self._fail = fail
+        self._failures_in_a_row = 0
+
+    async def run(self, chain: Chain, existing: Existing) -> tuple[Path, Verdict] | None:
+        """The chain's path and verdict; None when a request of it failed. Raises Parked when the run is ending."""
+        texts = {one: existing.texts[one] for one in chain.ids if one in existing.texts}
+        stored = existing.paths.get(chain.path_id)
+        if stored is not None:
+            texts[stored.id] = stored.text
+        self._account.reused.update(stage for stage, one in self._ladder.stages_of(chain) if one in texts)
+        path = stored or await self._climb(chain, texts)
+        if path is None:
+            return None
+        if stored is None and self._settings.close_paths:
+            path = await self._close(chain, path, texts)
+        return await self._judge(chain, path, texts)
+
+    async def _climb(self, chain: Chain, texts: dict[UUID, str]) -> Path | None:
+        """Generate what is missing down to the path; adds to `texts`."""
+        while request := self._ladder.next_request(chain, texts):
+            try:
+                completion = await self._ask(request, chain)
+            except RequestFailed as error:
+                self._note_failure(chain, request, error)
+                self._account.fates["failed"] += 1
+                self._account.reasons[error.reason] += 1
+                return None
+            row = generated_record(self._ladder, chain, request, completion, self._run.round_id, self._run.now())
+            texts[request.id] = row.text
+            if isinstance(row, Path):
+                return row
+            self._committer.add([row])
+        return None
+
+    async def _close(self, chain: Chain, path: Path, texts: dict[UUID, str]) -> Path:
+        if not isinstance(final_answer(path.text, path.finish_reason), NotStated):
+            return path
+        if path.finish_reason == "length":
+            texts[path.id] = whole_sentences(path.text)
+        request = self._ladder.after_path("close", chain, texts)
+        try:
+            completion = await self._ask(request, chain)
+        except RequestFailed as error:
+            self._note_failure(chain, request, error)
+            return path
+        self._account.closed += 1
+        return closed_path(path, request.turns.prefill, completion, chain.question.answer_kind)
+
+    async def _judge(self, chain: Chain, path: Path, texts: dict[UUID, str]) -> tuple[Path, Verdict]:
+        """Judge the path, and hand path and verdict over together."""
+        judgement = await self._run.judge.judge_one(case_of(chain.question, path.text, path.finish_reason))
+        remarks: dict[str, object] = {}
+        if self._settings.summary or self._settings.self_check:
+            texts[path.id] = path.text
+            remarks = await self._remarks(chain, texts)
+        verdict = verdict_of(path, judgement, remarks, self._run.now())
+        self._committer.add([path, verdict])
+        return path, verdict
+
+    async def _remarks(self, chain: Chain, texts: dict[UUID, str]) -> dict[str, object]:
+        remarks: dict[str, object] = {}
+        if self._settings.summary:
+            remarks["summary"] = await self._reply("summary", chain, texts)
+        if self._settings.self_check:
+            reply = await self._reply("self_check", chain, texts)
+            remarks["self_check"] = says_yes(reply)
+            remarks["self_check_reply"] = reply
+        return remarks
+
+    async def _reply(self, stage: Stage, chain: Chain, texts: dict[UUID, str]) -> str:
+        request = self._ladder.after_path(stage, chain, texts)
+        try:
+            return clean((await self._ask(request, chain)).text).strip()
+        except RequestFailed as error:
+            self._note_failure(chain, request, error)
+            return ""
+
+    async def _ask(self, request: Request, chain: Chain) -> Completion:
+        """One completion within the budget. Raises RequestFailed, or Parked when the run is ending."""
+        sampling = request.plan.sampling
+        paid_for = request.stage in AFTER_THE_PATH  # it completes a path that is there
+        closing = self._settings.close.max_tokens if request.stage == "path" and self._settings.close_paths else 0
+        await self._budget.reserve(sampling.max_tokens + closing, even_if_stopped=paid_for)
+        used = 0
+        try:
+            prompt_ids = self._run.renderer.prompt_ids(request.turns)
+            completion = await self._run.engine.complete(prompt_ids, sampling, seed_of(request.id))
+            used = completion.completion_tokens
+        finally:
+            self._budget.spend(sampling.max_tokens + closing, used)
+        self._failures_in_a_row = 0
+        self._account.generated[request.stage] += 1
+        self._account.tokens += completion.completion_tokens
+        self._account.prompt_tokens += completion.prompt_tokens
+        if not paid_for and not completion.text.strip():
+            raise RequestFailed(
+                f"A completion must have text; {completion.endpoint} gave none for question {chain.question.id} at "
+                f"stage {request.stage} ({completion.finish_reason}). Look at the prompt and its stop strings.",
+                reason="empty_text", attempts=completion.attempts,
+            )  # fmt: skip
+        return completion
+
+    def _note_failure(self, chain: Chain, request: Request, error: RequestFailed) -> None:
+        row = failed_request(self._ladder, chain, request, error, self._run.round_id, self._run.now())
+        self._committer.add([row])
+        if error.fatal:
+            self._fail(error)
+        if error.reason not in ITS_OWN_FAULT:
+            self._failures_in_a_row += 1
+        if self._failures_in_a_row >= max(FAILURES_IN_A_ROW, self._settings.window_chains):
+            self._fail(
+                TransientError(
+                    f"Some requests must succeed; the last {self._failures_in_a_row} failed, the newest with "
+                    f"{error.reason!r}: {error} What arrived is stored. See that the engine runs, then run the same "
+                    "command again."
+                )
+            )

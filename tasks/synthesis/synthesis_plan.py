@@ -1,0 +1,119 @@
+"""What a synthesis would do, before anything runs: what is reused, and what will be generated at most."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from storage.records import Guideline, Model, Prompt, Question, Round
+from tasks.rules.ladder.adaptive import reason_to_stop
+from tasks.rules.ladder.ladder import Chain, Ladder, build_ladder
+from tasks.settings import Settings
+from tasks.synthesis.question_work import Existing, QuestionWork, plan_question, question_chunks, read_existing
+
+if TYPE_CHECKING:
+    from storage.open_store import Store
+
+
+@dataclass(frozen=True)
+class SynthesisPlan:
+    """Requests by stage; where sampling is adaptive a run asks fewer."""
+
+    draw: int
+    questions: int
+    finished_questions: int  # enough accepted, or every chain ended
+    candidates: int
+    ended: int  # candidates whose path and verdict are stored
+    reused: Mapping[str, int]
+    to_generate: Mapping[str, int]
+    hinted_at_most: Mapping[str, int]  # if no free chain of the unsolved questions succeeds
+    adaptive: bool
+
+    def lines(self) -> list[str]:
+        """What a person reads."""
+        bound = "at most " if self.adaptive else ""
+        chains = f"{self.candidates} chains, {self.ended} of them ended"
+        return [
+            f"draw {self.draw}: {self.questions} questions, {self.finished_questions} of them finished; {chains}",
+            f"reused: {_counts(self.reused)}",
+            f"to generate: {bound}{_counts(self.to_generate)}",
+            f"in a hinted retry: at most {_counts(self.hinted_at_most)}",
+        ]
+
+
+def plan_synthesis(
+    store: "Store", *, model: Model, questions: Iterable[Question], guidelines: Sequence[Guideline],
+    prompts: Mapping[str, Prompt], settings: Settings, round: Round | None, draw: int,
+) -> SynthesisPlan:  # fmt: skip
+    """The plan for the same arguments as `synthesize_paths`; reads only."""
+    ladder = build_ladder(settings, model.id, prompts, guidelines, draw, round.seed if round else None)
+    counts = _Counts()
+    for chunk in question_chunks(questions, ladder):
+        found = read_existing(store, ladder, chunk)
+        for question in chunk:
+            _count_question(counts, ladder, plan_question(ladder, question, found.get(question.id)))
+    return SynthesisPlan(
+        draw=draw, questions=counts.questions, finished_questions=counts.finished, candidates=counts.candidates,
+        ended=counts.ended, reused=dict(counts.reused), to_generate=dict(counts.to_generate),
+        hinted_at_most=dict(counts.hinted), adaptive=settings.synthesis.adaptive,
+    )  # fmt: skip
+
+
+class _Counts:
+    def __init__(self) -> None:
+        self.questions = self.finished = self.candidates = self.ended = 0
+        self.reused: Counter[str] = Counter()
+        self.to_generate: Counter[str] = Counter()
+        self.hinted: Counter[str] = Counter()
+
+
+def _count_question(counts: _Counts, ladder: Ladder, work: QuestionWork) -> None:
+    counts.questions += 1
+    counts.candidates += len(work.waiting)
+    chains = _without_ended(counts, ladder, work, list(work.waiting))
+    stopped = bool(reason_to_stop(ladder.settings, work.tally))
+    for chain in [] if stopped else chains:
+        _count_chain(counts.reused, counts.to_generate, ladder, chain, work.existing)
+    retry = [] if work.accepted_texts else _without_ended(
+        counts, ladder, work, ladder.chains(work.question, hinted=True), planned=False
+    )  # fmt: skip
+    for chain in retry:
+        _count_chain(counts.reused, counts.hinted, ladder, chain, work.existing)
+    counts.finished += stopped or not (chains or retry)
+
+
+def _without_ended(
+    counts: _Counts, ladder: Ladder, work: QuestionWork, chains: list[Chain], *, planned: bool = True
+) -> list[Chain]:
+    """The chains that have not ended; the others are counted."""
+    open_chains: list[Chain] = []
+    for chain in chains:
+        verdict = work.existing.verdicts.get(chain.path_id)
+        if verdict is None:
+            open_chains.append(chain)
+            continue
+        counts.ended += 1
+        counts.candidates += not planned
+        counts.reused.update(stage for stage, _ in ladder.stages_of(chain))
+        work.judged += planned
+        if verdict.verdict == "correct":
+            work.note_accepted(work.existing.paths[chain.path_id].text)
+    return open_chains
+
+
+def _count_chain(
+    reused: Counter[str], to_generate: Counter[str], ladder: Ladder, chain: Chain, existing: Existing
+) -> None:
+    for stage, identity in ladder.stages_of(chain):
+        known = identity in existing.texts or identity in existing.paths
+        (reused if known else to_generate)[stage] += 1
+    if chain.path_id not in existing.paths:
+        after = {"close": ladder.settings.close_paths, "summary": ladder.settings.summary,
+                 "self_check": ladder.settings.self_check}  # fmt: skip
+        to_generate.update(stage for stage, wanted in after.items() if wanted)
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    if not counts:
+        return "nothing"
+    return f"{sum(counts.values())} (" + ", ".join(f"{count} {stage}" for stage, count in counts.items()) + ")"

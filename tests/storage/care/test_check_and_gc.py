@@ -1,0 +1,117 @@
+"""Care of a store: what a check finds, what compacting keeps, what garbage is, and that a failure changes nothing."""
+
+import os
+import time
+from pathlib import Path as FilePath
+
+import duckdb
+import pytest
+
+from storage.care.check_and_gc import Problem, back_up_store, check_store, compact, find_garbage, remove_garbage
+from storage.errors import InputError, PermanentError
+from storage.open_store import Store, open_store
+from storage.records import Adapter, Path, TrainingSet
+from tests.storage.examples import make, uid
+from tests.storage.foreign import held
+from tests.storage.story import whole_story
+
+
+@pytest.fixture
+def store(tmp_path: FilePath) -> Store:
+    store = open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}", busy_seconds=0.05)
+    store.append(whole_story())
+    return store
+
+
+def test_a_whole_store_has_no_problem(store: Store) -> None:
+    assert check_store(store) == []
+
+
+def test_a_check_names_dangling_parents_doubled_ids_and_missing_files(store: Store, tmp_path: FilePath) -> None:
+    orphan = make(TrainingSet, "orphan", round_id=uid(Path, "nowhere"))
+    store.append([orphan])
+    with duckdb.connect(store.path) as connection:
+        connection.execute("INSERT INTO guidelines SELECT * FROM guidelines LIMIT 1")
+
+    problems = check_store(store, tmp_path)
+
+    assert Problem("dangling_parent", "training_sets.round_id", 1, str(orphan.id)) in problems
+    assert {(problem.code, problem.where) for problem in problems} == {
+        ("dangling_parent", "training_sets.round_id"),
+        ("id_twice", "guidelines"),
+        ("adapter_files_missing", str(tmp_path)),
+    }
+
+
+def test_a_check_tells_what_waits_in_the_spool_and_what_is_unreadable(store: Store) -> None:
+    with held(store.path):
+        store.append([make(TrainingSet, "late")])
+        waiting = check_store(store)
+        file = next(store.spool_folder.glob("*.arrows"))
+        file.write_bytes(b"junk")
+        damaged = check_store(store)
+
+    assert [(problem.code, problem.count) for problem in waiting] == [("spool_not_merged", 1)]
+    assert [problem.code for problem in damaged] == ["unreadable_spool_file"]
+
+
+def test_compacting_keeps_every_row_view_and_comment(store: Store) -> None:
+    store.append([make(Path, n, text="x" * 5000, draw=9) for n in range(2000)])
+    before = {record.id for record in store.select(Path, draw=[1, 2, 3])}
+    with duckdb.connect(store.path) as connection:
+        connection.execute("DELETE FROM paths WHERE draw = 9")
+
+    done = compact(store)
+
+    assert done.bytes_after < done.bytes_before
+    assert {record.id for record in store.select(Path)} == before
+    assert store.query("SELECT count(*) AS n FROM lineage")["n"].to_pylist() == [len(before)]
+    bare = (
+        "SELECT count(*) AS n FROM duckdb_columns() WHERE table_name = 'lineage' AND comment IS NULL AND NOT internal"
+    )
+    assert store.query(bare)["n"].to_pylist() == [0]
+    assert len(open_store(store.url).select(Path)) == len(before)
+    assert store.append([make(Path, "after")]) == 1
+
+
+def test_compacting_on_a_full_disk_leaves_the_file_as_it_was(store: Store) -> None:
+    obstacle = store.path.with_name(store.path.name + ".compact.part.wal")
+    obstacle.mkdir()  # DuckDB can't make its log there
+    (obstacle / "file").touch()
+    paths = len(store.select(Path))
+
+    with pytest.raises((PermanentError, OSError)):
+        compact(store)
+
+    assert len(store.select(Path)) == paths
+
+
+def test_a_backup_is_a_store_of_its_own_and_overwrites_nothing(store: Store, tmp_path: FilePath) -> None:
+    with held(store.path):
+        store.append([make(TrainingSet, "late")])
+        target = back_up_store(store, tmp_path / "backups" / "one.duckdb")
+
+    assert len(open_store(f"duckdb:///{target}").select(TrainingSet)) == len(store.select(TrainingSet)) == 7
+    with pytest.raises(InputError, match="is there already"):
+        back_up_store(store, target)
+
+
+def test_garbage_is_what_no_row_names_and_nobody_touched_for_a_day(store: Store, tmp_path: FilePath) -> None:
+    store.append([make(Adapter, "kept", location="adapters/known")])
+    for name in ("known", "unknown", "fresh"):
+        (tmp_path / "adapters" / name).mkdir(parents=True)
+        (tmp_path / "adapters" / name / "weights").write_bytes(b"12345")
+    (tmp_path / ".reader.duckdb.1.part").touch()
+    yesterday = time.time() - 90_000
+    for old in (
+        tmp_path / "adapters" / "known", tmp_path / "adapters" / "unknown", tmp_path / "adapters" / "known" / "weights",
+        tmp_path / "adapters" / "unknown" / "weights", tmp_path / ".reader.duckdb.1.part",
+    ):  # fmt: skip
+        os.utime(old, (yesterday, yesterday))
+
+    garbage = find_garbage(store, tmp_path)
+    freed = remove_garbage(garbage)
+
+    assert [one.path.name for one in garbage] == ["unknown", ".reader.duckdb.1.part"]
+    assert freed == 5
+    assert sorted(folder.name for folder in (tmp_path / "adapters").iterdir()) == ["fresh", "known"]

@@ -1,0 +1,73 @@
+"""The copy for foreign clients: whole, with views, comments and age, made even while the store is held."""
+
+import os
+from pathlib import Path as FilePath
+
+import duckdb
+import pytest
+
+from storage.open_store import Store, open_store
+from storage.records import Path
+from tests.storage.examples import make
+from tests.storage.foreign import held
+
+
+@pytest.fixture
+def store(tmp_path: FilePath) -> Store:
+    store = open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}", busy_seconds=0.05)
+    store.append([make(Path, 1)])
+    return store
+
+
+def test_the_copy_has_tables_views_comments_and_its_age(store: Store) -> None:
+    reader = store.refresh_reader()
+
+    with duckdb.connect(reader, read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM lineage").fetchone() == (1,)
+        comment = connection.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'lineage'").fetchone()
+        age = connection.execute("SELECT age_seconds FROM reader_age").fetchone()
+    assert comment is not None
+    assert comment[0].startswith("One row a path")
+    assert age is not None
+    assert 0 <= age[0] < 600
+
+
+def test_the_line_for_duckdbs_client_names_a_copy_that_is_there(store: Store) -> None:
+    made = store.reader_copy()
+    store.append([make(Path, 2)])
+
+    assert store.reader_copy() == made  # as it is; only a round makes it anew
+    assert store.client_command() == f"duckdb -readonly {made}"
+    with duckdb.connect(made, read_only=True) as connection:
+        assert connection.execute("SELECT count(*) FROM paths").fetchone() == (1,)
+
+
+def test_a_client_keeps_the_old_copy_while_the_new_one_takes_its_name(store: Store) -> None:
+    reader = store.refresh_reader()
+
+    with duckdb.connect(reader, read_only=True) as old:
+        store.append([make(Path, 2)])
+        store.refresh_reader()
+        assert old.execute("SELECT count(*) FROM paths").fetchone() == (1,)
+    with duckdb.connect(reader, read_only=True) as new:
+        assert new.execute("SELECT count(*) FROM paths").fetchone() == (2,)
+
+
+def test_the_copy_is_made_while_a_foreign_client_holds_the_store_and_holds_the_spool(store: Store) -> None:
+    with held(store.path):
+        store.append([make(Path, 2)])
+        reader = store.refresh_reader()
+        with duckdb.connect(reader, read_only=True) as connection:
+            assert connection.execute("SELECT count(*) FROM lineage").fetchone() == (2,)
+        assert store.unmerged_rows() == 1
+
+    assert store.append([make(Path, 2), make(Path, 3)]) == 1
+    assert len(store.select(Path)) == 3
+
+
+def test_nothing_else_is_left_beside_it_and_it_can_not_be_written(store: Store) -> None:
+    reader = store.refresh_reader()
+
+    names = sorted(file.name for file in reader.parent.iterdir())
+    assert names == ["reader.duckdb", "regenesis.duckdb", "regenesis.duckdb.gate", "regenesis.duckdb.lock"]
+    assert os.stat(reader).st_mode & 0o222 == 0

@@ -1,0 +1,149 @@
+"""MLflow under a home: runs found again by tags, models that load in another process, aliases that move."""
+
+import json
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from storage.errors import InputError
+from storage.ids import content_id
+from storage.mlflow_tracking import Tracking, registered_name
+from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
+from tests.storage.examples import make
+
+LINE = "base/embedded"
+ROUND = make(
+    Round, 1, number=1, line=LINE, settings='{"training": {"learning_rate": 0.1}, "seed": 1}', status="finished",
+    outcome="promoted",
+)  # fmt: skip
+TRAINING_SET = make(TrainingSet, 1, examples=2, digest="d" * 64, settings="{}")
+EXAMPLES = [make(TrainingExample, place, position=place) for place in range(2)]
+CODE = """
+from mlflow.models import set_model
+from mlflow.pyfunc.model import PythonModel
+import pandas as pd
+
+
+class Echo(PythonModel):
+    def predict(self, context, model_input: pd.DataFrame, params=None) -> list:
+        return model_input.iloc[:, 0].tolist()
+
+
+set_model(Echo())
+"""
+LOADER = """
+import json, mlflow
+mlflow.set_tracking_uri("{uri}")
+loaded = mlflow.pyfunc.load_model("models:/{name}@champion")
+answers = loaded.predict(["What is 2 + 2?"])
+print(json.dumps([answers, loaded.metadata.signature is not None, loaded.input_example is not None]))
+"""
+
+
+def model(name: str) -> Model:
+    return make(Model, name, name=name)
+
+
+def adapter(tracking: Tracking) -> Adapter:
+    folder = tracking.home / "adapters" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "adapter_config.json").write_text("{}", "utf-8")
+    return make(
+        Adapter, 1, location="adapters/abc", settings='{"lora_rank": 16}', losses=[2.0, 1.5, 1.0], tokens_trained=100,
+        seconds=2.0, kind="lora",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def tracking(tmp_path_factory: pytest.TempPathFactory) -> Tracking:
+    """One database for all of these: its migrations take seconds."""
+    return Tracking(tmp_path_factory.mktemp("home"))
+
+
+def test_two_threads_that_need_it_at_once_open_it_once(tracking: Tracking) -> None:
+    later = Tracking(tracking.home)
+
+    with ThreadPoolExecutor(2) as threads:
+        first, second = threads.map(lambda _: later.client, range(2))
+
+    assert first is second
+
+
+def test_a_round_has_one_parent_run_with_its_settings(tracking: Tracking) -> None:
+    first, second = tracking.log_round(ROUND), tracking.log_round(ROUND)
+    assert first == second
+    assert tracking.client.get_run(first).data.params["training.learning_rate"] == "0.1"
+
+
+def test_a_stage_is_nested_under_its_round_and_logged_once(tracking: Tracking) -> None:
+    runs = {tracking.log_stage(ROUND, "synthesis", metrics={"paths": 3.0}) for _ in range(2)}
+    (run,) = runs
+    tags = tracking.client.get_run(run).data.tags
+    assert tags["mlflow.parentRunId"] == tracking.log_round(ROUND)
+
+
+def test_a_fine_tune_has_its_curve_its_data_set_and_its_files(tracking: Tracking) -> None:
+    run = tracking.log_training(ROUND, adapter(tracking), TRAINING_SET, EXAMPLES)
+    client = tracking.client
+    assert [point.value for point in client.get_metric_history(run, "loss")] == [2.0, 1.5, 1.0]
+    inputs = client.get_run(run).inputs
+    assert inputs is not None
+    (logged,) = inputs.dataset_inputs
+    assert logged.dataset.digest == "d" * 36
+    assert json.loads(logged.dataset.profile or "{}")["num_rows"] == 2
+    assert [file.path for file in client.list_artifacts(run, "adapter")] == ["adapter/adapter_config.json"]
+
+
+def test_a_registered_model_loads_by_its_alias_and_answers(tracking: Tracking, tmp_path: Path) -> None:
+    code = tmp_path / "echo.py"
+    code.write_text(CODE, "utf-8")
+    version = tracking.register_model(LINE, model("base"), reference={"digest": "x"}, code_file=code)
+    again = tracking.register_model(LINE, model("base"), reference={"digest": "x"}, code_file=code)
+    tracking.move_champion(LINE, model("base"))
+    program = LOADER.format(uri=tracking.uri, name=registered_name(LINE))
+    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert json.loads(ran.stdout.splitlines()[-1]) == [["What is 2 + 2?"], True, True], ran.stderr
+    assert version == again
+    assert not list(tracking.artifacts.rglob("*.pkl"))
+
+
+def test_the_champion_alias_moves_and_names_the_model(tracking: Tracking) -> None:
+    line = "another/line"
+    assert tracking.champion(line) is None
+    tracking.move_champion(line, model("first"))
+    tracking.move_challenger(line, model("second"))
+    tracking.move_champion(line, model("second"))
+    assert tracking.champion(line) == tracking.challenger(line) == content_id("models", "second")
+
+
+def test_the_end_of_a_round_is_written_with_its_figures_and_its_report(tracking: Tracking, tmp_path: Path) -> None:
+    (tmp_path / "report.html").write_text("<p>", "utf-8")
+    tracking.finish_round(ROUND, {"accuracy": 0.5}, tmp_path)
+    run = tracking.client.get_run(tracking.log_round(ROUND))
+    assert (run.info.status, run.data.metrics["accuracy"]) == ("FINISHED", 0.5)
+    assert run.data.tags["regenesis.outcome"] == "promoted"
+
+
+def test_a_database_that_is_none_is_one_clear_line(tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_text("no database at all" * 100, "utf-8")
+    with pytest.raises(InputError, match=r"move mlflow\.db aside"):
+        Tracking(tmp_path).log_round(ROUND)
+
+
+def test_a_death_while_mlflows_database_is_made_leaves_none_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def dies(uri: str, artifacts: Path) -> None:
+        Path(uri.removeprefix("sqlite:///")).write_bytes(b"half a database")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("storage.mlflow_tracking._open", dies)
+        with pytest.raises(KeyboardInterrupt):
+            _ = Tracking(tmp_path).client
+
+    assert not (tmp_path / "mlflow.db").exists()
+    assert Tracking(tmp_path).champion("small/sums") is None
