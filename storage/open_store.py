@@ -10,7 +10,7 @@ from storage.lake.lake_store import LakeStore
 from storage.store.store import Store
 from storage.store.store_url import file_of, is_lake, lake_of
 
-__all__ = ["Store", "open_store", "store_exists"]
+__all__ = ["Store", "existing_store", "open_store", "store_exists"]
 
 
 def open_store(url: str, *, busy_seconds: float = 5.0) -> Store:
@@ -25,6 +25,13 @@ def open_store(url: str, *, busy_seconds: float = 5.0) -> Store:
     file = DatabaseFile(file_of(url), busy_seconds)
     ensure_schema(file)
     return FileStore(url, file)
+
+
+def existing_store(url: str) -> Store:
+    """The store at a URL, where there is one; raises InputError where there is none, and makes nothing."""
+    if not store_exists(url):
+        raise InputError(f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home")
+    return open_store(url)
 
 
 def store_exists(url: str) -> bool:

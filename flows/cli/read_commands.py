@@ -137,14 +137,10 @@ def audit(
 
 
 def existing_store() -> "Store":
-    """The store, where there is one."""
-    from storage.open_store import open_store, store_exists
+    """The store of this command's home, where there is one."""
+    from storage.open_store import existing_store as store_at
 
-    places = environment()
-    url = places.store_url
-    if not store_exists(url):
-        raise InputError(f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home")
-    return open_store(url)
+    return store_at(environment().store_url)
 
 
 def _round_of(store: "Store", number: int) -> "Round":

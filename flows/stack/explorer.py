@@ -3,10 +3,11 @@
 import sys
 import time
 
-from flows.cli.common import note
-from flows.cli.read_commands import existing_store
 from flows.explore.server import serve_pages
+from storage.environment import read_environment
 from storage.errors import InputError
+from storage.open_store import existing_store
+from storage.sql.presenting import terminal_text
 
 LOOK_SECONDS = 3.0
 
@@ -15,11 +16,11 @@ def serve_when_there_is_a_store(port: int) -> None:
     """Serve for ever."""
     while True:
         try:
-            existing_store()
+            existing_store(read_environment().store_url)
         except InputError:
             time.sleep(LOOK_SECONDS)
             continue
-        serve_pages(port, note)
+        serve_pages(port, lambda line: print(terminal_text(line), file=sys.stderr))
 
 
 if __name__ == "__main__":

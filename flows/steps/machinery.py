@@ -17,11 +17,10 @@ from tasks.settings import ModelSettings, Settings
 
 if TYPE_CHECKING:
     from storage.mlflow_tracking import Tracking
-    from tasks.engines.engine import Engine
+    from tasks.engines.engine import Engine, RendersExamples
     from tasks.engines.models.base_models import PreparedModel
     from tasks.engines.models.rendering import Renderer
     from tasks.engines.server.vllm_server import Server
-    from tasks.rules.ladder.prompts import Turns
 
 TrainingProgress = Callable[[int, int, float], None]  # step, steps, loss
 
@@ -56,24 +55,12 @@ class ServedModel(Protocol):
         ...
 
 
-class RendersExamples(Protocol):
-    """The one function from turns to token ids, for synthesis, evaluation and training examples."""
-
-    def prompt_ids(self, turns: "Turns") -> list[int]:
-        """Token ids of a conversation to be continued."""
-        ...
-
-    def completion_ids(self, text: str) -> list[int]:
-        """Token ids of the continuation that is trained on, with its end-of-turn token."""
-        ...
-
-
 class Machinery(Protocol):
     """The edges of a round."""
 
     def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel": ...
 
-    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> RendersExamples: ...
+    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> "RendersExamples": ...
 
     def serve(
         self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,

@@ -15,14 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from flows.steps.artifacts import ProgressInPrefect
-from flows.steps.machinery import LocalMachinery, Machinery, RendersExamples, ServedModel
+from flows.steps.machinery import LocalMachinery, Machinery, ServedModel
 from flows.steps.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
 from storage.errors import PermanentError, Stopped, TransientError
 from storage.locks import owned
 from storage.open_store import Store, open_store, store_exists
 from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
-from tasks.engines.engine import RequestFailed
+from tasks.engines.engine import RendersExamples, RequestFailed
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.room import check_room
 from tasks.rounds.round_row import Timings, fail_round, line_of, save_timings, settings_of, stop_round

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, cast
 
 from storage.errors import PermanentError
+from tasks.rules.ladder.prompts import Turns
 from tasks.settings import Sampling
 
 
@@ -54,6 +55,18 @@ class Engine(Protocol):
         `cached` False reuses no other request's prefix, where the server can be told. Raises RequestFailed when
         retries are spent or can't help.
         """
+        ...
+
+
+class RendersExamples(Protocol):
+    """The one function from turns to token ids, for synthesis, evaluation and training examples."""
+
+    def prompt_ids(self, turns: Turns) -> list[int]:
+        """Token ids of a conversation to be continued."""
+        ...
+
+    def completion_ids(self, text: str) -> list[int]:
+        """Token ids of the continuation that is trained on, with its end-of-turn token."""
         ...
 
 

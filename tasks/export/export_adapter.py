@@ -12,11 +12,11 @@ from storage.environment import Environment
 from storage.errors import InputError
 from storage.lineage.lineage_tree import find_record
 from storage.records import Adapter, Evaluation, Model, Promotion, QuestionSet, Round, TrainingSet
+from tasks.engines.models.model_files import folder_digest
 from tasks.export.export_rows import CARD, Exported, said
 from tasks.export.whole_folder import files_of, refuse_used_target, whole_folder
 from tasks.rules.cards.model_card import Examined, ModelCard
 from tasks.settings import ModelSettings
-from tasks.training.train_adapter import digest_of
 
 if TYPE_CHECKING:
     from storage.open_store import Store
@@ -84,7 +84,7 @@ def _stored(adapter: Adapter, environment: Environment) -> Path:
             f"The files of adapter {adapter.id} lie in {str(folder)!r}; there is no such folder. Name their home with "
             "--home, or bring the folder back from a backup."
         )
-    digest = digest_of(folder)
+    digest = folder_digest(folder)
     if digest != adapter.digest:
         raise InputError(
             f"The files of adapter {adapter.id} have the SHA-256 {adapter.digest}; those in {str(folder)!r} have "

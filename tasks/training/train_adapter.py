@@ -4,7 +4,6 @@ The adapter's id is the hash of base, parent, training set and settings; one tha
 again. Weights lie under their digest, whole or not at all.
 """
 
-import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
@@ -18,16 +17,16 @@ from storage.environment import Environment
 from storage.errors import InputError
 from storage.ids import canonical, content_id, seed_of
 from storage.records import Adapter, Model, Question, QuestionSet, Round, TrainingExample, TrainingSet
-from tasks.engines.models.model_files import weight_bytes
+from tasks.engines.models.model_files import folder_digest, weight_bytes
 from tasks.rules.ladder.prompts import Turns
 from tasks.rules.training.batching import takes_of
 from tasks.settings import Settings, TrainingSettings
 from tasks.training.register_models import register_challenger
 
 if TYPE_CHECKING:
-    from flows.steps.machinery import RendersExamples
     from storage.mlflow_tracking import Tracking
     from storage.open_store import Store
+    from tasks.engines.engine import RendersExamples
     from tasks.engines.models.base_models import PreparedModel
     from tasks.engines.trainer.trainer import Tokens, TrainedWeights, TrainingProgress
 
@@ -170,16 +169,6 @@ def example_counter(renderer: "RendersExamples") -> Callable[[Turns, str], int]:
     return lambda turns, completion: len(renderer.prompt_ids(turns)) + len(renderer.completion_ids(completion))
 
 
-def digest_of(folder: Path) -> str:
-    """SHA-256 over the files of a folder: their names and contents, in order of name."""
-    whole = hashlib.sha256()
-    for file in sorted(file for file in folder.iterdir() if file.is_file()):
-        whole.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-        with file.open("rb") as stream:
-            whole.update(hashlib.file_digest(stream, "sha256").digest())
-    return whole.hexdigest()
-
-
 def _train(
     tokens: "Sequence[Tokens]",
     work: Path,
@@ -229,7 +218,7 @@ def _store_weights(
     identity: UUID,
 ) -> Adapter:
     """The weights moved under their digest with one rename, and their record."""
-    digest = digest_of(trained.folder)
+    digest = folder_digest(trained.folder)
     target = environment.adapters / digest[:32]
     if not target.is_dir():
         trained.folder.rename(target)

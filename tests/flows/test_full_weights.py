@@ -20,12 +20,11 @@ from flows.steps.workplace import Workplace
 from storage.environment import Environment, make_home, read_environment
 from storage.records import Adapter, Answer, Evaluation, Model, Path, Promotion, TrainingExample, TrainingSet
 from tasks.engines.models.base_models import PreparedModel
-from tasks.engines.models.model_files import weight_bytes
+from tasks.engines.models.model_files import folder_digest, weight_bytes
 from tasks.engines.server.vllm_server import Server
 from tasks.promotion import promote as promotion
 from tasks.settings import Settings, load_settings
 from tasks.synthesis.round_forecast import kept_weight_bytes
-from tasks.training.train_adapter import digest_of
 from tests.storage.examples import make
 
 pytestmark = pytest.mark.engine
@@ -107,7 +106,7 @@ def test_full_weights_are_trained_kept_whole_served_examined_made_champion_and_r
     assert store.select(Path)
     [adapter] = store.select(Adapter)
     folder = home / adapter.location
-    assert (adapter.kind, adapter.digest) == ("full", digest_of(folder))
+    assert (adapter.kind, adapter.digest) == ("full", folder_digest(folder))
     assert machinery_of_one.weights == folder
     assert kept_weight_bytes(model_folder, settings.training) == pytest.approx(weight_bytes(folder), rel=0.01)
     assert {row.role for row in store.select(Evaluation)} == {"base", "challenger"}

@@ -1,5 +1,6 @@
 """What a model folder's files tell without loading it: its size, and whether vLLM serves LoRA adapters for it."""
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -32,6 +33,16 @@ def _says_so(file: Path, class_name: str) -> bool:
         return False
     declared = re.search(rf"^class {class_name}\((.*?)\):", file.read_text("utf-8"), re.MULTILINE | re.DOTALL)
     return declared is not None and ("SupportsLoRA" in declared[1] or "LlamaForCausalLM" in declared[1])
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the files of a folder: their names and contents, in order of name."""
+    whole = hashlib.sha256()
+    for file in sorted(file for file in folder.iterdir() if file.is_file()):
+        whole.update(f"{file.name}\0{file.stat().st_size}\0".encode())
+        with file.open("rb") as stream:
+            whole.update(hashlib.file_digest(stream, "sha256").digest())
+    return whole.hexdigest()
 
 
 def weight_bytes(folder: Path) -> int:

@@ -14,8 +14,8 @@ from storage.errors import InputError
 from storage.open_store import Store
 from storage.records import Adapter, Evaluation, Model, Promotion, QuestionSet, Round
 from tasks.engines.models.base_models import describe_model
+from tasks.engines.models.model_files import folder_digest
 from tasks.export.export_adapter import export_adapter
-from tasks.training.train_adapter import digest_of
 from tests.fakes.story_store import story_store
 from tests.fakes.tiny_model import write_tiny_model
 from tests.storage.examples import make, uid
@@ -65,10 +65,17 @@ class Place:
 
     def _adapter(self, key: str, kind: Any, folder: Path) -> Adapter:
         adapter = make(
-            Adapter, key, kind=kind, location=str(folder.relative_to(self.environment.home)), digest=digest_of(folder),
-            base_model_id=self.base.record.id, round_id=round_id(3), name=kind, tokens_trained=12,
+            Adapter,
+            key,
+            kind=kind,
+            location=str(folder.relative_to(self.environment.home)),
+            digest=folder_digest(folder),
+            base_model_id=self.base.record.id,
+            round_id=round_id(3),
+            name=kind,
+            tokens_trained=12,
             training_set_id=self.store.select(Adapter, id=uid(Adapter, 3))[0].training_set_id,
-        )  # fmt: skip
+        )
         model = make(Model, key, name=f"tiny+{kind}", base_model_id=self.base.record.id, adapter_id=adapter.id)
         figures = {"questions": 8, "strict_correct": 2, "lenient_correct": 6, "part": "gate", "round_id": round_id(3)}
         rows = [

@@ -17,9 +17,10 @@ from storage.open_store import Store, open_store
 from storage.records import Adapter, Model, Question, QuestionSet, Round, TrainingExample, TrainingSet
 from tasks.engines.models.base_models import PreparedModel, describe_model
 from tasks.engines.models.merging import merge_adapter
+from tasks.engines.models.model_files import folder_digest
 from tasks.rules.training.batching import takes_of
 from tasks.settings import Settings, load_settings
-from tasks.training.train_adapter import checked_mixing, digest_of, model_of, parent_of, question_sets_of, train_adapter
+from tasks.training.train_adapter import checked_mixing, model_of, parent_of, question_sets_of, train_adapter
 from tests.fakes.tiny_model import write_tiny_model
 from tests.storage.examples import make
 
@@ -89,7 +90,7 @@ def adapter(place: Place) -> Adapter:
 @pytest.mark.engine
 def test_an_adapter_lies_under_its_digest_and_its_row_tells_all(place: Place, adapter: Adapter) -> None:
     folder = place.environment.home / adapter.location
-    assert adapter.digest == digest_of(folder)
+    assert adapter.digest == folder_digest(folder)
     assert folder.name == adapter.digest[:32]
     assert adapter in place.store.select(Adapter)
     assert place.store.get(Model, model_of(place.base.record, adapter).id) is not None
