@@ -52,6 +52,12 @@ class Question:
     answer_kind: Annotated[AnswerKind, "number, expression, choice, boolean or text"]
     extra: Annotated[str, "JSON: the source's unmapped columns"]
     created_at: Annotated[datetime, "UTC time of ingest"]
+    other_answers: Annotated[list[str] | None, "Further answers that count as well; null for none"] = None
+
+    @property
+    def accepted_answers(self) -> tuple[str, ...]:
+        """All that count, the reference answer first."""
+        return (self.answer, *(self.other_answers or ()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,10 @@ from uuid import UUID
 # How a record shows itself: a short label and its text, as SQL over its own columns.
 LABELS: dict[str, tuple[str, str]] = {
     "question_sets": ("name || ' (' || domain || ')'", "source"),
-    "questions": ("part || ' ' || source_row_id", "text || ' -> ' || answer"),
+    "questions": (
+        "part || ' ' || source_row_id",
+        "text || ' -> ' || concat_ws(' or ', answer, array_to_string(other_answers, ' or '))",
+    ),
     "guidelines": ("name", "text"),
     "prompts": ("name", "text"),
     "models": ("name", "''"),

@@ -8,7 +8,7 @@
 -- question_id: The question
 -- source_row_id: The source's own row id; leads back to the file that was ingested
 -- question: The question as asked
--- reference_answer: Reference answer
+-- reference_answer: Reference answer; where several count, all of them, with "or" between
 -- guideline_id: The guideline at the chain's head; null for direct paths
 -- guideline: Its readable name
 -- adapted_guideline_id: The adapted guideline; null without adaptation
@@ -41,7 +41,7 @@ SELECT
     p.question_id,
     q.source_row_id,
     q.text AS question,
-    q.answer AS reference_answer,
+    q.answer || coalesce(' or ' || array_to_string(q.other_answers, ' or '), '') AS reference_answer,
     p.guideline_id,
     g.name AS guideline,
     p.adapted_guideline_id,

@@ -5,7 +5,7 @@
 -- question_id: The question
 -- source_row_id: The source's own row id
 -- question: The question as asked
--- reference_answer: Reference answer
+-- reference_answer: Reference answer; where several count, all of them, with "or" between
 -- draw: Draw of the answers; the round's number in a round
 -- sample: Which of several samples
 -- before_model_id: The model compared against
@@ -25,7 +25,7 @@ SELECT
     b.question_id,
     q.source_row_id,
     q.text AS question,
-    q.answer AS reference_answer,
+    q.answer || coalesce(' or ' || array_to_string(q.other_answers, ' or '), '') AS reference_answer,
     b.draw,
     b.sample,
     b.model_id AS before_model_id,

@@ -180,7 +180,8 @@ def _pairs(first: UUID, second: UUID) -> str:
     """Answers of two models to the same question, draw, prompt, sampling and sample, as views compare them."""
     return f"""
     SELECT
-        s.name AS question_set, s.domain, q.part, q.source_row_id, q.text AS question, q.answer AS reference_answer,
+        s.name AS question_set, s.domain, q.part, q.source_row_id, q.text AS question,
+        q.answer || coalesce(' or ' || array_to_string(q.other_answers, ' or '), '') AS reference_answer,
         a.draw, a.sample, a.question_id,
         a.strict_verdict = 'correct' AS first_right, b.strict_verdict = 'correct' AS second_right,
         a.text AS first_text, a.strict_extracted AS first_extracted, a.strict_verdict AS first_verdict,

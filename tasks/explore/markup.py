@@ -10,6 +10,7 @@ from uuid import UUID
 from storage.records import Answer, Verdict
 from storage.sql.presenting import escaped
 from tasks.explore.story import Branch, QuestionStory, Told
+from tasks.rules.prompts import accepted
 
 Row = Mapping[str, object]
 VERDICTS = ("correct", "wrong", "unjudged")
@@ -95,7 +96,7 @@ def story_markup(story: QuestionStory) -> str:
             if question.choices
             else []
         ),
-        f"<p>Reference answer: <strong>{plain(question.answer) or 'none'}</strong></p>",
+        f"<p>Reference answer: <strong>{plain(accepted(question)) or 'none'}</strong></p>",
         *(_branch(branch, unfolded=number < _UNFOLDED) for number, branch in enumerate(story.tree)),
     ]
     if story.left_out:

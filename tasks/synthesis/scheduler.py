@@ -238,7 +238,9 @@ class Scheduler:
         work.judged += 1
         fate: str = verdict.verdict
         if fate == "correct":
-            leaks = chain.hinted and mentions_given_answer(path.text, chain.question.answer)
+            leaks = chain.hinted and any(
+                mentions_given_answer(path.text, one) for one in chain.question.accepted_answers
+            )
             fate = "mentions_given_answer" if leaks else "accepted" if work.note_accepted(path.text) else "duplicate"
         else:
             self.account.reasons[verdict.reason] += 1

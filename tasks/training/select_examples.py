@@ -320,7 +320,7 @@ def _turns(template: PromptTemplate, question: Question) -> Turns:
 
 
 def _leaks(candidate: Candidate) -> bool:
-    return mentions_given_answer(candidate.path.text, candidate.question.answer)
+    return any(mentions_given_answer(candidate.path.text, one) for one in candidate.question.accepted_answers)
 
 
 def _weight(verdict: Verdict) -> tuple[bool, datetime, str]:

@@ -16,6 +16,7 @@ from storage.errors import InputError
 from storage.lineage.lineage_tree import find_record
 from storage.records import Label, Path, Question, Verdict
 from tasks.rules.answers.second_judge import SECOND_VERSION, Confusion, confusion, second_opinion
+from tasks.rules.ladder.prompts import accepted
 from tasks.verification.verify_paths import verdict_id
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def audit_text(audit: Audit, most: int = 20) -> str:
             "",
             f"path {case.path.id}: {case.first.verdict} ({case.first.reason}); the second judge says {case.second}",
             f"question: {case.question.text}",
-            f"reference: {case.question.answer!r}  read: {case.first.extracted!r}",
+            f"reference: {accepted(case.question)!r}  read: {case.first.extracted!r}",
             case.path.text,
         ]
     if len(audit.disagreements) > most:
@@ -154,9 +155,18 @@ def _cases(store: "Store", draw: int, chosen: Sequence[Verdict]) -> list[AuditCa
     for verdict in chosen:
         path = paths[verdict.path_id]
         question = questions[path.question_id]
-        second = second_opinion(path.text, question.answer, question.answer_kind, question.choices)
-        cases.append(AuditCase(path, question, verdict, second))
+        cases.append(AuditCase(path, question, verdict, second_opinion_of(path, question)))
     return cases
+
+
+def second_opinion_of(path: Path, question: Question) -> Label:
+    """What the second judge says; any of several accepted answers counts."""
+    said: list[Label] = [
+        second_opinion(path.text, answer, question.answer_kind, question.choices)
+        for answer in question.accepted_answers
+    ]
+    order: tuple[Label, ...] = ("correct", "wrong", "unjudged")
+    return min(said, key=lambda one: order.index(one))
 
 
 def _second_row(case: AuditCase, chosen: str, now: datetime) -> Verdict:

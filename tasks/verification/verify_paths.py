@@ -169,7 +169,10 @@ def _outcome(future: Future[object]) -> Compared:
 
 def case_of(question: Question, text: str, finish_reason: str) -> Case:
     """The case that a text makes as an answer to a question."""
-    return Case(text, question.answer, question.answer_kind, tuple(question.choices), finish_reason, question.text)
+    return Case(
+        text, question.answer, question.answer_kind, tuple(question.choices), finish_reason, question.text,
+        tuple(question.other_answers or ()),
+    )  # fmt: skip
 
 
 def verdict_id(path_id: UUID, verifier: str, version: str) -> UUID:

@@ -114,7 +114,12 @@ def shown_answer(question: Question) -> str:
     place = ord(question.answer.strip().upper()) - ord("A") if len(question.answer.strip()) == 1 else -1
     if question.answer_kind == "choice" and 0 <= place < len(question.choices):
         return f"{letter(place)}. {question.choices[place]}"
-    return question.answer
+    return accepted(question)
+
+
+def accepted(question: Question) -> str:
+    """The reference answer; where several count, all of them."""
+    return " or ".join(question.accepted_answers)
 
 
 def letter(place: int) -> str:
