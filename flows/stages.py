@@ -31,6 +31,7 @@ from flows.runs.parameters import (
 from flows.runs.results import Result, ends_cleanly, named_after_outcome
 from flows.steps import facts
 from flows.steps import round_steps as steps
+from flows.steps.ingest_file import AskedFile
 from flows.steps.workplace import open_workplace
 from storage.environment import read_environment
 from storage.records import Domain
@@ -68,7 +69,11 @@ def ingest(
     if known:
         return steps.ingest_known(known, Path(file) if file else None, name, domain, mapping, answer_kind, licence)
     if file:
-        return steps.ingest_file(Path(file), name, domain, mapping, answer_kind, licence, keep_first_of_duplicates)
+        return steps.ingest_file(
+            AskedFile(
+                Path(file), name, domain, mapping, answer_kind, licence=licence, keep_first=keep_first_of_duplicates
+            )
+        )
     with open_workplace(settings) as work:
         steps.begin_round(work)
         steps.ingest_questions(work)

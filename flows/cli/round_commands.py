@@ -65,6 +65,8 @@ def ingest(
     citation: Annotated[str, typer.Option(help="How to cite the source")] = "",
     redistributable: Annotated[bool, typer.Option("--redistributable", help="Copies may be given on")] = False,
     keep_first: Annotated[bool, typer.Option(help="Keep the first of equal questions")] = False,
+    skip_unreadable: Annotated[bool, typer.Option(help="Leave out rows whose reference cannot be read")] = False,
+    choice_key: Annotated[str, typer.Option(help="How keys of choices are meant: letter, text, 0 or 1")] = "",
     known: Annotated[str, typer.Option(help="A published question set; `list` shows them all", metavar="NAME")] = "",
     folder: Annotated[Path | None, typer.Option(help="With --known: its files as published; none fetches them")] = None,
     preset: Preset = "default", settings: Settings = None,
@@ -80,12 +82,24 @@ def ingest(
     if file is None:
         run_flow("flows.stages", "ingest", name=name, preset=preset, settings_toml=settings_text(settings))
         return
-    from flows.steps.ingest_file import ingest_question_file
+    from flows.steps.ingest_file import AskedFile, ingest_question_file
 
-    result = ingest_question_file(
-        file, name, _domain(domain), map, answer_kind, licence, keep_first, COMMON.dry_run, citation, redistributable
-    )
-    show(result.as_json(), f"Would ingest {result.text}" if COMMON.dry_run else result.text)
+    wanted = AskedFile(
+        file, name, _domain(domain), map, answer_kind, choice_key, keep_first, skip_unreadable, licence, citation,
+        redistributable,
+    )  # fmt: skip
+    prompt = _answer_prompt(preset, settings) if COMMON.dry_run else ""
+    result = ingest_question_file(wanted, dry_run=COMMON.dry_run, answer_prompt=prompt)
+    show(result.as_json(), result.text)
+
+
+def _answer_prompt(preset: str, settings: Path | None) -> str:
+    """The prompt by which evaluation asks, of the settings that a round would have."""
+    from flows.runs.parameters import chosen_settings
+    from tasks.prompt_files import load_prompts
+
+    chosen = chosen_settings(environment(), preset, settings_text(settings))
+    return load_prompts(chosen.synthesis.prompts)["answer"].text
 
 
 def _ingest_known(

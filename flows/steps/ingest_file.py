@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.runs.parameters import parse_mapping
@@ -9,23 +10,49 @@ from flows.runs.results import Result
 from storage.environment import make_home, read_environment
 from storage.open_store import open_store
 from storage.records import Domain, Question, QuestionSet
-from tasks.ingestion import ingest_questions as ingestion
+from tasks.ingestion.ingest_questions import Ingested, ingest_file
+from tasks.ingestion.question_files import FileMapping
+from tasks.rules.ladder.prompts import accepted, asked, parse_prompt, wanted_form
+
+SHOWN_QUESTIONS = 10
 
 
-def ingest_question_file(
-    file: Path, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str, keep_first: bool,
-    dry_run: bool = False, citation: str = "", redistributable: bool = False,
-) -> Result:  # fmt: skip
-    """All of the file's questions, or, where one is wrong, none."""
-    columns = parse_mapping(mapping)
+@dataclass(frozen=True)
+class AskedFile:
+    """A file to ingest, and all that its user says of it."""
+
+    file: Path
+    name: str = ""
+    domain: Domain = "in_domain"
+    mapping: str = ""
+    answer_kind: str = ""
+    choice_key: str = ""
+    keep_first: bool = False
+    skip_unreadable: bool = False
+    licence: str = ""
+    citation: str = ""
+    redistributable: bool = False
+
+
+def ingest_question_file(wanted: AskedFile, *, dry_run: bool = False, answer_prompt: str = "") -> Result:
+    """All of the file's questions, or, where one is wrong, none.
+
+    With `dry_run` nothing is written, and the first ten are shown as the text of `answer_prompt` asks them.
+    """
+    mapping = FileMapping.of(parse_mapping(wanted.mapping), wanted.answer_kind, wanted.choice_key)
     environment = read_environment()
     make_home(environment)
-    question_set, questions = ingestion.ingest_file(
-        open_store(environment.store_url), file, name=name or file.name.split(".")[0], domain=domain,
-        mapping=columns, answer_kind=answer_kind, licence=licence, keep_first_of_duplicates=keep_first,
-        dry_run=dry_run, citation=citation, redistributable=redistributable,
+    done = ingest_file(
+        open_store(environment.store_url), wanted.file, name=wanted.name or wanted.file.name.split(".")[0],
+        domain=wanted.domain, mapping=mapping, licence=wanted.licence, citation=wanted.citation,
+        redistributable=wanted.redistributable, keep_first=wanted.keep_first,
+        skip_unreadable=wanted.skip_unreadable, dry_run=dry_run,
     )  # fmt: skip
-    return ingested(question_set, questions)
+    counted = ingested(done.question_set, done.questions)
+    shown = _shown(done.questions, answer_prompt) if dry_run and answer_prompt else []
+    text = "\n".join([f"{'Would ingest ' if dry_run else ''}{counted.text}", *_report(done), *shown])
+    figures = {"taken": dict(done.read.taken), "left_out": list(done.read.left_out)}
+    return Result("ingested", text, {**counted.figures, **figures})
 
 
 def ingested(question_set: QuestionSet, questions: Sequence[Question]) -> Result:
@@ -34,3 +61,20 @@ def ingested(question_set: QuestionSet, questions: Sequence[Question]) -> Result
     counts = ", ".join(f"{parts[part]} {part}" for part in ("train", "gate", "final"))
     text = f"{question_set.name}: {len(questions)} questions ({counts})"
     return Result("ingested", text, {"question_set": question_set.name, "id": question_set.id, "parts": dict(parts)})
+
+
+def _report(done: Ingested) -> list[str]:
+    """How what did not stand there plainly was taken, and what was left out."""
+    taken = [f"  {note} ({count} rows)" for note, count in sorted(done.read.taken.items())]
+    return [*taken, *(f"  left out: {one}" for one in done.read.left_out)]
+
+
+def _shown(questions: Sequence[Question], answer_prompt: str) -> list[str]:
+    """The first questions as a model will be asked them, each with its reference."""
+    template = parse_prompt(answer_prompt)
+    lines: list[str] = []
+    for number, question in enumerate(questions[:SHOWN_QUESTIONS], start=1):
+        turns = template.fill(question=asked(question), form=wanted_form(question))
+        lines += ["", f"-- {number}, {question.part}, {question.answer_kind}: {accepted(question) or 'no reference'}"]
+        lines += [part for part in (turns.system, turns.user.strip(), turns.prefill.strip()) if part]
+    return lines

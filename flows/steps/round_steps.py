@@ -13,7 +13,7 @@ from prefect import task
 
 from flows.runs.results import Result
 from flows.steps import artifacts, facts
-from flows.steps.ingest_file import ingest_question_file
+from flows.steps.ingest_file import AskedFile, ingest_question_file
 from flows.steps.ingest_published import ingest_known_set
 from flows.steps.step_task import STEP, step
 from flows.steps.workplace import Workplace
@@ -321,11 +321,9 @@ def report(work: Workplace) -> Result:
 
 
 @task(name="ingest file", **STEP)
-def ingest_file(
-    file: Path, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str, keep_first: bool
-) -> Result:
+def ingest_file(wanted: AskedFile) -> Result:
     """A file's questions, in the store."""
-    return ingest_question_file(file, name, domain, mapping, answer_kind, licence, keep_first)
+    return ingest_question_file(wanted)
 
 
 @task(name="ingest known set", **STEP)

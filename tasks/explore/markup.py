@@ -10,7 +10,7 @@ from uuid import UUID
 from storage.records import Answer, Verdict
 from storage.sql.presenting import escaped
 from tasks.explore.story import Branch, QuestionStory, Told
-from tasks.rules.prompts import accepted
+from tasks.rules.ladder.prompts import accepted
 
 Row = Mapping[str, object]
 VERDICTS = ("correct", "wrong", "unjudged")

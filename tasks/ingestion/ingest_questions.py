@@ -5,6 +5,7 @@ checked before anything is written; one transaction a set.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from storage.ids import canonical, content_id
 from storage.open_store import Store
 from storage.records import Domain, Part, Question, QuestionSet
 from tasks.engines.procedural import drawn_questions, procedural_names
-from tasks.ingestion.question_files import FileMapping, SourceRow, read_rows
+from tasks.ingestion.question_files import FileMapping, QuestionFile, SourceRow, read_question_file
 from tasks.ingestion.raw_rows import sha256_of
 from tasks.rules.questions.parts import part_of, round_seed, sample_questions
 from tasks.rules.questions.published_sets import KNOWN_SETS
@@ -22,6 +23,15 @@ from tasks.settings import QuestionSettings, Settings
 MOST_REPEATS = 20_000
 EMBEDDED_LICENCE = "Apache-2.0"
 EMBEDDED_CITATION = "Stojanovski et al., Reasoning Gym, 2025"
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """A file's set and questions, and how its rows were read."""
+
+    question_set: QuestionSet
+    questions: list[Question]
+    read: QuestionFile
 
 
 def ingest_embedded(store: Store, settings: Settings, draw: int) -> list[QuestionSet]:
@@ -104,23 +114,26 @@ def ingest_file(
     *,
     name: str,
     domain: Domain,
-    mapping: Mapping[str, str] | None = None,
-    answer_kind: str = "",
+    mapping: FileMapping | None = None,
     shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
-    keep_first_of_duplicates: bool = False,
+    keep_first: bool = False,
+    skip_unreadable: bool = False,
     licence: str = "",
     citation: str = "",
     redistributable: bool = False,
     on_progress: Callable[[int], None] | None = None,
     dry_run: bool = False,
-) -> tuple[QuestionSet, list[Question]]:
+) -> "Ingested":
     """A JSONL, CSV or Parquet file as a question set. `shares` are (train, gate, final) where it has no split.
 
     Raises InputError naming file and row for the first thing that is wrong; then nothing is written. The same
     file again changes nothing.
     """
-    columns = FileMapping.of(mapping or {}, answer_kind)
-    rows = read_rows(file, columns, keep_first_of_duplicates, on_progress)
+    columns = mapping or FileMapping.of({}, "")
+    read = read_question_file(
+        file, columns, keep_first=keep_first, skip_unreadable=skip_unreadable, on_progress=on_progress
+    )
+    rows = read.rows
     if domain == "out_of_domain" and not any(row.split for row in rows):
         shares = (0.0, shares[1] + shares[0] / 2, shares[2] + shares[0] / 2)
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -141,12 +154,13 @@ def ingest_file(
     questions = [as_question(question_set, row, part_of(row.text, row.split, shares), now) for row in rows]
     if not dry_run:
         store.append([question_set, *questions])
-    return question_set, questions
+    return Ingested(question_set, questions, read)
 
 
 def as_question(question_set: QuestionSet, row: SourceRow, part: Part, now: datetime, draw: int = 0) -> Question:
+    others = [list(row.other_answers)] if row.other_answers else []  # ids from before there were others stay
     return Question(
-        id=content_id("questions", question_set.id, row.text, list(row.choices), row.answer, row.answer_kind),
+        id=content_id("questions", question_set.id, row.text, list(row.choices), row.answer, row.answer_kind, *others),
         question_set_id=question_set.id,
         source_row_id=row.source_row_id,
         part=part,
@@ -157,6 +171,7 @@ def as_question(question_set: QuestionSet, row: SourceRow, part: Part, now: date
         answer_kind=row.kind,
         extra=row.extra,
         created_at=now,
+        other_answers=list(row.other_answers) or None,
     )
 
 

@@ -1,10 +1,12 @@
-"""Question files to checked rows, by a mapping of columns that the user gives.
+"""Question files to checked rows, by a mapping of columns that the user gives, or by the names that sets use.
 
 Every problem is an InputError with the file, the row and what to do. Columns that the mapping does not name are
 kept as they are.
 """
 
 import json
+import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,11 +14,24 @@ from typing import cast
 
 from storage.errors import InputError
 from storage.records import ANSWER_KINDS, AnswerKind
-from tasks.ingestion.raw_rows import raw_rows
+from tasks.ingestion.raw_rows import RawRow, raw_rows
+from tasks.rules.questions.cells import UnreadReference, described, is_empty, question_text, scalar_text
+from tasks.rules.questions.choices import KEY_KINDS, options_of
+from tasks.rules.questions.parts import split_named
+from tasks.rules.questions.references import kind_shown_by, reference_of
 
 FIELDS = ("id", "question", "answer", "answer_kind", "choices", "split")
-BOOLEANS = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
+# The names under which published sets hold a field, taken where the field's own name is absent.
+ALIASES: Mapping[str, tuple[str, ...]] = {
+    "id": ("qid", "unique_id"),
+    "question": ("problem", "prompt"),
+    "answer": ("answerKey", "answer_key", "answers", "target", "solution", "ground_truth"),
+    "answer_kind": ("answer_type",),
+    "choices": ("options",),
+}
 PROGRESS_ROWS = 1000
+MOST_NAMED = 10
+"""Rows named in one message."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,7 @@ class SourceRow:
     answer_kind: str
     split: str
     extra: str
+    other_answers: tuple[str, ...] = ()
 
     @property
     def kind(self) -> AnswerKind:
@@ -42,133 +58,233 @@ class FileMapping:
 
     columns: dict[str, str]
     constant_kind: str
+    choice_key: str = ""
+    """How a choice's key is meant where that is not plain: letter, text, or a place counted from 0 or 1."""
 
     @classmethod
-    def of(cls, mapping: Mapping[str, str], constant_kind: str) -> "FileMapping":
+    def of(cls, mapping: Mapping[str, str], constant_kind: str, choice_key: str = "") -> "FileMapping":
         """Checked: raises InputError for a field that does not exist or a kind that is not known."""
         for field in mapping:
             if field not in FIELDS:
                 raise InputError(f"--map takes {', '.join(FIELDS)}; found {field!r}. Example: --map question=Body")
         if constant_kind and constant_kind not in ANSWER_KINDS:
             raise InputError(f"An answer kind is one of {', '.join(ANSWER_KINDS)}; found {constant_kind!r}.")
-        return cls(dict(mapping), constant_kind)
+        if choice_key not in KEY_KINDS:
+            raise InputError(f"--choice-key takes {', '.join(KEY_KINDS[1:])}; found {choice_key!r}.")
+        return cls(dict(mapping), constant_kind, choice_key)
 
     def as_json(self) -> dict[str, object]:
         return asdict(self)
 
 
-def read_rows(
+@dataclass(frozen=True)
+class QuestionFile:
+    """The rows of a file, and how they were read."""
+
+    rows: list[SourceRow]
+    taken: Mapping[str, int]
+    """How what does not stand there plainly was taken -> rows."""
+    left_out: tuple[str, ...]
+    """Rows without a readable reference that were left out, each with the reason."""
+
+
+@dataclass(frozen=True)
+class _Read:
+    row: SourceRow
+    notes: tuple[str, ...]
+
+
+def read_question_file(
     file: Path,
     mapping: FileMapping,
-    keep_first_of_duplicates: bool = False,
+    *,
+    keep_first: bool = False,
+    skip_unreadable: bool = False,
     on_progress: Callable[[int], None] | None = None,
-) -> list[SourceRow]:
-    """All rows, checked, in file order; row numbers in messages count from 1."""
+) -> QuestionFile:
+    """All rows, checked, in file order; row numbers in messages count from 1.
+
+    `keep_first` leaves out later rows that ask the same; `skip_unreadable` those whose reference cannot be read.
+    """
+    reader = _Reader(file, mapping)
     rows: list[SourceRow] = []
+    unread: list[str] = []
     first_seen: dict[tuple[str, tuple[str, ...]], int] = {}
-    columns: dict[str, str] | None = None
     for number, raw in raw_rows(file):
-        if columns is None:
-            columns = _columns_of(file, raw, mapping)
-        row = _checked(file, number, raw, columns, mapping)
-        key = (" ".join(row.text.split()).casefold(), row.choices)
-        if key in first_seen:
-            if keep_first_of_duplicates:
-                continue
-            raise InputError(
-                f"{file.name}: row {number} asks the same question as row {first_seen[key]} ({row.text[:60]!r}). "
-                "Remove one, or pass --keep-first."
-            )
-        first_seen[key] = number
-        rows.append(row)
         if on_progress and number % PROGRESS_ROWS == 0:
             on_progress(number)
+        try:
+            read = reader.read(number, raw)
+        except UnreadReference as error:
+            unread.append(f"row {number} {error}")
+            continue
+        key = (" ".join(read.row.text.split()).casefold(), read.row.choices)
+        if first_seen.setdefault(key, number) != number:
+            if keep_first:
+                continue
+            raise InputError(
+                f"{file.name}: row {number} asks the same question as row {first_seen[key]} ({read.row.text[:60]!r}). "
+                "Remove one, or pass --keep-first."
+            )
+        rows.append(read.row)
+        reader.taken.update(read.notes)
+    if unread and not skip_unreadable:
+        raise _unreadable(file, unread, len(rows) + len(unread))
     if not rows:
         raise InputError(f"{file.name} has no rows; expected at least one question.")
-    return rows
+    return QuestionFile(rows, dict(reader.taken), tuple(unread))
 
 
-def _columns_of(file: Path, raw: Mapping[str, object], mapping: FileMapping) -> dict[str, str]:
-    """Field -> column for this file; fields that it lacks are left out where they may be."""
-    columns: dict[str, str] = {}
-    for field in FIELDS:
-        names = [mapping.columns[field]] if field in mapping.columns else [field]
-        if field == "answer_kind" and field not in mapping.columns:
-            names.append("answer_type")
-        present = next((name for name in names if name in raw), None)
-        required = field in ("question", "answer") or field in mapping.columns
-        if present is not None:
-            columns[field] = present
-        elif required:
-            raise InputError(
-                f"{file.name} has no column {names[0]!r} for {field!r}; its columns are {', '.join(map(repr, raw))}. "
-                f"Name it with --map {field}=COLUMN"
-            )
-    if "answer_kind" not in columns and not mapping.constant_kind:
-        raise InputError(
-            f"{file.name} has no column 'answer_kind'; its columns are {', '.join(map(repr, raw))}. "
-            f"Pass --answer-kind with one of {', '.join(ANSWER_KINDS)}, or --map answer_kind=COLUMN"
-        )
-    return columns
+def read_rows(file: Path, mapping: FileMapping) -> list[SourceRow]:
+    """The rows alone."""
+    return read_question_file(file, mapping).rows
 
 
-def _checked(
-    file: Path, number: int, raw: Mapping[str, object], columns: Mapping[str, str], mapping: FileMapping
-) -> SourceRow:
-    def text_of(field: str) -> str:
-        value = raw.get(columns[field]) if field in columns else None
-        return "" if value is None else str(value).strip()
-
-    question = text_of("question")
-    if not question:
-        raise InputError(f"{file.name}: row {number} has an empty question. Fill it or remove the row.")
-    kind = mapping.constant_kind or text_of("answer_kind")
-    if kind not in ANSWER_KINDS:
-        raise InputError(
-            f"{file.name}: row {number} has an answer of unknown kind {kind!r}; "
-            f"expected one of {', '.join(ANSWER_KINDS)}."
-        )
-    choices = _choices_of(file, number, raw.get(columns["choices"]) if "choices" in columns else None)
-    answer = _answer_of(file, number, text_of("answer"), kind, choices)
-    extra = {column: value for column, value in raw.items() if column not in columns.values()}
-    return SourceRow(
-        source_row_id=text_of("id") or str(number),
-        text=question,
-        choices=choices,
-        answer=answer,
-        answer_kind=kind,
-        split=text_of("split"),
-        extra=json.dumps(extra, default=str, ensure_ascii=False),
+def _unreadable(file: Path, unread: list[str], rows: int) -> InputError:
+    if len(unread) == 1:
+        return InputError(f"{file.name}: {unread[0]} Or leave the row out: --skip-unreadable")
+    more = f" (and {len(unread) - MOST_NAMED} more)" if len(unread) > MOST_NAMED else ""
+    return InputError(
+        f"{file.name}: {len(unread)} of {rows} references cannot be read: {' | '.join(unread[:MOST_NAMED])}{more} "
+        "Mend them, or leave their rows out: --skip-unreadable"
     )
 
 
-def _choices_of(file: Path, number: int, value: object) -> tuple[str, ...]:
-    if isinstance(value, str) and value.strip().startswith("["):
+class _Reader:
+    """Reads rows, each by the columns that it has; says in `taken` how."""
+
+    def __init__(self, file: Path, mapping: FileMapping) -> None:
+        self._file, self._mapping = file, mapping
+        self._columns: dict[tuple[str, ...], dict[str, str]] = {}
+        self.taken: Counter[str] = Counter()
+
+    def read(self, number: int, raw: RawRow) -> _Read:
+        """The checked row. Raises InputError with its place; UnreadReference without, to be listed."""
+        names = tuple(raw)
+        if names not in self._columns:
+            self._columns[names] = _columns_of(self._file, raw, self._mapping)
         try:
-            value = json.loads(value)
-        except json.JSONDecodeError as error:
-            raise InputError(f"{file.name}: row {number} has choices that are not a JSON list: {error}.") from error
-    if value is None or value == "":
-        return ()
-    if not isinstance(value, list):
-        raise InputError(f"{file.name}: row {number} must give choices as a list of texts; found {value!r}.")
-    return tuple(str(choice).strip() for choice in cast(list[object], value))
+            return _checked(number, raw, self._columns[names], self._mapping)
+        except UnreadReference:
+            raise
+        except _NoKind:
+            raise InputError(
+                f"{self._file.name} has no column 'answer_kind', and row {number} does not show its own; its columns "
+                f"are {', '.join(map(repr, raw))}. Pass --answer-kind with one of {', '.join(ANSWER_KINDS)}, or --map "
+                "answer_kind=COLUMN"
+            ) from None
+        except InputError as error:
+            raise InputError(f"{self._file.name}: row {number} {error}") from error
 
 
-def _answer_of(file: Path, number: int, answer: str, kind: str, choices: tuple[str, ...]) -> str:
-    """The answer in the form that its kind has; empty stays empty (majority vote decides)."""
-    if kind == "boolean" and answer:
-        if answer.casefold() not in BOOLEANS:
-            raise InputError(f"{file.name}: row {number} must answer yes or no; found {answer!r}.")
-        return BOOLEANS[answer.casefold()]
-    if kind != "choice":
-        return answer
-    if len(choices) < 2:
-        raise InputError(f"{file.name}: row {number} is a choice and needs at least two choices; found {len(choices)}.")
-    letters = [chr(ord("A") + index) for index in range(len(choices))]
-    letter = answer.strip("().").upper()
-    if answer and letter not in letters:
-        raise InputError(
-            f"{file.name}: row {number} must answer with a letter {letters[0]}-{letters[-1]}; found {answer!r}."
-        )
-    return letter
+class _NoKind(Exception):
+    """Neither a column, nor the command, nor the row says of what kind its answer is."""
+
+
+def _columns_of(file: Path, raw: RawRow, mapping: FileMapping) -> dict[str, str]:
+    """Field -> column for this file; fields that it lacks are left out where they may be."""
+    columns: dict[str, str] = {}
+    for field in FIELDS:
+        if field in mapping.columns:
+            names = [mapping.columns[field]]
+        else:
+            names = [field] if field in raw else [name for name in ALIASES.get(field, ()) if name in raw]
+        present = [name for name in names if _has(raw, name)]
+        if len(present) > 1:
+            raise InputError(
+                f"{file.name} has {' and '.join(map(repr, present))}, either of which may be the {field}. Name it with "
+                f"--map {field}=COLUMN"
+            )
+        if present:
+            columns[field] = present[0]
+        elif field in ("question", "answer") or field in mapping.columns:
+            raise InputError(
+                f"{file.name} has no column {(names or [field])[0]!r} for {field!r}; its columns are "
+                f"{', '.join(map(repr, raw))}. Name it with --map {field}=COLUMN"
+            )
+    return columns
+
+
+def _has(raw: RawRow, column: str) -> bool:
+    return column in raw or ("." in column and column.partition(".")[0] in raw)
+
+
+def _cell(raw: RawRow, columns: Mapping[str, str], field: str) -> object:
+    """The field's cell; of a column named `reward.ground_truth` that part of the object in `reward`."""
+    column = columns.get(field)
+    if column is None or column in raw:
+        return raw.get(column) if column else None
+    value: object = raw
+    for name in column.split("."):
+        fields = value if isinstance(value, dict) else {}
+        if name not in fields:
+            raise InputError(f"has no {column!r} for its {field} ({name!r} is not there). Mend --map.")
+        value = fields[name]
+    return value
+
+
+def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: FileMapping) -> _Read:
+    question, asked = question_text(_cell(raw, columns, "question"))
+    if not question:
+        raise InputError("has an empty question. Fill it or remove the row.")
+    options = options_of(_cell(raw, columns, "choices"))
+    answer = _cell(raw, columns, "answer")
+    kind = mapping.constant_kind or scalar_text(_cell(raw, columns, "answer_kind"), "its answer_kind")
+    shown = "" if kind or "answer_kind" in columns else kind_shown_by(answer, options)
+    if shown is None:
+        raise _NoKind
+    kind = kind or shown
+    if kind not in ANSWER_KINDS:
+        raise InputError(f"has an answer of unknown kind {kind!r}; expected one of {', '.join(ANSWER_KINDS)}.")
+    if kind == "choice" and len(options.texts) < 2:
+        raise InputError(f"is a choice and needs at least two choices; found {len(options.texts)}.")
+    reference = reference_of(answer, kind, options, question, mapping.choice_key)
+    split, split_note = _split_of(_cell(raw, columns, "split"))
+    keep = ("question",) if asked else ()
+    row = SourceRow(
+        source_row_id=scalar_text(_cell(raw, columns, "id"), "its id") or str(number),
+        text=question,
+        choices=options.texts,
+        answer=reference.answer,
+        answer_kind=kind,
+        split=split,
+        extra=_extra(raw, {column for field, column in columns.items() if field not in keep}),
+        other_answers=reference.answers[1:],
+    )
+    kind_note = f"kind {shown}: shown by the row itself" if shown else ""
+    others = [field for field, column in columns.items() if _is_alias(field, column, mapping)]
+    renamed = [f"{field}: from the column {columns[field]!r}" for field in others]
+    notes = (asked, options.note, *reference.notes, split_note, kind_note, *renamed)
+    return _Read(row, tuple(note for note in notes if note))
+
+
+def _is_alias(field: str, column: str, mapping: FileMapping) -> bool:
+    return column != field and field not in mapping.columns and field != "answer_kind"
+
+
+def _split_of(cell: object) -> tuple[str, str]:
+    if is_empty(cell):
+        return "", ""
+    if not isinstance(cell, str):
+        raise InputError(f"has {described(cell)} as its split; expected a name.")
+    split = split_named(cell)
+    meant = "held out, divided between gate and final" if split == "test" else split
+    return split, "" if cell.strip() == split else f"split {cell.strip()!r}: {meant}"
+
+
+def _extra(raw: RawRow, used: set[str]) -> str:
+    """The other columns as JSON, without what JSON cannot hold."""
+    kept = {column: _plain(value) for column, value in raw.items() if column not in used}
+    return json.dumps(kept, default=str, ensure_ascii=False).encode("utf-8", "replace").decode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, bytes):
+        return f"({len(value)} bytes)"
+    if isinstance(value, dict):
+        return {str(name): _plain(one) for name, one in cast("RawRow", value).items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(one) for one in cast("list[object]", value)]
+    return value

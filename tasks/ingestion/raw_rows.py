@@ -7,9 +7,12 @@ import csv
 import gzip
 import hashlib
 import io
+import itertools
 import json
+import re
 import zlib
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -17,6 +20,11 @@ from storage.errors import InputError
 
 RawRow = dict[str, object]
 NumberedRows = Iterator[tuple[int, RawRow]]
+LONGEST_INTEGER = 4_000
+"""Digits of a whole number in JSON; Python itself reads no more than 4,300, because their cost grows quadratically."""
+LONGEST_CSV_FIELD = 131_072
+"""Characters of a CSV field: the reader's own limit, which stops an open quote from swallowing the whole file."""
+WRAPPERS = ("data", "rows", "examples", "instances", "questions", "items", "records")
 
 
 def sha256_of(file: Path) -> str:
@@ -45,45 +53,137 @@ def _parquet_rows(file: Path) -> NumberedRows:
 
     try:
         with _binary(file) as stream:
-            table = pq.read_table(stream)  # pyright: ignore[reportUnknownMemberType]
-    except pa.ArrowInvalid as error:
+            parquet = pq.ParquetFile(stream)
+            _refuse_repeated(file, cast("list[str]", parquet.schema_arrow.names))
+            table = parquet.read()
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
         raise InputError(f"{file.name} is not a Parquet file: {error}. Check the file.") from error
     yield from enumerate(cast(list[RawRow], table.to_pylist()), start=1)
 
 
 def _json_rows(file: Path) -> NumberedRows:
-    """A list of objects, or one object a line: published `.json` files are either."""
+    """A list of objects, one object a line, or an object that holds the list: published `.json` files are any."""
     with _text(file) as stream:
-        if not stream.read(1024).lstrip().startswith("["):
-            yield from _jsonl_rows(file)
+        first = stream.readline()
+    if first.lstrip().startswith("{") and _is_whole(first):
+        yield from _jsonl_rows(file)
+    else:
+        yield from _whole_rows(file)
+
+
+def _jsonl_rows(file: Path) -> NumberedRows:
+    """One object a line; a file whose first line is only the beginning of something is read as a whole."""
+    with _text(file) as stream:
+        lines = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
+        number, line = next(lines, (0, ""))
+        if not number:
             return
-        stream.seek(0)
-        try:
-            rows = cast(list[object], json.load(stream))
-        except json.JSONDecodeError as error:
-            raise InputError(f"{file.name} must be a JSON list of objects; {error}. Check the file.") from error
+        if not _is_whole(line) and _is_begun(line):
+            yield from _whole_rows(file)
+            return
+        row = _parsed(line, f"{file.name}: row {number} must be one JSON object")
+        second = next(lines, None)
+        if second is None:
+            yield from _numbered(file, _rows_of(file, row))
+            return
+        yield number, _as_object(file, number, row)
+        for number, line in itertools.chain([second] if second else [], lines):
+            row = _parsed(line, f"{file.name}: row {number} must be one JSON object")
+            yield number, _as_object(file, number, row)
+
+
+def _whole_rows(file: Path) -> NumberedRows:
+    """The rows of a file that is one value, or several over many lines."""
+    with _text(file) as stream:
+        text = stream.read().rstrip()
+    must = f"{file.name} must be a JSON list of objects, or an object a line"
+    values: list[object] = []
+    end = 0
+    while end < len(text):
+        value, end = _parsed_from(text, _after_blanks(text, end), must)
+        values.append(value)
+    yield from _numbered(file, _rows_of(file, values[0]) if len(values) == 1 else values)
+
+
+def _rows_of(file: Path, only: object) -> list[object]:
+    """The rows of a file that is one value: a list of them, an object that holds the list, or a single row."""
+    rows = cast("list[object]", only) if isinstance(only, list) else _wrapped(only)
+    if rows is not None:
+        return rows
+    if lists := _lists_of(only):
+        raise InputError(
+            f"{file.name} must hold its rows as a list at the top, or under one of {', '.join(WRAPPERS)}; found an "
+            f"object with {lists}. Write the list alone."
+        )
+    return [only]
+
+
+def _after_blanks(text: str, place: int) -> int:
+    blanks = _BLANKS.match(text, place)
+    return blanks.end() if blanks else place
+
+
+def _numbered(file: Path, rows: Sequence[object]) -> NumberedRows:
     for number, row in enumerate(rows, start=1):
         yield number, _as_object(file, number, row)
 
 
-def _jsonl_rows(file: Path) -> NumberedRows:
-    with _text(file) as stream:
-        for number, line in enumerate(stream, start=1):
-            if not line.strip():
-                continue
-            try:
-                row: object = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise InputError(f"{file.name}: row {number} must be one JSON object; {error}.") from error
-            yield number, _as_object(file, number, row)
+def _wrapped(value: object) -> list[object] | None:
+    """The rows of `{"data": [...]}`; None for any other value."""
+    if not isinstance(value, dict):
+        return None
+    fields = cast("RawRow", value)
+    held = [fields[name] for name in WRAPPERS if isinstance(fields.get(name), list)]
+    rows = cast("list[object]", held[0]) if len(held) == 1 else []
+    return rows if rows and all(isinstance(row, dict) for row in rows) else None
+
+
+def _lists_of(value: object) -> str:
+    """The lists of objects that an object holds, for a message; empty for a row of its own."""
+    fields = cast("RawRow", value) if isinstance(value, dict) else {}
+    if any(isinstance(one, str) for one in fields.values()):
+        return ""
+    lists = {name: cast("list[object]", one) for name, one in fields.items() if isinstance(one, list)}
+    return ", ".join(f"{name!r} ({len(one):,} entries)" for name, one in lists.items())
 
 
 def _csv_rows(file: Path) -> NumberedRows:
     with _text(file) as stream:
-        for number, row in enumerate(csv.DictReader(stream), start=1):
-            if None in row:
-                raise InputError(f"{file.name}: row {number} has more fields than the header names; quote its commas.")
-            yield number, dict(row)
+        reader = csv.reader(stream, strict=True)
+        header: list[str] = []
+        number, line = 0, 1
+        while True:
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                raise _bad_csv(file, number, line, error) from error
+            if not header:
+                header = fields
+                _refuse_repeated(file, header)
+            elif fields:
+                if len(fields) != len(header):
+                    raise InputError(
+                        f"{file.name}: row {number} (line {line}) has {len(fields)} fields; the header names "
+                        f"{len(header)} ({', '.join(header)}). Quote a field that holds commas, and leave none out."
+                    )
+                yield number, dict(zip(header, fields, strict=True))
+            number += 1 if fields else 0
+            line = reader.line_num + 1
+
+
+def _bad_csv(file: Path, number: int, line: int, error: csv.Error) -> InputError:
+    where = f"row {number} (from line {line})" if number else "its header"
+    if "field limit" in str(error):
+        return InputError(
+            f"{file.name}: {where} has a field of more than {LONGEST_CSV_FIELD:,} characters, or a quote that is not "
+            "closed. Shorten it, close the quote, or leave the row out."
+        )
+    return InputError(
+        f"{file.name}: {where} has a quote that is not closed, or text behind a closing one ({error}). Write a quote "
+        'inside a quoted field twice ("").'
+    )
 
 
 READERS: dict[str, Callable[[Path], NumberedRows]] = {
@@ -93,6 +193,70 @@ READERS: dict[str, Callable[[Path], NumberedRows]] = {
     ".csv": _csv_rows,
     ".parquet": _parquet_rows,
 }
+
+
+def _refuse_repeated(file: Path, columns: Sequence[str]) -> None:
+    repeated = [name for name, count in Counter(columns).items() if count > 1]
+    if repeated:
+        raise InputError(
+            f"{file.name} has more than one column named {', '.join(map(repr, repeated))}; which is meant is unclear. "
+            "Rename them."
+        )
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > LONGEST_INTEGER:
+        raise InputError(
+            f"has a number of {len(digits.lstrip('-')):,} digits; at most {LONGEST_INTEGER:,} are read. Leave the row "
+            "out."
+        )
+    return int(digits)
+
+
+def _object(pairs: list[tuple[str, object]]) -> RawRow:
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        repeated = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
+        raise InputError(f"names {repeated!r} twice; which value is meant cannot be told. Leave one out.")
+    return fields
+
+
+_BLANKS = re.compile(r"\s*")
+_DECODER = json.JSONDecoder(parse_int=_integer, object_pairs_hook=_object)
+
+
+def _parsed(text: str, must: str) -> object:
+    """One JSON value, and nothing behind it; `must` says where it stands and what it must be."""
+    value, end = _parsed_from(text.strip(), 0, must)
+    if text.strip()[end:]:
+        raise InputError(f"{must}; found more behind it. Write each on a line of its own.")
+    return value
+
+
+def _parsed_from(text: str, place: int, must: str) -> tuple[object, int]:
+    try:
+        return cast("tuple[object, int]", _DECODER.raw_decode(text, place))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{must}; {error}.") from error
+    except RecursionError as error:
+        raise InputError(f"{must}; it is nested deeper than can be read. Leave the row out.") from error
+    except InputError as error:
+        raise InputError(f"{must}; it {error}") from error
+
+
+def _is_whole(line: str) -> bool:
+    """Whether a line is a JSON value by itself, or is wrong in a way that its row's message says best."""
+    try:
+        _parsed(line, "")
+    except InputError as error:
+        return not isinstance(error.__cause__, json.JSONDecodeError)
+    return not line.lstrip().startswith("[")
+
+
+def _is_begun(line: str) -> bool:
+    """Whether a first line can be the beginning of a value over many lines: `{`, `[`, or `[{...},`."""
+    stripped = line.strip()
+    return stripped in ("{", "[") or stripped.startswith("[") or stripped.endswith((",", "{", "["))
 
 
 def _as_object(file: Path, number: int, row: object) -> RawRow:

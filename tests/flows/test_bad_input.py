@@ -14,11 +14,18 @@ from storage.open_store import open_store
 from storage.records import Question, QuestionSet, Round
 
 GOOD = {"question": "What is 1 + 1?", "answer": "2", "answer_kind": "number"}
+PLACE = {"question": "Which is a metal?", "choices": ["oak", "iron"], "answer": 1}
 
 
 def rows(tmp_path: Path, *questions: dict[str, Any], name: str = "q.jsonl") -> str:
     file = tmp_path / name
     file.write_text("".join(json.dumps(row) + "\n" for row in questions), "utf-8")
+    return str(file)
+
+
+def long_number(tmp_path: Path) -> str:
+    file = tmp_path / "l.jsonl"
+    file.write_text('{"question": "How many?", "answer_kind": "number", "answer": ' + "7" * 5001 + "}", "utf-8")
     return str(file)
 
 
@@ -33,13 +40,25 @@ def wrong_files(tmp_path: Path) -> dict[str, tuple[list[str], str]]:
         "unknown kind": ([rows(tmp_path, GOOD | {"answer_kind": "poem"}, name="e.jsonl")], "poem"),
         "duplicates": ([rows(tmp_path, GOOD, GOOD, name="f.jsonl")], "--keep-first"),
         "not json": ([rows(tmp_path, name="g.jsonl"), "--answer-kind", "number"], "g.jsonl"),
+        "unread reference": (
+            [rows(tmp_path, GOOD, GOOD | {"question": "b?", "answer": "N/A"}, name="i.jsonl")],
+            "row 2",
+        ),
+        "unknown split": ([rows(tmp_path, GOOD | {"split": "holdout"}, name="j.jsonl")], "'holdout'"),
+        "bytes of a number": (
+            [rows(tmp_path, GOOD | {"answer": {"x": 1}}, name="k.jsonl")],
+            "--map answer=COLUMN.PART",
+        ),
+        "5,001 digits": ([long_number(tmp_path)], "l.jsonl: row 1"),
+        "a place as key": ([rows(tmp_path, PLACE, name="m.jsonl")], "--choice-key 0 or 1"),
         "unknown domain": ([rows(tmp_path, GOOD, name="h.jsonl"), "--domain", "elsewhere"], "domain"),
     }
 
 
 CASES = (
     "missing file", "wrong column", "unknown field", "no pair", "empty question", "unknown kind", "duplicates",
-    "not json", "unknown domain",
+    "not json", "unread reference", "unknown split", "bytes of a number", "5,001 digits", "a place as key",
+    "unknown domain",
 )  # fmt: skip
 
 
@@ -189,3 +208,22 @@ def test_a_file_may_be_given_on_only_where_its_user_says_so(
 
     sets = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(QuestionSet, order_by="name")
     assert [(one.redistributable, one.licence, one.citation) for one in sets] == [(False, "", ""), (True, "MIT", "Me")]
+
+
+def test_a_dry_run_shows_questions_as_they_will_be_asked_and_how_they_were_taken(
+    tmp_path: Path, home: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    answers = {"question": "Which country has Niamey?", "answer": ["Niger", "Republic of Niger"], "answer_kind": "text"}
+    file = rows(
+        tmp_path, answers, PLACE | {"answer_kind": "choice"}, *(GOOD | {"question": f"{n}?"} for n in range(10))
+    )
+
+    code, out, err = command("ingest", file, "--dry-run", "--choice-key", "0")
+
+    assert (code, err) == (0, "")
+    assert out.startswith("Would ingest q: 12 questions")
+    assert "  answers: several accepted, any of them counts (1 rows)" in out
+    assert "text: Niger or Republic of Niger" in out
+    assert "Which is a metal?\nA. oak\nB. iron" in out
+    assert [line.split(",")[0] for line in out.splitlines() if line.startswith("-- ")][-1] == "-- 10"
+    assert open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(Question) == []

@@ -82,10 +82,11 @@ def test_a_file_set_keeps_its_split_and_its_parts(store: Store, tmp_path: Path) 
         for n in range(60)
     ]  # fmt: skip
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    question_set, questions = ingest_file(store, file, name="own", domain="in_domain")
+    done = ingest_file(store, file, name="own", domain="in_domain")
+    question_set, questions = done.question_set, done.questions
     assert {q.source_row_id for q in questions if q.part == "train"} == {str(n) for n in range(30)}
     assert {q.part for q in questions} == {"train", "gate", "final"}
-    assert ingest_file(store, file, name="own", domain="in_domain")[0].id == question_set.id
+    assert ingest_file(store, file, name="own", domain="in_domain").question_set.id == question_set.id
     assert len(store.select(Question)) == 60
 
 

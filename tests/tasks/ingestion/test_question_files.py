@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.errors import InputError
-from tasks.ingestion.question_files import FileMapping, SourceRow, read_rows
+from tasks.ingestion.question_files import FileMapping, SourceRow, read_question_file, read_rows
 
 NO_MAPPING = FileMapping.of({}, "")
 GOOD = {"id": "q-1", "question": "What is 2 + 2?", "answer": "4", "answer_kind": "number", "level": 3}
@@ -77,7 +77,7 @@ def test_a_duplicate_question_names_both_rows(tmp_path: Path) -> None:
     file = write_jsonl(tmp_path, GOOD, {**GOOD, "id": "q-2", "question": "what is  2 + 2?"})
     with pytest.raises(InputError, match="row 2 asks the same question as row 1"):
         read_rows(file, NO_MAPPING)
-    assert len(read_rows(file, NO_MAPPING, keep_first_of_duplicates=True)) == 1
+    assert len(read_question_file(file, NO_MAPPING, keep_first=True).rows) == 1
 
 
 @pytest.mark.parametrize("name", ["absent.jsonl", "set.txt"])
@@ -100,3 +100,170 @@ def test_a_broken_gzip_is_refused(tmp_path: Path) -> None:
     (tmp_path / "set.jsonl.gz").write_bytes(b"\x1f\x8b not gzip")
     with pytest.raises(InputError, match="cannot be read"):
         read_rows(tmp_path / "set.jsonl.gz", NO_MAPPING)
+
+
+PEARS = {"question": "How many pears?", "answer": "18", "answer_kind": "number"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        json.dumps(PEARS, indent=1),
+        json.dumps([PEARS], indent=1),
+        json.dumps({"version": "1", "data": [PEARS]}),
+        json.dumps({"rows": [PEARS]}, indent=2),
+        json.dumps([PEARS]),
+        "\n" + json.dumps(PEARS) + "\n\n",
+    ],
+)
+@pytest.mark.parametrize("name", ["set.json", "set.jsonl"])
+def test_json_is_read_however_it_is_laid_out(text: str, name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(text, "utf-8")
+    assert [(row.text, row.answer) for row in read_rows(tmp_path / name, NO_MAPPING)] == [("How many pears?", "18")]
+
+
+def test_rows_under_a_strange_name_are_refused_with_what_was_found(tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text(json.dumps({"easy": [PEARS], "hard": [PEARS]}), "utf-8")
+    with pytest.raises(InputError, match=r"rows as a list at the top.*'easy' \(1 entries\)"):
+        read_rows(tmp_path / "set.json", NO_MAPPING)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('question,answer\n"2 + 2?,4\n"3 + 3?",6\n', "row 1 (from line 2) has a quote that is not closed"),
+        ('question,answer\n2 + 2?,4\n"3 + 3?,6\n4 + 4?,8\n', "row 2 (from line 3) has a quote that is not closed"),
+        ("question,answer\n2 + 2?\n3 + 3?,6\n", "row 1 (line 2) has 1 fields; the header names 2"),
+        ("question,answer\n2 + 2?,4,5\n", "row 1 (line 2) has 3 fields"),
+        ('question,answer\n"2\n+ 2?",4\n3?\n', "row 2 (line 4) has 1 fields"),
+        ("question,answer,answer\n2 + 2?,4,5\n", "more than one column named 'answer'"),
+        pytest.param("question,answer\n" + "x" * 140_000 + ",4\n", "has a field of more than 131,072", id="long"),
+        pytest.param("question,answer\n" + "x" * 120_000 + ",4\n", "row 1 has 120,000 characters", id="less"),
+    ],
+)
+def test_a_csv_that_is_not_strictly_one_is_refused_by_its_row(text: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "set.csv").write_text(text, "utf-8")
+    with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
+        read_rows(tmp_path / "set.csv", FileMapping.of({}, "number"))
+    assert says in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        pytest.param('{"question": "x", "answer": ' + "7" * 5001 + "}", "it has a number of 5,001 digits", id="digits"),
+        pytest.param(
+            '{"question": "x", "answer": "' + "7" * 5001 + '"}', "has 5,001 characters as a number", id="text"
+        ),
+        pytest.param('{"question": ' + "[" * 100_000 + "}", "it is nested deeper than can be read", id="nesting"),
+        pytest.param(
+            '{"question": "x", "choices": "' + "[" * 90_000 + '", "answer": "4"}', "has choices that are not", id="list"
+        ),
+        pytest.param('{"question": "' + "x" * 140_000 + '", "answer": "4"}', "has 140,000 characters", id="length"),
+        pytest.param('{"question": "x", "answer": "4", "answer": "5"}', "it names 'answer' twice", id="names"),
+        pytest.param('{"question": "x", "answer": "4"} {"question": "y"}', "found more behind it", id="two"),
+        pytest.param('{"question": "\\ud800", "answer": "4"}', "half a character pair", id="surrogate"),
+    ],
+)
+def test_a_limit_is_named_with_file_and_row(row: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "set.jsonl").write_text('{"question": "How many?", "answer": "4"}\n' + row + "\n", "utf-8")
+    with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
+        read_rows(tmp_path / "set.jsonl", FileMapping.of({}, "number"))
+    assert says in str(caught.value)
+    assert "set.jsonl: row 2" in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def test_a_parquet_file_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays(
+        [pa.array(["x"]), pa.array(["4"]), pa.array(["5"])], names=["question", "answer", "answer"]
+    )
+    pq.write_table(table, tmp_path / "set.parquet")
+    with pytest.raises(InputError, match="more than one column named 'answer'"):
+        read_rows(tmp_path / "set.parquet", FileMapping.of({}, "number"))
+
+
+@pytest.mark.parametrize("column", [{"question": [b"How?"]}, {"question": [[["How?"]]]}, {"answer": [b"4"]}])
+def test_bytes_and_nested_lists_of_a_parquet_file_are_refused_by_row(column: dict[str, object], tmp_path: Path) -> None:
+    pq.write_table(pa.table({"question": ["How?"], "answer": ["4"]} | column), tmp_path / "set.parquet")
+    with pytest.raises(InputError, match=r"set\.parquet: row 1 has"):
+        read_rows(tmp_path / "set.parquet", FileMapping.of({}, "number"))
+
+
+def test_rows_without_a_readable_reference_are_listed_or_left_out(tmp_path: Path) -> None:
+    good, bad = {"question": "a?", "answer": "4"}, {"answer": "N/A"}
+    file = write_jsonl(tmp_path, good, *({"question": f"{n}?"} | bad for n in range(12)))
+    number = FileMapping.of({}, "number")
+    with pytest.raises(InputError, match=r"12 of 13 references cannot be read: row 2 .*\(and 2 more\)"):
+        read_rows(file, number)
+    read = read_question_file(file, number, skip_unreadable=True)
+    assert ([row.text for row in read.rows], len(read.left_out)) == (["a?"], 12)
+
+
+def test_a_column_that_only_later_rows_have_counts_for_them(tmp_path: Path) -> None:
+    rows = [{"question": "a?", "answer": "4"}, {"question": "b?", "answer": "5", "split": "test"}]
+    assert [one.split for one in read_rows(write_jsonl(tmp_path, *rows), FileMapping.of({}, "number"))] == ["", "test"]
+
+
+def test_how_things_were_taken_is_counted(tmp_path: Path) -> None:
+    chat = [{"role": "system", "content": "Brief."}, {"role": "user", "content": "How many?"}]
+    row = {"prompt": chat, "solution": "So.\n#### 4", "split": "Validation"}
+    read = read_question_file(write_jsonl(tmp_path, row, {**row, "prompt": "And now?"}), NO_MAPPING)
+    assert read.taken == {
+        "question: the last user turn of a chat (system message kept in `extra`, not asked)": 1,
+        "question: from the column 'prompt'": 2,
+        "answer: from the column 'solution'": 2,
+        "answer: what stands behind '####'": 2,
+        "kind number: shown by the row itself": 2,
+        "split 'Validation': held out, divided between gate and final": 2,
+    }
+    assert [json.loads(row.extra).get("prompt") for row in read.rows] == [chat, None]
+
+
+def test_a_part_of_an_object_can_be_mapped_and_its_absence_is_said(tmp_path: Path) -> None:
+    rows = [{"question": {"stem": "Up?"}, "reward": {"truth": "yes"}}, {"question": {"stem": "Down?"}, "reward": {}}]
+    mapping = FileMapping.of({"question": "question.stem", "answer": "reward.truth"}, "boolean")
+    assert read_rows(write_jsonl(tmp_path, rows[0]), mapping)[0].answer == "yes"
+    with pytest.raises(InputError, match=r"row 2 has no 'reward.truth' for its answer"):
+        read_rows(write_jsonl(tmp_path, *rows), mapping)
+
+
+def test_two_columns_that_may_both_be_the_question_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="'problem' and 'prompt', either of which may be the question"):
+        read_rows(write_jsonl(tmp_path, {"problem": "a", "prompt": "b", "answer": "4"}), FileMapping.of({}, "number"))
+
+
+def test_the_columns_beside_are_kept_as_json_that_anybody_reads(tmp_path: Path) -> None:
+    text = '{"question": "a?", "answer": "4", "score": NaN, "deep": {"x": [Infinity, 1]}, "half": "\\ud800"}'
+    (tmp_path / "set.jsonl").write_text(text, "utf-8")
+    [row] = read_rows(tmp_path / "set.jsonl", FileMapping.of({}, "number"))
+    assert row.extra == '{"score": null, "deep": {"x": [null, 1]}, "half": "?"}'
+
+
+HUB_FORMS: dict[str, list[dict[str, object]]] = {
+    "gsm8k": [{"question": "How many clips?", "answer": "48/2 = <<48/2=24>>24.\n#### 72"}],
+    "arc": [
+        {"id": "Mercury_1", "question": "Which is a metal?", "answerKey": "2",
+         "choices": {"text": ["oak", "iron"], "label": ["1", "2"]}},
+        {"id": "Mercury_2", "question": "Which is a tree?", "answerKey": "A",
+         "choices": {"text": ["oak", "iron"], "label": ["A", "B"]}},
+    ],
+    "strategyqa": [
+        {"qid": "b8677742616fef051f00", "term": "Genghis Khan", "description": "founder", "question": "Are more?",
+         "answer": True, "facts": ["Julius Caesar had three children."], "decomposition": ["How many?"]},
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("gsm8k", [("number", "72", ())]),
+        ("arc", [("choice", "B", ("oak", "iron")), ("choice", "A", ("oak", "iron"))]),
+        ("strategyqa", [("boolean", "yes", ())]),
+    ],
+)
+def test_sets_as_the_hub_publishes_them_need_no_mapping(name: str, expected: list[object], tmp_path: Path) -> None:
+    pq.write_table(pa.Table.from_pylist(HUB_FORMS[name]), tmp_path / "train-00000-of-00001.parquet")
+    rows = read_rows(tmp_path / "train-00000-of-00001.parquet", NO_MAPPING)
+    assert [(row.kind, row.answer, row.choices) for row in rows] == expected

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from storage.records import Path, Question, QuestionSet, Verdict
 from storage.open_store import open_store
-from tasks.verification.audit import second_opinion_of
+from storage.records import Path, Question, QuestionSet, Verdict
 from tasks.explore.markup import story_markup
 from tasks.explore.story import QuestionStory
-from tasks.rules.ladder.prompts import shown_answer
 from tasks.rules.answers.verdicts import Case, Judgement, judged_quickly
+from tasks.rules.ladder.prompts import shown_answer
+from tasks.verification.audit import second_opinion_of
 from tasks.verification.verify_paths import Judge, case_of, verify_paths
 from tests.storage.examples import make
 
