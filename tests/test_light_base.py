@@ -40,7 +40,7 @@ def test_a_module_that_reads_and_shows_loads_nothing_heavy(module: str) -> None:
 def test_help_does_not_load_the_settings() -> None:
     program = (
         "import sys; sys.argv = ['regenesis', '--help']\nimport flows.cli.main\n"
-        "try:\n    flows.cli.main()\nexcept SystemExit: pass\n"
+        "try:\n    flows.cli.main.main()\nexcept SystemExit: pass\n"
         "print(*(name for name in ('pydantic', 'duckdb', 'pyarrow') if name in sys.modules), file=sys.stderr)"
     )
 
@@ -56,7 +56,7 @@ def test_rows_are_exported_where_nothing_heavy_is_installed(format: str, file: s
     command = ["regenesis", "export", str(tmp_path / "out"), "--format", format, "--home", str(tmp_path / "home")]
     program = (
         f"import sys; sys.modules.update(dict.fromkeys({(*HEAVY, 'datasets', 'yaml', 'safetensors')!r}))\n"
-        f"sys.argv = {command!r}\nimport flows.cli.main; flows.cli.main()"
+        f"sys.argv = {command!r}\nimport flows.cli.main; flows.cli.main.main()"
     )
 
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
