@@ -14,6 +14,7 @@ from tzlocal import get_localzone_name
 
 from storage.errors import InputError
 from storage.locks import RUN_LOCK
+from storage.store.store_url import file_of
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,8 @@ class Environment:
     @property
     def run_lock(self) -> Path:
         """Held by whoever works on the store: beside its file, or in the home where the store is none."""
-        prefix = "duckdb:///"
-        file = Path(self.store_url.removeprefix(prefix)) if self.store_url.startswith(prefix) else self.home / "store"
-        return file.expanduser().with_name(RUN_LOCK)
+        file = file_of(self.store_url) if self.store_url.startswith("duckdb:///") else self.home / "store"
+        return file.with_name(RUN_LOCK)
 
     @property
     def reports(self) -> Path:

@@ -26,6 +26,10 @@ class InputError(PermanentError):
 
 
 class Stopped(ReGenesisError):
-    """A window or a budget ended the work cleanly; the next run goes on. Exit code 3."""
+    """The work ended cleanly before it was done, by a window or a budget; the next run goes on. Exit code 3."""
 
     exit_code = 3
+
+
+class StoreBusy(Stopped, TransientError):
+    """Others kept the store busy for the whole of the bound. What was acknowledged stays; the same command goes on."""

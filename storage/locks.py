@@ -12,13 +12,14 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from storage.errors import InputError, TransientError
+from storage.errors import InputError, PermanentError, StoreBusy
 
 RUN_LOCK = "run.lock"  # beside a store: shared by the runs that work on it
 _POLL_SECONDS = 0.002
+_LOOK_SECONDS = 0.1
 
 
-class TurnNotTaken(TransientError):
+class TurnNotTaken(StoreBusy):
     """Others of our own processes kept the database busy for the whole of the bound."""
 
 
@@ -54,39 +55,46 @@ def alone(lock: Path, *, wait_seconds: float) -> Generator[None]:
 
 @contextmanager
 def owned(lock: Path, refusal: Callable[[int], str], *, shared: bool = False) -> Generator[None]:
-    """Hold a lock file that names its owner's process, not waited for; raises InputError with what `refusal` says of
-    the owner, who may share it only with others that do. The kernel frees the lock of a process that died.
+    """Hold a lock file that names its owner's process; raises InputError with what `refusal` says of the owner.
+
+    With `shared` others that share it may hold it too. The kernel frees the lock of a process that died. A taker waits
+    for the moment in which somebody looks (`owner_of`), not for an owner.
     """
-    descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
+    with _opened(lock, required=True) as descriptor:
+        if descriptor is None:
+            raise PermanentError(f"The lock {str(lock)!r} has no file.")
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(refusal(_named_in(descriptor))) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            _take(descriptor, kind, time.monotonic() + _LOOK_SECONDS, lock)
+        except TurnNotTaken as error:
+            living = (one for one in _owners(descriptor) if Path(f"/proc/{one}").exists())
+            raise InputError(refusal(next(living, 0))) from error
+        if not shared:
+            os.ftruncate(descriptor, 0)
+        os.lseek(descriptor, 0, os.SEEK_END)
+        os.write(descriptor, f"{os.getpid()}\n".encode())  # of several that share it the living ones count
         yield
-    finally:
-        os.close(descriptor)
 
 
 def owner_of(lock: Path) -> int:
-    """The process that holds this lock file; 0 when none does."""
+    """A process that holds this lock file; 0 when none does. Looking keeps a taker out for a moment at most."""
     try:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CLOEXEC)
+        descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return 0
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
         return 0
     except BlockingIOError:
-        return _named_in(descriptor)
+        return next(iter(_owners(descriptor)), 0)
     finally:
         os.close(descriptor)
 
 
-def _named_in(descriptor: int) -> int:
-    return int(os.pread(descriptor, 20, 0).decode() or 0)
+def _owners(descriptor: int) -> list[int]:
+    """The processes that the file names, the newest first; of those that shared it some may be dead."""
+    named = os.pread(descriptor, 4096, max(0, os.fstat(descriptor).st_size - 4096)).split()
+    return [int(one) for one in reversed(named) if one.isdigit()]
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Opens the store that a URL names: a DuckDB file, or a DuckLake. Both take and give the same records."""
 
+from collections.abc import Callable
+
 from storage.errors import InputError
 from storage.file.database import DatabaseFile
 from storage.file.file_schema import ensure_schema
@@ -13,8 +15,17 @@ from storage.store.store_url import file_of, is_lake, lake_of
 __all__ = ["Store", "existing_store", "open_store", "store_exists"]
 
 
-def open_store(url: str, *, busy_seconds: float = 5.0) -> Store:
+def open_store(
+    url: str,
+    *,
+    busy_seconds: float = 5.0,
+    keep_log: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Store:
     """The store at a URL, made or migrated where needed (a backup comes first).
+
+    A file's user waits `busy_seconds` while a foreign client holds it, and `say` is told whom the wait is for.
+    `keep_log` is for a run, which settles the store at its end.
 
     Raises InputError where the database is newer than this program, damaged, or cannot be written.
     """
@@ -22,9 +33,9 @@ def open_store(url: str, *, busy_seconds: float = 5.0) -> Store:
         lake = Lake(lake_of(url))
         ensure_lake(lake)
         return LakeStore(url, lake)
-    file = DatabaseFile(file_of(url), busy_seconds)
+    file = DatabaseFile(file_of(url), busy_seconds, say)
     ensure_schema(file)
-    return FileStore(url, file)
+    return FileStore(url, file, keep_log=keep_log)
 
 
 def existing_store(url: str) -> Store:

@@ -241,6 +241,9 @@ class RoomSettings(Frozen):
 
     min_free_disk_gib: float = Field(default=1.0, ge=0, description="Free disk below the home in GiB; 0 asks for none")
     min_free_memory_gib: float = Field(default=0.25, ge=0, description="Available memory in GiB; 0 asks for none")
+    store_wait_seconds: float = Field(
+        default=600, ge=0, description="Seconds for which a run waits while another program holds the store's file"
+    )
 
 
 class Settings(Frozen):

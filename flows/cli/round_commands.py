@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flows.cli.common import COMMON, confirm, environment, show, with_common_flags
-from flows.runs.outcomes import BUDGET_SPENT
+from flows.cli.common import COMMON, confirm, environment, note, show, with_common_flags
+from flows.runs.outcomes import ENDED_EARLY
 from storage.environment import Environment, make_home
 from storage.errors import InputError, Stopped
 from storage.records import Domain
@@ -251,7 +251,7 @@ def run_flow(module: str, flow_name: str, **parameters: Any) -> None:
         finally:
             watcher.close()
     show(result.as_json(), result.text)
-    if result.outcome == BUDGET_SPENT:
+    if result.outcome in ENDED_EARLY:
         raise typer.Exit(Stopped.exit_code)
 
 
@@ -261,7 +261,7 @@ def _check_ready(places: Environment, settings: "RoundSettings") -> None:
     from storage.open_store import open_store
 
     make_home(places)
-    with only_one(places, settings):
+    with only_one(places, settings, say=note):
         open_store(places.store_url)
 
 

@@ -16,13 +16,13 @@ app = typer.Typer(help="Care of the store: check, compact, gc, backup, restore, 
 @app.command()
 @with_common_flags
 def check() -> None:
-    """Look for dangling parents, ids there twice, unreadable files and unmerged rows."""
+    """Look for dangling parents, ids there twice, and files that are missing."""
     from storage.care.check_and_gc import check_store
 
     problems = check_store(existing_store(), environment().home)
     lines = [f"{one.code}: {one.count} in {one.where}, such as {one.example}" for one in problems]
     show({"problems": [vars(one) for one in problems]}, "\n".join(lines) or "The store is sound.")
-    if any(one.code != "spool_not_merged" for one in problems):
+    if problems:
         raise PermanentError("The store has problems; they are named above. A backup: regenesis storage backup FILE")
 
 

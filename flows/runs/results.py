@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from flows.runs.outcomes import BUDGET_SPENT
-from storage.errors import Stopped
+from flows.runs.outcomes import BUDGET_SPENT, STORE_BUSY
+from storage.errors import Stopped, StoreBusy
 
 if TYPE_CHECKING:
     from prefect.client.schemas.objects import State
@@ -28,11 +28,16 @@ class Result:
         return {"outcome": self.outcome, **self.figures}
 
 
-def budget_spent(message: str, result: R) -> "State[R]":
-    """The state of what a window or a budget ended: completed, and so named that the UI tells it apart."""
+def outcome_of(stopped: Stopped) -> str:
+    """How the UI names a clean end before the work was done."""
+    return STORE_BUSY if isinstance(stopped, StoreBusy) else BUDGET_SPENT
+
+
+def ended_early(stopped: Stopped, result: R) -> "State[R]":
+    """The state of such an end: completed, and so named that the UI tells it apart."""
     from prefect.states import Completed
 
-    return Completed(name=BUDGET_SPENT, message=message, data=result)
+    return Completed(name=outcome_of(stopped), message=str(stopped), data=result)
 
 
 def completed(result: Result) -> "State[Result]":
@@ -54,13 +59,13 @@ def named_after_outcome(flow: "Callable[P, Result | State[Result]]") -> "Callabl
 
 
 def ends_cleanly(flow: Callable[P, Result]) -> "Callable[P, Result | State[Result]]":
-    """The flow's function; where a limit of the run stops it, the flow's state is `budget spent`."""
+    """The flow's function; where it is stopped early, the flow's state says by what."""
 
     @wraps(flow)
     def run(*arguments: P.args, **named: P.kwargs) -> "Result | State[Result]":
         try:
             return flow(*arguments, **named)
         except Stopped as stopped:
-            return budget_spent(str(stopped), Result(BUDGET_SPENT, str(stopped), {"reason": str(stopped)}))
+            return ended_early(stopped, Result(outcome_of(stopped), str(stopped), {"reason": str(stopped)}))
 
     return run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from flows.runs.results import budget_spent
+from flows.runs.results import ended_early
 from flows.steps.workplace import Workplace
 from storage.errors import Stopped, TransientError
 
@@ -36,7 +36,7 @@ STEP: dict[str, Any] = {
 def step(
     name: str, **options: Any
 ) -> Callable[[Callable[Concatenate[Workplace, P], T]], Callable[Concatenate[Workplace, P], T]]:
-    """A step on a workplace as a task of this name. Where a limit ends it, its state is `budget spent` and the flow is
+    """A step on a workplace as a task of this name. Where it is stopped early, its state says by what and the flow is
     told by Stopped: raised outside the task, for which the end was no failure."""
 
     def as_task(do: Callable[Concatenate[Workplace, P], T]) -> Callable[Concatenate[Workplace, P], T]:
@@ -46,7 +46,7 @@ def step(
                 return do(work, *arguments, **named)
             except Stopped as stopped:
                 work.end_stopped(stopped)
-                return budget_spent(str(stopped), None)
+                return ended_early(stopped, None)
 
         run_task = cast("Callable[..., T]", task(name=name, **STEP, **options)(within_limits))
 

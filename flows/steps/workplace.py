@@ -18,7 +18,7 @@ from flows.steps.artifacts import ProgressInPrefect
 from flows.steps.machinery import LocalMachinery, Machinery, ServedModel
 from flows.steps.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
-from storage.errors import PermanentError, Stopped, TransientError
+from storage.errors import PermanentError, Stopped, StoreBusy, TransientError
 from storage.locks import owned
 from storage.open_store import Store, open_store, store_exists
 from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
@@ -54,7 +54,9 @@ class Workplace:
         self.watcher = watcher
         self.machinery = MACHINERY[0]
         self.timings = Timings()
-        self.store: Store = open_store(environment.store_url)
+        self.store: Store = open_store(
+            environment.store_url, busy_seconds=settings.room.store_wait_seconds, keep_log=True, say=watcher.say
+        )
         self.base: PreparedModel = self.machinery.prepare(settings.model, environment)
         self._round: Round | None = None
         self._questions: dict[Part, list[Question]] = {}
@@ -210,9 +212,9 @@ class Workplace:
             self._round = fail_round(self.store, self._round, " ".join(str(error).split()), self.timings)
 
     def end_stopped(self, stopped: Stopped) -> None:
-        """A limit of the run is reached: the round stays as it is, for the next run to go on with."""
+        """A limit of the run is reached, or the store is busy: the round stays for the next run to go on with."""
         self.stopped = stopped
-        if self._round is not None and self._round.status == "running":
+        if self._round is not None and self._round.status == "running" and not isinstance(stopped, StoreBusy):
             self._round = stop_round(self.store, self._round, self.timings)
 
     def _serve(self, model: Model) -> ServedModel:
@@ -239,8 +241,8 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
     environment = read_environment()
     make_home(environment)
     with (
-        only_one(environment, settings),
         closing(ProgressInPrefect(WATCHER[0] if WATCHER else choose_watcher())) as watcher,
+        only_one(environment, settings, watcher.say),
     ):
         work = Workplace(environment, settings, watcher, limits)
         try:
@@ -251,16 +253,21 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
             raise
         finally:
             work.release_server()
-            work.keep_timings()
+            with suppress(StoreBusy):  # said already, and nothing that was acknowledged depends on it
+                work.keep_timings()
+                work.store.settle()
             work.disown_round()
 
 
 @contextmanager
-def only_one(environment: Environment, settings: Settings) -> Generator[None]:
+def only_one(
+    environment: Environment, settings: Settings, say: Callable[[str], None] = lambda line: None
+) -> Generator[None]:
     """Two runs of one task set would pay for the same texts twice; runs of other task sets go on beside it."""
     task_set = re.sub(r"[^\w.+-]", "-", settings.name)[:100]
     if store_exists(environment.store_url):
-        open_store(environment.store_url)  # one of an earlier version is migrated before anybody works on it
+        # one of an earlier version is migrated before anybody works on it
+        open_store(environment.store_url, busy_seconds=settings.room.store_wait_seconds, say=say)
     place = environment.run_lock
     with (
         _held(environment, place, "No run begins while a home's store is cared for", shared=True),

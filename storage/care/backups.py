@@ -3,17 +3,18 @@
 What was there is kept under another name. Adapters are files that never change once written: copy their folder too.
 """
 
-import os
 import shutil
 import sqlite3
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
 from storage.care.check_and_gc import back_up_store
 from storage.environment import Environment
 from storage.errors import InputError
-from storage.file.database import DatabaseFile, connect
+from storage.file.database import DatabaseFile, connect, log_of
+from storage.file.file_schema import keep_as, put_in_place
+from storage.file.old_spool import spool_of, waiting_batches
 from storage.locks import owned
 from storage.migrations import check_version, schema_version
 from storage.open_store import open_store
@@ -47,19 +48,60 @@ def restore(environment: Environment, backup: Path, now: datetime) -> list[Path]
             "A backup takes the place of a file; into an empty lake it is moved. Run, with REGENESIS_STORE="
             f"duckdb:///{backup}: regenesis storage move {environment.store_url!r}"
         )
-    target = file_of(environment.store_url)
-    _check_backup(backup, target)
-    aside: list[Path] = []
+    file = DatabaseFile(file_of(environment.store_url), busy_seconds=5.0)
+    _check_backup(backup, file.path)
+    stamp = f"before-restore-{now:%Y%m%d-%H%M%S}"
     with owned(environment.run_lock, lambda owner: f"A store is restored beside no run; process {owner} works on it."):
-        new = _copied(backup, target)
-        for old in (target, target.with_name(f"{target.name}.wal"), DatabaseFile(target, 0).aside):
-            aside += _put_aside(old, now)
-        new.replace(target)
+        aside = _take_place(backup, file, stamp)
         if records_of(backup).exists():
-            aside += _put_aside(environment.home / RECORDS, now)
-            _copy_records(records_of(backup), environment.home / RECORDS)
+            aside += _take_records_place(records_of(backup), environment.home / RECORDS, stamp)
     open_store(environment.store_url).refresh_reader()
     return aside
+
+
+def _take_place(backup: Path, file: DatabaseFile, stamp: str) -> list[Path]:
+    """In our own turn, and in one step: whenever the process is killed, there is the old store or the new one."""
+    path = file.path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.restore.part")
+    aside = path.with_name(f"{path.name}.{stamp}")
+    kept: list[Path] = []
+    try:
+        with file.locked(exclusive=True):
+            shutil.copyfile(backup, partial)
+            _fold_in(path)
+            if path.exists():
+                kept += [_kept(path, aside)]
+            if file.log.exists():  # of a file that is damaged or gone: DuckDB would replay it into the new one
+                kept += [_kept(file.log, log_of(aside))]
+                file.log.unlink()
+            if waiting_batches(path):
+                kept += [spool_of(path).rename(spool_of(aside))]
+            put_in_place(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+    return kept
+
+
+def _fold_in(path: Path) -> None:
+    """The log into its file, where both are sound; raises HeldByAnother while a foreign client has it open."""
+    if path.exists():
+        with suppress(InputError):  # it is damaged: a reason to restore
+            connect(path, read_only=False).close()
+
+
+def _kept(path: Path, aside: Path) -> Path:
+    keep_as(path, aside)
+    return aside
+
+
+def _take_records_place(source: Path, target: Path, stamp: str) -> list[Path]:
+    partial = target.with_name(f".{target.name}.restore.part")
+    partial.unlink(missing_ok=True)
+    _copy_records(source, partial)
+    kept = [_kept(target, target.with_name(f"{target.name}.{stamp}"))] if target.exists() else []
+    put_in_place(partial, target)
+    return kept
 
 
 def _check_backup(backup: Path, target: Path) -> None:
@@ -70,24 +112,6 @@ def _check_backup(backup: Path, target: Path) -> None:
     check_version(version, str(backup))
     if not version:
         raise InputError(f"A backup holds a store; {str(backup)!r} is a database without our tables. Name another.")
-
-
-def _copied(backup: Path, target: Path) -> Path:
-    partial = target.with_name(f"{target.name}.part")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(backup, partial)
-    descriptor = os.open(partial, os.O_RDWR)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    return partial
-
-
-def _put_aside(old: Path, now: datetime) -> list[Path]:
-    if not old.exists():
-        return []
-    return [old.rename(old.with_name(f"{old.name}.before-restore-{now:%Y%m%d-%H%M%S}"))]
 
 
 def _copy_records(source: Path, target: Path) -> None:

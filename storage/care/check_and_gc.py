@@ -6,13 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
-
 from storage.care.moving import move_store
-from storage.errors import InputError, PermanentError, ReGenesisError
+from storage.errors import InputError, PermanentError
 from storage.file.file_care import back_up_file, compact_file
 from storage.file.file_store import FileStore
-from storage.file.spool import Spool
 from storage.lake.lake_care import Compacted, compact_lake, missing_files
 from storage.lake.lake_catalogue import CATALOG
 from storage.lake.lake_store import LakeStore
@@ -48,20 +45,20 @@ class Garbage:
 
 
 def check_store(store: Store, home: Path | None = None) -> list[Problem]:
-    """Dangling parents, ids there twice, chains across draws, unreadable or waiting spool files, missing adapters."""
-    problems = [*_check_lake(store)] if isinstance(store, LakeStore) else [*_check_spool(_file(store))]
-    if any(problem.code in ("unreadable_spool_file", "data_file_missing") for problem in problems):
+    """Dangling parents, ids there twice, chains across draws, missing adapters, of a lake missing files.
+
+    Each question takes a turn of its own, so a batch waits for one question at most.
+    """
+    problems = [*_check_lake(store)] if isinstance(store, LakeStore) else []
+    if problems:
         return problems  # nothing else can be read
-    with store.reading() as connection:
-        if isinstance(store, LakeStore):
-            connection.execute(f"USE {CATALOG}.stored")  # where an id may be twice; and faster than the first rows
-        problems += [*_check_rows(connection)]
-        if isinstance(store, LakeStore):
-            connection.execute(f"USE {CATALOG}.main")
-        for view in all_views():
-            connection.execute(f"EXPLAIN SELECT * FROM {view.name}")
-        if home is not None:
-            problems += _check_adapters(connection, home)
+    # of a lake the base tables, where an id may be twice; and they are faster than the first rows
+    schema = f"{CATALOG}.stored." if isinstance(store, LakeStore) else ""
+    problems += [problem for question in _questions(schema) for problem in _asked(store, *question)]
+    for view in all_views():
+        store.query(f"EXPLAIN SELECT * FROM {view.name}")
+    if home is not None:
+        problems += _check_adapters(store, home)
     return problems
 
 
@@ -108,10 +105,7 @@ def find_garbage(store: Store, home: Path) -> list[Garbage]:
     folders = sorted(folder for folder in (home / "adapters").glob("*") if folder.is_dir())
     garbage = [_garbage(folder, "no adapter's row names it") for folder in folders if folder.resolve() not in known]
     if isinstance(store, FileStore):
-        for folder in (store.spool_folder, store.path.parent):
-            garbage += [_garbage(file, "half written") for file in sorted(folder.glob("*.part"))]
-        copies = sorted(store.spool_folder.glob("snapshot-*.duckdb"))
-        garbage += [_garbage(file, "copy made for reading") for file in copies]
+        garbage += [_garbage(file, "half written") for file in sorted(store.path.parent.glob("*.part"))]
     return [one for one in garbage if _untouched(one.path)]
 
 
@@ -131,53 +125,37 @@ def _file(store: Store) -> FileStore:
     return store
 
 
-def _check_spool(store: FileStore) -> Iterator[Problem]:
-    spool = Spool(store.spool_folder)
-    for name in spool.names():
-        try:
-            spool.read(name)
-        except ReGenesisError as error:
-            yield Problem("unreadable_spool_file", str(spool.folder), 1, str(error))
-            return
-    waiting = store.unmerged_rows()
-    if waiting:
-        yield Problem(
-            "spool_not_merged", str(spool.folder), waiting, f"{len(spool.names())} files; any writer merges them"
-        )
-
-
 def _check_lake(store: LakeStore) -> Iterator[Problem]:
     missing = missing_files(store)
     if missing:
         yield Problem("data_file_missing", store.lake.place.data, len(missing), str(missing[0]))
 
 
-def _check_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[Problem]:
+def _questions(schema: str) -> Iterator[tuple[str, str, str]]:
+    """Code and place of a problem, and the ids of the rows that have it."""
     for link in REFERENCES:
-        yield from _counted(
-            connection, "dangling_parent", f"{link.child}.{link.column}",
-            f'SELECT id FROM {link.child} WHERE "{link.column}" IS NOT NULL'
-            f' AND "{link.column}" NOT IN (SELECT id FROM {link.parent})',
-        )  # fmt: skip
+        astray = f'"{link.column}" NOT IN (SELECT id FROM {schema}{link.parent})'
+        ids = f'SELECT id FROM {schema}{link.child} WHERE "{link.column}" IS NOT NULL AND {astray}'
+        yield "dangling_parent", f"{link.child}.{link.column}", ids
     for record_type in RECORD_TYPES:
         table = record_type.table
-        yield from _counted(connection, "id_twice", table, f"SELECT id FROM {table} GROUP BY id HAVING count(*) > 1")
+        yield "id_twice", table, f"SELECT id FROM {schema}{table} GROUP BY id HAVING count(*) > 1"
     for child, column, parent in _CHAIN:
-        yield from _counted(
-            connection, "chain_across_draws", f"{child}.{column}",
-            f"SELECT c.id FROM {child} c JOIN {parent} p ON p.id = c.{column} WHERE p.draw <> c.draw",
+        yield (
+            "chain_across_draws", f"{child}.{column}",
+            f"SELECT c.id FROM {schema}{child} c JOIN {schema}{parent} p ON p.id = c.{column} WHERE p.draw <> c.draw",
         )  # fmt: skip
 
 
-def _counted(connection: duckdb.DuckDBPyConnection, code: str, where: str, ids: str) -> Iterator[Problem]:
-    row = connection.execute(f"SELECT count(*), min(id) FROM ({ids})").fetchone()
-    if row and row[0]:
-        yield Problem(code, where, int(row[0]), str(row[1]))
+def _asked(store: Store, code: str, where: str, ids: str) -> Iterator[Problem]:
+    [row] = store.query(f"SELECT count(*) AS rows, min(id) AS example FROM ({ids})").to_pylist()
+    if row["rows"]:
+        yield Problem(code, where, row["rows"], str(row["example"]))
 
 
-def _check_adapters(connection: duckdb.DuckDBPyConnection, home: Path) -> Iterator[Problem]:
-    rows = connection.execute("SELECT id, location FROM adapters ORDER BY created_at").fetchall()
-    missing = [f"{id} at {location}" for id, location in rows if not (home / location).is_dir()]
+def _check_adapters(store: Store, home: Path) -> Iterator[Problem]:
+    rows = store.query("SELECT id, location FROM adapters ORDER BY created_at").to_pylist()
+    missing = [f"{row['id']} at {row['location']}" for row in rows if not (home / row["location"]).is_dir()]
     if missing:
         yield Problem("adapter_files_missing", str(home), len(missing), missing[0])
 

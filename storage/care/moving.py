@@ -36,7 +36,7 @@ def move_store(source: Store, target_url: str) -> list[MovedTable]:
     if target_url == source.url:
         raise InputError(f"A store moves to another place; found its own, {target_url!r}. Name another URL.")
     target = open_store(target_url)
-    with source.reading() as reading:
+    with source.reading_long() as reading:
         if isinstance(target, LakeStore):
             return target.lake.committed(lambda writing: _copy_all(reading, writing, target_url))
         with _written(target) as writing:

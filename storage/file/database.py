@@ -1,48 +1,66 @@
 """Opens the DuckDB file for the moment of a batch. The only module that calls `duckdb.connect` on the store.
 
-In: a `duckdb:///` URL. Out: a connection inside a `with`. It waits with a bound while others hold the file, and then
-says so (`HeldByAnother`); what to do then is the repository's business.
+In: the file's path. Out: a connection inside a `with`. It waits with a bound while others hold the file, says whom it
+waits for, and then raises `HeldByAnother`.
 """
 
 import random
 import re
+import shutil
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, closing, contextmanager
+from math import inf
 from pathlib import Path
 
 import duckdb
 
-from storage.errors import InputError, TransientError
-from storage.file.private_copy import snapshot
+from storage.errors import InputError, StoreBusy
 from storage.locks import turn
 
 MEMORY_LIMIT = "1300MB"
 LOG_LIMIT = "2MB"
+STORAGE_VERSION = "v1.4.0"
+"""The file format of new files: the first in which DuckDB refuses a log that belongs to another file, or to another
+state of this one. DuckDB 1.4 and later read it."""
+# The words below were read from DuckDB 1.5.5; its Python errors have no codes.
+_HELD = "Could not set lock on file"
+_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)(?: by user (\S+?)\.)?")  # ... (PID 4711) by user ada. See
 _FULL = re.compile(r"could not write|no space left|file too large", re.IGNORECASE)
+_ANOTHERS_LOG = re.compile(r"WAL was created for|does not match the database file", re.IGNORECASE)
 _DAMAGED = re.compile(r"not a valid DuckDB database|checksum|corrupt", re.IGNORECASE)
 _POLL_SECONDS = 0.02
-_ROUND_WAIT_SECONDS = 120.0
+_LONGEST_POLL_SECONDS = 0.5
+_SAY_AFTER_SECONDS = 2.0
+_TURN_SECONDS = 120.0
 _THREAD_LOCKS: dict[Path, threading.RLock] = {}
-_HELD: dict[Path, set[bool]] = {}  # the modes (read only or not) in which the last open of a file failed
+_GIVEN_UP: dict[tuple[Path, bool], float] = {}  # when a wait, to read only or to write, was last in vain
+_WAITED_ENOUGH_SECONDS = 60.0
 _GUARD = threading.Lock()
 
 
-class HeldByAnother(TransientError):
+class HeldByAnother(StoreBusy):
     """A foreign client holds the database file."""
 
 
 class DatabaseFile:
-    """A DuckDB file that is opened by turns. Threads of one process take turns too."""
+    """A DuckDB file that is opened by turns. Threads of one process take turns too.
 
-    def __init__(self, path: Path, busy_seconds: float) -> None:
+    `say` is told whom a wait is for, as soon as it lasts.
+    """
+
+    def __init__(self, path: Path, busy_seconds: float, say: Callable[[str], None] = lambda line: None) -> None:
         self.path = path
-        self.aside = path.with_name(path.name + ".spool")
         self.busy_seconds = busy_seconds
+        self._say = say
         with _GUARD:
             self._threads = _THREAD_LOCKS.setdefault(path, threading.RLock())
-            self._held = _HELD.setdefault(path, set())
+
+    @property
+    def log(self) -> Path:
+        """DuckDB's write-ahead log."""
+        return log_of(self.path)
 
     @contextmanager
     def writing(self, *, keep_log: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
@@ -51,65 +69,93 @@ class DatabaseFile:
         With `keep_log` what was committed may stay in the write-ahead log beside the file until that has grown: folding
         it in rewrites the table's last rows, which costs more than a small batch itself.
         """
-        with self.locked(exclusive=True):
-            connection = self._connect(read_only=False)
-            try:
-                if keep_log:
-                    connection.execute(
-                        f"PRAGMA disable_checkpoint_on_shutdown; SET checkpoint_threshold = '{LOG_LIMIT}'"
-                    )
-                with told_clearly(self.path):
-                    yield connection
-            finally:
-                connection.close()
+        with self._opened(read_only=False) as connection:
+            if keep_log:
+                connection.execute(f"PRAGMA disable_checkpoint_on_shutdown; SET checkpoint_threshold = '{LOG_LIMIT}'")
+            yield connection
 
     def fold_log_in(self) -> None:
         """Leave nothing in the log beside the file; raises HeldByAnother past the bound."""
-        if self.path.with_name(self.path.name + ".wal").exists():
+        if self.log.exists():
             with self.writing():
                 pass
 
     @contextmanager
     def reading(self) -> Generator[duckdb.DuckDBPyConnection]:
-        """A read-only connection on the file, or on a copy of it while a foreign client keeps even readers out."""
-        with self.locked(exclusive=False):
-            connection = self.open_reader()
-            try:
-                with told_clearly(self.path):
-                    yield connection
-            finally:
-                connection.close()
+        """A read-only connection; raises HeldByAnother past the bound."""
+        with self._opened(read_only=True) as connection:
+            yield connection
 
-    def open_reader(self) -> duckdb.DuckDBPyConnection:
-        """The connection of `reading`, for a caller that holds the turn itself and closes it itself."""
-        try:
-            return self._connect(read_only=True)
-        except HeldByAnother:
-            return connect(snapshot(self.path, self.aside), read_only=True)
+    def copy_to(self, target: Path) -> int:
+        """A whole copy, its log folded in; it takes a reader's turn for as long as the bytes need (0.3 s per GB).
+
+        Returns when the store was last changed, in nanoseconds.
+        """
+        with self.reading():  # which keeps a foreign writer out
+            changed = changed_at(self.path)
+            # The log comes first: closing any descriptor of the file itself gives DuckDB's lock on it up.
+            if self.log.exists():
+                shutil.copyfile(self.log, log_of(target))
+            shutil.copyfile(self.path, target)
+        with told_clearly(self.path), closing(connect(target, read_only=False)) as copy:
+            copy.execute("CHECKPOINT")
+        return changed
 
     @contextmanager
     def locked(self, *, exclusive: bool) -> Generator[None]:
         """Our own turn at the file, nothing opened."""
-        with self._threads, turn(self.path, exclusive=exclusive, wait_seconds=_ROUND_WAIT_SECONDS):
+        wait = max(_TURN_SECONDS, self.busy_seconds)
+        with self._threads, turn(self.path, exclusive=exclusive, wait_seconds=wait):
             yield
 
-    def _connect(self, read_only: bool) -> duckdb.DuckDBPyConnection:
-        deadline = time.monotonic() + (_POLL_SECONDS if read_only in self._held else self.busy_seconds)
+    @contextmanager
+    def _opened(self, *, read_only: bool) -> Generator[duckdb.DuckDBPyConnection]:
+        """Our turn and an open file; while a foreign client holds that, the turn is given up between two tries."""
+        with ExitStack() as held:
+            connection = self._taken(held, read_only)
+            with told_clearly(self.path):
+                yield connection
+
+    def _taken(self, held: ExitStack, read_only: bool) -> duckdb.DuckDBPyConnection:
+        began, pause, told = time.monotonic(), _POLL_SECONDS, False
+        key = (self.path, read_only)
+        # a run that just waited in vain does not wait as long again to write its last words
+        bound = 0.0 if began - _GIVEN_UP.get(key, -inf) < _WAITED_ENOUGH_SECONDS else self.busy_seconds
         while True:
-            try:
-                connection = connect(self.path, read_only=read_only)
-                self._held.discard(read_only)
-                return connection
-            except HeldByAnother:
-                if time.monotonic() >= deadline:
-                    self._held.add(read_only)
-                    raise
-            time.sleep(_POLL_SECONDS * (0.5 + random.random()))
+            with ExitStack() as ours:
+                ours.enter_context(self.locked(exclusive=not read_only))
+                try:
+                    connection = ours.enter_context(closing(connect(self.path, read_only=read_only)))
+                    _GIVEN_UP.pop(key, None)
+                    held.push(ours.pop_all())
+                    return connection
+                except HeldByAnother as error:
+                    waited = time.monotonic() - began
+                    if waited >= bound:
+                        _GIVEN_UP[key] = time.monotonic()
+                        raise
+                    if waited >= _SAY_AFTER_SECONDS and not told:
+                        self._say(f"Waiting, {bound:g} s at most: {error}")
+                        told = True
+            time.sleep(pause * (0.5 + random.random()))
+            pause = min(2 * pause, _LONGEST_POLL_SECONDS)
+
+
+def log_of(path: Path) -> Path:
+    """The write-ahead log that DuckDB keeps beside a database file."""
+    return path.with_name(path.name + ".wal")
+
+
+def changed_at(path: Path) -> int:
+    """When the file or its log was last written, in nanoseconds."""
+    return max(file.stat().st_mtime_ns for file in (path, log_of(path)) if file.exists())
 
 
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file once, without waiting; DuckDB's errors become ours."""
     config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": MEMORY_LIMIT}
+    if not path.exists():
+        config["storage_compatibility_version"] = STORAGE_VERSION
     try:
         return duckdb.connect(path, read_only=read_only, config=config)
     except duckdb.Error as error:
@@ -132,13 +178,19 @@ def told_clearly(path: Path) -> Generator[None]:
 
 def _translated(path: Path, error: duckdb.Error) -> InputError | HeldByAnother | None:
     line = _first_line(error)
-    if "Could not set lock on file" in line:
+    if _HELD in line:
         return HeldByAnother(
-            f"Another program holds {str(path)!r} open ({line}). Close it, or point it at reader.duckdb."
+            f"{_holder(line)} holds {str(path)!r} open. Close it there, or open reader.duckdb there instead; "
+            "what was acknowledged is stored, and the same command goes on."
         )
     if _FULL.search(line):
         return InputError(
             f"The store {str(path)!r} can't be written ({line}). Free disk space; what was acknowledged is kept."
+        )
+    if _ANOTHERS_LOG.search(line):
+        return InputError(
+            f"A store and its log belong together; {str(log_of(path))!r} belongs to another file, or to another state "
+            f"of {str(path)!r}. Put back the pair, or move the log away and go on without its rows."
         )
     if _DAMAGED.search(line) or isinstance(
         error, (duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
@@ -149,6 +201,14 @@ def _translated(path: Path, error: duckdb.Error) -> InputError | HeldByAnother |
     if "newer version" in line or "storage version" in line:
         return InputError(f"{str(path)!r} was written by another DuckDB version ({line}). Install that version.")
     return None
+
+
+def _holder(line: str) -> str:
+    """Who holds the file, as DuckDB says it: program, process and user."""
+    found = _HOLDER.search(line)
+    if found is None:
+        return "Another program"
+    return f"Process {found[2]} ({found[1]}{f' of user {found[3]}' if found[3] else ''})"
 
 
 def _first_line(error: Exception) -> str:

@@ -3,91 +3,73 @@
 Both write aside and rename when whole, so a kill or a full disk leaves the last good state.
 """
 
+from contextlib import closing
 from pathlib import Path
 
 import duckdb
 
-from storage.errors import PermanentError
-from storage.file.database import connect, told_clearly
+from storage.errors import InputError, PermanentError
+from storage.file.database import STORAGE_VERSION, connect, log_of, told_clearly
+from storage.file.file_schema import put_in_place
 from storage.file.file_store import FileStore
-from storage.file.overlay import merge
-from storage.file.private_copy import copied_whole
-from storage.file.spool import Spool
-from storage.records import RECORD_TYPES
-from storage.store.tables import sql_types
-
-_BOOKKEEPING = {"schema_migrations": ["version", "name"], "schema_state": ["surface"], "merged_spool_files": ["name"],
-                "leases": ["question_set", "draw", "owner"]}  # fmt: skip
+from storage.views import quoted
 
 
 def compact_file(store: FileStore) -> tuple[int, int]:
-    """Rewrite the file without the room of deleted rows; returns its bytes before and after. The spool is merged first.
+    """Rewrite the file without the room of deleted rows; returns its bytes before and after.
 
     Raises HeldByAnother while a foreign client has it open.
     """
-    store.merge_spool()
-    before = store.path.stat().st_size
-    partial = store.path.with_name(store.path.name + ".compact.part")
+    partial = store.path.with_name(f".{store.path.name}.compact.part")
     partial.unlink(missing_ok=True)
     try:
         with store.writing_alone() as connection:
-            connection.execute(f"ATTACH '{str(partial).replace(chr(39), chr(39) * 2)}' AS compacted")
-            connection.execute(f'COPY FROM DATABASE "{_catalog(connection)}" TO compacted')
-            _check_equal(connection, f'"{_catalog(connection)}"', "compacted")
+            connection.execute("CHECKPOINT")  # no log is left that the new file would be met with
+            before = store.path.stat().st_size
+            connection.execute(f"ATTACH {quoted(str(partial))} AS compacted (STORAGE_VERSION '{STORAGE_VERSION}')")
+            catalog = _one(connection, "SELECT current_database()")
+            connection.execute(f'COPY FROM DATABASE "{catalog}" TO compacted')
+            _check_equal(connection, f'"{catalog}"', "compacted")
             connection.execute("DETACH compacted")
-            connection.close()
-            partial.replace(store.path)
-            store.path.with_name(store.path.name + ".wal").unlink(missing_ok=True)
+            put_in_place(partial, store.path)
     except (OSError, duckdb.Error) as error:
-        raise PermanentError(
+        raise InputError(
             f"{str(store.path)!r} was not compacted ({str(error).splitlines()[0]}); the file is as it was. "
             "Free disk space."
         ) from error
     finally:
-        for leftover in (partial, partial.with_name(partial.name + ".wal")):
+        for leftover in (partial, log_of(partial)):
             leftover.unlink(missing_ok=True)
     return before, store.path.stat().st_size
 
 
 def back_up_file(store: FileStore, partial: Path) -> None:
-    """A whole copy, the spool merged into it."""
-    with store.standing_still():
-        if not copied_whole(store.path, partial):
-            with store.reading():
-                pass  # says so where the file is damaged
-            raise PermanentError(f"Another program changes {str(store.path)!r}; close it and back up again.")
-    connection = connect(partial, read_only=False)
-    try:
-        with told_clearly(store.path):  # a damaged file must not push good backups out
-            for table in (record_type.table for record_type in RECORD_TYPES):
-                connection.execute(f"SELECT count(*), {_digest(table)} FROM {table}").fetchall()
-        merge(connection, Spool(store.spool_folder), remove=False)
-    finally:
-        connection.close()
+    """A whole copy, of which every row was read: a damaged file must not push good backups out."""
+    store.copy_to(partial)
+    with told_clearly(store.path), closing(connect(partial, read_only=True)) as connection:
+        for table in _tables(connection):
+            _measured(connection, table)
 
 
 def _check_equal(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> None:
-    for table in (*(record_type.table for record_type in RECORD_TYPES), *_BOOKKEEPING):
-        [counts] = connection.execute(
-            f"SELECT (SELECT (count(*), {_digest(table)}) FROM {one}.main.{table}) IS NOT DISTINCT FROM"
-            f" (SELECT (count(*), {_digest(table)}) FROM {other}.main.{table})"
-        ).fetchall()
-        if not counts[0]:
+    for table in _tables(connection):
+        if _measured(connection, f"{one}.main.{table}") != _measured(connection, f"{other}.main.{table}"):
             raise PermanentError(f"The rewritten {table} differs from the old; the file is as it was.")
 
 
-def _digest(table: str) -> str:
-    columns = ", ".join(f'"{name}"' for name in _columns(table))
-    return f"bit_xor(hash({columns}))"
+def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    rows = connection.execute(
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = 'main'"
+        " AND NOT internal AND NOT temporary"
+    ).fetchall()
+    return [f'"{row[0]}"' for row in rows]
 
 
-def _columns(table: str) -> list[str]:
-    known = {record_type.table: record_type for record_type in RECORD_TYPES}
-    if table in known:
-        return list(sql_types(known[table]))
-    return _BOOKKEEPING[table]
+def _measured(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[object, ...] | None:
+    """How many rows, and a hash that no order of them changes."""
+    return connection.execute(f"SELECT count(*), bit_xor(hash(t)) FROM {table} AS t").fetchone()
 
 
-def _catalog(connection: duckdb.DuckDBPyConnection) -> str:
-    row = connection.execute("SELECT current_database()").fetchone()
-    return str(row[0]) if row else ""
+def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> object:
+    row = connection.execute(sql).fetchone()
+    return row[0] if row else None

@@ -1,19 +1,23 @@
-"""Brings a database file to this program's schema: creates it, or migrates it after a backup, and refreshes comments.
+"""Brings a database file to this program's schema: makes it, or migrates a copy of it, and refreshes comments.
 
-A database that is already right is only read.
+A new or migrated store is made aside and takes its name when it is whole: whenever the process is killed, there is the
+old store or the new one. A database that is already right is only read.
 """
 
 import hashlib
+import os
 import shutil
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Generator
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
 
 from storage.errors import InputError
-from storage.file.database import DatabaseFile
+from storage.file.database import DatabaseFile, HeldByAnother, changed_at, connect, log_of
+from storage.file.old_spool import merge_old_spool, waiting_batches
 from storage.locks import RUN_LOCK, owned
-from storage.migrations import check_version, migrate, schema_version
+from storage.migrations import check_version, migrate, newest_version, schema_version
 from storage.views import all_views, make_views
 from storage.views.comments import record_comments, write_comments
 
@@ -24,60 +28,25 @@ def ensure_schema(file: DatabaseFile) -> None:
     """Create or migrate; raises InputError on a newer database, a damaged file, or a folder that can't be written."""
     if not file.path.exists():
         _make_folder(file.path.parent)
-    elif _is_current(file):
-        return
-    with file.writing() as connection:
-        version = schema_version(connection)
-        due = check_version(version, str(file.path))
-    with _no_run_on(file.path) if version and due else nullcontext():
-        if version:
-            with file.locked(exclusive=True):
-                back_up(file.path, f"schema-{version}")
+        with file.locked(exclusive=True):
+            if not file.path.exists():  # another process may just have made it
+                _make(file.path)
+                return
+    if waiting_batches(file.path):
         with file.writing() as connection:
-            migrate(connection)
+            check_version(schema_version(connection), str(file.path))
+            merge_old_spool(connection, file.path)
+    due = _what_is_due(file)
+    if due == "migration":
+        _upgrade(file)
+    elif due == "surface":
+        with file.writing() as connection:
             write_surface(connection)
-
-
-def _no_run_on(path: Path) -> AbstractContextManager[None]:
-    """A run of the program before would go on writing the tables that it knows."""
-
-    def refusal(owner: int) -> str:
-        return (
-            f"The store {str(path)!r} is of an earlier version and is brought to this one while no run works on it; "
-            f"process {owner or 'unknown'} does. Wait for it, or end it (regenesis down)."
-        )
-
-    return owned(path.with_name(RUN_LOCK), refusal)
-
-
-def back_up(path: Path, label: str) -> Path:
-    """A copy of a database that nobody holds, beside it; written under another name and renamed when whole."""
-    target = path.with_name(f"{path.stem}.before-{label}{path.suffix}")
-    partial = target.with_name(target.name + ".part")
-    log = path.with_name(path.name + ".wal")
-    try:
-        shutil.copyfile(path, partial)
-        if log.exists():
-            shutil.copyfile(log, target.with_name(target.name + ".wal"))
-        partial.replace(target)
-        return target
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise InputError(
-            f"The backup {str(target)!r}, which comes before a migration, can't be written ({error.strerror}). "
-            "Free disk space; the store is as it was."
-        ) from error
 
 
 def surface_digest() -> str:
     """Names the comments and views that this program would write."""
     return hashlib.sha256(repr((record_comments(), all_views())).encode()).hexdigest()
-
-
-def _is_current(file: DatabaseFile) -> bool:
-    with file.reading() as connection:
-        due = check_version(schema_version(connection), str(file.path))
-        return not due and connection.execute("SELECT surface FROM schema_state").fetchall() == [(surface_digest(),)]
 
 
 def write_surface(connection: duckdb.DuckDBPyConnection) -> None:
@@ -89,6 +58,117 @@ def write_surface(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("DELETE FROM schema_state")
     connection.execute("INSERT INTO schema_state VALUES (?)", [surface_digest()])
     connection.commit()
+
+
+def keep_as(path: Path, kept: Path) -> None:
+    """Give the file that lies at `path` a second name, so that another can take its place in one step."""
+    partial = kept.with_name(kept.name + ".part")
+    partial.unlink(missing_ok=True)
+    try:
+        os.link(path, partial)
+    except OSError:  # a file system without links
+        shutil.copyfile(path, partial)
+    partial.replace(kept)
+
+
+def put_in_place(partial: Path, path: Path) -> None:
+    """The whole file at `partial` becomes `path` in one step that survives a crash of the machine."""
+    _sync(partial)
+    partial.replace(path)
+    _sync(path.parent)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _make(path: Path) -> None:
+    _refuse_where_one_was_lost(path)
+    with _partial(path) as partial:
+        _bring_up(partial)
+        put_in_place(partial, path)
+
+
+def _refuse_where_one_was_lost(path: Path) -> None:
+    """An empty store in the place of one that was lost would be taken for it."""
+    of_a_store = (log_of(path), *sorted(path.parent.glob(f"{path.name}.before-restore-*")), *waiting_batches(path))
+    left = [file for file in of_a_store if file.exists()]
+    if left:
+        raise InputError(
+            f"A store lay at {str(path)!r} and is gone; {str(left[0])!r} is left of it. Put it back (regenesis storage "
+            "restore BACKUP), or move what is left away to begin anew."
+        )
+
+
+def _what_is_due(file: DatabaseFile) -> str:
+    """`migration`, `surface` for views and comments alone, or nothing."""
+    with file.reading() as connection:
+        if check_version(schema_version(connection), str(file.path)):
+            return "migration"
+        try:
+            state = connection.execute("SELECT surface FROM schema_state").fetchall()
+        except duckdb.CatalogException:  # made by an earlier version that was killed just before
+            state = []
+        return "" if state == [(surface_digest(),)] else "surface"
+
+
+def _upgrade(file: DatabaseFile) -> None:
+    """Migrate a copy, keep the store under another name, and let the copy take its place."""
+
+    def refusal(owner: int) -> str:  # a run of the program before would go on writing the tables that it knows
+        return (
+            f"The store {str(file.path)!r} is of an earlier version and is brought to this one while no run works on "
+            f"it; process {owner or 'unknown'} does. Wait for it, or end it (regenesis down)."
+        )
+
+    with owned(file.path.with_name(RUN_LOCK), refusal):
+        file.fold_log_in()
+        with file.locked(exclusive=True), _partial(file.path) as partial:
+            before = changed_at(file.path)
+            shutil.copyfile(file.path, partial)
+            version = _bring_up(partial)
+            if version == newest_version():
+                return  # another process was first
+            if file.log.exists() or changed_at(file.path) != before:
+                raise HeldByAnother(
+                    f"Another program wrote into {str(file.path)!r} while it was migrated. Close it there; the store "
+                    "is as it was, and the same command goes on."
+                )
+            path = file.path
+            keep_as(path, path.with_name(f"{path.stem}.before-schema-{version}{path.suffix}"))
+            put_in_place(partial, path)
+
+
+def _bring_up(path: Path) -> int:
+    """Migrations and surface in a file that nobody else knows; returns the version that it was of."""
+    with closing(connect(path, read_only=False)) as connection:
+        version = schema_version(connection)
+        migrate(connection)
+        write_surface(connection)
+        connection.execute("CHECKPOINT")
+    return version
+
+
+@contextmanager
+def _partial(path: Path) -> Generator[Path]:
+    """The name under which a store is made; nothing is left of it where that fails."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.making.part")
+    try:
+        yield partial
+    except (OSError, duckdb.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        raise InputError(
+            f"The store {str(path)!r} can't be made or brought to this version ({reason}). Free disk space, or set "
+            "REGENESIS_STORE to a folder that can be written; what was there is as it was."
+        ) from error
+    finally:
+        for leftover in (partial, log_of(partial)):
+            with suppress(OSError):
+                leftover.unlink(missing_ok=True)
 
 
 def _make_folder(folder: Path) -> None:

@@ -1,24 +1,21 @@
-"""`reader.duckdb`: a whole copy of the store for foreign clients, which tend to hold a file open.
+"""`reader.duckdb`: a whole copy of the store for whoever holds a file open long: foreign clients, and a user's SQL.
 
 It is made aside and renamed when whole, so who looks sees the old copy or the new one. Tables, views and comments are
-in it, the spool is merged into it, and the view `reader_age` tells how old it is.
+in it, and the view `reader_age` tells how old it is.
 """
 
 import os
 import shutil
 import time
+from contextlib import closing
 from pathlib import Path
 
 from storage.clock import utc_now
-from storage.errors import InputError, TransientError
-from storage.file.database import DatabaseFile, connect
-from storage.file.overlay import merge
-from storage.file.private_copy import copied_whole
-from storage.file.spool import Spool
+from storage.errors import InputError
+from storage.file.database import DatabaseFile, changed_at, connect, log_of
 
 READER_NAME = "reader.duckdb"
-_TRIES = 50
-_PAUSE_SECONDS = 0.1
+_USUAL_NAME = "regenesis.duckdb"
 
 _AGE = """
 CREATE TABLE reader_copies (made_at TIMESTAMP NOT NULL);
@@ -31,16 +28,25 @@ COMMENT ON COLUMN reader_age.age_seconds IS 'Seconds since then';
 """
 
 
-def refresh_reader(file: DatabaseFile, spool: Spool) -> Path:
+def reader_of(store: Path) -> Path:
+    """Where the copy of this store lies: `reader.duckdb`, or `NAME.reader.duckdb` for a store of another name."""
+    return store.with_name(READER_NAME if store.name == _USUAL_NAME else f"{store.stem}.{READER_NAME}")
+
+
+def refresh_reader(file: DatabaseFile) -> Path:
     """Make the copy anew; returns its path. The last copy stays where this fails."""
-    target = file.path.with_name(READER_NAME)
-    partial = target.with_name(f".{READER_NAME}.{os.getpid()}-{time.monotonic_ns()}.part")
+    target = reader_of(file.path)
+    partial = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.part")
     try:
-        _copy(file, partial)
-        _complete(partial, spool)
+        changed = file.copy_to(partial)
+        with closing(connect(partial, read_only=False)) as connection:
+            connection.execute(_AGE)
+            connection.execute("INSERT INTO reader_copies VALUES (?)", [utc_now().replace(tzinfo=None)])
+            connection.execute("CHECKPOINT")
         partial.chmod(0o444)
+        os.utime(partial, ns=(changed, changed))
         partial.replace(target)
-        target.with_name(READER_NAME + ".wal").unlink(missing_ok=True)  # of a client that wrote into the last copy
+        log_of(target).unlink(missing_ok=True)  # of a client that wrote into the last copy
         return target
     except OSError as error:
         free = shutil.disk_usage(target.parent).free
@@ -49,29 +55,16 @@ def refresh_reader(file: DatabaseFile, spool: Spool) -> Path:
             "Free disk space; the store itself is not touched."
         ) from error
     finally:
-        for leftover in (partial, partial.with_name(partial.name + ".wal")):
+        for leftover in (partial, log_of(partial)):
             leftover.unlink(missing_ok=True)
 
 
-def _copy(file: DatabaseFile, partial: Path) -> None:
-    """Byte for byte, in our own readers' turn, and again where a foreign client changed the file meanwhile."""
-    for _ in range(_TRIES):
-        with file.locked(exclusive=False):
-            if copied_whole(file.path, partial):
-                return
-        time.sleep(_PAUSE_SECONDS)
-    raise TransientError(
-        f"Another program keeps changing {str(file.path)!r}, so that it can't be copied, or it is damaged. Close "
-        "that program; the last reader copy stays."
-    )
+def newest_reader(file: DatabaseFile) -> Path:
+    """The copy with every acknowledged row: made anew where the store has changed since.
 
-
-def _complete(partial: Path, spool: Spool) -> None:
-    connection = connect(partial, read_only=False)
-    try:
-        merge(connection, spool, remove=False)
-        connection.execute(_AGE)
-        connection.execute("INSERT INTO reader_copies VALUES (?)", [utc_now().replace(tzinfo=None)])
-        connection.execute("CHECKPOINT")
-    finally:
-        connection.close()
+    In a folder that can only be read it is the store itself, which nobody writes there.
+    """
+    target = reader_of(file.path)
+    if target.exists() and file.path.exists() and target.stat().st_mtime_ns == changed_at(file.path):
+        return target
+    return refresh_reader(file) if os.access(file.path.parent, os.W_OK) else file.path

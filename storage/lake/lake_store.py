@@ -23,7 +23,7 @@ _POLL_SECONDS = 0.2
 
 
 class LakeStore(Store):
-    """A DuckLake. What it acknowledges is committed; there is no spool."""
+    """A DuckLake."""
 
     def __init__(self, url: str, lake: Lake) -> None:
         super().__init__(url)
@@ -56,14 +56,11 @@ class LakeStore(Store):
         )
         return f"duckdb -cmd {shlex.quote(opening)}"
 
-    def unmerged_rows(self) -> int:
-        return 0
-
     def refresh_reader(self) -> Path | None:
         return None
 
-    def merge_spool(self) -> int:
-        return 0
+    def settle(self) -> None:
+        """Every batch is in files of its own already."""
 
     def snapshot(self) -> int | None:
         with self.lake.reading() as connection:
@@ -88,6 +85,9 @@ class LakeStore(Store):
                         raise
                     time.sleep(_POLL_SECONDS)
             yield
+
+    def reading_long(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        return self.reading()
 
     def _read(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         return self.lake.reading()

@@ -46,6 +46,11 @@ def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     return int(row[0]) if row else 0
 
 
+def newest_version() -> int:
+    """The schema of this program."""
+    return max(migration.version for migration in all_migrations())
+
+
 def check_version(version: int, where: str, migrations: Sequence[Migration] | None = None) -> bool:
     """Whether migrations are due; raises InputError when the database is newer than this program."""
     newest = max(migration.version for migration in migrations or all_migrations())

@@ -66,7 +66,7 @@ def run_user_sql(
     columns = rows.column_names
     shown = {"table": as_table, "csv": as_csv, "json": as_json}[output](columns, rows.to_pylist())
     if output == "table":
-        shown += f"\n({rows.num_rows}{' first' if more else ''} rows{_waiting(header['unmerged'])})\n"
+        shown += f"\n({rows.num_rows}{' first' if more else ''} rows)\n"
     if out_file is None:
         return shown
     return _write_whole(out_file, rows.num_rows, lambda file: file.write_text(shown, "utf-8"))
@@ -171,7 +171,3 @@ def _write_whole(target: Path, rows: int, write: Callable[[Path], object]) -> st
         partial.unlink(missing_ok=True)
         raise InputError(f"{str(target)!r} can't be written ({error.strerror}). Name another file.") from error
     return f"{rows} rows written to {target}\n"
-
-
-def _waiting(unmerged: object) -> str:
-    return f"; {unmerged} acknowledged rows wait in the spool and are counted here" if unmerged else ""

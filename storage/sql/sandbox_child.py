@@ -9,15 +9,15 @@ import os
 import sys
 import threading
 from collections.abc import Mapping
+from pathlib import Path
 from typing import BinaryIO
 
 import duckdb
 import pyarrow as pa
 
 from storage.errors import ReGenesisError
-from storage.file.database import DatabaseFile
-from storage.file.overlay import lay_over
-from storage.file.spool import Spool
+from storage.file.database import DatabaseFile, told_clearly
+from storage.file.reader_copy import newest_reader
 from storage.lake.lake_catalogue import CATALOG, attach
 from storage.sql.sql_check import Refused, checked
 from storage.store.store_url import LakePlace, file_of, is_lake, lake_of
@@ -33,10 +33,10 @@ def main() -> None:
     answer = sys.stdout.buffer
     timeout_seconds = float(request["timeout_seconds"])
     try:
-        connection, unmerged = locked_down(request["url"], request["memory"], request["snapshot"], request["keys"])
+        connection = locked_down(request["url"], request["memory"], request["snapshot"], request["keys"])
         fired = _interrupt_after(connection, timeout_seconds)
         statement = checked(connection, request["statement"], _catalog(connection))
-        _run(connection, statement, answer, unmerged, fired, timeout_seconds)
+        _run(connection, statement, answer, fired, timeout_seconds)
     except (Refused, ReGenesisError) as error:
         _say(answer, {"error": str(error)})
     except duckdb.Error as error:
@@ -45,20 +45,24 @@ def main() -> None:
 
 def locked_down(
     url: str, memory: str, snapshot: int | None = None, keys: Mapping[str, str] | None = None
-) -> tuple[duckdb.DuckDBPyConnection, int]:
-    """Store and spool, then every door shut; our turn ends here, so a long query never keeps a writer waiting."""
-    if is_lake(url):
-        connection, unmerged = _lake_alone(lake_of(url), snapshot, keys or {}), 0
-    else:
-        file = DatabaseFile(file_of(url), busy_seconds=2.0)
-        with file.locked(exclusive=False):
-            connection = file.open_reader()
-            unmerged = lay_over(connection, Spool(file.aside))
+) -> duckdb.DuckDBPyConnection:
+    """The store to read, then every door shut."""
+    connection = _lake_alone(lake_of(url), snapshot, keys or {}) if is_lake(url) else _file_alone(file_of(url))
     connection.execute("SET memory_limit = ?", [memory])
     connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
-    return connection, unmerged
+    return connection
+
+
+def _file_alone(path: Path) -> duckdb.DuckDBPyConnection:
+    """The newest copy of the file, under the file's name: however long a statement takes, no writer waits for it."""
+    copy = newest_reader(DatabaseFile(path, busy_seconds=2.0))
+    connection, name = duckdb.connect(), path.stem.replace('"', '""')
+    with told_clearly(copy):
+        connection.execute(f'ATTACH {quoted(str(copy))} AS "{name}" (READ_ONLY)')
+        connection.execute(f'USE "{name}"')
+    return connection
 
 
 def _lake_alone(place: LakePlace, snapshot: int | None, keys: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
@@ -79,7 +83,7 @@ def _catalog(connection: duckdb.DuckDBPyConnection) -> str:
 
 
 def _run(
-    connection: duckdb.DuckDBPyConnection, statement: str, answer: BinaryIO, unmerged: int,
+    connection: duckdb.DuckDBPyConnection, statement: str, answer: BinaryIO,
     fired: threading.Event, timeout_seconds: float,
 ) -> None:  # fmt: skip
     started = False
@@ -88,7 +92,7 @@ def _run(
         kinds = [str(column[1]) for column in result.description or []]
         reader = result.to_arrow_reader(_BATCH_ROWS)
         first = next(reader, None)
-        _say(answer, {"unmerged": unmerged, "kinds": kinds})
+        _say(answer, {"kinds": kinds})
         started = True
         with pa.ipc.new_stream(answer, reader.schema) as writer:
             for batch in (first, *reader) if first is not None else ():

@@ -48,18 +48,6 @@ def largest(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> i
     return int(row[0]) if row else 0
 
 
-def count_new(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> int:
-    """How many of the rows an append would insert."""
-    connection.register("_batch", rows)
-    try:
-        counted = connection.execute(
-            f"SELECT count(*) FROM _batch ANTI JOIN (SELECT id FROM {table}{within_draws(table, rows)}) USING (id)"
-        ).fetchone()
-    finally:
-        connection.unregister("_batch")
-    return int(counted[0]) if counted else 0
-
-
 def replace_row(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> None:
     """Put the one row of `rows` in the place of the row of the same id, inside the caller's transaction."""
     connection.register("_batch", rows)

@@ -1,6 +1,6 @@
 """The store: records in, records out, whatever lies beneath. What a file and a lake do differently is in their modules.
 
-`append` returning means acknowledged: committed, or (on a file that a foreign client holds) fsynced in the spool.
+`append` returning means acknowledged, and that is committed.
 """
 
 import re
@@ -106,12 +106,12 @@ class Store(ABC):
         """The line that opens what is to be read in DuckDB's own client."""
 
     @abstractmethod
-    def unmerged_rows(self) -> int:
-        """Acknowledged rows that wait to be merged."""
+    def settle(self) -> None:
+        """What was committed lies in the store's own files, whoever copies them. A run does it at its end."""
 
     @abstractmethod
-    def merge_spool(self) -> int:
-        """Commit what waits; returns how many batches."""
+    def reading_long(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection that reads one moment of the store, for what lasts: no writer waits for it."""
 
     def append(self, records: Sequence[Record]) -> int:
         """Commit mixed records in one transaction; returns how many rows were new. What is there stays as it is."""

@@ -39,12 +39,11 @@ def is_lake(url: str) -> bool:
 
 
 def file_of(url: str) -> Path:
-    """The absolute path in a `duckdb:///` URL; raises InputError for another form."""
+    """The file behind the path in a `duckdb:///` URL, links followed; raises InputError for another form."""
     prefix = "duckdb:///"
     if not url.startswith(prefix) or len(url) == len(prefix):
         raise InputError(f"A store is {_FORMS}; found {shown(url)!r}. Set REGENESIS_STORE.")
-    path = Path(url.removeprefix(prefix)).expanduser()
-    return path if path.is_absolute() else path.absolute()
+    return Path(url.removeprefix(prefix)).expanduser().resolve()  # locks follow the file, whatever its name
 
 
 def lake_of(url: str) -> LakePlace:
@@ -62,6 +61,7 @@ def lake_of(url: str) -> LakePlace:
         file = Path(unquote(parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path))
         if parts.netloc or not file.is_absolute() or file.name in ("", "/"):
             raise InputError(f"A SQLite catalogue is an absolute path; found {shown(url)!r}. Set REGENESIS_STORE.")
+        file = file.resolve()
         return LakePlace(f"sqlite:{file}", data, file)
     return LakePlace(f"postgres:{_libpq(parts, url)}", data, None)
 

@@ -14,10 +14,6 @@ _BOOKS: dict[str, tuple[str, dict[str, str]]] = {
         "The store's own books: one row.",
         {"surface": "Digest of the views and comments that were written"},
     ),
-    "merged_spool_files": (
-        "The store's own books: one row a spooled batch that was merged, so that merging twice changes nothing.",
-        {"name": "Name of its file, made from its content", "merged_at": "UTC time"},
-    ),
     "leases": (
         "The store's own books: one row a question set and draw that somebody works on in a lake.",
         {"question_set": "Name of the set", "draw": "The draw", "owner": "Who works", "renewed_at": "UTC time"},

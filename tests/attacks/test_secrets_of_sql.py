@@ -60,7 +60,7 @@ def test_no_setting_and_no_listing_of_an_s3_lake_shows_a_secret(lake: str, monke
 
     for name in PLANTED:
         monkeypatch.delenv(name)
-    connection, _ = locked_down(lake, "1GB", None, keys)
+    connection = locked_down(lake, "1GB", None, keys)
     with connection:
         for listing in ("duckdb_settings()", "pg_settings", "duckdb_secrets()", "duckdb_databases()"):
             assert "hush" not in str(connection.execute(f"FROM {listing}").fetchall())

@@ -126,16 +126,15 @@ def kill_at_random(
 
 
 def check(url: str, told: Told) -> None:
-    """Each batch whole or absent, the acknowledged ones there once in every view, before and after the merge."""
+    """Each batch whole or absent, the acknowledged ones there once in every view, before and after compacting."""
     for answers in told.answers:
         check_answers(answers)
     store = open_store(url)
     for _ in range(2):
         check_batches(store, told)
         check_answers(store.query(STATE).to_pylist())
-        store.merge_spool()
+        store.settle()
         compact(store)
-    assert store.unmerged_rows() == 0
     assert store.append([make(RecordedPath, "afterwards")]) == 1
     for name in told.acknowledged:
         with store.alone(name):

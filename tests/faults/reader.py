@@ -39,7 +39,7 @@ STATE = "SELECT " + ", ".join(
 
 
 def main(url: str, notes: str) -> None:
-    store = open_store(url, busy_seconds=0.2)
+    store = open_store(url, busy_seconds=60)
     with open(notes, "a", encoding="utf-8", buffering=1) as answers:
         while True:
             [state] = store.query(STATE).to_pylist()

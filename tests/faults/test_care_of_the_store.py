@@ -126,7 +126,7 @@ def test_a_damaged_file_is_named_by_whatever_reads_it_and_no_copy_of_it_counts_a
 ) -> None:
     store = open_store(empty_store(request, "file", tmp_path))
     store.append(large())
-    store.merge_spool()
+    store.settle()
     good = back_up_store(store, tmp_path / "backups" / "good.duckdb")
     damage(file_of(store.url))
 

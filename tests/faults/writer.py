@@ -64,7 +64,7 @@ def _path(writer: str, number: int, n: int) -> list[Record]:
 
 
 def main(url: str, notes: str, writer: str, first: str) -> None:
-    store = open_store(url, busy_seconds=0.2)
+    store = open_store(url, busy_seconds=60, keep_log=True)  # as a run does
     descriptor = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     number = int(first)
     with store.alone(writer):  # a lock that outlived its owner would keep the next of this name from its first batch

@@ -1,46 +1,69 @@
-"""A client of another kind holds the database file for the whole of a round, as a notebook left open would."""
+"""A client of another kind holds the database file, as a notebook left open would: the round waits, and can go on."""
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pytest
 
 from flows.improve import improve
-from flows.stages import ingest
 from storage.care.check_and_gc import check_store
 from storage.file.reader_copy import READER_NAME
 from storage.open_store import open_store
 from storage.records import Path as RecordedPath
 from storage.records import Round
-from tests.fakes.scripted_machinery import ScriptedMachinery
+from tests.fakes.scripted_machinery import ScriptedMachinery, ScriptedServer
 from tests.storage.foreign import held
 
+SHORT_WAIT = "\n[room]\nstore_wait_seconds = 0.1\n"
 
-def test_a_round_ends_well_while_a_foreign_client_holds_the_store_and_is_merged_afterwards(
+
+def test_a_round_beside_a_client_that_keeps_the_file_says_who_and_ends_so_that_the_next_goes_on(
     home: Path, small: str, machinery: ScriptedMachinery
 ) -> None:
     store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
-    with held(store.path) as client:
-        client.execute("CREATE TABLE notes AS SELECT 'mine' AS text")
-        result = improve(settings_toml=small)
+    with ExitStack() as client, pytest.MonkeyPatch.context() as patched:
 
-        paths = len(store.select(RecordedPath))
-        assert result.outcome == "promoted"
-        assert [record.status for record in store.select(Round)] == ["finished"]
-        assert store.unmerged_rows() > paths > 0
-        assert client.process.poll() is None
-        assert rounds_in(home / READER_NAME) == [(1, "finished", paths)]
+        def serve_beside_it(*arguments: Any) -> ScriptedServer:
+            client.enter_context(held(store.path))
+            return serve(*arguments)
 
-    ingest(settings_toml=small)  # the next round begins
-    store.refresh_reader()
+        serve = machinery.serve
+        patched.setattr(machinery, "serve", serve_beside_it)
+        state = improve(settings_toml=small + SHORT_WAIT, return_state=True)
+    stopped = store.select(Round)
+    result = improve(settings_toml=small)
 
-    assert store.unmerged_rows() == 0
-    assert not list(store.spool_folder.glob("*.arrows"))
+    assert (state.name, state.is_completed()) == ("store busy", True)
+    assert "holds" in str(state.message)
+    assert [record.status for record in stopped] == ["running"]
+    assert result.outcome == "promoted"
+    assert [(record.number, record.status) for record in store.select(Round)] == [(1, "finished")]
     assert check_store(store, home) == []
-    assert store.query("SELECT text FROM notes")["text"].to_pylist() == ["mine"]
-    assert rounds_in(home / READER_NAME) == [(1, "finished", paths), (2, "running", 0)]
 
 
-def rounds_in(reader: Path) -> list[tuple[int, str, int]]:
-    """Number, status and paths of the rounds that the reader's copy shows."""
-    with duckdb.connect(reader, read_only=True) as connection:
+def test_a_round_beside_a_client_of_the_reader_copy_notices_nothing(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+    with held(store.reader_copy(), "read"):
+        assert improve(settings_toml=small + SHORT_WAIT).outcome == "promoted"
+
+    assert rounds_in(home / READER_NAME) == [(1, "finished", len(store.select(RecordedPath)))]
+
+
+def test_after_a_run_the_file_alone_holds_every_row(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+    improve(settings_toml=small)
+
+    alone = home / "copied" / "regenesis.duckdb"
+    alone.parent.mkdir()
+    alone.write_bytes((home / "regenesis.duckdb").read_bytes())
+    assert rounds_in(alone)[0][:2] == (1, "finished")
+    assert not (home / "regenesis.duckdb.wal").exists()
+
+
+def rounds_in(file: Path) -> list[tuple[int, str, int]]:
+    """Number, status and paths of the rounds that a file shows."""
+    with duckdb.connect(file, read_only=True) as connection:
         return connection.execute("SELECT round, status, paths FROM round_summary ORDER BY round").fetchall()

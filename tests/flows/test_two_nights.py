@@ -47,7 +47,6 @@ def test_two_nightly_rounds_on_different_sets_at_once_are_both_completed(home: P
     assert [(one.number, one.status) for one in rounds] == [(1, "finished"), (2, "finished")]
     assert {one.line for one in rounds} == {f"scripted/{name}" for name in NIGHTS}
     assert {one.state for one in store.select(Promotion)} == {"done"}
-    assert store.unmerged_rows() == 0
     assert check_store(store, home) == []
     asked = {one.id: one.draw for one in store.select(Question, part="train")}
     assert all(asked[path.question_id] == path.draw for path in store.select(RecordedPath))

@@ -12,7 +12,6 @@ from storage.errors import InputError, PermanentError
 from storage.open_store import Store, open_store
 from storage.records import Adapter, Path, TrainingSet
 from tests.storage.examples import make, uid
-from tests.storage.foreign import held
 from tests.storage.story import whole_story
 
 
@@ -43,18 +42,6 @@ def test_a_check_names_dangling_parents_doubled_ids_and_missing_files(store: Sto
     }
 
 
-def test_a_check_tells_what_waits_in_the_spool_and_what_is_unreadable(store: Store) -> None:
-    with held(store.path):
-        store.append([make(TrainingSet, "late")])
-        waiting = check_store(store)
-        file = next(store.spool_folder.glob("*.arrows"))
-        file.write_bytes(b"junk")
-        damaged = check_store(store)
-
-    assert [(problem.code, problem.count) for problem in waiting] == [("spool_not_merged", 1)]
-    assert [problem.code for problem in damaged] == ["unreadable_spool_file"]
-
-
 def test_compacting_keeps_every_row_view_and_comment(store: Store) -> None:
     store.append([make(Path, n, text="x" * 5000, draw=9) for n in range(2000)])
     before = {record.id for record in store.select(Path, draw=[1, 2, 3])}
@@ -75,7 +62,7 @@ def test_compacting_keeps_every_row_view_and_comment(store: Store) -> None:
 
 
 def test_compacting_on_a_full_disk_leaves_the_file_as_it_was(store: Store) -> None:
-    obstacle = store.path.with_name(store.path.name + ".compact.part.wal")
+    obstacle = store.path.with_name(f".{store.path.name}.compact.part.wal")
     obstacle.mkdir()  # DuckDB can't make its log there
     (obstacle / "file").touch()
     paths = len(store.select(Path))
@@ -87,9 +74,9 @@ def test_compacting_on_a_full_disk_leaves_the_file_as_it_was(store: Store) -> No
 
 
 def test_a_backup_is_a_store_of_its_own_and_overwrites_nothing(store: Store, tmp_path: FilePath) -> None:
-    with held(store.path):
-        store.append([make(TrainingSet, "late")])
-        target = back_up_store(store, tmp_path / "backups" / "one.duckdb")
+    store.append([make(TrainingSet, "late")])
+
+    target = back_up_store(store, tmp_path / "backups" / "one.duckdb")
 
     assert len(open_store(f"duckdb:///{target}").select(TrainingSet)) == len(store.select(TrainingSet)) == 7
     with pytest.raises(InputError, match="is there already"):

@@ -8,10 +8,9 @@ import pytest
 from storage.care.moving import move_store
 from storage.errors import InputError, PermanentError
 from storage.open_store import Store, open_store
-from storage.records import RECORD_TYPES, Path, TrainingSet
+from storage.records import RECORD_TYPES, TrainingSet
 from tests.conftest import empty_store
 from tests.storage.examples import make
-from tests.storage.foreign import held
 from tests.storage.story import whole_story
 
 
@@ -40,18 +39,6 @@ def test_a_move_copies_every_row_and_proves_it(
     assert [one.snapshot for one in copy.select(TrainingSet)] == [None] * 7
     with pytest.raises(InputError, match="moves to an empty place"):
         move_store(store, url)
-
-
-def test_a_move_takes_what_waits_in_the_spool_along(request: pytest.FixtureRequest, tmp_path: FilePath) -> None:
-    store = open_store(empty_store(request, "file", tmp_path), busy_seconds=0.05)
-    store.append([make(Path, 1)])
-    url = empty_store(request, "lake", tmp_path)
-
-    with held(FilePath(store.url.removeprefix("duckdb:///"))):
-        store.append([make(Path, 2)])
-        move_store(store, url)
-
-    assert len(open_store(url).select(Path)) == 2
 
 
 def test_a_copy_that_differs_is_undone(

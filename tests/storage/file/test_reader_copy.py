@@ -1,4 +1,4 @@
-"""The copy for foreign clients: whole, with views, comments and age, made even while the store is held."""
+"""The copy for foreign clients: whole, with views, comments and age, one for each store."""
 
 import os
 from pathlib import Path as FilePath
@@ -9,7 +9,6 @@ import pytest
 from storage.open_store import Store, open_store
 from storage.records import Path
 from tests.storage.examples import make
-from tests.storage.foreign import held
 
 
 @pytest.fixture
@@ -53,16 +52,15 @@ def test_a_client_keeps_the_old_copy_while_the_new_one_takes_its_name(store: Sto
         assert new.execute("SELECT count(*) FROM paths").fetchone() == (2,)
 
 
-def test_the_copy_is_made_while_a_foreign_client_holds_the_store_and_holds_the_spool(store: Store) -> None:
-    with held(store.path):
-        store.append([make(Path, 2)])
-        reader = store.refresh_reader()
-        with duckdb.connect(reader, read_only=True) as connection:
-            assert connection.execute("SELECT count(*) FROM lineage").fetchone() == (2,)
-        assert store.unmerged_rows() == 1
+def test_each_store_of_a_folder_has_a_copy_of_its_own(store: Store) -> None:
+    other = open_store(f"duckdb:///{store.path.with_name('other.duckdb')}")
+    other.append([make(Path, n) for n in range(5)])
+    copies = {one.refresh_reader(): one for one in (store, other)}
 
-    assert store.append([make(Path, 2), make(Path, 3)]) == 1
-    assert len(store.select(Path)) == 3
+    assert sorted(copy.name for copy in copies) == ["other.reader.duckdb", "reader.duckdb"]
+    for copy, one in copies.items():
+        with duckdb.connect(copy, read_only=True) as connection:
+            assert connection.execute("SELECT count(*) FROM paths").fetchone() == (len(one.select(Path)),)
 
 
 def test_nothing_else_is_left_beside_it_and_it_can_not_be_written(store: Store) -> None:

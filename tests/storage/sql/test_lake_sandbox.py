@@ -82,7 +82,7 @@ REFUSED = [
 def test_whatever_does_more_than_read_is_refused(lake_url: str) -> None:
     folder = FilePath(lake_url.removeprefix("ducklake:sqlite:///").partition("?")[0]).parent
     before = files_in(folder)
-    connection, _ = locked_down(lake_url, "1GB", None)
+    connection = locked_down(lake_url, "1GB", None)
 
     with closing(connection):
         for statement in REFUSED:

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path as FilePath
 
 import pyarrow.parquet as pq
@@ -15,7 +16,6 @@ from storage.records import Path, Round
 from storage.sql.sandbox import run_user_sql, schema_text
 from storage.views import all_views
 from tests.storage.examples import make
-from tests.storage.foreign import held
 
 
 @pytest.fixture(scope="module")
@@ -117,14 +117,25 @@ def test_long_results_are_cut_and_say_so(store: Store) -> None:
     assert run_user_sql(store.url, "SELECT * FROM range(5000)").endswith("(1000 first rows)\n")
 
 
-def test_it_sees_the_spool_and_says_how_many_rows_wait(store: Store) -> None:
-    with held(store.path):
-        store.append([make(Path, 3)])
-        shown = run_user_sql(store.url, "SELECT count(*) AS n FROM lineage")
-    store.merge_spool()
+def test_it_sees_every_acknowledged_row_whatever_copy_was_there_before(tmp_path: FilePath) -> None:
+    store = open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}")
+    store.refresh_reader()
+    for n in range(1, 4):
+        store.append([make(Path, n)])
+        assert f"\n{n}\n" in run_user_sql(store.url, "SELECT count(*) AS n FROM lineage")
 
-    assert "\n3\n" in shown
-    assert "1 acknowledged rows wait in the spool" in shown
+
+def test_a_long_statement_keeps_no_writer_waiting(tmp_path: FilePath) -> None:
+    impatient = open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}", busy_seconds=0.05)
+    endless = "SELECT count(*) FROM range(100000000) a, range(100000) b"
+    with ThreadPoolExecutor() as threads:
+        asked = threads.submit(run_user_sql, impatient.url, endless, timeout_seconds=4)
+        written = 0
+        while not asked.done():
+            written += impatient.append([make(Path, ("beside", written))])
+        assert written > 20
+        with pytest.raises(InputError, match="took longer than 4 s"):
+            asked.result()
 
 
 def test_it_works_while_a_round_writes(tmp_path: FilePath) -> None:
