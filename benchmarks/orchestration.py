@@ -13,7 +13,7 @@ import os
 import resource
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -81,7 +81,7 @@ class PacedServer(ScriptedServer):
         super().__init__(machinery, model, environment)
         self._paced = machinery
 
-    def engine(self) -> PacedEngine:  # type: ignore[override]
+    def engine(self, say: Callable[[str], None]) -> PacedEngine:  # type: ignore[override]
         share = self._paced.base_share if self._model.adapter_id is None else self._paced.trained_share
         questions = open_store(self._environment.store_url).select(Question)
         answers = {question.text: question.answer for question in questions}
@@ -118,7 +118,7 @@ def run_round(
     machinery = PacedMachinery(tokens_per_second)
     with prefect_server(home) as url:
         from flows.improve import improve
-        from flows.steps import progress, workplace
+        from flows.steps.round_steps import progress, workplace
 
         workplace.MACHINERY[0] = machinery
         workplace.WATCHER[:] = [progress.Quiet()]

@@ -48,6 +48,12 @@ class ModelSettings(Frozen):
     max_model_tokens: int = Field(
         default=2048, gt=0, description="Longest prompt plus completion that the server takes"
     )
+    sequences: int = Field(
+        default=0, ge=0, description="Requests that our server takes at once; 0: 128 on a CPU, 256 or 1,024 on a GPU"
+    )
+    cache_gib: int = Field(
+        default=0, ge=0, description="Memory for what requests have read, on a CPU, in GiB; 0: by sequences and room"
+    )
     precision: PrecisionChoice = Field(
         default="auto",
         description="auto: bfloat16 on a GPU, a probe of a second on a CPU; float32: equal settings give equal texts",
@@ -84,8 +90,9 @@ class SynthesisSettings(Frozen):
     enough_accepted: int = Field(default=5, ge=1, description="Sampling a question stops at so many accepted paths")
     adaptive: bool = Field(default=True, description="Stop a question early; off in presets that reproduce the paper")
     window_chains: int = Field(
-        default=192, ge=1, description="Chains in flight at most; keeps the server full, memory flat"
-    )
+        default=0, ge=0,
+        description="Chains in flight at most; 0: 1.5 times what all servers take at once. Memory is flat per chain",
+    )  # fmt: skip
     commit_seconds: float = Field(default=4.0, gt=0, description="Longest time before a micro-batch is committed")
     commit_rows: int = Field(default=512, ge=1, description="Most rows of a micro-batch")
     prompts: str = Field(
@@ -121,7 +128,13 @@ class SynthesisSettings(Frozen):
     price_per_million_tokens: float = Field(default=0.0, ge=0, description="Money a million generated tokens cost")
     money_budget: float = Field(default=0.0, ge=0, description="Money a run of synthesis may cost; 0 for no limit")
     max_retries: int = Field(default=4, ge=0, description="Tries of a request after the first")
-    request_timeout_seconds: float = Field(default=300.0, gt=0, description="One request, connection to last byte")
+    request_timeout_seconds: float = Field(
+        default=300.0, gt=0, description="One request, connection to last byte, beside what its tokens take"
+    )
+    request_seconds_per_token: float = Field(
+        default=2.0, ge=0,
+        description="Seconds more for each token that a request asks for, until the server's own pace is known",
+    )  # fmt: skip
 
     def cost(self, seconds: float, tokens: int) -> float:
         """Money at these prices."""

@@ -38,8 +38,8 @@ class ServedModel(Protocol):
         """Serve this model from now on; False where only another server can."""
         ...
 
-    def engine(self) -> "Engine":
-        """A new client, which is an async context manager that the steps enter."""
+    def engine(self, say: Callable[[str], None]) -> "Engine":
+        """A new client, which is an async context manager that the steps enter; `say` hears of given servers."""
         ...
 
     def address(self) -> tuple[str, str]:
@@ -96,11 +96,12 @@ class LocalMachinery:
 
         renderer = self.renderer(base, settings.model)
         if environment.endpoints and adapter is None:
-            return GivenEndpoints(model, renderer, settings, environment)
+            return GivenEndpoints(model, base, renderer, settings, environment)
         started = running_server(
             served_weights(base, adapter, settings, environment), settings.model,
             log_file=environment.logs / "vllm.log", swappable=True, lora=settings.evaluation.adapter == "lora",
-            lora_rank=settings.training.lora_rank,
+            lora_rank=settings.training.lora_rank, sequences=settings.model.sequences,
+            cache_gib=settings.model.cache_gib,
         )  # fmt: skip
         return OwnServer(started, model, adapter, base, renderer, settings, environment)
 
@@ -122,8 +123,12 @@ class GivenEndpoints:
 
     start_seconds = 0.0
 
-    def __init__(self, model: Model, renderer: "Renderer", settings: Settings, environment: Environment) -> None:
+    def __init__(
+        self, model: Model, base: "PreparedModel", renderer: "Renderer", settings: Settings, environment: Environment
+    ) -> None:
         self._model = model
+        self._base_names = (settings.model.name, base.record.name, str(base.folder))
+        self._said: set[str] = set()
         self._renderer = renderer
         self._settings = settings
         self._urls = environment.endpoints
@@ -142,13 +147,20 @@ class GivenEndpoints:
     def raw_tokens_per_second(self) -> float:
         return 0.0  # others use them too
 
-    def engine(self) -> "Engine":
+    def engine(self, say: Callable[[str], None]) -> "Engine":
         from tasks.engines.server.client import OpenAIEngine
+
+        def say_once(line: str) -> None:
+            if line not in self._said:
+                self._said.add(line)
+                say(line)
 
         return OpenAIEngine(
             self._urls, stop_token_ids=self._renderer.stop_token_ids, stop_strings=self._renderer.stop_strings,
             max_retries=self._settings.synthesis.max_retries,
             timeout_seconds=self._settings.synthesis.request_timeout_seconds,
+            seconds_per_token=self._settings.synthesis.request_seconds_per_token,
+            base_names=self._base_names, text_of=self._renderer.prompt_text, say=say_once,
         )  # fmt: skip
 
     def close(self) -> None: ...
@@ -199,10 +211,11 @@ class OwnServer:
     def raw_tokens_per_second(self) -> float:
         return self._server.raw_tokens_per_second()
 
-    def engine(self) -> "Engine":
+    def engine(self, say: Callable[[str], None]) -> "Engine":
         return self._server.engine(
             self._renderer, model_name=self._name, max_retries=self._settings.synthesis.max_retries,
             timeout_seconds=self._settings.synthesis.request_timeout_seconds,
+            seconds_per_token=self._settings.synthesis.request_seconds_per_token,
         )  # fmt: skip
 
     def close(self) -> None:

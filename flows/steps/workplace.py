@@ -22,7 +22,7 @@ from storage.errors import PermanentError, Stopped, StoreBusy, TransientError
 from storage.locks import owned
 from storage.open_store import Store, open_store, store_exists
 from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
-from tasks.engines.engine import RendersExamples, RequestFailed
+from tasks.engines.engine import EngineDown, RendersExamples, RequestFailed
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.room import check_room
 from tasks.rounds.round_row import Timings, fail_round, line_of, save_timings, settings_of, stop_round
@@ -167,10 +167,11 @@ class Workplace:
         self.watcher.step(title)
         with Judge(self.settings.verification) as judge, self.timings.phase(phase):
             all_before, storage_before = time.process_time(), self.store.cpu_seconds
-            engine = served.engine() if phase == "synthesis" else LimitedEngine(served.engine(), self.spending)
+            asked = served.engine(self.watcher.say)
+            engine = asked if phase == "synthesis" else LimitedEngine(asked, self.spending)
             try:
                 result = ask(engine, judge)
-            except RequestFailed as error:
+            except (RequestFailed, EngineDown) as error:
                 if served.answers_as(model):
                     raise
                 raise TransientError(  # the step's next try starts another, and asks for what is missing

@@ -110,6 +110,9 @@ CODES: dict[str, dict[str, str]] = {
     "finish_reason": {
         "stop": "The model ended its text.",
         "length": "The text was cut at its length limit.",
+        "model_length": "The text was cut at the model's longest length.",
+        "max_tokens": "The text was cut at its length limit.",
+        "content_filter": "The server cut the text. Any other word that a server says is a cut, too.",
         "error": "The endpoint ended it.",
     },
     "reason": REASONS,

@@ -8,14 +8,14 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol, cast
 
-from storage.errors import PermanentError
+from storage.errors import InputError, PermanentError, ReGenesisError, TransientError
 from tasks.rules.ladder.prompts import Turns
 from tasks.settings import Sampling
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What came back for one request; `finish_reason` is stop or length."""
+    """What came back for one request; `finish_reason` is stop, or what the server called the cut."""
 
     text: str
     finish_reason: str
@@ -23,6 +23,16 @@ class Completion:
     completion_tokens: int
     endpoint: str
     attempts: int
+
+
+# What trying again does not mend, by `RequestFailed.reason`; whatever else happened may pass.
+LASTING = ("refused", "prompt_too_long", "unauthorized", "unknown_model", "wrong_url", "quota_spent")
+
+ITS_OWN_FAULT = ("prompt_too_long", "empty_text")  # failures that say nothing about the engine
+
+
+class EngineDown(TransientError):
+    """No server answers, and waiting has lasted as long as an outage may."""
 
 
 class RequestFailed(PermanentError):
@@ -44,6 +54,42 @@ def _rebuild(message: str, reason: str, attempts: int, fatal: bool) -> RequestFa
     return RequestFailed(message, reason=reason, attempts=attempts, fatal=fatal)
 
 
+class AllFailed:
+    """Counts what became of a run's requests: where none succeeds, the run has an end of its own."""
+
+    IN_A_ROW = 32  # so many failures in a row end a run in which more requests wait
+
+    def __init__(self, in_flight: int = 0) -> None:
+        """`in_flight`: requests at once, which may all meet one and the same moment of trouble."""
+        self._most = max(self.IN_A_ROW, in_flight)
+        self._succeeded = False
+        self._in_a_row = 0
+        self._last: RequestFailed | None = None
+
+    def succeeded(self) -> None:
+        """A request was answered."""
+        self._succeeded, self._in_a_row = True, 0
+
+    def failed(self, error: RequestFailed) -> ReGenesisError | None:
+        """A request failed; the error that ends the run, once too many have in a row."""
+        self._last = error
+        self._in_a_row += error.reason not in ITS_OWN_FAULT
+        return self._error(error) if self._in_a_row >= self._most else None
+
+    def at_the_end(self) -> ReGenesisError | None:
+        """The error of a run that is over and had no answer at all; None for any other."""
+        return None if self._succeeded or self._last is None else self._error(self._last)
+
+    def _error(self, last: RequestFailed) -> ReGenesisError:
+        which = f"the last {self._in_a_row} failed" if self._succeeded else "all failed"
+        message = f"Some requests must succeed; {which}, the newest with {last.reason!r}: {last} "
+        if last.reason in LASTING:
+            return InputError(f"{message}What arrived is stored; mend that, then run the same command again.")
+        return TransientError(
+            f"{message}What arrived is stored. See that the engine runs, then run the same command again."
+        )
+
+
 class Engine(Protocol):
     """Anything that completes a prompt; called from many tasks of one event loop at once."""
 
@@ -56,6 +102,11 @@ class Engine(Protocol):
         retries are spent or can't help.
         """
         ...
+
+
+def capacity_of(engine: Engine) -> int:
+    """Requests that an engine takes at once, by what is known now; 0 where it does not say."""
+    return int(getattr(engine, "capacity", 0))
 
 
 class RendersExamples(Protocol):

@@ -14,7 +14,7 @@ from storage.errors import InputError, Stopped
 from storage.ids import content_id, seed_of
 from storage.records import Answer, FailedRequest, Model, Prompt, Question, Round
 from storage.store.micro_batches import Committer
-from tasks.engines.engine import Completion, Engine, RequestFailed
+from tasks.engines.engine import AllFailed, Completion, Engine, RequestFailed, capacity_of
 from tasks.rules.answers.verdicts import VERIFIER_VERSION, Case, Judgement
 from tasks.rules.ladder.prompts import Turns, asked, wanted_form
 from tasks.rules.ladder.requests import StagePlan, clean, plan_stage, whole_text
@@ -108,8 +108,9 @@ def known_answers(store: "Store", wanted: Sequence[PlannedAnswer]) -> dict[UUID,
 async def ask_missing(asking: Asking, missing: Sequence[PlannedAnswer], ready: Sequence[Answer] = ()) -> None:
     """Ask for these answers and commit each soon after it came, `ready` ones first.
 
-    A request that no retry can mend becomes a failed request; where none can succeed any more, what has arrived is
-    committed and RequestFailed is raised. At a limit of the run what is under way is awaited, then Stopped is raised.
+    A request that no retry can mend becomes a failed request. Where none can succeed any more, or none has, what has
+    arrived is committed and the error raised: a transient one where trying again may help. At a limit of the run what
+    is under way is awaited, then Stopped is raised.
     """
     stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -123,17 +124,18 @@ async def ask_missing(asking: Asking, missing: Sequence[PlannedAnswer], ready: S
     )
     committer.add(ready)
     committer.start()
-    source = iter(missing)
+    source, failures = iter(missing), AllFailed(in_flight=capacity_of(asking.engine))
     workers = [
-        asyncio.ensure_future(_ask_in_turn(asking, source, committer)) for _ in range(min(IN_FLIGHT, len(missing)))
+        asyncio.ensure_future(_ask_in_turn(asking, source, committer, failures))
+        for _ in range(min(IN_FLIGHT, len(missing)))
     ]
     try:
         waiting = asyncio.gather(*workers)
         await asyncio.wait([waiting, stop], return_when=asyncio.FIRST_COMPLETED)
         if not stop.done():
             stop.cancel()
-            if stopped := next(filter(None, await waiting), None):
-                raise stopped
+            if error := next(filter(None, await waiting), None) or failures.at_the_end():
+                raise error
     finally:
         for worker in workers:
             worker.cancel()
@@ -154,16 +156,21 @@ async def ask_one(asking: Asking, wanted: PlannedAnswer) -> Answer:
     return _answer(asking, wanted, completion, text, judgement)
 
 
-async def _ask_in_turn(asking: Asking, source: Iterator[PlannedAnswer], committer: Committer) -> Stopped | None:
+async def _ask_in_turn(
+    asking: Asking, source: Iterator[PlannedAnswer], committer: Committer, failures: AllFailed
+) -> Stopped | None:
     """Asks for one after another; the limit that ended it, where one did."""
     for wanted in source:
         await committer.room()
         try:
             committer.add([await ask_one(asking, wanted)])
+            failures.succeeded()
         except RequestFailed as error:
             committer.add([_failed(asking, wanted, error)])
             if error.fatal:
                 raise
+            if end := failures.failed(error):
+                raise end from error
         except Stopped as stopped:
             return stopped
     return None

@@ -9,10 +9,12 @@ from uuid import UUID
 
 import numpy as np
 
-from storage.errors import InputError, PermanentError
+from storage.errors import InputError, PermanentError, ReGenesisError, TransientError
 from storage.ids import content_id, seed_of
-from storage.records import Answer, Evaluation, EvaluationFigure, Model, Part, QuestionSet, Round
+from storage.records import Answer, Evaluation, EvaluationFigure, FailedRequest, Model, Part, QuestionSet, Round
+from tasks.engines.engine import LASTING
 from tasks.evaluation.answering import PlannedAnswer, known_answers
+from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.gate.answer_figures import Figure, greedy_figures, sampled_figures
 from tasks.rules.gate.statistics import wilson_interval
 from tasks.rules.ladder.requests import StagePlan
@@ -40,11 +42,11 @@ def count_answers(
     store: "Store", wanted: Sequence[PlannedAnswer], sampled: Sequence[PlannedAnswer], model: Model, plan: StagePlan,
     round: Round | None, role: str, now: datetime,
 ) -> list[Evaluation]:  # fmt: skip
-    """The evaluations of these answers, stored with their figures. Raises PermanentError where over 5 % are missing."""
+    """The evaluations of these answers, stored with their figures. Raises where over 5 % are missing."""
     answers = known_answers(store, [*wanted, *sampled])
     missing = [one for one in wanted if one.id not in answers]
     if len(missing) > MOST_MISSING * len(wanted):
-        raise PermanentError(
+        raise _kind_of_error(store, missing)(
             f"An evaluation needs an answer to at least {1 - MOST_MISSING:.0%} of its questions; {model.name!r} gave "
             f"none to {len(missing)} of {len(wanted)} (first: question {missing[0].question.id}). Why: regenesis sql "
             "\"SELECT reason, message, count(*) FROM failed_requests WHERE stage = 'answer' GROUP BY ALL\""
@@ -62,6 +64,12 @@ def count_answers(
     store.append(rows)
     stored = {row.id: row for row in store.select(Evaluation, id=ids)}
     return [stored[key] for key in ids]
+
+
+def _kind_of_error(store: "Store", missing: Sequence[PlannedAnswer]) -> type[ReGenesisError]:
+    """Whether asking again may help: some of what was missing failed for a reason that may pass."""
+    failed = store.select(FailedRequest, request_id=[one.id for one in missing])
+    return TransientError if {one.reason for one in failed} - set(LASTING) else PermanentError
 
 
 def evaluation_id(round: Round | None, model: Model, question_set_id: UUID, part: Part, plan: StagePlan) -> UUID:
@@ -126,7 +134,7 @@ def _evaluation(key: UUID, group: _Group, model: Model, round: Round | None, rol
         strict_correct=strict,
         lenient_correct=lenient,
         unjudged=sum(answer.strict_verdict == "unjudged" for answer in answers),
-        stopped=sum(answer.finish_reason == "stop" for answer in answers),
+        stopped=sum(is_natural_stop(answer.finish_reason) for answer in answers),
         mean_tokens=sum(answer.completion_tokens for answer in answers) / len(answers),
         strict_low=strict_interval.low,
         strict_high=strict_interval.high,

@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from storage.errors import TransientError
 from storage.ids import seed_of
 from storage.records import Path, Verdict
 from storage.store.micro_batches import Committer
-from tasks.engines.engine import Completion, Engine, RequestFailed
+from tasks.engines.engine import AllFailed, Completion, Engine, RequestFailed, capacity_of
 from tasks.limits import Spending
 from tasks.rules.answers.final_answer import NotStated, final_answer
+from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.answers.verdicts import Case, Judgement
 from tasks.rules.ladder.ladder import Chain, Ladder
 from tasks.rules.ladder.prompts import Turns
@@ -23,8 +23,6 @@ from tasks.synthesis.generated_rows import closed_path, failed_request, generate
 from tasks.synthesis.question_work import Existing, Selects
 from tasks.verification.verify_paths import case_of
 
-ITS_OWN_FAULT = ("prompt_too_long", "empty_text")  # failures that say nothing about the endpoints
-FAILURES_IN_A_ROW = 32
 AFTER_THE_PATH: tuple[Stage, ...] = ("close", "summary", "self_check")
 
 
@@ -75,7 +73,7 @@ class ChainRunner:
         self._budget = budget
         self._committer = committer
         self._fail = fail
-        self._failures_in_a_row = 0
+        self.failures = AllFailed(in_flight=capacity_of(run.engine))
 
     async def run(self, chain: Chain, existing: Existing) -> tuple[Path, Verdict] | None:
         """The chain's path and verdict; None when a request of it failed. Raises Parked when the run is ending."""
@@ -111,7 +109,7 @@ class ChainRunner:
     async def _close(self, chain: Chain, path: Path, texts: dict[UUID, str]) -> Path:
         if not isinstance(final_answer(path.text, path.finish_reason), NotStated):
             return path
-        if path.finish_reason == "length":
+        if not is_natural_stop(path.finish_reason):
             texts[path.id] = whole_sentences(path.text)
         request = self._ladder.after_path("close", chain, texts)
         try:
@@ -164,7 +162,7 @@ class ChainRunner:
             used = completion.completion_tokens
         finally:
             self._budget.spend(sampling.max_tokens + closing, used)
-        self._failures_in_a_row = 0
+        self.failures.succeeded()
         self._account.generated[request.stage] += 1
         self._account.tokens += completion.completion_tokens
         self._account.prompt_tokens += completion.prompt_tokens
@@ -181,13 +179,5 @@ class ChainRunner:
         self._committer.add([row])
         if error.fatal:
             self._fail(error)
-        if error.reason not in ITS_OWN_FAULT:
-            self._failures_in_a_row += 1
-        if self._failures_in_a_row >= max(FAILURES_IN_A_ROW, self._settings.window_chains):
-            self._fail(
-                TransientError(
-                    f"Some requests must succeed; the last {self._failures_in_a_row} failed, the newest with "
-                    f"{error.reason!r}: {error} What arrived is stored. See that the engine runs, then run the same "
-                    "command again."
-                )
-            )
+        if end := self.failures.failed(error):
+            self._fail(end)

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from storage.records import Path, Question, Verdict
 from storage.store.micro_batches import Committer
+from tasks.engines.engine import capacity_of
 from tasks.rules.ladder.adaptive import (
     Tally,
     cautious_pass_rate,
@@ -27,6 +28,8 @@ from tasks.synthesis.question_work import Existing, QuestionWork, plan_question,
 
 PROGRESS_SECONDS = 1.0
 TICK_SECONDS = 0.2
+DEFAULT_WINDOW = 192  # chains, where the engine does not say what it takes at once
+WINDOW_TO_CAPACITY = 1.5  # chains between two requests, judged or committed, are not in the engine
 IDLE_BELOW = 4  # below a quarter of the window one more chain costs next to no time; above it, it costs other chains'
 
 
@@ -69,8 +72,14 @@ class Scheduler:
             await asyncio.gather(*leftover, return_exceptions=True)
             await self.committer.close()
             self._report_progress()
-        if self.error:
-            raise self.error
+        if error := self.error or self._runner.failures.at_the_end():
+            raise error
+
+    @property
+    def window(self) -> int:
+        """Chains in flight at most: as the settings say, or half as many again as the engine takes requests now."""
+        own = self._settings.window_chains
+        return own or int(WINDOW_TO_CAPACITY * capacity_of(self._run.engine)) or DEFAULT_WINDOW
 
     def stop(self, reason: str) -> None:
         """End cleanly: requests under way are awaited, no other begins."""
@@ -97,7 +106,7 @@ class Scheduler:
                     found = await asyncio.to_thread(read_existing, self._run.store, self._ladder, chunk)
                 self._source.extend((question, found.get(question.id)) for question in chunk)
                 self._fill()
-                while len(self._source) > self._settings.window_chains:
+                while len(self._source) > self.window:
                     self._more_wanted.clear()
                     await self._more_wanted.wait()
             self._loaded_all = True
@@ -106,7 +115,7 @@ class Scheduler:
             self.fail(error)
 
     def _fill(self) -> None:
-        while len(self._tasks) < self._settings.window_chains and not self.budget.stopped_by:
+        while len(self._tasks) < self.window and not self.budget.stopped_by:
             if not target_allows_another(self._settings, self._whole_tally()):
                 if not self._tasks:
                     reached = self.account.accepted >= self._settings.target_accepted > 0
@@ -116,7 +125,7 @@ class Scheduler:
             if work is None:
                 break
             self._start(work)
-        if len(self._source) <= self._settings.window_chains:
+        if len(self._source) <= self.window:
             self._more_wanted.set()
         nothing_left = self._loaded_all and not self._source and not self._ready
         if not self._tasks and (self.budget.stopped_by or nothing_left):
@@ -124,7 +133,7 @@ class Scheduler:
 
     def _next_work(self) -> QuestionWork | None:
         """A question that may start a chain: one under way first, then the next of the source."""
-        ending = self._loaded_all and len(self._source) <= self._settings.window_chains
+        ending = self._loaded_all and len(self._source) <= self.window
         while ending and self._source:
             self._admit()
         while True:
@@ -148,7 +157,7 @@ class Scheduler:
 
     def _work_ahead(self) -> QuestionWork | None:
         """When the server is nearly idle, a question that will probably need more chains than its rule starts now."""
-        if not self._run.work_ahead or len(self._tasks) >= self._settings.window_chains // IDLE_BELOW:
+        if not self._run.work_ahead or len(self._tasks) >= self.window // IDLE_BELOW:
             return None
         rate = cautious_pass_rate(self.account.accepted, self.account.ended)
         waiting = (work for work in self._active if work.waiting)
@@ -259,8 +268,7 @@ class Scheduler:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.budget.note_seconds(self.seconds)
-            if self.budget.stopped_by:
-                self._fill()
+            self._fill()  # the engine may take more than it did, and a limit may be reached
             if self.seconds - last >= PROGRESS_SECONDS:
                 last = self.seconds
                 self._report_progress()

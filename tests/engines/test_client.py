@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from storage.errors import InputError
-from tasks.engines.engine import Completion, RequestFailed
+from tasks.engines.engine import Completion, EngineDown, RequestFailed
 from tasks.engines.server.client import OpenAIEngine
 from tasks.settings import Sampling
 from tests.fakes.scripted_server import Body, Reply, Script, ScriptedServer, always, first
@@ -129,7 +129,7 @@ async def test_garbage_for_ever_fails_the_request_but_not_the_run() -> None:
         (Reply(status=404, message="Not Found"), "wrong_url", True),
         (Reply(status=429, message="insufficient_quota"), "quota_spent", True),
         (Reply(status=400, message="This model's maximum context length is 8 tokens."), "prompt_too_long", False),
-        (Reply(status=400, message="temperature must be positive"), "refused", False),
+        (Reply(status=400, message="temperature must be positive"), "refused", True),
     ],
 )
 async def test_what_no_retry_mends_fails_at_once(reply: Reply, reason: str, fatal: bool) -> None:
@@ -216,16 +216,14 @@ async def until(happened: Callable[[], bool]) -> None:
 async def test_when_every_endpoint_stays_down_the_run_ends_and_says_so() -> None:
     async with ScriptedServer() as server, engine_of(server, outage_seconds=0.2) as engine:
         await server.die()
-        with pytest.raises(RequestFailed, match=r"no endpoint has answered for 0\.2 s") as caught:
+        with pytest.raises(EngineDown, match=r"no endpoint has answered for 0\.2 s"):
             await engine.complete([1], GREEDY, 7)
-
-    assert caught.value.fatal
 
 
 async def test_nobody_waits_for_an_owned_server_whose_process_has_ended() -> None:
     async with ScriptedServer() as server, OpenAIEngine([server.url], alive=lambda: False) as engine:
         await server.die()
-        with pytest.raises(RequestFailed, match="process has ended"):
+        with pytest.raises(EngineDown, match="process has ended"):
             await engine.complete([1], GREEDY, 7)
 
 

@@ -177,6 +177,27 @@ def test_thoughts_in_a_question_and_turns_in_a_models_text_are_ordinary_text(thi
     assert [one for one in written if one in added] == [renderer.end_of_turn]
 
 
+def test_a_prompt_as_text_is_what_the_template_renders(family: Family, family_folder: Path, reference: Any) -> None:
+    renderer = Renderer(family_folder)
+    for text in (*TEXTS, "a b"):
+        shown = renderer.prompt_text(renderer.prompt_ids(Turns("", text, "The answer is")))
+        whole: list[int] = reference.encode(shown)  # as a server does, which may add its own beginning
+        assert whole == renderer.prompt_ids(Turns("", text, "The answer is"))
+
+
+def test_text_that_looks_like_a_special_token_does_not_become_one_on_a_server_of_texts(
+    family: Family, family_folder: Path, reference: Any
+) -> None:
+    renderer = Renderer(family_folder)
+    plain = renderer.prompt_ids(Turns("", "x", ""))
+    added = set(reference.get_added_vocab().values())
+
+    hostile = renderer.prompt_text(renderer.prompt_ids(Turns("", f"x{''.join(family.special)}x", "")))
+
+    read: list[int] = reference.encode(hostile)
+    assert [one for one in read if one in added] == [one for one in plain if one in added]
+
+
 def test_a_template_that_opens_a_thought_is_refused_where_thinking_is_off(model_folder: Path, tmp_path: Path) -> None:
     folder = make_folder(THINKING_FAMILIES[1], model_folder, tmp_path / "r1")
 

@@ -1,12 +1,16 @@
 """What a server's reply means."""
 
+import json
+import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tasks.engines.server.replies import Text, Trouble, read_reply, seconds_to_wait
+from tasks.rules.answers.final_answer import NotStated, final_answer
+from tasks.rules.answers.finish_reasons import is_natural_stop
 
 
 @pytest.mark.parametrize(
@@ -48,3 +52,69 @@ def test_a_reply_without_usage_is_still_a_completion() -> None:
 
     assert isinstance(reply, Text)
     assert (reply.prompt_tokens, reply.completion_tokens, reply.finish_reason) == (3, 4, "stop")
+
+
+NATURAL_ENDS = ("stop", "STOP", "eos_token", "stop_sequence", "end_turn", "eos")
+CUTS = ("length", "LENGTH", "model_length", "max_tokens", "MAX_TOKENS", "content_filter", "tool_calls", "recitation")
+
+
+def completion(**fields: object) -> bytes:
+    choice = {"text": "so it is 5", "finish_reason": "stop", **fields}
+    return json.dumps({"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}).encode()
+
+
+@pytest.mark.parametrize("said", NATURAL_ENDS)
+def test_a_natural_end_is_a_stop_whatever_a_server_calls_it(said: str) -> None:
+    reply = read_reply(200, completion(finish_reason=said), 3)
+
+    assert isinstance(reply, Text)
+    assert reply.finish_reason == "stop"
+
+
+@given(st.sampled_from(CUTS) | st.text(min_size=1, max_size=30))
+def test_every_other_end_is_a_cut_and_kept_as_the_server_said_it(said: str) -> None:
+    reply = read_reply(200, completion(finish_reason=said), 3)
+    assume(said not in ("abort", "error") and not is_natural_stop(said))
+
+    assert isinstance(reply, Text)
+    assert reply.finish_reason == re.sub("[\x00\ud800-\udfff]", "\ufffd", said)
+    assert final_answer("Count. The answer is 5", reply.finish_reason) == NotStated("cut_off")
+
+
+@given(
+    st.fixed_dictionaries(
+        {}, optional=dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), st.none() | st.just("x"))
+    )
+    | st.none()
+    | st.just([])
+)
+def test_usage_without_figures_is_estimated_as_where_it_is_missing(usage: object) -> None:
+    body = json.dumps({"choices": [{"text": "four words are here"}], "usage": usage}).encode()
+
+    assert read_reply(200, body, 3) == Text("four words are here", "stop", 3, 4)
+
+
+SAID = "prompt: Input should be a valid string"
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"error": {"message": SAID, "type": "BadRequestError", "code": 422}},
+        {"error": SAID, "error_type": "validation"},
+        {"message": SAID, "object": "error"},
+        {"detail": SAID},
+        {"detail": [{"type": "string_type", "loc": ["body", "prompt"], "msg": SAID, "input": [1]}]},
+        {"type": "about:blank", "title": SAID, "status": 422},
+        {"title": "Unprocessable", "detail": {"message": SAID}},
+        {"errors": [], "error": {"error": {"detail": SAID}}},
+        [{"error": {"code": 422, "message": SAID}}],
+        SAID,
+    ],
+)
+@pytest.mark.parametrize("status", [200, 400, 422, 500, 502])
+def test_a_servers_words_are_shown_wherever_it_puts_them(shape: object, status: int) -> None:
+    reply = read_reply(status, json.dumps(shape).encode(), 3)
+
+    assert isinstance(reply, Trouble)
+    assert SAID in reply.message

@@ -87,7 +87,7 @@ class FleetOfOneModel:
     def raw_tokens_per_second(self) -> float:
         return 0.0
 
-    def engine(self) -> OpenAIEngine:
+    def engine(self, say: Callable[[str], None]) -> OpenAIEngine:
         return OpenAIEngine(self._urls, self._model.name, takes_seed=True, max_retries=2)
 
     def close(self) -> None: ...

@@ -1,6 +1,7 @@
 """The flow `improve` on scripted machinery, for a worker: what it does is read at each run from a file of the home."""
 
 import json
+from collections.abc import Callable
 
 from flows.improve import improve
 from flows.steps import workplace
@@ -34,8 +35,8 @@ class ControlledMachinery(ScriptedMachinery):
 class NotedServer(ScriptedServer):
     """Notes the seed of every request in a file of the home: what is answered twice was paid for twice."""
 
-    def engine(self) -> ScriptedEngine:
-        engine = super().engine()
+    def engine(self, say: Callable[[str], None]) -> ScriptedEngine:
+        engine = super().engine(say)
         script, file = engine.script, read_environment().home / ASKED
 
         def noted(asked: Asked) -> Answer:

@@ -103,7 +103,7 @@ class ScriptedServer:
     def raw_tokens_per_second(self) -> float:
         return 0.0
 
-    def engine(self) -> ScriptedEngine:
+    def engine(self, say: Callable[[str], None]) -> ScriptedEngine:
         machinery = self._machinery
         share = machinery.base_share if self._model.adapter_id is None else machinery.trained_share
         questions = open_store(self._environment.store_url).select(Question)

@@ -15,7 +15,7 @@ class Body(TypedDict, total=False):
     """A completion request, as far as scripts look at it."""
 
     model: str
-    prompt: list[int]
+    prompt: list[int]  # a text for servers that take no ids
     max_tokens: int
     temperature: float
     seed: int
@@ -38,6 +38,7 @@ class Reply:
     hang: bool = False
     drip_seconds: float = 0.0  # between two bytes
     close_after_bytes: int = -1  # of the body
+    reset: bool = False  # closes before a word is said
 
     def body(self, request: Body) -> bytes:
         """The JSON of a completion or of an error."""
@@ -71,10 +72,16 @@ class ScriptedServer:
     model_name: str = "scripted"
     key: str = ""
     port: int = 0
+    pages: dict[str, str | Callable[[], str]] = field(default_factory=dict[str, "str | Callable[[], str]"])
+    """What it says of itself, by path; every path gives the list of models where there are none."""
+    slots: int = 0  # requests that it runs at once, the others wait; 0 for no limit
+    running: int = 0
+    most_running: int = 0
     asked: list[Body] = field(default_factory=list[Body])
     answered: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
+    _room: asyncio.Semaphore | None = None
     _server: asyncio.Server | None = None
     _tasks: set[asyncio.Task[None]] = field(default_factory=set["asyncio.Task[None]"])
 
@@ -94,6 +101,7 @@ class ScriptedServer:
 
     async def start(self) -> None:
         """Listen; on the same port as before when it died."""
+        self._room = asyncio.Semaphore(self.slots or 100_000)
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, backlog=1024)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -125,6 +133,8 @@ class ScriptedServer:
         raw = await reader.readexactly(int(headers.get("content-length", "0")))
         if self.key and headers.get("authorization") != f"bearer {self.key.lower()}":
             return await self._write(writer, Reply(status=401, message="Unauthorized"), {})
+        if head.startswith("GET") and self.pages:
+            return await self._write(writer, self._page(head.split()[1]), {})
         if head.startswith("GET"):
             models = json.dumps({"data": [{"id": self.model_name, "owned_by": "scripted"}]}).encode()
             return await self._write(writer, Reply(raw=models), {})
@@ -133,18 +143,33 @@ class ScriptedServer:
         self.asked.append(body)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        assert self._room is not None
         try:
-            kept = await self._write(writer, self.script(body, number), body)
+            async with self._room:
+                self.running += 1
+                self.most_running = max(self.most_running, self.running)
+                try:
+                    kept = await self._write(writer, self.script(body, number), body)
+                finally:
+                    self.running -= 1
             self.answered += 1
             return kept
         finally:
             self.in_flight -= 1
+
+    def _page(self, path: str) -> Reply:
+        page = self.pages.get(path)
+        if page is None:
+            return Reply(status=404, message="Not Found")
+        return Reply(raw=(page if isinstance(page, str) else page()).encode())
 
     async def _write(self, writer: asyncio.StreamWriter, reply: Reply, request: Body) -> bool:
         if reply.hang:
             await asyncio.sleep(3600)
         if reply.delay_seconds:
             await asyncio.sleep(reply.delay_seconds)
+        if reply.reset:
+            return False
         body = reply.body(request)
         lines = [f"HTTP/1.1 {reply.status} X", "Content-Type: application/json", f"Content-Length: {len(body)}"]
         lines += [f"{name}: {value}" for name, value in reply.headers]

@@ -2,10 +2,13 @@
 
 import asyncio
 import random
+import statistics
+from contextlib import AsyncExitStack
 from pathlib import Path as File
 
 import pytest
 
+from storage.errors import PermanentError, ReGenesisError, TransientError
 from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, FailedRequest, Path, Structure, Verdict
 from tasks.engines.server.client import OpenAIEngine
@@ -14,6 +17,7 @@ from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize
 from tasks.verification.verify_paths import Judge
 from tests.fakes.ladder_examples import MODEL, guidelines, question, settings
 from tests.fakes.scripted_engine import TextRenderer, marked_prompts
+from tests.fakes.scripted_kinds import VLLM
 from tests.fakes.scripted_server import Body, Reply, ScriptedServer
 
 RIGHT = Reply(text="Count once more. The answer is 5.", tokens=7)
@@ -107,6 +111,71 @@ async def test_servers_killed_at_random_moments_leave_exact_accounts(store: Stor
     check_accounts(store, report)
     assert report.paths == 48
     assert report.generated == {"adapted_guideline": 48, "structure": 48, "path": 48}
+
+
+async def filled(store: Store, servers: list[ScriptedServer], chains: int) -> SynthesisReport:
+    """A run at endpoints that are asked what they are, with the window that follows from it."""
+    engine = OpenAIEngine([server.url for server in servers])
+    asked = [question(number, answer="5") for number in range(chains // 4)]
+    with Judge() as judge:
+        return await synthesize(
+            store, engine, TextRenderer(), judge, model=MODEL, questions=asked, guidelines=guidelines(),
+            prompts=marked_prompts(), settings=settings(adaptive=False, chains_per_question=4), round=None, draw=1,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize("urls", [1, 8])
+async def test_eight_replicas_are_filled_behind_one_url_as_behind_eight(store: Store, urls: int) -> None:
+    replicas, slots = 8 // urls, 16
+    at_work: list[int] = []
+
+    def slowly(_body: Body, number: int) -> Reply:
+        at_work.append(sum(server.running for server in servers))
+        return Reply(text=RIGHT.text, tokens=7, delay_seconds=0.2 + number * 37 % 100 / 500)  # none end together
+
+    servers = [VLLM.server(slowly, slots=slots, replicas=replicas) for _ in range(urls)]
+    async with AsyncExitStack() as running:
+        for server in servers:
+            await running.enter_async_context(server)
+        report = await filled(store, servers, chains=384)
+
+    assert report.paths == 384
+    assert [server.most_running for server in servers] == [slots * replicas] * urls
+    assert at_work[8 * slots] >= 0.9 * 8 * slots  # full at once, and kept so
+    assert statistics.median(at_work) >= 0.9 * 8 * slots
+
+
+FAULTS = {
+    "error in a 200": (Reply(raw=b'{"error": {"message": "CUDA error"}}'), TransientError),
+    "cut JSON": (Reply(raw=b'{"choices": [{"te'), TransientError),
+    "500": (Reply(status=500, message="CUDA error"), TransientError),
+    "422": (Reply(status=422, raw=b'{"detail": "prompt must be a string"}'), PermanentError),
+    "too long": (Reply(status=400, message="maximum context length is 8"), PermanentError),
+    "502": (Reply(status=502, message="Bad Gateway"), TransientError),
+    "no connection": (Reply(reset=True), TransientError),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_run_whose_requests_all_fail_ends_alike_whatever_their_number(store: Store, fault: str) -> None:
+    reply, kind = FAULTS[fault]
+    ends: list[tuple[type[BaseException], int]] = []
+    for chains in (6, 200):
+        async with VLLM.server(lambda _body, _number: reply) as server:
+            engine = OpenAIEngine([server.url], max_retries=0, outage_seconds=0.2)
+            chosen = settings(adaptive=False, chains_per_question=2)
+            asked = [question(number) for number in range(chains // 2)]
+            with Judge() as judge, pytest.raises(ReGenesisError) as caught:
+                await synthesize(
+                    store, engine, TextRenderer(), judge, model=MODEL, questions=asked, guidelines=guidelines(),
+                    prompts=marked_prompts(), settings=chosen, round=None, draw=chains,
+                )  # fmt: skip
+        ends.append((type(caught.value), caught.value.exit_code))
+        words = reply.message or "CUDA error" if b"CUDA" in (reply.raw or b"") else reply.message
+        assert words in str(caught.value)
+
+    assert ends[0] == ends[1]
+    assert isinstance(caught.value, kind)
 
 
 async def test_empty_texts_end_their_chain_with_a_row_and_a_reason(store: Store) -> None:

@@ -6,6 +6,7 @@ like a special token inside a question stays ordinary text and cannot close a tu
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -61,6 +62,8 @@ class Renderer:
         self._template = compile_chat_template(chat_template_text(model_folder), names)
         added = self._tokenizer.get_added_tokens_decoder()
         self._special_pattern = _any_of(token.content for token in added.values())
+        self._added_ids = frozenset(added)
+        self._begins_with = self._tokenizer.encode("", add_special_tokens=True).ids[:1]  # a server adds it to texts
         self._takes_system = self._accepts_system()
         self.end_of_turn = self._find_end_of_turn(names.get("eos_token"))
         self.stop_token_ids, self.stop_strings = self._stops(model_folder, names.get("eos_token"))
@@ -100,6 +103,20 @@ class Renderer:
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids, special tokens shown: for people (`lineage --prompt`), never for prompts."""
         return self._tokenizer.decode(list(ids), skip_special_tokens=False)
+
+    def prompt_text(self, ids: Sequence[int]) -> str:
+        """A prompt's ids as text, for servers that take no ids; they read it with their own tokenizer.
+
+        A beginning that they add themselves is left out, and text that only looks like a special token is broken up
+        by a zero-width space: there it would become one.
+        """
+        added = self._added_ids
+        own = list(ids[1:]) if ids and [*ids[:1]] == self._begins_with else list(ids)
+        pieces: list[str] = []
+        for special, group in groupby(own, key=added.__contains__):
+            text = self._tokenizer.decode(list(group), skip_special_tokens=False)
+            pieces.append(text if special else self._special_pattern.sub(_broken_up, text))
+        return "".join(pieces)
 
     def _guard(self, text: str, kept: list[str], pattern: re.Pattern[str] | None = None) -> str:
         """`text` with every special-token look-alike put aside into `kept`; lone surrogates become U+FFFD."""
@@ -205,6 +222,10 @@ def _any_of(tokens: Iterable[str]) -> re.Pattern[str]:
     """Matches any of these texts, the longest first; nothing where there are none."""
     listed = sorted({token for token in tokens if token.strip()}, key=len, reverse=True)
     return re.compile("|".join(re.escape(token) for token in listed) or r"(?!)")
+
+
+def _broken_up(token: re.Match[str]) -> str:
+    return f"{token.group()[:1]}\u200b{token.group()[1:]}"
 
 
 def _thought_tokens(added: Mapping[int, _AddedToken], stops: Sequence[int]) -> list[str]:

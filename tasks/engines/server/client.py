@@ -1,21 +1,23 @@
 """A client of one or many OpenAI-compatible endpoints: token ids in, completions out, nothing lost on the way.
 
 What may pass is tried again, elsewhere if possible; what will not fails at once. It starts no server and renders
-nothing; who is asked is `tasks.engines.server.endpoints`, what a reply means `tasks.engines.server.replies`.
+nothing; who is asked is `endpoints`, how `recognition`, what a reply means `replies`.
 """
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from storage.errors import InputError
-from tasks.engines.engine import Completion, RequestFailed
+from storage.errors import InputError, ReGenesisError
+from tasks.engines.engine import Completion, EngineDown, RequestFailed
+from tasks.engines.server.concurrency import ToldLimit
 from tasks.engines.server.endpoints import Endpoint, EndpointPool, EverythingDown
+from tasks.engines.server.recognition import Asked, Recognition
 from tasks.engines.server.replies import MOST_BYTES, Text, Trouble, read_reply
+from tasks.engines.server.server_kinds import METRICS_PAGE, VLLM, form_of, load_of
 from tasks.settings import Sampling
 
 if TYPE_CHECKING:
@@ -24,14 +26,22 @@ if TYPE_CHECKING:
 START_IN_FLIGHT, MOST_IN_FLIGHT = 32, 512
 CONNECT_SECONDS = 10.0
 KEEP_ALIVE_SECONDS = 4.0  # less than uvicorn's 5, or now and then a request meets a connection that just closed
+PAGE_SECONDS = 5.0  # for one of a server's pages about itself
+LOAD_SECONDS, MANY_LOOKS = (0.2, 1.0), 25  # between two looks at a server's load: the first 25, then all others
+STARTS_WITHIN = 5  # times an outage: a server that says 503 is there, and loads its weights
+PACE_KEPT = 0.98  # of the slowest pace seen, with each completion: what was slow once is forgotten after some hundred
 ADVICE = {
     "unauthorized": "Put the name of the key's variable behind the URL: https://host#NAME_OF_VARIABLE.",
-    "unknown_model": "Set model.name to one that it serves.",
+    "unknown_model": "Name one that it serves behind its URL: https://host?model=NAME.",
     "wrong_url": "Give the base URL of an OpenAI-compatible server, without /v1/completions.",
     "quota_spent": "Raise the account's limit, or take the endpoint out of REGENESIS_ENDPOINTS.",
     "prompt_too_long": "Shorten the prompt, or raise model.max_model_tokens.",
     "timed_out": "Raise synthesis.request_timeout_seconds, or look at the server's log.",
 }
+
+
+def _nobody_listens(line: str) -> None:
+    """For engines of our own, of which there is nothing to say."""
 
 
 @dataclass
@@ -40,6 +50,8 @@ class _Try:
 
     attempts: int = 0
     failures: int = 0
+    away_since: float = 0.0  # when its endpoints began to be away; 0 while they are not
+    times_away: int = 0
     last: Trouble = field(default_factory=lambda: Trouble("failed", "endpoint_error", "never sent"))
     endpoint: str = "any endpoint"
 
@@ -54,6 +66,13 @@ class _Try:
             fatal=fatal,
         )
 
+    def down(self, why: str) -> EngineDown:
+        """The error of a run whose endpoints are all away."""
+        return EngineDown(
+            f"An endpoint must answer; {why} ({self.endpoint}: {self.last.message}). What arrived is stored. See that "
+            "the server runs, then run the same command again."
+        )
+
 
 class OpenAIEngine:
     """An `Engine` over `urls`; an async context manager, to be entered in the loop that uses it."""
@@ -66,24 +85,30 @@ class OpenAIEngine:
         stop_token_ids: Sequence[int] = (),
         stop_strings: Sequence[str] = (),
         takes_seed: bool = False,
-        vllm_parameters: bool = True,
         max_retries: int = 4,
         timeout_seconds: float = 300.0,
+        seconds_per_token: float = 0.0,
         outage_seconds: float = 120.0,
         start_in_flight: int = START_IN_FLIGHT,
         most_in_flight: int = MOST_IN_FLIGHT,
         alive: Callable[[], bool] | None = None,
+        base_names: Sequence[str] = (),
+        text_of: Callable[[Sequence[int]], str] | None = None,
+        say: Callable[[str], None] = _nobody_listens,
     ) -> None:
-        """`model_name` empty: the one model that is served. `alive`: whether an owned server's process still runs."""
+        """`model_name` names the model of a vLLM server of our own; empty: each endpoint is asked what it is.
+
+        `alive`: whether an owned server's process still runs. `seconds_per_token`: how long each token of a request
+        may take beyond `timeout_seconds`, until the server's own pace is known.
+        """
         self.model_name = model_name
-        self._stop_token_ids = list(stop_token_ids)
-        self._stop_strings = tuple(stop_strings)
         self._takes_seed = takes_seed
-        self._vllm_parameters = vllm_parameters
         self._max_retries = max_retries
         self._timeout_seconds = timeout_seconds
-        self._bodies: dict[Sampling, str] = {}
+        self._first_pace, self._pace = seconds_per_token, 0.0
         self._session: ClientSession | None = None
+        self._looking: set[asyncio.Task[None]] = set()
+        self._wrong: ReGenesisError | None = None  # what an endpoint turned out to be when it came up later
         self._pool = EndpointPool(
             urls,
             start_in_flight=start_in_flight,
@@ -92,35 +117,45 @@ class OpenAIEngine:
             alive=alive or (lambda: True),
             is_healthy=self._is_healthy,
         )
+        asked = Asked(tuple(stop_token_ids), tuple(stop_strings), tuple(base_names), text_of)
+        self._say = say
+        self._recognition = Recognition(self._get, self._send_for_recognition, asked, say)
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:
         """Each with its counts, for reports."""
         return self._pool.endpoints
 
+    @property
+    def capacity(self) -> int:
+        """Requests that the endpoints take at once, by what they said or showed so far."""
+        return self._pool.capacity
+
     async def __aenter__(self) -> Self:
-        """Open connections; ask for the model's name where none was given."""
+        """Open connections; ask each endpoint what it is, where no model was named."""
         import aiohttp
 
-        # One limit for a request from connecting to its last byte, so a server that drips cannot hold it for ever.
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
-            timeout=aiohttp.ClientTimeout(
-                total=self._timeout_seconds, sock_connect=min(CONNECT_SECONDS, self._timeout_seconds)
-            ),
-            read_bufsize=2**18,
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS), read_bufsize=2**18
         )
-        if not self.model_name:
-            try:
-                self.model_name = await self._served_name()
-            except BaseException:
-                await self._session.close()
-                raise
+        try:
+            for endpoint in self.endpoints:
+                endpoint.takes_seed = self._takes_seed
+                if self.model_name:
+                    endpoint.model, endpoint.kind, endpoint.form = self.model_name, VLLM, form_of(VLLM)
+            if not self.model_name:
+                await asyncio.gather(*map(self._meet, self.endpoints))
+        except BaseException:
+            await self._session.close()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
         await self._pool.close()
         if self._session is not None:
             await self._session.close()
@@ -129,32 +164,42 @@ class OpenAIEngine:
     async def complete(
         self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
     ) -> Completion:
-        """One completion, from whichever endpoint has room. Raises RequestFailed."""
-        body = self._body(prompt_ids, sampling, seed, cached)
+        """One completion, from whichever endpoint has room. Raises RequestFailed, or EngineDown where all are away."""
         so_far = _Try()
         while True:
             endpoint = await self._place(so_far)
+            form, began = endpoint.form, time.monotonic()
             try:
-                reply = await self._send(endpoint, body, len(prompt_ids))
+                body = self._recognition.body(endpoint, prompt_ids, sampling, seed, cached)
+                reply = await self._send(endpoint, body, len(prompt_ids), self._patience(sampling))
                 so_far.attempts += 1
                 if isinstance(reply, Text):
+                    endpoint.taken.add(sampling)
+                    self._note_pace((time.monotonic() - began) / max(1, reply.completion_tokens))
                     return self._completion(endpoint, reply, so_far)
             finally:
                 self._pool.give_back(endpoint)
             so_far.last, so_far.endpoint = reply, endpoint.name
+            asks_first = reply.reason == "refused" and not self.model_name
+            if asks_first and await self._recognition.refused(endpoint, form, prompt_ids, sampling, reply):
+                continue
             await self._after_trouble(endpoint, reply, so_far)
 
     async def _place(self, so_far: _Try) -> Endpoint:
         try:
-            return await self._pool.take(again=so_far.attempts > 0)
+            endpoint = await self._pool.take(again=so_far.attempts > 0)
         except EverythingDown as why:
-            so_far.last = Trouble("fatal", "endpoint_error", f"{why} ({so_far.last.message})")
-            raise so_far.failed(fatal=True) from None
+            raise so_far.down(str(why)) from None
+        if self._wrong:
+            self._pool.give_back(endpoint)
+            raise self._wrong
+        return endpoint
 
     def _completion(self, endpoint: Endpoint, reply: Text, so_far: _Try) -> Completion:
         endpoint.completions += 1
         endpoint.completion_tokens += reply.completion_tokens
-        endpoint.limit.completed(reply.completion_tokens, time.monotonic())
+        self._pool.last_success = time.monotonic()
+        endpoint.limit.completed(reply.completion_tokens, self._pool.last_success)
         return Completion(
             text=reply.text,
             finish_reason=reply.finish_reason,
@@ -171,26 +216,62 @@ class OpenAIEngine:
         if trouble.kind == "pushed_back":  # busy is not broken: it may wait as often as need be
             endpoint.limit.pushed_back(time.monotonic())
             self._pool.hold(endpoint, trouble.retry_after or self._pool.pause(2))
+            if trouble.reason == "unavailable":  # still starting, or gone for good
+                self._end_outage(so_far, longest=STARTS_WITHIN * self._pool.outage_seconds)
             return
         endpoint.failures += 1
-        if trouble.reason == "unreachable":  # the request was never read, so it does not pay with one of its tries
-            self._pool.mark_down(endpoint)
+        if trouble.kind == "away":
+            await self._while_away(endpoint, so_far)
             return
         so_far.failures += 1
         if trouble.reason == "timed_out":
             endpoint.limit.pushed_back(time.monotonic())
-        if trouble.reason == "closed":
-            self._pool.mark_down(endpoint)
         if so_far.failures > self._max_retries:
             raise so_far.failed()
         await asyncio.sleep(self._pool.pause(so_far.failures))
 
-    async def _send(self, endpoint: Endpoint, body: bytes, prompt_tokens: int) -> Text | Trouble:
+    async def _while_away(self, endpoint: Endpoint, so_far: _Try) -> None:
+        """Nothing read the request, so it pays with none of its tries; but no outage is waited for without end.
+
+        Where others are answered meanwhile it is this request that fails, and only it.
+        """
+        self._pool.mark_down(endpoint)
+        self._end_outage(so_far, longest=self._pool.outage_seconds)
+        so_far.times_away += 1
+        if so_far.times_away > 1 and so_far.last.reason != "unreachable":
+            await asyncio.sleep(self._pool.pause(min(so_far.times_away, 5)))
+
+    def _end_outage(self, so_far: _Try, longest: float) -> None:
+        """Raise where a request has met nothing but an outage for so many seconds."""
+        now = time.monotonic()
+        so_far.away_since = so_far.away_since or now
+        if now - so_far.away_since > longest:
+            if self._pool.last_success > so_far.away_since:
+                raise so_far.failed()
+            raise so_far.down(f"none has for {longest:g} s")
+
+    def _patience(self, sampling: Sampling) -> float:
+        """Seconds for a whole request: so many for any, and more for each token, four times what one took lately."""
+        return self._timeout_seconds + sampling.max_tokens * (4 * self._pace or self._first_pace)
+
+    def _note_pace(self, seconds_per_token: float) -> None:
+        self._pace = max(seconds_per_token, PACE_KEPT * self._pace)
+
+    async def _send_for_recognition(self, endpoint: Endpoint, body: bytes, prompt_tokens: int) -> Text | Trouble:
+        return await self._send(endpoint, body, prompt_tokens, self._timeout_seconds)
+
+    async def _send(self, endpoint: Endpoint, body: bytes, prompt_tokens: int, seconds: float) -> Text | Trouble:
         import aiohttp
 
+        # One limit for a request from connecting to its last byte, so a server that drips cannot hold it for ever.
+        limit = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_SECONDS, seconds))
         try:
             async with self._open().post(
-                f"{endpoint.url}/v1/completions", data=body, headers=_headers(endpoint), allow_redirects=False
+                f"{endpoint.url}/v1/completions",
+                data=body,
+                headers=_headers(endpoint),
+                allow_redirects=False,
+                timeout=limit,
             ) as response:
                 raw = await response.content.read(MOST_BYTES)
                 while not response.content.at_eof():
@@ -201,86 +282,80 @@ class OpenAIEngine:
                 raw = endpoint.without_key(raw)
                 return read_reply(response.status, raw, prompt_tokens, response.headers.get("Retry-After", ""))
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            return Trouble("failed", "unreachable", f"{error}.")
+            return Trouble("away", "unreachable", f"{error}.")
         except TimeoutError:
-            return Trouble("failed", "timed_out", f"no whole reply in {self._timeout_seconds:g} s.")
+            return Trouble("failed", "timed_out", f"no whole reply in {seconds:g} s.")
         except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-            return Trouble("failed", "closed", "it closed the connection without a reply.")
+            return Trouble("away", "closed", "it closed the connection without a reply.")
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return Trouble("failed", "endpoint_error", f"{type(error).__name__}: {error}.")
 
+    # what a server says about itself
+
+    async def _meet(self, endpoint: Endpoint) -> None:
+        """Ask it what it is; one that does not answer is asked again until it does."""
+        if await self._recognition.meet(endpoint):
+            self._met(endpoint)
+        else:
+            seconds = f"{self._pool.outage_seconds:g} s"
+            self._say(f"{endpoint.name} does not answer yet; it is waited for, {seconds} where no other answers.")
+            self._pool.mark_down(endpoint)
+
+    def _met(self, endpoint: Endpoint) -> None:
+        if isinstance(endpoint.limit, ToldLimit):
+            task = asyncio.create_task(self._look_at_load(endpoint, endpoint.limit))
+            self._looking.add(task)
+            task.add_done_callback(self._looking.discard)
+
     async def _is_healthy(self, endpoint: Endpoint) -> bool:
-        import aiohttp
-
-        limit = aiohttp.ClientTimeout(total=min(5.0, self._timeout_seconds))
         try:
-            address = f"{endpoint.url}/v1/models"
-            async with self._open().get(address, headers=_headers(endpoint), timeout=limit) as response:
-                return response.status < 500
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            if not endpoint.model:
+                if not await self._recognition.meet(endpoint):
+                    return False
+                self._met(endpoint)
+                return True
+            status, _ = await self._get(endpoint, "/v1/models")
+            return status < 500
+        except OSError:
             return False
+        except ReGenesisError as error:
+            self._wrong = error
+            return True
 
-    async def _served_name(self) -> str:
-        """The name that the first endpoint which answers calls its one base model."""
+    async def _look_at_load(self, endpoint: Endpoint, limit: ToldLimit) -> None:
+        """Keep the limit at what the server says, often at first."""
+        looks = 0
+        while True:
+            await asyncio.sleep(LOAD_SECONDS[looks >= MANY_LOOKS])
+            looks += 1
+            if endpoint.down or not endpoint.in_flight:
+                continue
+            try:
+                status, page = await self._get(endpoint, METRICS_PAGE)
+            except OSError:
+                continue
+            load = load_of(endpoint.kind, page.decode("utf-8", "replace")) if status == 200 else None
+            if load:
+                limit.told(load, endpoint.in_flight)
+                self._pool.wake()
+
+    async def _get(self, endpoint: Endpoint, page: str) -> tuple[int, bytes]:
+        """Status and body of a page; raises OSError where nobody answers."""
         import aiohttp
 
-        last = "no answer"
-        for endpoint in self.endpoints:
-            try:
-                async with self._open().get(f"{endpoint.url}/v1/models", headers=_headers(endpoint)) as response:
-                    raw = await response.read()
-                    if response.status in (401, 403):
-                        why = Trouble("fatal", "unauthorized", "it lists no models without a key.")
-                        raise _Try(attempts=1, last=why, endpoint=endpoint.name).failed(fatal=True)
-                    names = [str(model["id"]) for model in json.loads(raw)["data"] if not model.get("parent")]
-            except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError) as error:
-                last = f"{type(error).__name__}: {error}"
-                continue
-            if len(names) == 1:
-                return names[0]
-            raise InputError(
-                f"{endpoint.name} must serve one model where none is named; it serves {names[:8]!r}. "
-                "Set model.name to one of them."
-            )
-        names = [endpoint.name for endpoint in self.endpoints]
-        raise InputError(
-            f"One of the endpoints {names!r} must answer /v1/models; none does ({last}). Start one, or mend "
-            "REGENESIS_ENDPOINTS."
-        )
+        limit = aiohttp.ClientTimeout(total=min(PAGE_SECONDS, self._timeout_seconds))
+        try:
+            async with self._open().get(
+                f"{endpoint.url}{page}", headers=_headers(endpoint), timeout=limit, allow_redirects=False
+            ) as response:
+                return response.status, endpoint.without_key(await response.content.read(MOST_BYTES))
+        except (aiohttp.ClientError, ValueError) as error:
+            raise OSError(str(error)) from error
 
     def _open(self) -> "ClientSession":
         if self._session is None:
             raise InputError("An OpenAIEngine works inside `async with engine:`; found it closed.")
         return self._session
-
-    def _body(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, cached: bool) -> bytes:
-        """The request; what depends on the sampling alone is written once."""
-        fixed = self._bodies.get(sampling)
-        if fixed is None:
-            fixed = self._bodies[sampling] = json.dumps(self._parameters(sampling))[1:]
-        seed_part = f'"seed":{seed},' if self._takes_seed else ""
-        # vLLM reuses prefixes within one salt only
-        salt_part = "" if cached or not self._vllm_parameters else f'"cache_salt":"{seed}",'
-        return (
-            f'{{"prompt":{json.dumps(list(prompt_ids), separators=(",", ":"))},{seed_part}{salt_part}{fixed}'.encode()
-        )
-
-    def _parameters(self, sampling: Sampling) -> dict[str, object]:
-        """Every parameter, also where it is off, so that a server's own defaults never decide."""
-        parameters: dict[str, object] = {
-            "model": self.model_name,
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature,
-            "top_p": sampling.top_p,
-        }
-        if stop := [*sampling.stop, *self._stop_strings]:
-            parameters["stop"] = stop
-        if self._vllm_parameters:
-            parameters["top_k"] = sampling.top_k
-            parameters["min_p"] = sampling.min_p
-            parameters["repetition_penalty"] = 1.0
-            parameters["stop_token_ids"] = self._stop_token_ids
-        return parameters
 
 
 def _headers(endpoint: Endpoint) -> dict[str, str]:

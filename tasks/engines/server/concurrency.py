@@ -1,13 +1,75 @@
-"""How many requests one endpoint gets at once: grow while throughput grows, back off when it pushes back.
+"""How many requests one endpoint gets at once.
 
-Pure arithmetic on a clock that the caller reads; one instance an endpoint.
+By what it says (`ToldLimit`), or where it tells nothing by its throughput (`AdaptiveLimit`): grow while that grows,
+back off when it pushes back. Pure arithmetic on a clock that the caller reads; one instance per endpoint.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
+
+from tasks.engines.server.server_kinds import Load
 
 GROWTH, PROBE_GROWTH, GAIN = 2.0, 1.25, 1.05  # at least 5 % more tokens/s, or growing is not worth it
 WINDOWS_BETWEEN_PROBES = 8
 LEAST_WINDOW_SECONDS = 0.5
+
+
+TOLD_FROM_THE_START = 256  # vLLM's smallest default of sequences at once on a GPU; a smaller server queues the rest
+LEAST_QUEUE = 16  # requests that wait at each engine, so that a place that falls free is taken at once
+
+
+class Limit(Protocol):
+    """How many requests an endpoint gets at once, and what that is learnt from."""
+
+    limit: float
+
+    def sent(self, in_flight: int) -> None: ...
+
+    def completed(self, tokens: int, now: float) -> None: ...
+
+    def pushed_back(self, now: float) -> None: ...
+
+    def returned(self, limit: float, now: float) -> None: ...
+
+
+@dataclass
+class ToldLimit:
+    """The limit of a server that tells how many requests run and wait: as many as run, and a short queue."""
+
+    limit: float = float(TOLD_FROM_THE_START)
+    most: int = 16_384
+    _saturated: bool = False
+
+    def sent(self, in_flight: int) -> None:
+        """A request went out; a limit that is never reached is no reason to raise it."""
+        self._saturated = self._saturated or in_flight >= int(self.limit)
+
+    def told(self, load: Load, in_flight: int) -> None:
+        """The server said how full it is, while so many of our requests were in flight.
+
+        Nothing waits: it has room, and gets as many again. Something waits: only the queue is kept up, so that
+        a request of ours waits here, where it can go to another endpoint, and not there.
+        """
+        queue = max(LEAST_QUEUE * load.engines, load.running // 4)
+        if load.waiting:
+            wanted = in_flight + queue - load.waiting
+        elif self._saturated:
+            wanted = int(self.limit) + max(queue, min(load.running, in_flight))
+        else:
+            return
+        self.limit = float(min(self.most, max(LEAST_QUEUE * load.engines, wanted)))
+        self._saturated = False
+
+    def completed(self, tokens: int, now: float) -> None:
+        """Says nothing that the server does not tell better."""
+
+    def pushed_back(self, now: float) -> None:
+        """It refuses more than it has: half as many, until it tells again."""
+        self.limit = max(1.0, self.limit / 2)
+
+    def returned(self, limit: float, now: float) -> None:
+        """It was away and is back, empty."""
+        self.limit = max(self.limit, limit)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """A pool of OpenAI-compatible endpoints: who has room, who is down, whose turn it is.
 
-Each endpoint has its own adaptive concurrency; one that dies is probed until it returns. It sends no request itself.
+Each endpoint has its own limit of requests at once; one that dies is probed until it returns. It sends no request
+itself.
 """
 
 import asyncio
@@ -9,15 +10,18 @@ import re
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from urllib.parse import urlsplit, urlunsplit
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit, urlunsplit
 
 from storage.environment import secret
 from storage.errors import InputError
-from tasks.engines.server.concurrency import AdaptiveLimit
+from tasks.engines.server.concurrency import AdaptiveLimit, Limit
+from tasks.engines.server.server_kinds import UNKNOWN, Form, Kind, form_of
+from tasks.settings import Sampling
 
 _PASSWORD_IN_URL = re.compile(r"//[^/?#]*@")
 _NAME_OF_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ASKED_FIRST = form_of(UNKNOWN)
 LEAST_PAUSE, MOST_PAUSE = 0.25, 20.0  # seconds, of backoff and of health probes
 
 
@@ -28,7 +32,13 @@ class Endpoint:
     url: str
     key: str
     name: str
-    limit: AdaptiveLimit
+    limit: Limit
+    wanted_model: str = ""  # the name that its URL gives; empty for whichever it serves
+    model: str = ""  # the name to ask for; empty until it was met
+    kind: Kind = UNKNOWN
+    form: Form = ASKED_FIRST
+    takes_seed: bool = False
+    taken: set[Sampling] = field(default_factory=set[Sampling])  # with which it has completed a request
     in_flight: int = 0
     down: bool = False
     not_before: float = 0.0
@@ -45,8 +55,8 @@ class Endpoint:
         return not self.down and now >= self.not_before and self.in_flight < int(self.limit.limit)
 
 
-def parse_endpoint(url: str) -> tuple[str, str]:
-    """Base URL and key of `https://host/v1#NAME_OF_VARIABLE`: the key is that variable's value."""
+def parse_endpoint(url: str) -> tuple[str, str, str]:
+    """Base URL, key and model of `https://host/v1?model=NAME#NAME_OF_VARIABLE`: the key is that variable's value."""
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(
@@ -68,7 +78,18 @@ def parse_endpoint(url: str) -> tuple[str, str]:
                 f"is not set. Run: export {parts.fragment}=..."
             )
     path = parts.path.rstrip("/").removesuffix("/v1")
-    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), key
+    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), key, _wanted_model(parts.query, parts.hostname)
+
+
+def _wanted_model(query: str, host: str) -> str:
+    options = parse_qs(query, keep_blank_values=True)
+    names = options.pop("model", [""])
+    if options or len(names) != 1:
+        raise InputError(
+            f"Behind ? an endpoint has model=NAME, the name under which it serves the base; found other options for "
+            f"{host!r}, not shown here because one may be a key. Set REGENESIS_ENDPOINTS, such as https://{host}?model=NAME#NAME_OF_KEY_VARIABLE."
+        )
+    return names[0]
 
 
 def _shown(url: str) -> str:
@@ -96,15 +117,16 @@ class EndpointPool:
         if not urls:
             raise InputError("An engine has at least one endpoint; found none. Set REGENESIS_ENDPOINTS.")
         self._start_in_flight = min(start_in_flight, most_in_flight)
-        self._outage_seconds = outage_seconds
+        self.outage_seconds = outage_seconds
+        self.last_success = 0.0
         self._alive = alive
         self._is_healthy = is_healthy
         self.endpoints: list[Endpoint] = []
         for url in urls:
-            base, key = parse_endpoint(url)
+            base, key, model = parse_endpoint(url)
             name = urlsplit(base).netloc.rpartition("@")[2] + urlsplit(base).path
             limit = AdaptiveLimit(float(self._start_in_flight), most_in_flight)
-            self.endpoints.append(Endpoint(base, key, name, limit))
+            self.endpoints.append(Endpoint(base, key, name, limit, wanted_model=model))
         self._jitter = random.Random()  # spreads retries; no result depends on it
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._probes: set[asyncio.Task[None]] = set()
@@ -175,6 +197,11 @@ class EndpointPool:
         """Seconds: doubles with each try, with full jitter."""
         return self._jitter.uniform(0.0, min(MOST_PAUSE, LEAST_PAUSE * 2**tries))
 
+    @property
+    def capacity(self) -> int:
+        """Requests that those who answer take at once, the queue they want included."""
+        return sum(int(endpoint.limit.limit) for endpoint in self.endpoints if not endpoint.down)
+
     async def close(self) -> None:
         """End the probes. The pool can be used again in another loop."""
         for probe in self._probes:
@@ -190,8 +217,8 @@ class EndpointPool:
             return
         if not self._alive():
             raise EverythingDown("the server's process has ended")
-        if time.monotonic() - self._all_down_since > self._outage_seconds:
-            raise EverythingDown(f"no endpoint has answered for {self._outage_seconds:g} s")
+        if time.monotonic() - self._all_down_since > self.outage_seconds:
+            raise EverythingDown(f"no endpoint has answered for {self.outage_seconds:g} s")
 
     async def _until_it_returns(self, endpoint: Endpoint) -> None:
         tries = 0

@@ -57,14 +57,16 @@ class Server:
         return self.process.poll() is None
 
     def engine(
-        self, renderer: Renderer, *, model_name: str = "", max_retries: int = 4, timeout_seconds: float = 300.0
-    ) -> OpenAIEngine:
+        self, renderer: Renderer, *, model_name: str = "", max_retries: int = 4, timeout_seconds: float = 300.0,
+        seconds_per_token: float = 0.0,
+    ) -> OpenAIEngine:  # fmt: skip
         """A client of it; some requests more than run at once, so that a place that falls free is taken at once."""
         waiting = self.sequences + self.sequences // 4
         return OpenAIEngine(
             [self.url], model_name or self.model_name, stop_token_ids=renderer.stop_token_ids,
             stop_strings=renderer.stop_strings, takes_seed=True, max_retries=max_retries,
-            timeout_seconds=timeout_seconds, start_in_flight=waiting, most_in_flight=waiting, alive=self.is_alive,
+            timeout_seconds=timeout_seconds, seconds_per_token=seconds_per_token, start_in_flight=waiting,
+            most_in_flight=waiting, alive=self.is_alive,
         )  # fmt: skip
 
     def raw_tokens_per_second(self) -> float:

@@ -12,15 +12,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from storage.records import AnswerKind
+from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.answers.number_words import RUN
 from tasks.rules.answers.numbers import NUMERAL
 from tasks.rules.answers.spelling import plain
 
 MOST_STATEMENTS = 40
 LONGEST_LIST = 4000
-NATURAL_ENDS = frozenset(
-    {"stop", "eos", "eos_token", "end_turn", "stop_sequence", "finished", "complete", "completed", ""}
-)
 THINKING = re.compile(r"<(/?)(?:think|thinking|thought|reasoning|scratchpad|reflection)>", re.IGNORECASE)
 BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 SIDE_BY_SIDE = re.compile(r"[\s$\\()\[\],;/]*(?:or|and)?[\s$\\()\[\],;/]*", re.IGNORECASE)
@@ -201,7 +199,7 @@ def final_answer(text: str, finish_reason: str = "stop", kind: AnswerKind | None
     spoken = spoken_text(text)
     if spoken is None:
         return NotStated("cut_off")
-    cut = finish_reason.lower() not in NATURAL_ENDS
+    cut = not is_natural_stop(finish_reason)
     weak: Stated | None = None
     denied: list[Stated] = []
     supposed: list[tuple[int, int]] = []

@@ -13,6 +13,7 @@ from uuid import UUID
 import numpy as np
 
 from storage.records import Answer
+from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.gate.statistics import Interval, pass_at_k, stratified_bootstrap, wilson_interval
 
 Reading = Literal["strict", "lenient"]
@@ -36,7 +37,7 @@ def greedy_figures(answers: Sequence[Answer], generator: np.random.Generator) ->
     """Mean length, share stopped and share unjudged of one answer a question; none for no answers."""
     if not answers:
         return []
-    stopped = sum(answer.finish_reason == "stop" for answer in answers)
+    stopped = sum(is_natural_stop(answer.finish_reason) for answer in answers)
     unjudged = {reading: sum(verdict_of(one, reading) == "unjudged" for one in answers) for reading in READINGS}
     return [
         _mean("mean_tokens", "", 1, [float(answer.completion_tokens) for answer in answers], generator),

@@ -1,0 +1,182 @@
+"""Meets each endpoint once: what it is, which of its models is the base, which form of request it takes.
+
+Says so in one line. A refusal that would meet every request ends the run here, with the server's own words.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+from storage.errors import InputError
+from tasks.engines.engine import RequestFailed
+from tasks.engines.server.concurrency import TOLD_FROM_THE_START, ToldLimit
+from tasks.engines.server.endpoints import Endpoint
+from tasks.engines.server.replies import Text, Trouble
+from tasks.engines.server.server_kinds import (
+    MODELS_PAGE,
+    PAGES,
+    Form,
+    ListedModel,
+    Served,
+    describe,
+    forms_of,
+    is_another_model,
+    is_root_of,
+    parameters_of,
+    read_pages,
+)
+from tasks.settings import Sampling
+
+PATIENCE_SECONDS = 3.0  # a refusal comes at once; what takes longer is being written
+AWAY = (502, 503, 504)
+
+Get = Callable[[Endpoint, str], Awaitable[tuple[int, bytes]]]  # raises OSError where nobody answers
+Send = Callable[[Endpoint, bytes, int], Awaitable[Text | Trouble]]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of every endpoint alike."""
+
+    stop_token_ids: tuple[int, ...] = ()
+    stop_strings: tuple[str, ...] = ()
+    base_names: tuple[str, ...] = ()  # names and folders of the base; empty where any model will do
+    text_of: Callable[[Sequence[int]], str] | None = None  # a prompt's ids as text, for servers that take no ids
+
+
+class Recognition:
+    """Knows how each endpoint is asked."""
+
+    def __init__(self, get: Get, send: Send, asked: Asked, say: Callable[[str], None]) -> None:
+        self._get = get
+        self._send = send
+        self._asked = asked
+        self._say = say
+        self._fixed: dict[tuple[str, str, Form, Sampling], str] = {}
+        self._meeting: dict[str, asyncio.Lock] = {}
+
+    async def meet(self, endpoint: Endpoint) -> bool:
+        """Learn what it is; False where it does not answer yet. Raises InputError where it serves another model."""
+        try:
+            found = await asyncio.gather(*(self._get(endpoint, page) for page in PAGES))
+        except OSError:
+            return False
+        status = {page: code for page, (code, _) in zip(PAGES, found, strict=True)}
+        if status[MODELS_PAGE] in AWAY:
+            return False
+        if status[MODELS_PAGE] in (401, 403):
+            raise RequestFailed(
+                f"{endpoint.name} must list its models; it wants a key. Put the name of the key's variable behind the "
+                "URL: https://host#NAME_OF_VARIABLE.",
+                reason="unauthorized", attempts=1, fatal=True,
+            )  # fmt: skip
+        pages = {
+            page: body.decode("utf-8", "replace")
+            for page, (code, body) in zip(PAGES, found, strict=True)
+            if code == 200
+        }
+        served = read_pages(pages)
+        model = self._choose(endpoint, served)
+        endpoint.model, endpoint.kind = model.name, served.kind
+        endpoint.form = forms_of(served.kind, text_too=self._asked.text_of is not None)[0]
+        if served.load:
+            endpoint.limit = ToldLimit(float(TOLD_FROM_THE_START * served.load.engines))
+        self._say(describe(endpoint.name, served, model, endpoint.form))
+        return True
+
+    def body(self, endpoint: Endpoint, prompt_ids: Sequence[int], sampling: Sampling, seed: int, cached: bool) -> bytes:
+        """The request in the endpoint's form; what depends on the sampling alone is written once."""
+        form = endpoint.form
+        key = (endpoint.name, endpoint.model, form, sampling)
+        fixed = self._fixed.get(key)
+        if fixed is None:
+            named = {"model": endpoint.model}
+            stops = self._asked.stop_token_ids, self._asked.stop_strings
+            fixed = json.dumps(named | parameters_of(endpoint.kind, form, sampling, *stops))[1:]
+            self._fixed[key] = fixed
+        seed_part = f'"seed":{seed},' if endpoint.takes_seed or "seed" in form.fields else ""
+        # vLLM reuses prefixes within one salt only
+        salt_part = "" if cached or "cache_salt" not in form.fields else f'"cache_salt":"{seed}",'
+        prompt = json.dumps(self._prompt(form, prompt_ids), separators=(",", ":"))
+        return f'{{"prompt":{prompt},{seed_part}{salt_part}{fixed}'.encode()
+
+    async def refused(
+        self, endpoint: Endpoint, form: Form, prompt_ids: Sequence[int], sampling: Sampling, trouble: Trouble
+    ) -> bool:
+        """Whether a refused request is to go again, in another form; False where it alone is at fault.
+
+        Where nothing with this sampling was ever taken, four of its ids stand for any request: if they are refused
+        in every form, so is all that would follow. Raises RequestFailed then, fatal.
+        """
+        async with self._meeting.setdefault(endpoint.name, asyncio.Lock()):
+            if endpoint.form != form:
+                return True
+            if sampling in endpoint.taken:
+                return False
+            short, first = sampling.model_copy(update={"max_tokens": 1}), prompt_ids[:4]
+            for other in self._forms_from(endpoint):
+                endpoint.form = other
+                if not await self._is_refused(endpoint, first, short):
+                    break
+            else:
+                endpoint.form = form
+                raise self._refusal(endpoint, trouble)
+            if await self._is_refused(endpoint, first, sampling):
+                raise self._refusal(endpoint, trouble)
+            if endpoint.form == form:
+                endpoint.taken.add(sampling)
+                return False
+            fields = ", ".join(endpoint.form.fields) or "no special fields"
+            asked = "token ids" if endpoint.form.ids else "text prompts"
+            self._say(f"{endpoint.name} says {trouble.message!r}; from now on it is asked with {asked}, {fields}.")
+            return True
+
+    def _forms_from(self, endpoint: Endpoint) -> list[Form]:
+        forms = forms_of(endpoint.kind, text_too=self._asked.text_of is not None)
+        return forms[forms.index(endpoint.form) :] if endpoint.form in forms else forms
+
+    async def _is_refused(self, endpoint: Endpoint, prompt_ids: Sequence[int], sampling: Sampling) -> bool:
+        try:
+            body = self.body(endpoint, prompt_ids, sampling, 0, True)
+            reply = await asyncio.wait_for(self._send(endpoint, body, len(prompt_ids)), PATIENCE_SECONDS)
+        except TimeoutError:
+            return False
+        return isinstance(reply, Trouble) and reply.kind in ("refused", "fatal")
+
+    def _refusal(self, endpoint: Endpoint, trouble: Trouble) -> RequestFailed:
+        return RequestFailed(
+            f"{endpoint.name} must take a completion request; it refuses every one, as token ids and as text: "
+            f"{trouble.message!r}. Raise its limits or lower max_tokens where it names one; else take it out of "
+            "REGENESIS_ENDPOINTS, or put a server there that takes OpenAI's /v1/completions.",
+            reason="refused", attempts=1, fatal=True,
+        )  # fmt: skip
+
+    def _prompt(self, form: Form, prompt_ids: Sequence[int]) -> str | list[int]:
+        if form.ids or self._asked.text_of is None:
+            return list(prompt_ids)
+        return self._asked.text_of(prompt_ids)
+
+    def _choose(self, endpoint: Endpoint, served: Served) -> ListedModel:
+        """The model to ask for: the one that is named, the only one, or the one whose root is the base's."""
+        names, known = self._asked.base_names, served.models
+        if endpoint.wanted_model:
+            named = [model for model in known if model.name == endpoint.wanted_model]
+            chosen = named[0] if named else ListedModel(endpoint.wanted_model)
+        else:
+            of_base = [model for model in known if is_root_of(model, names)]
+            one_root = known if len({model.root for model in known}) == 1 and known[0].root else ()
+            if not (candidates := of_base or one_root or (known if len(known) == 1 else ())):
+                raise InputError(
+                    f"{endpoint.name} must serve one model where its URL names none; it lists "
+                    f"{[model.name for model in known[:8]]!r}. Put the base's name behind the URL in "
+                    f"REGENESIS_ENDPOINTS: {endpoint.url}?model=NAME"
+                )
+            chosen = candidates[0]
+        if is_another_model(chosen, names):
+            raise InputError(
+                f"{endpoint.name} must serve the base {names[0]!r}; it serves {chosen.name!r} (root {chosen.root!r}), "
+                "whose texts would be stored as the base's. Set model.name to what it serves, or take it out of "
+                "REGENESIS_ENDPOINTS."
+            )
+        return chosen

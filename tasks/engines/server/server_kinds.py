@@ -1,0 +1,208 @@
+"""What an OpenAI-compatible server is, which requests it takes, how full it is: read from the server's own pages.
+
+Pure: pages and names in, facts out. `tasks.engines.server.client` fetches the pages and sends the requests.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import cast
+
+from tasks.settings import Sampling
+
+MODELS_PAGE, METRICS_PAGE = "/v1/models", "/metrics"
+PAGES = (MODELS_PAGE, METRICS_PAGE, "/version", "/info", "/props", "/get_model_info")
+PLAIN = ("max_tokens", "temperature", "top_p", "stop")  # what every such server takes
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of server, by its makers' documentation."""
+
+    name: str
+    takes_ids: bool = True
+    fields: tuple[str, ...] = ()  # which it takes beyond `PLAIN`
+    top_k_off: int = 0
+    top_p_off: bool = True  # whether it takes a top_p of 1
+    running: str = ""  # the metric that counts running requests; empty where it has none
+    waiting: str = ""
+
+
+VLLM = Kind(
+    "vLLM", fields=("top_k", "min_p", "repetition_penalty", "stop_token_ids", "cache_salt"),
+    running="vllm:num_requests_running", waiting="vllm:num_requests_waiting",
+)  # fmt: skip
+SGLANG = Kind(
+    "SGLang", fields=("seed", "top_k", "min_p", "repetition_penalty", "stop_token_ids"), top_k_off=-1,
+    running="sglang:num_running_reqs", waiting="sglang:num_queue_reqs",
+)  # fmt: skip
+TGI = Kind(
+    "TGI", takes_ids=False, fields=("seed", "repetition_penalty"), top_p_off=False,
+    running="tgi_batch_current_size", waiting="tgi_queue_size",
+)  # fmt: skip
+LLAMA_CPP = Kind(
+    "llama.cpp", fields=("seed", "top_k", "min_p", "repeat_penalty"),
+    running="llamacpp:requests_processing", waiting="llamacpp:requests_deferred",
+)  # fmt: skip
+LLAMA_CPP_PYTHON = Kind("llama-cpp-python", takes_ids=False, fields=("seed", "top_k", "min_p", "repeat_penalty"))
+UNKNOWN = Kind("an OpenAI-compatible server of an unknown kind", fields=VLLM.fields)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How requests are written for one server."""
+
+    ids: bool
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ListedModel:
+    """A base model that a server lists: the name to ask for, and what it says it is."""
+
+    name: str
+    root: str = ""
+
+
+@dataclass(frozen=True)
+class Load:
+    """Requests in a server now, over all its engines."""
+
+    running: int
+    waiting: int
+    engines: int
+
+
+@dataclass(frozen=True)
+class Served:
+    """One server as its pages show it."""
+
+    kind: Kind
+    version: str = ""
+    models: tuple[ListedModel, ...] = ()
+    load: Load | None = None  # None where it tells nothing
+
+
+def read_pages(pages: Mapping[str, str]) -> Served:
+    """The facts; a page that is missing or no JSON says nothing."""
+    models = _models(_json(pages.get(MODELS_PAGE, "")))
+    owners = {owner for _, owner in models}
+    version, info = _json(pages.get("/version", "")), _json(pages.get("/info", ""))
+    props, loaded = _json(pages.get("/props", "")), _json(pages.get("/get_model_info", ""))
+    metrics = pages.get(METRICS_PAGE, "")
+    kind, said, root = UNKNOWN, "", ""
+    if "sglang" in owners or "sglang:" in metrics or "model_path" in loaded:
+        kind, root = SGLANG, str(loaded.get("model_path", ""))
+    elif "vllm" in owners or "vllm:" in metrics or (version.keys() == {"version"} and not info):
+        kind, said = VLLM, str(version.get("version", ""))
+    elif "model_id" in info:
+        kind, said, root = TGI, str(info.get("version", "")), str(info["model_id"])
+    elif "llamacpp" in owners or "total_slots" in props or "default_generation_settings" in props:
+        kind, said, root = LLAMA_CPP, str(props.get("build_info", "")), str(props.get("model_path", ""))
+    elif "me" in owners:
+        kind = LLAMA_CPP_PYTHON
+    listed = tuple(replace(model, root=root) if root else model for model, _ in models)
+    return Served(kind, said[:40], listed, load_of(kind, metrics))
+
+
+def load_of(kind: Kind, metrics: str) -> Load | None:
+    """Running and waiting requests by a metrics page; None where the page has no such figures."""
+    running, waiting = _gauge(kind.running, metrics), _gauge(kind.waiting, metrics)
+    if not running or not waiting:
+        return None
+    return Load(round(sum(running)), round(sum(waiting)), len(running))
+
+
+def form_of(kind: Kind) -> Form:
+    """The form in which a server of this kind is asked first."""
+    return Form(kind.takes_ids, kind.fields)
+
+
+def forms_of(kind: Kind, *, text_too: bool) -> list[Form]:
+    """Ways to write a request, the best first: its kind's, then without ids, then without special fields."""
+    forms = [form_of(kind), Form(False, kind.fields), Form(kind.takes_ids, ()), Form(False, ())]
+    return [form for form in dict.fromkeys(forms) if form.ids or text_too]
+
+
+def parameters_of(
+    kind: Kind, form: Form, sampling: Sampling, stop_token_ids: Sequence[int], stop_strings: Sequence[str]
+) -> dict[str, object]:
+    """Every parameter that the server takes, also where it is off, so that its own defaults never decide."""
+    extra: dict[str, object] = {
+        "top_k": sampling.top_k or kind.top_k_off, "min_p": sampling.min_p, "repetition_penalty": 1.0,
+        "repeat_penalty": 1.0, "stop_token_ids": list(stop_token_ids),
+    }  # fmt: skip
+    written: dict[str, object] = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature}
+    if sampling.top_p < 1 or kind.top_p_off:
+        written["top_p"] = sampling.top_p
+    if stop := [*sampling.stop, *stop_strings]:
+        written["stop"] = stop
+    return written | {name: value for name, value in extra.items() if name in form.fields}
+
+
+def describe(name: str, served: Served, model: ListedModel, form: Form) -> str:
+    """The line that says what a server is and how it is asked."""
+    root = f" ({model.root})" if model.root and model.root != model.name else ""
+    what = f"{served.kind.name} {served.version}".strip()
+    takes = ", ".join(
+        ["token ids" if form.ids else "text prompts", *(one for one in form.fields if one != "cache_salt")]
+    )
+    load = served.load
+    engines = f", {load.engines} engines" if load and load.engines > 1 else ""
+    tells = f"it tells how full it is{engines}" if load else "it does not tell how full it is"
+    seeds = "" if "seed" in form.fields else "; it gets no seeds"
+    return f"{name} is {what} and serves {model.name!r}{root}; it is asked with {takes}{seeds}; {tells}."
+
+
+def is_another_model(listed: ListedModel, expected: Iterable[str]) -> bool:
+    """Whether a server names plainly a model that is none of `expected`; names such as 'base' say nothing."""
+    known = [name for name in expected if name]
+    said = [name for name in (listed.root, listed.name) if _names_a_model(name)]
+    if any(_plain(one) == _plain(name) for one in (listed.root, listed.name) for name in known):
+        return False
+    return bool(said) and any(_names_a_model(name) for name in known)
+
+
+def is_root_of(listed: ListedModel, expected: Iterable[str]) -> bool:
+    """Whether what the server says of this model's origin is one of `expected`."""
+    return bool(listed.root) and _plain(listed.root) in {_plain(name) for name in expected if name}
+
+
+def _plain(name: str) -> str:
+    """The last part of a path or hub name, without case and file ending."""
+    return PurePath(name.rstrip("/")).name.casefold().removesuffix(".gguf")
+
+
+def _names_a_model(name: str) -> bool:
+    """Whether a name means one model: it has a size (Qwen2.5-7B, SmolLM2-135M)."""
+    return re.search(r"(?:^|[-_.])\d+(?:\.\d+)?x?\d*[bm](?:$|[-_.])", _plain(name)) is not None
+
+
+def _models(page: dict[str, object]) -> list[tuple[ListedModel, str]]:
+    """Base models with their owners; adapters, which have a parent, are none."""
+    listed = page.get("data")
+    entries = cast("list[object]", listed) if isinstance(listed, list) else []
+    models = [cast("dict[str, object]", entry) for entry in entries if isinstance(entry, dict)]
+    return [
+        (ListedModel(str(model["id"]), str(model.get("root") or "")), str(model.get("owned_by", "")))
+        for model in models
+        if model.get("id") and not model.get("parent")
+    ]
+
+
+def _gauge(name: str, metrics: str) -> list[float]:
+    """The values of a gauge, one for each set of labels: `name{engine="0"} 3.0`."""
+    if not name:
+        return []
+    found = re.findall(rf"^{re.escape(name)}(?:\{{.*\}})?[ \t]+([0-9.eE+-]+)[ \t]*$", metrics, re.MULTILINE)
+    return [float(value) for value in found if re.fullmatch(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", value)]
+
+
+def _json(text: str) -> dict[str, object]:
+    try:
+        found: object = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return cast("dict[str, object]", found) if isinstance(found, dict) else {}
