@@ -39,6 +39,15 @@ EMPHATIC_YES = re.compile(r"\W*(?:absolutely|certainly|definitely|of course|yep|
 OPENING = re.compile(r"\W*(yes|no|true|false)\b(?=\W*[,:;.-]|\W*$)", re.IGNORECASE)
 
 
+# what follows is not said to hold: `it does not follow that it is true`
+UNSAID = re.compile(
+    r"\b(?:impossible|not possible|follow|wrong|incorrect to|incorrect that|nobody|no one"
+    r"|cannot|can't|couldn't|not correct"
+    r"|doubt\w*|unlikely|whether|unless)\b[^,;.]*$",
+    re.IGNORECASE,
+)
+
+
 def compare_booleans(words: str, reference: str, lead: str = "") -> Compared:
     """The polarity that is offered against the reference's; `Yes, the answer is that ...` offers it in the lead."""
     bare = BARE.fullmatch(plain(undressed(reference)))
@@ -60,11 +69,11 @@ def compare_booleans(words: str, reference: str, lead: str = "") -> Compared:
 def polarities(words: str, family: frozenset[tuple[str, str]]) -> set[bool]:
     """All polarities that the words offer."""
     words = plain(undressed(words)).replace("’", "'").strip(" \"'“”‘([$*")
+    if family == SAME_FAMILY and EMPHATIC_YES.fullmatch(words):
+        return {True}
     words = HARMLESS.sub(" ", words).strip(" ,")
     if family == SAME_FAMILY and EMPHATIC_NO.fullmatch(words):
         return {False}
-    if family == SAME_FAMILY and (EMPHATIC_YES.fullmatch(words) or not words):
-        return {True} if words else set()
     reason = REASON.search(words)
     if reason and TOKEN.search(words, 0, reason.start()):
         words = words[: reason.start()]
@@ -87,8 +96,11 @@ def _polarity(match: re.Match[str], words: str, family: frozenset[tuple[str, str
         return None
     if word == "no" and re.match(r"\s+(?:way|means|longer)\b", words[match.end() :], re.IGNORECASE):
         return None
+    front = words[: match.start()]
     turned = TURNS.search(words, 0, match.start() + 1)
     if turned and turned.start() <= match.start() < turned.end():
+        return None
+    if UNSAID.search(TURNS.sub("", front)):
         return None
     if negation in ("neither", "nor"):
         return None

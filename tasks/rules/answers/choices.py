@@ -20,7 +20,9 @@ LEAD = re.compile(
 )  # fmt: skip
 LETTER = re.compile(r"(?P<open>[(\[{]\s*)?(?P<letter>[A-Za-z])(?P<close>\s*[)\]}])?(?P<bold>\**)(?![A-Za-z0-9'’])")
 BARE_LETTER = re.compile(r"[\s(*]*([A-Z])[\s).*]*")
-REASON = re.compile(r"^[\s,;]*\b(?:because|since|as|for|given|which|where|so)\b", re.IGNORECASE)
+REASON = re.compile(
+    r"^[\s,;]*\b(?:because|since|as|for|given|which|where|so|rather than|instead of|(?:and )?not)\b", re.IGNORECASE
+)
 ANOTHER = re.compile(
     r"^[\s\"'$*]*(?:,|/|;|&|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:option"
     r"|choice)?\s*[(\[]?([A-Z])[)\]]?(?=$|[\s.,;:)\]])"
@@ -36,6 +38,7 @@ DENIED_LETTER = re.compile(
     r"|\(?\b[A-Z]\b\)?,?\s*(?:which |that |this )?(?:is|was|can't be|cannot be)\s+(?:wrong"
     r"|incorrect|not\s\w+|false)\s*[,;:.]?\s*(?:and\s|but\s|while\s)?"
 )
+CHANGED = re.compile(r"(?i:\b(?:no|wait|actually|rather|i mean))\b[,:]?\s+(?:it's\s+|it is\s+)?\(?[A-Z]\b(?!['’])")
 SEPARATORS = " .:,;)]}*\"'-(["
 ENDS = re.compile(r"\s*(?:$|[.,;:!?)\"'*]|\((?!\d)|because\b|since\b|as\b)")
 
@@ -47,6 +50,8 @@ def compare_choices(stated: Stated, reference: str, choices: tuple[str, ...]) ->
     if wanted is None:
         return BAD_REFERENCE
     offered = options_offered(stated, choices)
+    if CHANGED.search(stated.words):
+        return AMBIGUOUS
     if not offered:
         return NOT_AN_ANSWER
     if len({texts[i] if i < len(texts) else f"option {i}" for i in offered}) > 1:

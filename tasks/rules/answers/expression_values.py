@@ -24,14 +24,32 @@ class Undefined(Exception):
 
 CONSTANTS: dict[str, Value] = {"\\pi": complex(math.pi), "e": complex(math.e), "i": 1j}
 FUNCTIONS: dict[str, Callable[[complex], complex]] = {
-    "sin": cmath.sin, "cos": cmath.cos, "tan": cmath.tan, "exp": cmath.exp, "ln": cmath.log, "sinh": cmath.sinh,
-    "cosh": cmath.cosh, "tanh": cmath.tanh, "arcsin": cmath.asin, "arccos": cmath.acos, "arctan": cmath.atan,
-    "arcsinh": cmath.asinh, "arccosh": cmath.acosh, "arctanh": cmath.atanh,
-    "cot": lambda z: 1 / cmath.tan(z), "sec": lambda z: 1 / cmath.cos(z), "csc": lambda z: 1 / cmath.sin(z),
-    "coth": lambda z: 1 / cmath.tanh(z), "re": lambda z: complex(z.real), "im": lambda z: complex(z.imag),
-    "lg": cmath.log10, "arccot": lambda z: cmath.atan(1 / z), "arcsec": lambda z: cmath.acos(1 / z),
-    "arccsc": lambda z: cmath.asin(1 / z), "arg": lambda z: complex(cmath.phase(z)),
-}  # fmt: skip
+    "sin": cmath.sin,
+    "cos": cmath.cos,
+    "tan": cmath.tan,
+    "exp": cmath.exp,
+    "ln": cmath.log,
+    "sinh": cmath.sinh,
+    "cosh": cmath.cosh,
+    "tanh": cmath.tanh,
+    "arcsin": cmath.asin,
+    "arccos": cmath.acos,
+    "arctan": cmath.atan,
+    "arcsinh": cmath.asinh,
+    "arccosh": cmath.acosh,
+    "arctanh": cmath.atanh,
+    "cot": lambda z: 1 / cmath.tan(z),
+    "sec": lambda z: 1 / cmath.cos(z),
+    "csc": lambda z: 1 / cmath.sin(z),
+    "coth": lambda z: 1 / cmath.tanh(z),
+    "re": lambda z: complex(z.real),
+    "im": lambda z: complex(z.imag),
+    "lg": cmath.log10,
+    "arccot": lambda z: cmath.atan(1 / z),
+    "arcsec": lambda z: cmath.acos(1 / z),
+    "arccsc": lambda z: cmath.asin(1 / z),
+    "arg": lambda z: complex(cmath.phase(z)),
+}
 
 
 def value_at(tree: Node, point: int, sign: int = 1) -> Value:
@@ -210,10 +228,22 @@ def _ceil(value: Value) -> Value:
 
 
 OPERATORS: dict[str, Callable[..., Value]] = {
-    "add": _add, "sub": _subtract, "neg": _minus, "mul": _times, "mixed": _add,
-    "div": _div, "pow": _power, "root": _root, "abs": _abs, "factorial": _factorial, "degree": _same, "percent": _same,
-    "binomial": _binomial, "floor": _floor, "ceil": _ceil,
-}  # fmt: skip
+    "add": _add,
+    "sub": _subtract,
+    "neg": _minus,
+    "mul": _times,
+    "mixed": _add,
+    "div": _div,
+    "pow": _power,
+    "root": _root,
+    "abs": _abs,
+    "factorial": _factorial,
+    "degree": _same,
+    "percent": _same,
+    "binomial": _binomial,
+    "floor": _floor,
+    "ceil": _ceil,
+}
 
 
 def same_value(one: Node, other: Node, sign: int = 1, other_sign: int = 1) -> bool:

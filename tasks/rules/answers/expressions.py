@@ -26,9 +26,20 @@ from tasks.rules.answers.spelling import plain, undressed
 
 PLAIN_FRACTION = re.compile(r"\s*[-+]?\d+\s*/\s*\d+\s*|\s*-?\\[dt]?frac\{-?\d+\}\{\d+\}\s*")
 SPELLINGS = (
-    ("\\dfrac", "\\frac"), ("\\tfrac", "\\frac"), ("\\left", ""), ("\\right", ""), ("\\cdot", "*"), ("\\times", "*"),
-    ("**", "^"), ("\\geq", "\\ge"), ("\\leq", "\\le"), ("{,}", ","), ("$", ""), ("^\\circ", ""), ("^{\\circ}", ""),
-)  # fmt: skip
+    ("\\dfrac", "\\frac"),
+    ("\\tfrac", "\\frac"),
+    ("\\left", ""),
+    ("\\right", ""),
+    ("\\cdot", "*"),
+    ("\\times", "*"),
+    ("**", "^"),
+    ("\\geq", "\\ge"),
+    ("\\leq", "\\le"),
+    ("{,}", ","),
+    ("$", ""),
+    ("^\\circ", ""),
+    ("^{\\circ}", ""),
+)
 NOTHING = re.compile(
     r"(?:there (?:is|are) )?no (?:real |such |integer |possible )*(?:solutions?|values?|roots?"
     r"|numbers?)(?: exists?)?|(?:the )?empty set"
@@ -42,6 +53,7 @@ TEXT_UNIT = re.compile(
     r"[A-Za-z°%/$. ²³^-]{1,40}\}(?:\^\{?-?\d\}?)?\s*\.?$"
 )
 FRACTION_UNIT = re.compile(r"(?:\\[,;: ]|\s)*\\[dt]?frac\s*(?:\{\s*\\(?:text|mathrm)\{[^{}]*\}\s*\}\s*){2}$")
+WORD = re.compile(r"yes|no|true|false|odd|even|[A-Za-z]{4,}", re.IGNORECASE)
 COPULA = re.compile(r"\b(?:is|are|equals|was|be|becomes)(?:\s+(?:equal to|exactly|simply|just))?\s*:?\s")
 ABOUT = re.compile(r"\\approx|≈|\\simeq|\\doteq|\b(?:or )?approximately\b|\bwhich is about\b")
 ASIDE = re.compile(r"\s+\((?:or|approximately|about|i\.e\.|≈|\\approx|=|that is)[^()]*\)\s*$")
@@ -63,6 +75,8 @@ def compare_expressions(words: str, reference: str) -> Compared | Undecided:
     if _is_nothing(words) or _is_nothing(reference):
         return EQUAL if _is_nothing(words) and _is_nothing(reference) else DIFFERS
     theirs = _tree_of(reference)
+    if WORD.fullmatch(_bare(reference)) and _bare(words).casefold() == _bare(reference).casefold():
+        return EQUAL
     if theirs is None:
         same = without_harmless(plain_text(_bare(words))) == without_harmless(plain_text(_bare(reference)))
         return EQUAL if same and len(_bare(reference)) > 1 else DIFFERS
@@ -133,7 +147,7 @@ def _forms(words: str) -> list[str]:
     forms = [part.strip(" $,;") for part in ABOUT.split(bare)] if ABOUT.search(bare) else [bare]
     if len(forms) > 1:
         return [form for form in forms[:2] if form] if _consistent(forms) else [bare]
-    behind = COPULA.split(forms[0])
+    behind = COPULA.split(undressed(forms[0]) if "\\text" in forms[0] else forms[0])
     return [behind[-1].strip(" $")] if len(behind) > 1 and behind[-1].strip() else forms
 
 
@@ -169,6 +183,7 @@ def _tree_of(words: str) -> Node | None:
         and _is_apart(bare, unit)
     ):
         bare = bare[: unit.start()]
+    bare = bare.replace("{-}", "-").replace("{+}", "+")
     if re.fullmatch(r"\{[^{}\\]*,[^{}\\]*\}", bare):
         bare = "\\{" + bare[1:-1] + "\\}"
     try:
@@ -245,6 +260,8 @@ def _canonical_relation(tree: Node) -> Node:
     operators = tree.name.split()
     if operators == ["in"] and _is_name(tree.args[0]):
         return _canonical(tree.args[1])
+    if set(operators) == {"="} and not names_of(tree) and _all_same(tree.args):
+        return _canonical(tree.args[-1])
     if operators == [":"]:
         return Node("ratio", tree.args)
     if set(operators) == {"="} and _is_name(tree.args[0]):
@@ -260,6 +277,11 @@ def _canonical_relation(tree: Node) -> Node:
     if len(operators) > 1 and all(operator in FLIPPED for operator in operators):
         return Node("relation", tree.args[::-1], " ".join(FLIPPED[operator] for operator in operators[::-1]))
     return tree
+
+
+def _all_same(sides: Sequence[Node]) -> bool:
+    """Whether a chain of constants holds: 2^3 = 8."""
+    return not any(map(_is_structure, sides)) and all(same_value(side, sides[-1]) for side in sides[:-1])
 
 
 def _canonical_list(tree: Node) -> Node:

@@ -15,7 +15,7 @@ from storage.records import AnswerKind
 from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.answers.number_words import RUN
 from tasks.rules.answers.numbers import NUMERAL
-from tasks.rules.answers.spelling import plain
+from tasks.rules.answers.spelling import plain, undressed
 
 MOST_STATEMENTS = 40
 LONGEST_LIST = 4000
@@ -73,7 +73,7 @@ SUPPOSED = re.compile(
 )
 DENIED = re.compile(
     r"(?<!\bif )\b(?:not|never|cannot|doubt|doubtful|unlikely|false|wrong|incorrect|hardly|nor"
-    r"|unsure|impossible)\b[^.\n]{0,40}$"
+    r"|unsure|impossible|no way|nobody|no one)\b[^.\n]{0,40}$"
     r"|n[’']t\b[^.\n]{0,40}$",
     re.IGNORECASE,
 )
@@ -89,11 +89,14 @@ LIST_BEGINS = re.compile(r"1[.)]\s+\S.*?(?:^|\s)2[.)]\s", re.DOTALL)
 DECORATION = re.compile(r"(?:\s|\*\*|\*(?=\s)|__|[:=]|\.\.+|…|→|⇒|=>|-->|—(?=\s))*")
 BLANKS = re.compile(r"\s{2,}|[\t\r\f\v\x1c-\x1f\x85\u2028\u2029]")
 BULLET = re.compile(r"(?:>\s*|[-*•+–]\s+|1[.)]\s+)+")
+# a choice's letter ends its sentence: `A. No wait, B.`
+LETTER_FIRST = re.compile(r"\(?[A-Z]\)?(?=\.\s)")
+OPEN_EMPHASIS = re.compile(r"(?<=\w)(?:__|\*\*)$")
 BULLETED = re.compile(r"(?:[^\n]*\n\s*[-*•+–]\s+)+[^\n]*")
 FENCED = re.compile(r"(`{3,}|~{3,})[^\n`]{0,20}\n(.*?)(?:\n\s*\1|\Z)", re.DOTALL)
 DISPLAYED = re.compile(
-    r"\\\[(.*?)(?:\\\]|\Z)|\$\$(.*?)(?:\$\$|\Z)"
-    r"|\\begin\{(equation|align|aligned|gather|center)\*?\}(.*?)(?:\\end\{\3\*?\}|\Z)",
+    r"\\\[(.*?)(?:\\\]|\Z)|\$\$(.*?)(?:\$\$|\Z)|\$\s*\n(.*?)\n\s*\$"
+    r"|\\begin\{(equation|align|aligned|gather|center)\*?\}(.*?)(?:\\end\{\4\*?\}|\Z)",
     re.DOTALL,
 )
 # what a mark of GSM8K holds: a value with perhaps a unit, a letter, a truth value; a heading has other words
@@ -115,6 +118,17 @@ TALK = re.compile(
     r"|no|option|choice)\b)",
     re.IGNORECASE,
 )
+# what a value is like, not what it is: `divisible by 3`, `below 30`
+PROPERTY = re.compile(
+    r"(?:(?:also|indeed|clearly|always|an?|(?:not|much|slightly)\s)\s*)*(?:below|above|under"
+    r"|over|greater|less|more|fewer"
+    r"|larger|smaller|higher|lower|between|at (?:least|most)|divisible|close|near|even|odd"
+    r"|prime|positive|negative(?!\s+\S)"
+    r"|bigger|integer|whole number|multiple of|factor of|within|bounded"
+    r"|rounded to)\b(?!\s+(?:two|one)\s+(?:and|or))",
+    re.IGNORECASE,
+)
+CONDITIONAL = re.compile(r"(?:would|should|must|will) be$", re.IGNORECASE)
 VALUE = re.compile(
     rf"\d|\\|\$|[π∞√]|{RUN.pattern}|\b(?:half|quarter|thirds?|dozen|hundred)\b"
     rf"|(?<![\w'’])[b-hj-zB-HJ-Z](?![\w'’])",
@@ -129,13 +143,17 @@ NO_VALUE = re.compile(
 TAKEN_BACK = re.compile(
     r"(?:^|(?<=[.!?\n,;(—]))[\s*_]*(?:(?:oh|ah|hmm+|uh|but|ok(?:ay)?|well|no)\b[\s,.!…]*)*"
     r"(?P<cue>wait|scratch that|hold on|correction|oops|sorry|my (?:mistake|bad)|actually"
-    r"|no\s*[,:—-]|rather,"
+    r"|no(?=\s*[,:—-])|(?:or )?rather"
+    r"|on second thoughts?|I take (?:that|it) back|I meant?|disregard|ignore (?:that|this|the"
+    r"|my)|I forgot|we forgot"
     r"|(?:I|we) (?:made|see|notice|spot)[^.\n]{0,20}\b(?:mistake|error)|(?:I|we) (?:was|were|am"
-    r"|are) wrong|let me (?:correct|redo|recompute)"
-    r"|(?:that|this|it|which)(?:\s(?:answer|result|value))?(?:['’]s| is| was| isn['’]t"
-    r"| can(?:no|['’])t be)"
-    r"\s(?:\w+\s)?(?:wrong|incorrect|right|correct|false|a mistake"
-    r"|an error)(?<!is right)(?<!is correct)(?<!'s right)(?<!'s correct))\b"
+    r"|are) wrong"
+    r"|let me (?:correct|redo|recompute|recalculate|fix|reconsider)"
+    r"|(?:that|this|it|which)(?:\s(?:answer|result|value))?(?:"
+    r"(?:['’]s| is| was| must be| seems)\s(?:(?!not\b)\w+\s)?(?:wrong|incorrect|false|mistaken"
+    r"|a mistake|an error)"
+    r"|(?:['’]s| is| was) not\s(?:\w+\s)?(?:right|correct|true)"
+    r"|(?: isn['’]t| can(?:no|['’])t be| could ?n[o'’]t be)\s(?:\w+\s)?(?:right|correct|true)))\b"
     r"[\s,.:;!…—-]*",
     re.IGNORECASE,
 )
@@ -266,9 +284,10 @@ def _boxed(text: str, boxes: list[tuple[int, int | None]], place: int) -> _Found
     if end is None:
         return _Found(start, len(text), NotStated("cut_off"))
     words = _with_neighbour(text, boxes[: place + 1], text[start:end].strip())
-    inner = next(iter(STATEMENT.finditer(words)), None)
-    if inner is not None and inner.end() < len(words) and not inner["mark"]:
-        words = words[inner.end() :].strip(" .*")
+    bare = undressed(words) if "nswer" in words else words
+    inner = STATEMENT.search(bare) if "nswer" in words else None
+    if inner is not None and inner.end() < len(bare) and not inner["mark"]:
+        words = bare[inner.end() :].strip(" .*")
     stated = Stated(_calm(words), _calm(words), True)
     if AFTER_A_BOX.match(text, end + 1):
         return _Found(start, end, Stated(stated.words, stated.line, True, denied=True), "talk")
@@ -310,10 +329,12 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
     named = (match["kind"] or "").lower()
     denied = named in WRONG_ANSWERS
     role = _role(front if denied else f"{front}{match['kind'] or ''}")
-    begin, end, line_end = _content(text, match)
+    begin, end, line_end = _content(text, match, kind)
     words, line = _calm(_inside(text[begin:end])), _calm(_inside(text[begin:line_end]))
     if named in OTHER_ANSWERS and not (named == "this" and PURE_VALUE.fullmatch(words)):
         return None
+    if CONDITIONAL.match(match["verb"] or "") and re.search(r"\bif\b", line):
+        role = "supposed"
     if role != "meant":
         return _Found(match.start() - len(front), end, Stated(words, line, False), role)
     rest = text[begin : begin + LONGEST_LIST]
@@ -325,6 +346,7 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
         return None
     if match["verb"] is None and not match["mark"] and kind in ("number", "expression"):
         words = _of_a_solution(words, line)
+    words, line = (OPEN_EMPHASIS.sub("", part) for part in (words, line))
     stated = Stated(words, line, False, front.strip(), denied)
     return _Found(match.start(), end, stated, "talk" if denied or _is_talk(words, kind) else "meant")
 
@@ -352,7 +374,7 @@ def _role(front: str) -> Literal["meant", "denied", "supposed"]:
     return "denied" if DENIED.search(NO_DOUBT.sub("", clause)) else "meant"
 
 
-def _content(text: str, match: re.Match[str]) -> tuple[int, int, int]:
+def _content(text: str, match: re.Match[str], kind: AnswerKind | None) -> tuple[int, int, int]:
     """(begin, end of the sentence, end of the line) of what is stated behind its label."""
     decoration = DECORATION.match(text, match.end())
     begin = decoration.end() if decoration else match.end()
@@ -365,7 +387,8 @@ def _content(text: str, match: re.Match[str]) -> tuple[int, int, int]:
             return begin, block.end(), block.end()
     line_end = text.find("\n", begin)
     line_end = len(text) if line_end < 0 else line_end
-    end = _sentence_end(text, begin)
+    letter = LETTER_FIRST.match(text, begin) if kind == "choice" else None
+    end = letter.end() if letter else _sentence_end(text, begin)
     bullets = BULLETED.match(text, begin)
     if bullets and BULLET.match(text, begin - 2) and "\n" in text[match.end() : begin]:
         return begin, bullets.end(), bullets.end()
@@ -378,7 +401,7 @@ def _inside(block: str) -> str:
         match = pattern.match(block)
         if match:
             groups = match.groups()
-            return (groups[1] if pattern is FENCED else groups[0] or groups[1] or groups[3] or "").strip()
+            return (groups[1] if pattern is FENCED else groups[0] or groups[1] or groups[2] or groups[4] or "").strip()
     return re.sub(r"\n\s*[-*•+–]\s+", ", ", block)
 
 
@@ -391,7 +414,8 @@ def _is_finished(text: str, end: int) -> bool:
 
 def _sentence_end(text: str, begin: int) -> int | None:
     for match in SENTENCE_END.finditer(text, begin):
-        if match.group() != "." or not _is_abbreviated(text, match.start()):
+        factorial = match.group() == "!" and text[match.end() : match.end() + 1] == "$"
+        if not factorial and (match.group() != "." or not _is_abbreviated(text, match.start())):
             return match.start()
     return None
 
@@ -413,12 +437,12 @@ def _is_talk(words: str, kind: AnswerKind | None) -> bool:
     """Whether a sentence about the answer states none: `The answer is positive, as expected`."""
     if kind in ("number", "expression"):
         shown = plain(words)
+        if PROPERTY.match(words):
+            return True
         return not VALUE.search(shown) and (
             bool(TALK.match(words)) or (kind == "number" and not NO_VALUE.search(shown))
         )
-    return TALK.match(words) is not None and not re.match(
-        r"(?:in)?correct\W*$|(?:im)?plausible\W*$", words, re.IGNORECASE
-    )
+    return TALK.match(words) is not None
 
 
 def _unless_taken_back(text: str, found: _Found, supposed: list[tuple[int, int]]) -> Stated | NotStated:

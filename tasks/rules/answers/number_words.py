@@ -14,6 +14,7 @@ WORD = "|".join(sorted([*ONES, *TENS, "hundred", *POWERS], key=len, reverse=True
 RUN = re.compile(
     rf"(?!one\s+of\b)\b(?:{'|'.join([*ONES, *TENS])})(?:(?:\s+and\s+(?!an?\b)|[\s-]+)(?:{WORD}))*\b", re.IGNORECASE
 )
+AND = re.compile(r"\s+and\s+", re.IGNORECASE)
 PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7}
 PARTS.update(
     {"eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12, "twentieth": 20, "hundredth": 100, "thousandth": 1000}
@@ -22,7 +23,7 @@ PART = "|".join(sorted(PARTS, key=len, reverse=True))
 # "2 and a half", "1 and 3 quarters"; "3 quarters", "5-tenths"; a bare "half"; "half a million" loses its article
 MIXED = re.compile(rf"(?<![\w./,])(\d+)\s+and\s+(an?|\d+)[\s-]+({PART})s?\b", re.IGNORECASE)
 SIMPLE = re.compile(rf"(?<![\w./,])(\d+)[\s-]+({PART})(?:s\b|\b(?!\s+(?:of\s+)?\d))(?!\s+place)", re.IGNORECASE)
-ALONE = re.compile(r"(?<![\w./,-])(?:an?\s+)?(half|quarter|third)\b(?=\s*(?:$|[.,;!)]|(?:of\s+)?an?\b))", re.IGNORECASE)
+ALONE = re.compile(rf"(?<![\w./,-])(?:an?\s+({PART})|(half))\b(?=\s*(?:$|[.,;!)]|(?:of\s+)?an?\b))", re.IGNORECASE)
 MIXED_HALF = re.compile(r"(\d+)\s+and\s+(?:an?\s+)?half\b", re.IGNORECASE)
 A_POWER = re.compile(r"\b(?:an?)\s+(dozen|hundred|thousand|million|billion)\b", re.IGNORECASE)
 HALF_A = re.compile(r"(?<=1/2)\s+an?\s+(?=(?:dozen|hundred|thousand|million|billion)\b)", re.IGNORECASE)
@@ -35,7 +36,7 @@ def in_digits(words: str) -> str:
     words = MIXED.sub(lambda m: f"{m[1]} {m[2] if m[2].isdigit() else 1}/{PARTS[m[3].lower()]}", words)
     words = SIMPLE.sub(lambda m: f"{m[1]}/{PARTS[m[2].lower()]}", words)
     if not any(character.isdigit() for character in words):
-        words = ALONE.sub(lambda m: f"1/{PARTS[m[1].lower()]}", words)
+        words = ALONE.sub(lambda m: f"1/{PARTS[(m[1] or m[2]).lower()]}", words)
         words = A_POWER.sub(r"1 \1", words) if "1/" not in words else words
     return HALF_A.sub(" ", words)
 
@@ -50,6 +51,6 @@ def _digits(run: str) -> str:
         else:
             value = ONES.get(word, TENS.get(word, 0))
             if value >= last or (last < 20 and last != 10**9) or (last < 100 and value >= 10):
-                return run
+                return " and ".join(map(_digits, AND.split(run))) if AND.search(run) else run
             current, last = current + value, value
     return str(total + current)

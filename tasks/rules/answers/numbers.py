@@ -18,7 +18,7 @@ NoNumber = Literal["ambiguous", "not_evaluated", "not_an_answer", "algebra"]
 MAX_DIGITS = 4000
 MAX_EXPONENT = 5000
 MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "lakh": 10**5, "million": 10**6, "crore": 10**7}
-MAGNITUDES.update({"billion": 10**9, "trillion": 10**12, "bn": 10**9, "mn": 10**6})
+MAGNITUDES.update({"ten": 10, "billion": 10**9, "trillion": 10**12, "bn": 10**9, "mn": 10**6})
 MAGNITUDE = "|".join(MAGNITUDES)
 
 # 1,234.5  1'234.50  12,34,567  1.234,50  1.234.567  1 234,50  1 234 567  5,09 €  1234.5  .5
@@ -47,14 +47,29 @@ SIMPLE = re.compile(
 FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))")
 UNIT_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*\\(?:text|mathrm)\{[^{}]*\}\s*\}\s*){2}")
 CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):00(?::00)?(?:\s*(?:[ap]\.?m\b\.?|o'?clock))?(?![\d:])", re.IGNORECASE)
+DOLLAR_KINDS = re.compile(r"\b(?:US|AU|CA|NZ|HK|[RACS])\$")
 LATEX_SIGNS = {
-    "\\%": "%", "\\$": "¤", "^{\\circ}": "°", "^\\circ": "°", "\\circ": "°", "\\degree": "°", "\\times": "×",
-    "\\cdot": "·", "\\left": "", "\\right": "", "\\approx": "≈", "\\dots": " ", "\\ldots": " ", "\\displaystyle": "",
-}  # fmt: skip
-REASON = re.compile(r"[,;:.]?\s+(?:because|since|given that|as (?:it|he|she|they|the|there)|so that)\b", re.IGNORECASE)
+    "\\%": "%",
+    "\\$": "¤",
+    "^{\\circ}": "°",
+    "^\\circ": "°",
+    "\\circ": "°",
+    "\\degree": "°",
+    "\\times": "×",
+    "\\cdot": "·",
+    "\\left": "",
+    "\\right": "",
+    "\\approx": "≈",
+    "\\dots": " ",
+    "\\ldots": " ",
+    "\\displaystyle": "",
+}
+REASON = re.compile(
+    r"[,;:.]?\s+(?:because|since|given that|as (?:it|he|she|they|the|there|\d)|so that)\b", re.IGNORECASE
+)
 SAME_AS = re.compile(
     r"(?<![<>!])=(?!>)|\bi\.\s?e\.,?|\bthat is,|,?\s*\bwhich (?:is|equals|gives|makes)\b"
-    r"|\bequals\b|\bequal to\b|→|⇒|=>",
+    r"|\bequals\b|(?<!or )\bequal to\b|→|⇒|=>",
     re.I,
 )
 ABOUT = re.compile(r"≈|≃|~=|\bwhich is (?:about|approximately|roughly)\b|,?\s(?:or )?approximately\s(?=[\d$-])")
@@ -68,8 +83,11 @@ SEVERAL = re.compile(r"\d[^=]*(?:,(?!\d{3}(?!\d))|;|\band\b|\bor\b)", re.IGNOREC
 BEFORE_THE_VALUE = re.compile(
     r"\b(?:not|never|n't|(?:more|less|fewer|greater|larger|smaller|higher|lower|other"
     r"|rather) than|at (?:least|most)|up to"
-    r"|nearly|almost|over|under|above|below|half|twice|double|triple|neither|except|minimum of"
+    r"|nearly|almost|far from|close to|near|rarely|seldom|thought to be|over|under|above|below"
+    r"|half|twice|double|triple|neither|except|minimum of"
     r"|maximum of|multiple of"
+    r"|(?:square|cube|reciprocal|inverse|opposite|negative|factor|divisor|power|multiple"
+    r"|fraction)s?\s+of"
     r"|anything but|cannot|can't|isn't|wrong|incorrect)\b|[<>≤≥±≠]|\\(?:geq?|leq?|neq?|pm|[gl]t)\b"
     r"|\b(?:step|part|note|question|problem|exercise|example|figure|fig|case|equation|section"
     r"|option|room|page|version"
@@ -80,8 +98,9 @@ BEHIND_THE_VALUE = re.compile(
     r"¦[^¦]*?(?:\b(?:or|and)\s+(?:more|less|fewer|greater|above|below|over|under|higher|lower"
     r"|up|so|upwards?|larger|smaller)"
     r"|\btimes\s+(?:as|more|less|the|larger|smaller|greater|bigger)|\bsquared|\bcubed|\bfactorial"
-    r"|\b(?:at\s+)?(?:minimum|maximum|at\s+least|at\s+most)\b|\bis\s+(?:wrong|incorrect|false"
-    r"|not)\b)|¦\s*-?fold\b|¦\s?\+",
+    r"|\b(?:at\s+)?(?:minimum|maximum|at\s+least|at\s+most)\b|\band\s+(?:an?\s+)?(?:half"
+    r"|quarter|third|bit)\b|\bis\s+(?:wrong|incorrect|false"
+    r"|not)\b)|¦\s*-?(?:fold|ish)\b|¦\s?\+",
     re.IGNORECASE,
 )
 MATHS_WORD = re.compile(
@@ -107,7 +126,8 @@ VARIABLE = re.compile(
     r"|I\s)[A-Za-z])(?![A-Za-z'’.])"
 )
 UNIT_LETTER_APART = re.compile(
-    r"(?:^|[^\w¦\s/])\s*[smghlLCFKNJWV](?![A-Za-z'’.])|(?<!¦)(?<!¦\s)\b[smghLCFKNJWV](?=\s*[-+*/=])"
+    r"(?:^|[^\w¦\s/°])\s*[smghlLCFKNJWV](?![A-Za-z'’.])"
+    r"|(?<!¦)(?<!¦\s)\b[smghLCFKNJWV](?=\s*[-+*/=])"
 )
 GLUED_BRACKET = re.compile(r"[-+*/×·÷^]\s*\(|\)\s*[-+*/×·÷^(¦]|¦\s?\(|¦\s*[-+*×·÷]\s*[A-Za-z]|[A-Za-z]\s*[-+*×·÷]\s*¦")
 MINUS_WORD = re.compile(
@@ -203,6 +223,8 @@ def _sides(words: str) -> Number | NoNumber:
             offered == "not_an_answer" or "which" in words or value_of_sum(sides[-1]) == getattr(before, "value", 0)
         )
         return before if isinstance(before, Number) and said_why else offered
+    if BEFORE_THE_VALUE.search(sides[-2]):
+        return "not_an_answer"
     return offered if _names_the_value(sides[0], offered) else "algebra"
 
 
@@ -227,7 +249,7 @@ def simplified(words: str) -> str:
     if words.count("$") != 1:
         words = re.sub(r"\$(?=\s*$)|\$(?=[-\\\d.\s][^$]*\$)", " ", words) if words.count("$") % 2 == 0 else words
         words = DOLLARS.sub(" ", words) if "\\" in words else words
-    words = words.replace("¤", "$").replace("{,}", ",")
+    words = DOLLAR_KINDS.sub("$", words.replace("¤", "$").replace("~", " ")).replace("{,}", ",")
     words = CLOCK.sub(r"\1 hours", UNIT.sub(" unit", words))
     return words.strip().rstrip(".,;:!?\"'").lstrip("\"'“‘ ")
 
@@ -237,6 +259,8 @@ def _one_side(words: str) -> Number | NoNumber:
     if inside is not None and _has_value(outside):
         this = _one_side(outside)
         return _with_aside(this, inside, outside) if isinstance(this, Number) else this
+    if re.fullmatch(r"[(\[{][^()]*[,;][^()]*[)\]}]", words):
+        return "ambiguous"  # (1,234) is a pair
     words = in_digits(words)
     words = APART_SIGN.sub("-", MINUS_WORD.sub(r"\1-", words))
     first = QUANTITY.search(words)
@@ -290,13 +314,18 @@ def _single_quantity(words: str) -> Number | NoNumber:
         return "algebra"
     if _is_calculation(words, found) or re.search(r"¦\s*(?:squared|cubed)\b", residue, re.IGNORECASE):
         return "not_evaluated"
-    if GLUED_BRACKET.search(residue):
+    if GLUED_BRACKET.search(residue) or any(_takes_away(match, words) for match in found):
         return "algebra"
     if BEFORE_THE_VALUE.search(residue.partition("¦")[0]) or BEHIND_THE_VALUE.search(residue):
         return "not_an_answer"
     if any(sign in residue for sign in "=±<>≤≥"):
         return "not_an_answer"
     return _only_value(words, found, residue)
+
+
+def _takes_away(match: re.Match[str], words: str) -> bool:
+    """Whether the sign in front of a number is an operator behind a letter: `A - 2`."""
+    return bool(match["sign"]) and re.search(r"(?:^|[\s$])[A-Za-z]\s*$", words[: match.start()]) is not None
 
 
 def _only_value(words: str, found: list[re.Match[str]], residue: str) -> Number | NoNumber:

@@ -36,7 +36,7 @@ def compare_texts(stated: Stated, reference: str) -> Compared:
 
 def without_harmless(text: str) -> str:
     """A plain text without an article `the` or words like `certainly` in front and a pair of brackets around it."""
-    text = HARMLESS.sub("", text)
+    text = HARMLESS.sub("", text).strip(QUOTES)
     return text[1:-1] if re.fullmatch(r"\([^()]+\)", text) else text
 
 

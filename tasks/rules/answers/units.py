@@ -7,11 +7,20 @@ from fractions import Fraction
 DIMENSIONS: tuple[dict[str, Fraction], ...] = tuple(
     {name: Fraction(factor) for names, factor in line for name in names.split()}
     for line in (
-        [("second seconds sec secs s", 1), ("minute minutes min mins", 60), ("hour hours hr hrs h", 3600),
-         ("day days", 86400), ("week weeks", 604800)],
+        [
+            ("second seconds sec secs s", 1),
+            ("minute minutes min mins", 60),
+            ("hour hours hr hrs h", 3600),
+            ("day days", 86400),
+            ("week weeks", 604800),
+        ],
         [("month months", 1), ("year years", 12)],
-        [("mm millimeters millimetres", 1), ("cm centimeters centimetres", 10), ("m meters metres meter metre", 1000),
-         ("km kilometers kilometres", 10**6)],
+        [
+            ("mm millimeters millimetres", 1),
+            ("cm centimeters centimetres", 10),
+            ("m meters metres meter metre", 1000),
+            ("km kilometers kilometres", 10**6),
+        ],
         [("inch inches in", 1), ("foot feet ft", 12), ("yard yards yd", 36), ("mile miles mi", 63360)],
         [("mg", 1), ("g gram grams", 1000), ("kg kilogram kilograms", 10**6)],
         [("ounce ounces oz", 1), ("pound pounds lb lbs", 16), ("ton tons", 32000)],
@@ -20,7 +29,7 @@ DIMENSIONS: tuple[dict[str, Fraction], ...] = tuple(
         [("cent cents ¢", 1), ("dollar dollars $", 100)],
         [("piece pieces item items egg eggs", 1), ("pair pairs", 2)],
     )
-)  # fmt: skip
+)
 WORD = re.compile(r"[A-Za-z]+|[$¢]")
 
 

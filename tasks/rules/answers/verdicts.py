@@ -5,6 +5,7 @@ reference. This is the pure half, exact and quick. What needs algebra comes out 
 put before a worker process that can be killed.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,11 +26,14 @@ from tasks.rules.answers.expressions import compare_expressions, compare_values,
 from tasks.rules.answers.final_answer import NotStated, Stated, final_answer, last_value
 from tasks.rules.answers.numbers import NoNumber, Number, is_same_number, number_offered
 from tasks.rules.answers.short_texts import compare_texts
-from tasks.rules.answers.spelling import plain
 
 VERIFIER_VERSION = "4"
 LONGEST_ANSWER = 4000
 NO_NUMBER = {"ambiguous": AMBIGUOUS, "not_evaluated": NOT_EVALUATED, "not_an_answer": NOT_AN_ANSWER}
+# more digits than are ever computed with: such a number is compared as it is written
+LONG_DIGITS = re.compile(r"[-+]?[\d,]{3900,}")
+# 5! in maths is 120; at the end of a sentence it is 5, said with joy
+FACTORIAL = re.compile(r"\d!\s*(?:\$|\\\)|\\\])")
 ASKED_UNITS = (
     "dozen",
     "hundred",
@@ -124,6 +128,8 @@ def _compare_with(stated: Stated, reference: str, case: Case) -> Compared | Unde
         return NOT_AN_ANSWER
     kind = case.answer_kind
     if kind == "number" or (kind == "text" and is_plain_fraction(reference)):
+        if (stated.boxed and stated.words.endswith("!")) or FACTORIAL.search(stated.words):
+            return compare_values(stated.words, reference)
         return compare_numbers(stated.words, reference, case.question)
     if kind == "choice":
         return compare_choices(stated, reference, case.choices)
@@ -136,8 +142,8 @@ def _compare_with(stated: Stated, reference: str, case: Case) -> Compared | Unde
 
 def compare_numbers(words: str, reference: str, question: str = "") -> Compared | Undecided:
     """Equal values; a question that asks for dozens or millions takes them for the unit."""
-    if plain(words).strip() == plain(reference).strip() != "" and any(map(str.isdigit, words)):
-        return EQUAL
+    if LONG_DIGITS.fullmatch(reference.strip()):
+        return EQUAL if words.strip().replace(",", "") == reference.strip().replace(",", "") else DIFFERS
     answer, wanted = number_offered(words), _reference_number(reference)
     if answer == "algebra" or wanted == "algebra":
         return compare_values(words, reference)
