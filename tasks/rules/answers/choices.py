@@ -12,7 +12,8 @@ from tasks.rules.answers.spelling import plain, undressed
 
 LEAD = re.compile(
     r"^(?:[\s\"'“”‘’`$*]"
-    r"|(?:clearly|definitely|obviously|certainly|surely|undoubtedly|of course|no doubt|probably"
+    r"|(?:clearly|definitely|obviously|certainly|surely|undoubtedly|of course|no doubt|for sure"
+    r"|probably"
     r"|most likely|likely|therefore"
     r"|thus|indeed|simply|just|in fact|actually|that it is|it is|it's|it must be|either|both"
     r"|which is)\b,?"

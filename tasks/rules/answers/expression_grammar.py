@@ -58,7 +58,8 @@ RELATION_PAIRS = (
 )
 WORD_PAIRS = (
     "sqrt→\\sqrt pi→\\pi infinity→\\infty infty→\\infty inf→\\infty oo→\\infty infinite→\\infty or→or and→and"
-    " in→\\in union→\\cup cup→\\cup theta→\\theta alpha→\\alpha beta→\\beta phi→\\phi degrees→° degree→° deg→°"
+    " in→\\in union→\\cup cup→\\cup theta→\\theta alpha→\\alpha beta→\\beta phi→\\phi"
+    " degrees→° degree→° deg→° percent→% pct→%"
 )
 SIGN_PAIRS = (
     "·→* ×→* ∙→* ⋅→* ÷→/ −→- º→° ′→' ’→' ∪→\\cup_ ∩→\\cap_ ∈→\\in_ ≤→\\le_ ≥→\\ge_ ≠→\\ne_ √→\\sqrt_ ∛→\\cbrt_"
@@ -159,7 +160,7 @@ def _split_word(word: str, spaced: bool) -> list[Token]:
     """A word that mathematics knows, or the letters of a product; a longer word is no mathematics."""
     low = word.lower() if len(word) > 2 else word
     if low in WORDS:
-        return [Token("command", WORDS[low], spaced)]
+        return [Token("command" if WORDS[low][0] == "\\" else "sign", WORDS[low], spaced)]
     if low in FUNCTIONS:
         return [Token("command", "\\" + low, spaced)]
     for name in ("sqrt", "pi", "sin", "cos", "tan", "log", "ln"):

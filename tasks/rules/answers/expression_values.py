@@ -140,6 +140,10 @@ def _power(base: Value, exponent: Value) -> Value:
             return _power(root, Fraction(exponent.numerator))
     if base == 0:
         raise Undefined
+    real = isinstance(base, Fraction) or base.imag == 0
+    if isinstance(exponent, Fraction) and exponent.denominator % 2 == 1 and real and complex(base).real < 0:
+        below = _power(-base, exponent)  # as \sqrt[3]{-8}: the real root
+        return -below if exponent.numerator % 2 else below
     return complex(base) ** complex(exponent)
 
 

@@ -74,6 +74,9 @@ def compare_expressions(words: str, reference: str) -> Compared | Undecided:
         return NOT_AN_ANSWER
     if _is_nothing(words) or _is_nothing(reference):
         return EQUAL if _is_nothing(words) and _is_nothing(reference) else DIFFERS
+    if ABOUT.search(reference) and len(forms := _forms(reference)) > 1:
+        found = [compare_expressions(words, form) for form in forms]
+        return next((one for one in found if one == EQUAL), found[0])
     theirs = _tree_of(reference)
     if WORD.fullmatch(_bare(reference)) and _bare(words).casefold() == _bare(reference).casefold():
         return EQUAL
@@ -183,6 +186,9 @@ def _tree_of(words: str) -> Node | None:
         and _is_apart(bare, unit)
     ):
         bare = bare[: unit.start()]
+    bare = bare.replace('\\"', '"').strip('"“”')
+    if "\\\\" in bare and "\\begin" not in bare:
+        bare = bare.replace("\\\\", "\\")  # doubled by a JSON that was read once too little
     bare = bare.replace("{-}", "-").replace("{+}", "+")
     if re.fullmatch(r"\{[^{}\\]*,[^{}\\]*\}", bare):
         bare = "\\{" + bare[1:-1] + "\\}"
@@ -262,6 +268,9 @@ def _canonical_relation(tree: Node) -> Node:
         return _canonical(tree.args[1])
     if set(operators) == {"="} and not names_of(tree) and _all_same(tree.args):
         return _canonical(tree.args[-1])
+    equals = operators.index("=") if operators.count("=") == 1 else 0
+    if len(operators) > 1 and equals and all(map(_is_name, tree.args[: equals + 1])):
+        return _canonical(Node("relation", tree.args[equals + 1 :], " ".join(operators[equals + 1 :])))
     if operators == [":"]:
         return Node("ratio", tree.args)
     if set(operators) == {"="} and _is_name(tree.args[0]):
@@ -289,6 +298,8 @@ def _canonical_list(tree: Node) -> Node:
     flat = [part for item in items for part in (item.args if item.kind == "list" else (item,))]
     if flat and flat[0].kind == "assign" and all(item.kind == "assign" for item in flat):
         names = {item.args[0] for item in flat}
+        if len(names) == len(flat) > 1 and len({item.args[0].name.partition("_")[0] for item in flat}) == 1:
+            return Node("list", tuple(_value_of(item) for item in flat), tree.name)  # x_1 = 2, x_2 = 3
         if len(names) == len(flat):
             return Node("assigns", tuple(flat))
     if flat and flat[0].kind == "assign":
@@ -306,6 +317,8 @@ def _is_name(tree: Node) -> bool:
         return tree.args[0].kind == "group" and _is_name(tree.args[0].args[0])
     if tree.kind == "abs":
         return _is_name(tree.args[0])
+    if tree.kind == "div":
+        return all(map(_is_name, tree.args))
     if tree.kind == "mul":
         parts = _factors(tree)
         capitals = all(part.kind == "name" and part.name[:1].isupper() for part in parts)
@@ -451,7 +464,7 @@ def _interval_of(tree: Node) -> list[Node] | None:
     if any(operator not in ("<", "<=") for operator in operators):
         return None
     opening, closing = ("(" if operators[0] == "<" else "["), (")" if operators[-1] == "<" else "]")
-    if len(operators) == 2 and tree.args[1].kind == "name":
+    if len(operators) == 2 and _is_name(tree.args[1]):
         ends, brackets = (tree.args[0], tree.args[2]), opening + closing
     elif len(operators) == 1 and tree.args[1].kind == "name" and not names_of(tree.args[0]) - {"\\infty"}:
         ends, brackets = (tree.args[0], infinity), opening + ")"

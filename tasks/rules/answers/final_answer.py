@@ -9,6 +9,7 @@ answer when a later one was cut off or taken back.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from storage.records import AnswerKind
@@ -21,7 +22,11 @@ MOST_STATEMENTS = 40
 LONGEST_LIST = 4000
 THINKING = re.compile(r"<(/?)(?:think|thinking|thought|reasoning|scratchpad|reflection)>", re.IGNORECASE)
 BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
-SIDE_BY_SIDE = re.compile(r"[\s$\\()\[\],;/]*(?:or|and)?[\s$\\()\[\],;/]*", re.IGNORECASE)
+SIDE_BY_SIDE = re.compile(
+    r"(?:[\s$\\()\[\],;/]|\\q?quad)*(?:or|and|\\text\{\s*(?:or|and)\s*\})?(?:[\s$\\()\[\],;/]"
+    r"|\\q?quad)*",
+    re.IGNORECASE,
+)
 # `the answer to the question "What is 3 times 7?" is 21`, `Answer, then, is`, `**Answer**: 21`, `answer = 21`
 ABOUT = r"(?:\s+(?:to|for|of)\s(?:[^\n.:=?\"“]{0,60}[\"“][^\"”\n]{1,400}[\"”]|[^\n.:=?]{1,80}?))?"
 STATEMENT = re.compile(
@@ -124,7 +129,8 @@ PROPERTY = re.compile(
     r"|over|greater|less|more|fewer"
     r"|larger|smaller|higher|lower|between|at (?:least|most)|divisible|close|near|even|odd"
     r"|prime|positive|negative(?!\s+\S)"
-    r"|bigger|integer|whole number|multiple of|factor of|within|bounded"
+    r"|bigger|(?:found|obtained|given|calculated|computed|derived) (?:by|from|using|as)|integer"
+    r"|whole number|multiple of|factor of|within|bounded"
     r"|rounded to)\b(?!\s+(?:two|one)\s+(?:and|or))",
     re.IGNORECASE,
 )
@@ -313,13 +319,17 @@ def _boxes(text: str) -> list[tuple[int, int | None]]:
 
 
 def _with_neighbour(text: str, boxes: list[tuple[int, int | None]], words: str) -> str:
-    """`\\boxed{5} or \\boxed{6}` offers both."""
-    if len(boxes) < 2 or boxes[-2][1] is None:
-        return words
-    between = text[boxes[-2][1] + 1 : boxes[-1][0]]
-    between = between[: max(between.rfind("\\boxed"), between.rfind("\\fbox"))]
-    joined = 0 < len(between) <= 12 and between.strip(" $\n") != "" and SIDE_BY_SIDE.fullmatch(between) is not None
-    return f"{text[boxes[-2][0] : boxes[-2][1]].strip()} or {words}" if joined else words
+    """`\\boxed{5} or \\boxed{6}` offers both, and so does a longer row of boxes."""
+    offered = [words]
+    for (start, end), (next_start, _) in reversed(list(pairwise(boxes[-MOST_STATEMENTS:]))):
+        if end is None or end >= next_start:
+            break
+        between = text[end + 1 : next_start]
+        between = between[: max(between.rfind("\\boxed"), between.rfind("\\fbox"))]
+        if not 0 < len(between) <= 40 or not between.strip(" $\n") or not SIDE_BY_SIDE.fullmatch(between):
+            break
+        offered.insert(0, text[start:end].strip())
+    return " or ".join(offered)
 
 
 def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | None, marks: int) -> _Found | None:

@@ -129,7 +129,9 @@ UNIT_LETTER_APART = re.compile(
     r"(?:^|[^\w¦\s/°])\s*[smghlLCFKNJWV](?![A-Za-z'’.])"
     r"|(?<!¦)(?<!¦\s)\b[smghLCFKNJWV](?=\s*[-+*/=])"
 )
-GLUED_BRACKET = re.compile(r"[-+*/×·÷^]\s*\(|\)\s*[-+*/×·÷^(¦]|¦\s?\(|¦\s*[-+*×·÷]\s*[A-Za-z]|[A-Za-z]\s*[-+*×·÷]\s*¦")
+GLUED_BRACKET = re.compile(
+    r"[-+*/×·÷^]\s*\(|\)\s*[-+*/×·÷^(¦]|¦\s?\(|¦\s*[-+*×·÷]\s*[A-Za-z](?![A-Za-z]|\s[a-z])|[A-Za-z]\s*[-+*×·÷]\s*¦"
+)
 MINUS_WORD = re.compile(
     r"^(\W*)(?:(?:approximately|about|around|roughly)\s+)?(?:negative|minus)\s+(?=[\d$.])", re.IGNORECASE
 )

@@ -15,7 +15,7 @@ OTHER_DIGITS = re.compile(r"[^\W\D0-9]")
 ARABIC_MARKS = str.maketrans("٫٬", ".'")
 # A thousands mark that can be nothing else (thin blanks, LaTeX spacing, {,}) becomes ': 15,\!000 -> 15'000.
 THOUSANDS = re.compile(
-    r"(?<=\d)(?:,?\s*\\[,;:! ]\s*|~|\{,\}|\\text\{,\}"
+    r"(?<=\d)(?:,?\s*\\[,;:! ]\s*|~|\s?\{\s?,\s?\}|\\text\{,\}"
     r"|[\u202f\u00a0\u2009\u2007])(?=\d{3}(?!\d))|(?<=\d)’(?=\d{3}(?!\d))"
 )
 WRAPPERS = re.compile(

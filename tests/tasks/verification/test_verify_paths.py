@@ -108,6 +108,18 @@ def test_a_script_without_a_main_guard_may_judge():
     assert (done.stdout, done.stderr) == ("correct\n", "")
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="address-space limits are read from Linux's /proc")
+def test_a_worker_cannot_take_more_memory_than_its_bound():
+    program = (
+        "from tasks.engines.algebra.math_verify_worker import MEMORY, prepare\nprepare()\n"
+        "try:\n    bytearray(2 * MEMORY)\nexcept MemoryError:\n    print('bounded')\n"
+    )
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+
+    assert done.stdout == "bounded\n"
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
 def test_no_worker_outlives_a_judge_that_is_killed():
     program = (
