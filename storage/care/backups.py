@@ -13,7 +13,7 @@ from storage.care.check_and_gc import back_up_store
 from storage.environment import Environment
 from storage.errors import InputError
 from storage.file.database import DatabaseFile, connect, log_of
-from storage.file.file_schema import keep_as, put_in_place
+from storage.file.file_schema import free_name, keep_as, put_in_place
 from storage.file.old_spool import spool_of, waiting_batches
 from storage.locks import owned
 from storage.migrations import check_version, schema_version
@@ -64,7 +64,7 @@ def _take_place(backup: Path, file: DatabaseFile, stamp: str) -> list[Path]:
     path = file.path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.restore.part")
-    aside = path.with_name(f"{path.name}.{stamp}")
+    aside = free_name(path.with_name(f"{path.name}.{stamp}"))
     kept: list[Path] = []
     try:
         with file.locked(exclusive=True):
@@ -99,7 +99,7 @@ def _take_records_place(source: Path, target: Path, stamp: str) -> list[Path]:
     partial = target.with_name(f".{target.name}.restore.part")
     partial.unlink(missing_ok=True)
     _copy_records(source, partial)
-    kept = [_kept(target, target.with_name(f"{target.name}.{stamp}"))] if target.exists() else []
+    kept = [_kept(target, free_name(target.with_name(f"{target.name}.{stamp}")))] if target.exists() else []
     put_in_place(partial, target)
     return kept
 

@@ -87,18 +87,16 @@ class DatabaseFile:
             yield connection
 
     def copy_to(self, target: Path) -> int:
-        """A whole copy, its log folded in; it takes a reader's turn for as long as the bytes need (0.3 s per GB).
+        """A whole copy in one file, made in one turn that lasts as long as its bytes need (0.3 s per GB).
 
-        Returns when the store was last changed, in nanoseconds.
+        Its log is folded into the store first, not into the copy: a copy that is put back beside a newer log would
+        else count as many checkpoints as the store, and DuckDB would take the log for its own. Returns when the store
+        was last changed, in nanoseconds.
         """
-        with self.reading():  # which keeps a foreign writer out
+        with self.writing() as connection:
+            connection.execute("CHECKPOINT")
             changed = changed_at(self.path)
-            # The log comes first: closing any descriptor of the file itself gives DuckDB's lock on it up.
-            if self.log.exists():
-                shutil.copyfile(self.log, log_of(target))
             shutil.copyfile(self.path, target)
-        with told_clearly(self.path), closing(connect(target, read_only=False)) as copy:
-            copy.execute("CHECKPOINT")
         return changed
 
     @contextmanager
@@ -159,7 +157,7 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     try:
         return duckdb.connect(path, read_only=read_only, config=config)
     except duckdb.Error as error:
-        raise _translated(path, error) or InputError(
+        raise translated(path, error) or InputError(
             f"The store {str(path)!r} cannot be opened ({_first_line(error)}). Check folder, permissions and free disk."
         ) from error
 
@@ -170,13 +168,14 @@ def told_clearly(path: Path) -> Generator[None]:
     try:
         yield
     except duckdb.Error as error:
-        clear = _translated(path, error)
+        clear = translated(path, error)
         if clear is None:
             raise
         raise clear from error
 
 
-def _translated(path: Path, error: duckdb.Error) -> InputError | HeldByAnother | None:
+def translated(path: Path, error: duckdb.Error) -> InputError | HeldByAnother | None:
+    """Our error for one of DuckDB's about a whole file; None where it is about a statement."""
     line = _first_line(error)
     if _HELD in line:
         return HeldByAnother(

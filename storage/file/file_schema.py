@@ -9,12 +9,13 @@ import os
 import shutil
 from collections.abc import Generator
 from contextlib import closing, contextmanager, suppress
+from itertools import count, islice
 from pathlib import Path
 
 import duckdb
 
-from storage.errors import InputError
-from storage.file.database import DatabaseFile, HeldByAnother, changed_at, connect, log_of
+from storage.errors import InputError, PermanentError
+from storage.file.database import DatabaseFile, HeldByAnother, changed_at, connect, log_of, translated
 from storage.file.old_spool import merge_old_spool, waiting_batches
 from storage.locks import RUN_LOCK, owned
 from storage.migrations import check_version, migrate, newest_version, schema_version
@@ -61,7 +62,7 @@ def write_surface(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def keep_as(path: Path, kept: Path) -> None:
-    """Give the file that lies at `path` a second name, so that another can take its place in one step."""
+    """Give the file that lies at `path` a second, free name, so that another can take its place in one step."""
     partial = kept.with_name(kept.name + ".part")
     partial.unlink(missing_ok=True)
     try:
@@ -69,6 +70,13 @@ def keep_as(path: Path, kept: Path) -> None:
     except OSError:  # a file system without links
         shutil.copyfile(path, partial)
     partial.replace(kept)
+
+
+def free_name(path: Path) -> Path:
+    """The path, or where something lies there already one with a number: nothing that was kept is written over."""
+    ending = path.suffix if path.suffix == ".duckdb" else ""
+    names = (path.name.removesuffix(ending) + f"-{number}" + ending for number in count(2))
+    return next(one for one in (path, *map(path.with_name, islice(names, 1000))) if not one.exists())
 
 
 def put_in_place(partial: Path, path: Path) -> None:
@@ -139,7 +147,7 @@ def _upgrade(file: DatabaseFile) -> None:
                     "is as it was, and the same command goes on."
                 )
             path = file.path
-            keep_as(path, path.with_name(f"{path.stem}.before-schema-{version}{path.suffix}"))
+            keep_as(path, free_name(path.with_name(f"{path.stem}.before-schema-{version}{path.suffix}")))
             put_in_place(partial, path)
 
 
@@ -159,6 +167,9 @@ def _partial(path: Path) -> Generator[Path]:
     partial = path.with_name(f".{path.name}.{os.getpid()}.making.part")
     try:
         yield partial
+    except PermanentError as error:  # of a migration that was undone
+        cause = error.__cause__
+        raise (translated(path, cause) if isinstance(cause, duckdb.Error) else None) or error from error
     except (OSError, duckdb.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise InputError(

@@ -84,12 +84,13 @@ def test_a_backup_that_finds_the_disk_full_leaves_nothing_half_written(store: St
     assert back_up_store(store, folder / "one.duckdb").exists()
 
 
-def test_a_migration_that_finds_the_disk_full_leaves_the_old_store(tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", [0, 100_000])  # for the migration; for the copy before it
+def test_a_migration_that_finds_the_disk_full_leaves_the_old_store(tmp_path: Path, room: int) -> None:
     path = tmp_path / "regenesis.duckdb"
     url = store_of_schema(1, path)
     before = rows_of(path)
 
-    with full_disk(100_000), pytest.raises(InputError, match=r"[Ff]ree disk"):
+    with full_disk(room or path.stat().st_size + 1), pytest.raises(InputError, match=r"[Ff]ree disk"):
         open_store(url)
 
     assert rows_of(path) == before
@@ -172,14 +173,15 @@ def damage(file: Path) -> None:
 
 _KILLED = """
 import os, signal, sys
-from storage import migrations, schema
+from storage import migrations
+from storage.file import file_schema
 from storage.open_store import open_store
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 if sys.argv[2] == "in the backup":
-    schema.shutil.copyfile = lambda source, target: (target.write_bytes(source.read_bytes()[:5000]), die())
+    file_schema.shutil.copyfile = lambda source, target: (target.write_bytes(source.read_bytes()[:5000]), die())
 else:
     migrations.utc_now = die  # asked for within the migration's transaction, when its SQL has run
 open_store(sys.argv[1])

@@ -6,6 +6,8 @@ from pathlib import Path as FilePath
 import duckdb
 import pytest
 
+from storage.file.database import DatabaseFile
+from storage.file.reader_copy import newest_reader
 from storage.open_store import Store, open_store
 from storage.records import Path
 from tests.storage.examples import make
@@ -50,6 +52,16 @@ def test_a_client_keeps_the_old_copy_while_the_new_one_takes_its_name(store: Sto
         assert old.execute("SELECT count(*) FROM paths").fetchone() == (1,)
     with duckdb.connect(reader, read_only=True) as new:
         assert new.execute("SELECT count(*) FROM paths").fetchone() == (2,)
+
+
+def test_a_store_that_rests_is_not_copied_again(store: Store) -> None:
+    file = DatabaseFile(store.path, 0.05)
+    first = newest_reader(file).stat()
+    again = newest_reader(file).stat()
+    store.append([make(Path, 2)])
+
+    assert (first.st_ino, first.st_mtime_ns) == (again.st_ino, again.st_mtime_ns)
+    assert newest_reader(file).stat().st_ino != first.st_ino
 
 
 def test_each_store_of_a_folder_has_a_copy_of_its_own(store: Store) -> None:
