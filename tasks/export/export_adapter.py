@@ -28,7 +28,8 @@ def export_adapter(
 ) -> Exported:  # fmt: skip
     """Write the adapter, or with `merged` its whole weights. Raises InputError, with nothing written, where it can't.
 
-    `base_model` (a folder or a hub name) replaces what the adapter's round says of its base.
+    `base_model` (a folder or a hub name) replaces what the adapter's round says of its base. An adapter names its base
+    so that others find it: by its hub name where it has one, else by its folder.
     """
     refuse_used_target(target)
     model, adapter = find_adapter(store, prefix)
@@ -36,6 +37,7 @@ def export_adapter(
     base = base_of(store, adapter)
     settings = _base_settings(store, adapter, base_model)
     card = _card(store, model, adapter, base, settings, merged, environment)
+    loads_from = _loads_from(settings, environment)
     merging = merged and adapter.kind == "lora"
     files = [CARD, *(["*.safetensors"] if merging else files_of(stored))]
     if not dry_run:
@@ -44,9 +46,31 @@ def export_adapter(
                 _merge(base, stored, folder, settings, environment)
             else:
                 shutil.copytree(stored, folder)
+                _name_base(folder, loads_from)
             (folder / CARD).write_text(card.text(), "utf-8")
             files = files_of(folder)
-    return _exported(card, target, files, dry_run)
+    return _exported(card, target, files, dry_run, "" if card.whole else loads_from)
+
+
+def _loads_from(settings: ModelSettings, environment: Environment) -> str:
+    """What transformers can load the base by: a folder of this machine or a hub name; empty where there is neither."""
+    from tasks.engines.models.base_models import EMBEDDED, prepared_embedded
+
+    if settings.name == EMBEDDED:
+        try:
+            return str(prepared_embedded(environment) or "")
+        except InputError:  # the package that holds it is not installed
+            return ""
+    folder = Path(settings.name).expanduser()
+    return str(folder.absolute()) if folder.is_dir() else settings.name
+
+
+def _name_base(folder: Path, base: str) -> None:
+    """Write the base into the adapter's configuration, from which PEFT's AutoPeftModel loads it."""
+    file = folder / "adapter_config.json"
+    if base and file.is_file():
+        configuration = json.loads(file.read_text("utf-8")) | {"base_model_name_or_path": base}
+        file.write_text(json.dumps(configuration, indent=2) + "\n", "utf-8")
 
 
 def find_adapter(store: "Store", prefix: str) -> tuple[Model, Adapter]:
@@ -170,10 +194,13 @@ def examined(store: "Store", model: Model, base: Model) -> list[Examined]:
     return sorted(found, key=lambda one: (one.own.part != "gate", one.question_set, one.round or 0))
 
 
-def _exported(card: ModelCard, target: Path, files: list[str], dry_run: bool) -> Exported:
+def _exported(card: ModelCard, target: Path, files: list[str], dry_run: bool, base: str) -> Exported:
     kind = "whole weights" if card.whole else "adapter"
     figures: dict[str, object] = {
         "folder": str(target), "files": files, "kind": kind, "adapter_id": card.adapter.id, "model": card.model.name,
         "training_set_id": card.adapter.training_set_id, "evaluations": len(card.examined), "written": not dry_run,
+        "base": base,
     }  # fmt: skip
-    return Exported(target, said(f"{card.model.name} ({kind})", target, files, dry_run), figures)
+    here = " (a folder of this machine: where it goes, name another with --model)" if Path(base).is_absolute() else ""
+    text = said(f"{card.model.name} ({kind})", target, files, dry_run) + (f"; its base is {base}{here}" if base else "")
+    return Exported(target, text, figures)

@@ -1,27 +1,29 @@
-"""The step from the store to a folder for others: rows as Parquet, chat JSONL or a `datasets` folder, with their card.
+"""The step from the store to a folder for others: rows as conversations, in the form of the tool, with their card.
 
 Needs the light base only, but for the format `datasets`. The folder is whole or absent; the store is only read.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, cast, get_args
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.environment import Environment
 from storage.errors import InputError
 from storage.sql.presenting import json_line
-from tasks.export.wanted_rows import Wanted, bases_of, chat_row, sources_of
+from tasks.export.formats import SHAPES, Format, Shape, conversations, line_of
+from tasks.export.wanted_rows import Wanted, bases_of, sources_of
 from tasks.export.whole_folder import files_of, refuse_used_target, whole_folder
-from tasks.rules.cards.data_card import FILES, DataCard, Source, forbidding
+from tasks.rules.cards.data_card import DataCard, Source, forbidding
 
 if TYPE_CHECKING:
     from storage.open_store import Store
     from storage.store.arrow import ArrowTable
 
-Format = Literal["parquet", "chat", "datasets"]
 CARD = "README.md"
 ROWS_AT_ONCE = 1_000
 
@@ -49,11 +51,12 @@ def export_rows(
     if not private:
         refuse_forbidden(sources)
     card = _card(store, wanted, rows, sources, chosen, environment)
-    files = [CARD, FILES.get(chosen, "data-*.arrow")]
+    shape = SHAPES[chosen]
+    files = [CARD, *shape.beside, shape.file or "data-*.arrow"]
     if not dry_run:
         with whole_folder(target) as folder:
             folder.mkdir()
-            _write_rows(rows, wanted, folder, chosen)
+            _write_rows(rows, wanted, folder, shape)
             (folder / CARD).write_text(card.text(), "utf-8")
             files = files_of(folder)
     return _exported(card, target, files, dry_run)
@@ -112,21 +115,27 @@ def said(named: str, target: Path, files: Sequence[str], dry_run: bool) -> str:
     return f"{'Would write ' if dry_run else ''}{named}, in {target}: {', '.join(files)}"
 
 
-def _write_rows(rows: "ArrowTable", wanted: Wanted, folder: Path, format: Format) -> None:
-    if format == "parquet":
-        pq.write_table(rows, str(folder / FILES[format]), compression="zstd")
-    elif format == "datasets":
-        _datasets().Dataset(rows).save_to_disk(str(folder))
+def _write_rows(rows: "ArrowTable", wanted: Wanted, folder: Path, shape: Shape) -> None:
+    parts = (conversations(part, wanted, shape) for part in _parts(rows))
+    if shape.is_lines:
+        with (folder / shape.file).open("w", encoding="utf-8", newline="\n") as file:
+            for part in parts:
+                file.writelines(json_line(line_of(row, part.schema)) + "\n" for row in part.to_pylist())
+    elif shape.file:
+        first = next(parts)
+        with pq.ParquetWriter(str(folder / shape.file), first.schema, compression="zstd") as writer:
+            for part in itertools.chain([first], parts):
+                writer.write_table(part)
     else:
-        with (folder / FILES[format]).open("w", encoding="utf-8", newline="\n") as file:
-            for row in _each(rows):
-                file.write(json_line(chat_row(row, wanted)) + "\n")
+        _datasets().Dataset(pa.concat_tables(list(parts))).save_to_disk(str(folder))
+    for name, text in shape.beside.items():
+        (folder / name).write_text(text, "utf-8")
 
 
-def _each(rows: "ArrowTable") -> Iterator[dict[str, Any]]:
-    """Row by row, few of them as Python objects at a time."""
+def _parts(rows: "ArrowTable") -> Iterator["ArrowTable"]:
+    """Few of the rows at a time, because they become Python objects."""
     for start in range(0, rows.num_rows, ROWS_AT_ONCE):
-        yield from rows.slice(start, ROWS_AT_ONCE).to_pylist()
+        yield rows.slice(start, ROWS_AT_ONCE)
 
 
 def _datasets() -> Any:

@@ -15,15 +15,13 @@ from storage.errors import InputError, PermanentError
 from storage.lineage.lineage_tree import find_record
 from storage.records import Model, QuestionSet, Round, TrainingSet
 from tasks.rules.cards.data_card import Base, Source
-from tasks.rules.ladder.prompts import Turns, lettered
 
 if TYPE_CHECKING:
     from storage.open_store import Store
     from storage.store.arrow import ArrowTable
 
-Kind = Literal["training_set", "paths"]
+Kind = Literal["training_set", "paths", "pairs", "judged"]
 OWN_METHOD = "regenesis"
-_TEXTS: dict[Kind, tuple[str, ...]] = {"training_set": ("prompt", "completion"), "paths": ("question", "path")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +36,7 @@ class Wanted:
     left_out: Mapping[str, int] = field(default_factory=dict[str, int])
     system: str = ""
     prefill: str = ""
-    """What the assistant's turn began with in training; a chat row's answer begins with it too."""
+    """What the assistant's turn began with in training; an exported answer begins with it too."""
 
 
 def wanted_training_set(store: "Store", prefix: str = "", round: int = 0) -> Wanted:
@@ -83,14 +81,29 @@ def wanted_paths(store: "Store", round: int = 0) -> Wanted:
     )
 
 
-def chat_row(row: Mapping[str, Any], wanted: Wanted) -> dict[str, object]:
-    """The row as a conversation, with everything that is not its text beside it."""
-    asked, answered = _TEXTS[wanted.kind]
-    turns = Turns(wanted.system, lettered(row[asked], row.get("choices") or ()).strip(), wanted.prefill)
-    opening = [{"role": "system", "content": turns.system}] if turns.system else []
-    answer = turns.prefill + row[answered].strip()
-    messages = [*opening, {"role": "user", "content": turns.user}, {"role": "assistant", "content": answer}]
-    return {"messages": messages, **{name: value for name, value in row.items() if name not in (asked, answered)}}
+def wanted_pairs(store: "Store", round: int = 0) -> Wanted:
+    """A right and a wrong path of one question beside each other, for preference training; each path once."""
+    return _wanted_judged(store, round, "pairs", "Pairs of a right and a wrong path", _pairs_sql(round))
+
+
+def wanted_judged(store: "Store", round: int = 0) -> Wanted:
+    """Right and wrong paths, each with its label."""
+    return _wanted_judged(store, round, "judged", "Right and wrong paths", _judged_sql(round))
+
+
+def _wanted_judged(store: "Store", round: int, kind: Kind, title: str, sql: str) -> Wanted:
+    of_rounds = wanted_paths(store, round)
+    return Wanted(
+        kind=kind,
+        title=f"{title} of {f'round {round}' if round else 'all rounds'}",
+        sql=sql,
+        facts=of_rounds.facts,
+        filters={
+            "verdict": "correct or wrong (a person's, else the newest version's); unjudged paths are left out",
+            "hinted": "left out: the model was shown the answer", "finish_reason": "stop: cut texts are left out",
+            "part": "train", "equal texts of one question and verdict": "once", "round": round or "all",
+        },
+    )  # fmt: skip
 
 
 def sources_of(store: "Store", rows: "ArrowTable") -> list[Source]:
@@ -211,3 +224,75 @@ def _paths_sql(round: int) -> str:
 FROM accepted_paths AS a
 LEFT JOIN questions AS q ON q.id = a.question_id{where}
 ORDER BY a.draw, a.path_id"""
+
+
+def _judged_paths(round: int) -> str:
+    """Right and wrong paths that a model wrote unaided and ended itself, with their place among their equals."""
+    where = f"\n        AND r.number = {round}" if round else ""
+    return f"""WITH judged AS (
+    SELECT p.id, p.question_id, p.model_id, p.draw, p.strategy, p.text, r.number AS round, v.verdict, v.verifier,
+        v.extracted,
+        row_number() OVER (PARTITION BY p.question_id, p.model_id, p.draw, v.verdict ORDER BY p.id) AS place
+    FROM paths AS p
+    JOIN current_verdicts AS v ON v.path_id = p.id AND v.draw = p.draw
+    LEFT JOIN rounds AS r ON r.id = p.round_id
+    WHERE NOT p.hinted AND p.finish_reason = 'stop' AND v.verdict IN ('correct', 'wrong'){where}
+        AND p.id IN (SELECT min(id) FROM paths GROUP BY question_id, model_id, draw, hinted, finish_reason, text)
+)"""
+
+
+def _judged_sql(round: int) -> str:
+    return f"""{_judged_paths(round)}
+SELECT
+    j.id::VARCHAR AS path_id,
+    q.id::VARCHAR AS question_id,
+    q.question_set_id::VARCHAR AS question_set_id,
+    s.name AS question_set,
+    q.source_row_id,
+    j.round,
+    j.draw,
+    j.strategy,
+    false AS hinted,
+    m.name AS model,
+    j.verifier,
+    j.extracted,
+    q.answer_kind,
+    q.choices,
+    q.text AS question,
+    j.text AS path,
+    j.verdict = 'correct' AS label
+FROM judged AS j
+JOIN questions AS q ON q.id = j.question_id AND q.part = 'train'
+LEFT JOIN question_sets AS s ON s.id = q.question_set_id
+LEFT JOIN models AS m ON m.id = j.model_id
+ORDER BY j.draw, j.id"""
+
+
+def _pairs_sql(round: int) -> str:
+    return f"""{_judged_paths(round)}
+SELECT
+    c.id::VARCHAR AS path_id,
+    w.id::VARCHAR AS rejected_path_id,
+    q.id::VARCHAR AS question_id,
+    q.question_set_id::VARCHAR AS question_set_id,
+    s.name AS question_set,
+    q.source_row_id,
+    c.round,
+    c.draw,
+    false AS hinted,
+    m.name AS model,
+    c.extracted,
+    w.extracted AS rejected_extracted,
+    q.answer_kind,
+    q.choices,
+    q.text AS question,
+    c.text AS chosen,
+    w.text AS rejected
+FROM judged AS c
+JOIN judged AS w
+    ON w.question_id = c.question_id AND w.model_id = c.model_id AND w.draw = c.draw AND w.place = c.place
+    AND w.verdict = 'wrong' AND c.verdict = 'correct'
+JOIN questions AS q ON q.id = c.question_id AND q.part = 'train'
+LEFT JOIN question_sets AS s ON s.id = q.question_set_id
+LEFT JOIN models AS m ON m.id = c.model_id
+ORDER BY c.draw, c.id"""

@@ -16,7 +16,7 @@ from tests.fakes.scripted_machinery import ScriptedMachinery
 ROOT = Path(__file__).parents[2]
 PAGES = (
     "README.md", "docs/tutorial.md", "docs/verdicts.md", "docs/evaluation.md", "docs/gate.md",
-    "docs/how-to/own-data.md", "docs/compare.md",
+    "docs/how-to/own-data.md", "docs/how-to/export.md", "docs/compare.md",
 )  # fmt: skip
 ON_A_LAKE = "docs/storage.md"  # test_lake_round.py types it
 ELSEWHERE = {

@@ -12,12 +12,21 @@ WHAT = (
     "Their text is a model's: it is data, and nothing in it is an instruction."
 )
 PRIVATE = "**Private: do not publish this folder.** A source forbids redistribution: "
+_SFT = """  # prompt and completion are lists of messages:
+# trl.SFTTrainer renders them with its model's chat template and trains on the completion and its end of turn alone"""
 _LOADS = {
-    "parquet": 'datasets.load_dataset("FOLDER")  # or any reader of Parquet: train.parquet',
-    "chat": 'datasets.load_dataset("FOLDER")  # `messages` is what TRL, Axolotl and LLaMA-Factory read: train.jsonl',
-    "datasets": 'datasets.load_from_disk("FOLDER")',
+    "parquet": 'datasets.load_dataset("FOLDER", split="train")' + _SFT,
+    "chat": 'datasets.load_dataset("FOLDER", split="train")' + _SFT,
+    "datasets": 'datasets.load_from_disk("FOLDER")' + _SFT,
+    "axolotl": "# axolotl.yaml beside the rows holds the lines for a run's configuration; name its path for FOLDER\n"
+    "# only the assistant's turn and its end are trained on: roles_to_train, train_on_eos",
+    "llama-factory": "# llamafactory-cli train ... dataset_dir=FOLDER dataset=regenesis   (see dataset_info.json)\n"
+    "# only the assistant's turn is trained on, unless train_on_prompt is set",
+    "preference": 'datasets.load_dataset("FOLDER", split="train")  # prompt, chosen, rejected: trl.DPOTrainer',
+    "kto": 'datasets.load_dataset("FOLDER", split="train")  # prompt, completion, label: trl.KTOTrainer',
 }
-FILES = {"parquet": "train.parquet", "chat": "train.jsonl"}
+FILES = {"datasets": "", "chat": "train.jsonl", "axolotl": "train.jsonl", "llama-factory": "train.jsonl"}
+"""Where it is not train.parquet."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +79,7 @@ class DataCard:
     def _front_matter(self) -> str:
         stated = sorted({source.question_set.licence for source in self.sources})
         licences = hub_licences(stated)
-        file = FILES.get(self.format)
+        file = FILES.get(self.format, "train.parquet")
         files = [{"config_name": "default", "data_files": [{"split": "train", "path": file}]}] if file else []
         return front_matter({
             "license": licences,

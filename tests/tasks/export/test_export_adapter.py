@@ -126,10 +126,17 @@ def test_merged_weights_answer_as_the_adapter_upon_its_base(place: Place, tmp_pa
     assert (plain - upon).abs().max() > 1e-3
 
 
-def test_an_adapter_leaves_as_it_was_stored_with_a_card(place: Place, tmp_path: Path) -> None:
-    figures = place.export(place.adapter, tmp_path / "out")
+@pytest.mark.parametrize("base", ["", "owner/tiny"])
+def test_an_adapter_leaves_as_it_was_stored_but_for_a_base_that_is_found(
+    base: str, place: Place, tmp_path: Path
+) -> None:
+    figures = place.export(place.adapter, tmp_path / "out", base_model=base)
 
-    assert bytes_of(tmp_path / "out") == bytes_of(place.lora)
+    named = {"base_model_name_or_path": base or str(place.base.folder)}
+    left, stored = bytes_of(tmp_path / "out"), bytes_of(place.lora)
+    assert json.loads(left.pop("adapter_config.json")) == json.loads(stored.pop("adapter_config.json")) | named
+    assert left == stored
+    assert figures["base"] == named["base_model_name_or_path"]
     assert figures["files"] == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
 
 
@@ -139,6 +146,14 @@ def test_full_weights_are_copied_whole(merged: bool, place: Place, tmp_path: Pat
 
     assert bytes_of(tmp_path / "out") == bytes_of(place.full)
     assert figures["kind"] == "whole weights"
+
+
+@pytest.mark.engine
+def test_peft_finds_the_base_of_an_exported_adapter_by_itself(place: Place, tmp_path: Path) -> None:
+    from peft import AutoPeftModelForCausalLM
+
+    place.export(place.adapter, tmp_path / "out")
+    assert AutoPeftModelForCausalLM.from_pretrained(str(tmp_path / "out")).num_parameters() > 1_000_000
 
 
 def test_merged_weights_come_with_tokenizer_and_chat_template(place: Place, tmp_path: Path) -> None:

@@ -5,7 +5,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pyarrow.compute as pc
 import pytest
+import yaml
 
 from storage.environment import Environment
 from storage.errors import InputError
@@ -14,6 +16,7 @@ from storage.records import Path as RecordedPath
 from storage.records import TrainingExample, TrainingSet, Verdict
 from tasks.export import export_rows as exporting
 from tasks.export.export_rows import export_rows
+from tasks.export.formats import SHAPES
 from tasks.export.wanted_rows import wanted_paths, wanted_training_set
 from tests.fakes.story_store import NEWEST, story_store
 from tests.storage.examples import make
@@ -54,51 +57,77 @@ def accepted_ids(store: Store, *draws: int) -> set[str]:
     return {str(id) for id, one in best.items() if one.verdict == "correct"}
 
 
-def test_parquet_loaded_back_is_the_training_set_row_by_row(
-    store: Store, places: Environment, tmp_path: Path, datasets: Any
-) -> None:
-    export_rows(store, wanted_training_set(store), tmp_path / "out", places)
+def conversation_of(one: TrainingExample) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
+    """As it was trained: the system message and the question, then the answer behind what was begun for it."""
+    asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": one.prompt.strip()}]
+    return asked, [{"role": "assistant", "content": f"Work: {one.completion.strip()}"}]
 
-    loaded = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
-    expected = [
-        {"training_example_id": str(one.id), "path_id": str(one.path_id), "question_id": str(one.question_id),
-         "position": one.position, "prompt": one.prompt, "completion": one.completion}
-        for one in stored_examples(store)
-    ]  # fmt: skip
-    assert [{name: row[name] for name in expected[0]} for row in loaded] == expected
+
+@pytest.mark.parametrize("format", ["parquet", "chat", "datasets"])
+def test_rows_loaded_back_are_the_conversations_that_were_trained(
+    format: str, store: Store, places: Environment, tmp_path: Path, datasets: Any
+) -> None:
+    export_rows(store, wanted_training_set(store), tmp_path / "out", places, format=format)
+
+    loaded = load(datasets, format, tmp_path)
+    assert [(row["prompt"], row["completion"], row["path_id"], row["training_example_id"]) for row in loaded] == [
+        (*conversation_of(one), str(one.path_id), str(one.id)) for one in stored_examples(store)
+    ]
     assert {row["question_set_id"] for row in loaded} == {str(SUMS.id)}
+    assert f'("{tmp_path / "out"}"' not in (tmp_path / "out" / "README.md").read_text("utf-8")
 
 
-def test_chat_rows_loaded_back_are_the_conversations_that_were_trained(
-    store: Store, places: Environment, tmp_path: Path, datasets: Any
+@pytest.mark.parametrize(("format", "beside"), [("axolotl", "axolotl.yaml"), ("llama-factory", "dataset_info.json")])
+def test_other_trainers_get_messages_and_the_lines_of_their_configuration(
+    format: str, beside: str, store: Store, places: Environment, tmp_path: Path, datasets: Any
 ) -> None:
-    export_rows(store, wanted_training_set(store), tmp_path / "out", places, format="chat")
+    done = export_rows(store, wanted_training_set(store), tmp_path / "out", places, format=format)
 
-    loaded = datasets.load_dataset(str(tmp_path / "out"), split="train", cache_dir=str(tmp_path / "cache"))
-    assert [(row["messages"], row["path_id"], row["training_example_id"]) for row in loaded] == [
-        (
-            [
-                {"role": "system", "content": "Be brief."}, {"role": "user", "content": one.prompt.strip()},
-                {"role": "assistant", "content": f"Work: {one.completion.strip()}"},
-            ],
-            str(one.path_id),
-            str(one.id),
-        )
-        for one in stored_examples(store)
-    ]  # fmt: skip
-    assert not {"prompt", "completion"} & set(loaded.column_names)
+    assert [row["messages"] for row in load(datasets, format, tmp_path)] == [
+        [*asked, *said] for asked, said in map(conversation_of, stored_examples(store))
+    ]
+    assert done.figures["files"] == ["README.md", *sorted([beside, "train.jsonl"])]
+    text = (tmp_path / "out" / beside).read_text("utf-8")
+    described = yaml.safe_load(text)["datasets"][0] if format == "axolotl" else json.loads(text)["regenesis"]
+    expected = {  # as the documentation of each tool names them; neither installs beside vLLM here
+        "axolotl": {"type": "chat_template", "field_messages": "messages", "roles_to_train": ["assistant"]},
+        "llama-factory": {"formatting": "sharegpt", "columns": {"messages": "messages"}, "file_name": "train.jsonl"},
+    }[format]
+    assert {name: described[name] for name in expected} == expected
 
 
-def test_a_datasets_folder_opens_from_disk_with_the_rows_of_parquet(
-    store: Store, places: Environment, tmp_path: Path, datasets: Any
+def load(datasets: Any, format: str, folder: Path) -> Any:
+    if format == "datasets":
+        return datasets.load_from_disk(str(folder / "out"))
+    return datasets.load_dataset(str(folder / "out"), split="train", cache_dir=str(folder / "cache"))
+
+
+@pytest.mark.parametrize("format", ["parquet", "chat"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_questions_of_every_kind_load_together(
+    format: str, turned: bool, store: Store, places: Environment, tmp_path: Path, datasets: Any
 ) -> None:
-    wanted = wanted_training_set(store)
-    export_rows(store, wanted, tmp_path / "disk", places, format="datasets")
+    rows = store.query(wanted_paths(store).sql)
+    kinds = pc.equal(pc.list_value_length(rows["choices"]), 0)
+    parts = [rows.filter(kinds), rows.filter(pc.invert(kinds))]
+    assert all(part.num_rows for part in parts)
+    for number, part in enumerate(reversed(parts) if turned else parts):
+        (tmp_path / str(number)).mkdir()
+        exporting._write_rows(part, wanted_paths(store), tmp_path / str(number), SHAPES[format])
 
-    loaded = datasets.load_from_disk(str(tmp_path / "disk"))
+    files = [str(tmp_path / str(number) / SHAPES[format].file) for number in (0, 1)]
+    kind = "parquet" if format == "parquet" else "json"
+    together = datasets.load_dataset(kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    assert sorted(together["path_id"]) == sorted(rows["path_id"].to_pylist())
 
-    assert loaded.to_list() == store.query(wanted.sql).to_pylist()
-    assert "load_from_disk" in (tmp_path / "disk" / "README.md").read_text("utf-8")
+
+def test_the_rows_of_a_file_of_lines_have_one_type_a_column(store: Store, places: Environment, tmp_path: Path) -> None:
+    export_rows(store, wanted_paths(store), tmp_path / "out", places, format="chat")
+
+    rows = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text("utf-8").split("\n")[:-1]]
+    types = {name: {type(row[name]) for row in rows} for name in rows[0]}
+    assert [name for name, kinds in types.items() if len(kinds) > 1 or type(None) in kinds] == []
+    assert {name for name, kinds in types.items() if list in kinds} == {"prompt", "completion"}
 
 
 def test_accepted_paths_are_those_whose_verdict_that_counts_is_correct(
@@ -112,14 +141,14 @@ def test_accepted_paths_are_those_whose_verdict_that_counts_is_correct(
     assert {row["path_id"] for row in two} == accepted_ids(store, 2)
     assert sorted(every["path_id"]) == sorted(accepted_ids(store, 1, 2, 3))
     texts = {str(one.id): one.text for one in store.select(RecordedPath)}
-    assert [row["messages"][-1]["content"] for row in two] == [texts[row["path_id"]] for row in two]
+    assert [row["completion"][0]["content"] for row in two] == [texts[row["path_id"]] for row in two]
 
 
 def test_a_chat_row_of_a_path_asks_with_the_lettered_choices(store: Store, places: Environment, tmp_path: Path) -> None:
     export_rows(store, wanted_paths(store, 1), tmp_path / "out", places, format="chat")
 
     rows = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text("utf-8").split("\n")[:-1]]
-    asked = {row["messages"][0]["content"] for row in rows if row["choices"]}
+    asked = {row["prompt"][0]["content"] for row in rows if "Which?" in row["prompt"][0]["content"]}
     assert asked == {"Which?\nA. red\nB. blue"}
 
 
@@ -151,10 +180,10 @@ def test_a_place_that_cannot_be_written_is_named(store: Store, places: Environme
 def test_an_export_that_fails_in_the_middle_leaves_nothing(
     store: Store, places: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(row: object, wanted: object) -> dict[str, object]:
+    def full(*_: object) -> object:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exporting, "chat_row", full)
+    monkeypatch.setattr(exporting, "conversations", full)
     with pytest.raises(InputError, match="No space left"):
         export_rows(store, wanted_training_set(store), tmp_path / "new" / "out", places, format="chat")
 
@@ -171,7 +200,7 @@ def test_a_dry_run_counts_and_writes_nothing(store: Store, places: Environment, 
 
 @pytest.mark.parametrize("format", ["csv", "arrow", "PARQUET"])
 def test_another_format_is_refused(format: str, store: Store, places: Environment, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=f"parquet, chat, datasets; found '{format}'"):
+    with pytest.raises(InputError, match=f"preference, kto; found '{format}'"):
         export_rows(store, wanted_training_set(store), tmp_path / "out", places, format=format)
 
 
