@@ -67,26 +67,32 @@ def ingest(
     keep_first: Annotated[bool, typer.Option(help="Keep the first of equal questions")] = False,
     skip_unreadable: Annotated[bool, typer.Option(help="Leave out rows whose reference cannot be read")] = False,
     choice_key: Annotated[str, typer.Option(help="How keys of choices are meant: letter, text, 0 or 1")] = "",
-    known: Annotated[str, typer.Option(help="A published question set; `list` shows them all", metavar="NAME")] = "",
-    folder: Annotated[Path | None, typer.Option(help="With --known: its files as published; none fetches them")] = None,
+    published: Annotated[str, typer.Option(help="A published set; `list` shows them all", metavar="NAME")] = "",
+    known: Annotated[str, typer.Option(hidden=True)] = "",  # what --published was called at first
+    folder: Annotated[Path | None, typer.Option(help="With --published: its files; none fetches them")] = None,
+    hub: Annotated[str, typer.Option(help="A data set of the hub, or a folder like one", metavar="OWNER/NAME")] = "",
+    config: Annotated[str, typer.Option(help="With --hub: the name of its configuration")] = "",
     preset: Preset = "default", settings: Settings = None,
 ) -> None:  # fmt: skip
     """Questions in: a file, a published question set, or a draw of the embedded sets."""
-    if known or folder is not None:
-        _ingest_known(known, folder, file, name, domain, map, answer_kind, licence)
+    published = published or known
+    if published or folder is not None:
+        _ingest_published(published, folder, file, name, domain, map, answer_kind, licence)
         return
+    if (hub and file is not None) or (config and not hub):
+        raise InputError("Name a file, or a set of the hub (--hub OWNER/NAME --config NAME); found parts of both.")
     if file is not None and not file.exists():
         raise InputError(
             f"A question file must exist; {str(file)!r} does not. Name a JSONL, JSON, CSV or Parquet file."
         )
-    if file is None:
+    if file is None and not hub:
         run_flow("flows.stages", "ingest", name=name, preset=preset, settings_toml=settings_text(settings))
         return
     from flows.steps.ingest_file import AskedFile, ingest_question_file
 
     wanted = AskedFile(
         file, name, _domain(domain), map, answer_kind, choice_key, keep_first, skip_unreadable, licence, citation,
-        redistributable,
+        redistributable, hub, config,
     )  # fmt: skip
     prompt = _answer_prompt(preset, settings) if COMMON.dry_run else ""
     result = ingest_question_file(wanted, dry_run=COMMON.dry_run, answer_prompt=prompt)
@@ -102,20 +108,21 @@ def _answer_prompt(preset: str, settings: Path | None) -> str:
     return load_prompts(chosen.synthesis.prompts)["answer"].text
 
 
-def _ingest_known(
-    known: str, folder: Path | None, file: Path | None, name: str, domain: str, map: str, answer_kind: str, licence: str
-) -> None:
+def _ingest_published(
+    published: str, folder: Path | None, file: Path | None, name: str, domain: str, map: str, answer_kind: str,
+    licence: str,
+) -> None:  # fmt: skip
     from flows.steps.ingest_published import ingest_known_set, list_known_sets
 
-    if not known or file is not None:
+    if not published or file is not None:
         raise InputError(
-            f"A published set is --known NAME with --folder FOLDER; found "
-            f"{'--folder alone' if file is None else f'the file {str(file)!r}'}. Run: regenesis ingest --known list"
+            f"A published set is --published NAME with --folder FOLDER; found "
+            f"{'--folder alone' if file is None else f'the file {str(file)!r}'}. Run: regenesis ingest --published list"
         )
-    if known == "list":
+    if published == "list":
         result = list_known_sets()
     else:
-        result = ingest_known_set(known, folder, name, _domain(domain), map, answer_kind, licence, COMMON.dry_run)
+        result = ingest_known_set(published, folder, name, _domain(domain), map, answer_kind, licence, COMMON.dry_run)
     show(result.as_json(), result.text)
 
 

@@ -10,8 +10,9 @@ from flows.runs.results import Result
 from storage.environment import make_home, read_environment
 from storage.open_store import open_store
 from storage.records import Domain, Question, QuestionSet
-from tasks.ingestion.ingest_questions import Ingested, ingest_file
-from tasks.ingestion.question_files import FileMapping
+from tasks.ingestion.hub_rows import hub_source
+from tasks.ingestion.ingest_questions import Ingested, ingest_rows
+from tasks.ingestion.question_files import FileMapping, file_source
 from tasks.rules.ladder.prompts import accepted, asked, parse_prompt, wanted_form
 
 SHOWN_QUESTIONS = 10
@@ -19,9 +20,9 @@ SHOWN_QUESTIONS = 10
 
 @dataclass(frozen=True)
 class AskedFile:
-    """A file to ingest, and all that its user says of it."""
+    """A file to ingest, or a set of the hub, and all that its user says of it."""
 
-    file: Path
+    file: Path | None
     name: str = ""
     domain: Domain = "in_domain"
     mapping: str = ""
@@ -32,6 +33,8 @@ class AskedFile:
     licence: str = ""
     citation: str = ""
     redistributable: bool = False
+    hub: str = ""
+    config: str = ""
 
 
 def ingest_question_file(wanted: AskedFile, *, dry_run: bool = False, answer_prompt: str = "") -> Result:
@@ -42,8 +45,10 @@ def ingest_question_file(wanted: AskedFile, *, dry_run: bool = False, answer_pro
     mapping = FileMapping.of(parse_mapping(wanted.mapping), wanted.answer_kind, wanted.choice_key)
     environment = read_environment()
     make_home(environment)
-    done = ingest_file(
-        open_store(environment.store_url), wanted.file, name=wanted.name or wanted.file.name.split(".")[0],
+    source = file_source(wanted.file) if wanted.file else hub_source(wanted.hub, wanted.config)
+    stem = wanted.file.name.split(".")[0] if wanted.file else Path(wanted.hub).name
+    done = ingest_rows(
+        open_store(environment.store_url), source, name=wanted.name or stem,
         domain=wanted.domain, mapping=mapping, licence=wanted.licence, citation=wanted.citation,
         redistributable=wanted.redistributable, keep_first=wanted.keep_first,
         skip_unreadable=wanted.skip_unreadable, dry_run=dry_run,

@@ -58,7 +58,7 @@ def _refuse_given(known: KnownSet, given: Mapping[str, str]) -> None:
         if value:
             raise InputError(
                 f"{known.name} is {known.domain} and brings its own columns, kinds and licence ({known.licence}); "
-                f"found --{option} {value!r} too. Leave it out, or ingest the file without --known."
+                f"found --{option} {value!r} too. Leave it out, or ingest the file without --published."
             )
 
 

@@ -7,15 +7,13 @@ checked before anything is written; one transaction a set.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from storage.errors import InputError
 from storage.ids import canonical, content_id
 from storage.open_store import Store
 from storage.records import Domain, Part, Question, QuestionSet
 from tasks.engines.procedural import drawn_questions, procedural_names
-from tasks.ingestion.question_files import FileMapping, QuestionFile, SourceRow, read_question_file
-from tasks.ingestion.raw_rows import sha256_of
+from tasks.ingestion.question_files import FileMapping, QuestionFile, RowSource, SourceRow, read_questions
 from tasks.rules.questions.parts import part_of, round_seed, sample_questions
 from tasks.rules.questions.published_sets import KNOWN_SETS
 from tasks.settings import QuestionSettings, Settings
@@ -98,7 +96,7 @@ def set_named(store: Store, name: str, domain: Domain) -> QuestionSet:
     found = store.select(QuestionSet, name=name, order_by="created_at")
     if not found:
         is_known = any(name == known.name for known in KNOWN_SETS)
-        source = f"--known {name}" if is_known else f"FILE --name {name} --domain {domain}"
+        source = f"--published {name}" if is_known else f"FILE --name {name} --domain {domain}"
         raise InputError(f"Question set {name!r} is not in the store. Run: regenesis ingest {source}")
     if found[-1].domain != domain:
         raise InputError(
@@ -108,9 +106,9 @@ def set_named(store: Store, name: str, domain: Domain) -> QuestionSet:
     return found[-1]
 
 
-def ingest_file(
+def ingest_rows(
     store: Store,
-    file: Path,
+    source: RowSource,
     *,
     name: str,
     domain: Domain,
@@ -124,26 +122,25 @@ def ingest_file(
     on_progress: Callable[[int], None] | None = None,
     dry_run: bool = False,
 ) -> "Ingested":
-    """A JSONL, CSV or Parquet file as a question set. `shares` are (train, gate, final) where it has no split.
+    """The rows of a file or of the hub as a question set. `shares` are (train, gate, final) where it has no split.
 
-    Raises InputError naming file and row for the first thing that is wrong; then nothing is written. The same
-    file again changes nothing.
+    Raises InputError naming source and row for the first thing that is wrong; then nothing is written. The same
+    rows again change nothing.
     """
     columns = mapping or FileMapping.of({}, "")
-    read = read_question_file(
-        file, columns, keep_first=keep_first, skip_unreadable=skip_unreadable, on_progress=on_progress
+    read = read_questions(
+        source, columns, keep_first=keep_first, skip_unreadable=skip_unreadable, on_progress=on_progress
     )
     rows = read.rows
     if domain == "out_of_domain" and not any(row.split for row in rows):
         shares = (0.0, shares[1] + shares[0] / 2, shares[2] + shares[0] / 2)
     now = datetime.now(UTC).replace(tzinfo=None)
-    digest = sha256_of(file)
     question_set = QuestionSet(
-        id=content_id("question_sets", name, file.name, digest, domain),
+        id=content_id("question_sets", name, source.origin, source.digest, domain),
         name=name,
         domain=domain,
-        source=file.name,
-        digest=digest,
+        source=source.origin,
+        digest=source.digest,
         mapping=canonical(columns.as_json()),
         licence=licence,
         citation=citation,

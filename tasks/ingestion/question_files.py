@@ -14,7 +14,7 @@ from typing import cast
 
 from storage.errors import InputError
 from storage.records import ANSWER_KINDS, AnswerKind
-from tasks.ingestion.raw_rows import RawRow, raw_rows
+from tasks.ingestion.raw_rows import NumberedRows, RawRow, raw_rows, sha256_of
 from tasks.rules.questions.cells import UnreadReference, described, is_empty, question_text, scalar_text
 from tasks.rules.questions.choices import KEY_KINDS, options_of
 from tasks.rules.questions.parts import split_named
@@ -94,8 +94,25 @@ class _Read:
     notes: tuple[str, ...]
 
 
-def read_question_file(
-    file: Path,
+@dataclass(frozen=True)
+class RowSource:
+    """Rows to read, once: their name in messages, and where they come from with a digest of them all."""
+
+    name: str
+    origin: str
+    digest: str
+    rows: NumberedRows
+
+
+def file_source(file: Path) -> RowSource:
+    """The rows of a file."""
+    if not file.is_file():
+        raise InputError(f"A question file must exist; {str(file)!r} was not found. Check the path.")
+    return RowSource(file.name, file.name, sha256_of(file), raw_rows(file))
+
+
+def read_questions(
+    source: RowSource,
     mapping: FileMapping,
     *,
     keep_first: bool = False,
@@ -106,11 +123,11 @@ def read_question_file(
 
     `keep_first` leaves out later rows that ask the same; `skip_unreadable` those whose reference cannot be read.
     """
-    reader = _Reader(file, mapping)
+    reader = _Reader(source.name, mapping)
     rows: list[SourceRow] = []
     unread: list[str] = []
     first_seen: dict[tuple[str, tuple[str, ...]], int] = {}
-    for number, raw in raw_rows(file):
+    for number, raw in source.rows:
         if on_progress and number % PROGRESS_ROWS == 0:
             on_progress(number)
         try:
@@ -118,34 +135,35 @@ def read_question_file(
         except UnreadReference as error:
             unread.append(f"row {number} {error}")
             continue
-        key = (" ".join(read.row.text.split()).casefold(), read.row.choices)
+        row = read.row
+        key = (" ".join(row.text.split()).casefold(), row.choices)
         if first_seen.setdefault(key, number) != number:
             if keep_first:
                 continue
             raise InputError(
-                f"{file.name}: row {number} asks the same question as row {first_seen[key]} ({read.row.text[:60]!r}). "
+                f"{source.name}: row {number} asks the same question as row {first_seen[key]} ({row.text[:60]!r}). "
                 "Remove one, or pass --keep-first."
             )
-        rows.append(read.row)
+        rows.append(row)
         reader.taken.update(read.notes)
     if unread and not skip_unreadable:
-        raise _unreadable(file, unread, len(rows) + len(unread))
+        raise _unreadable(source.name, unread, len(rows) + len(unread))
     if not rows:
-        raise InputError(f"{file.name} has no rows; expected at least one question.")
+        raise InputError(f"{source.name} has no rows; expected at least one question.")
     return QuestionFile(rows, dict(reader.taken), tuple(unread))
 
 
 def read_rows(file: Path, mapping: FileMapping) -> list[SourceRow]:
     """The rows alone."""
-    return read_question_file(file, mapping).rows
+    return read_questions(file_source(file), mapping).rows
 
 
-def _unreadable(file: Path, unread: list[str], rows: int) -> InputError:
+def _unreadable(name: str, unread: list[str], rows: int) -> InputError:
     if len(unread) == 1:
-        return InputError(f"{file.name}: {unread[0]} Or leave the row out: --skip-unreadable")
+        return InputError(f"{name}: {unread[0]} Or leave the row out: --skip-unreadable")
     more = f" (and {len(unread) - MOST_NAMED} more)" if len(unread) > MOST_NAMED else ""
     return InputError(
-        f"{file.name}: {len(unread)} of {rows} references cannot be read: {' | '.join(unread[:MOST_NAMED])}{more} "
+        f"{name}: {len(unread)} of {rows} references cannot be read: {' | '.join(unread[:MOST_NAMED])}{more} "
         "Mend them, or leave their rows out: --skip-unreadable"
     )
 
@@ -153,8 +171,8 @@ def _unreadable(file: Path, unread: list[str], rows: int) -> InputError:
 class _Reader:
     """Reads rows, each by the columns that it has; says in `taken` how."""
 
-    def __init__(self, file: Path, mapping: FileMapping) -> None:
-        self._file, self._mapping = file, mapping
+    def __init__(self, name: str, mapping: FileMapping) -> None:
+        self._name, self._mapping = name, mapping
         self._columns: dict[tuple[str, ...], dict[str, str]] = {}
         self.taken: Counter[str] = Counter()
 
@@ -162,26 +180,26 @@ class _Reader:
         """The checked row. Raises InputError with its place; UnreadReference without, to be listed."""
         names = tuple(raw)
         if names not in self._columns:
-            self._columns[names] = _columns_of(self._file, raw, self._mapping)
+            self._columns[names] = _columns_of(self._name, raw, self._mapping)
         try:
             return _checked(number, raw, self._columns[names], self._mapping)
         except UnreadReference:
             raise
         except _NoKind:
             raise InputError(
-                f"{self._file.name} has no column 'answer_kind', and row {number} does not show its own; its columns "
+                f"{self._name} has no column 'answer_kind', and row {number} does not show its own; its columns "
                 f"are {', '.join(map(repr, raw))}. Pass --answer-kind with one of {', '.join(ANSWER_KINDS)}, or --map "
                 "answer_kind=COLUMN"
             ) from None
         except InputError as error:
-            raise InputError(f"{self._file.name}: row {number} {error}") from error
+            raise InputError(f"{self._name}: row {number} {error}") from error
 
 
 class _NoKind(Exception):
     """Neither a column, nor the command, nor the row says of what kind its answer is."""
 
 
-def _columns_of(file: Path, raw: RawRow, mapping: FileMapping) -> dict[str, str]:
+def _columns_of(source: str, raw: RawRow, mapping: FileMapping) -> dict[str, str]:
     """Field -> column for this file; fields that it lacks are left out where they may be."""
     columns: dict[str, str] = {}
     for field in FIELDS:
@@ -192,14 +210,14 @@ def _columns_of(file: Path, raw: RawRow, mapping: FileMapping) -> dict[str, str]
         present = [name for name in names if _has(raw, name)]
         if len(present) > 1:
             raise InputError(
-                f"{file.name} has {' and '.join(map(repr, present))}, either of which may be the {field}. Name it with "
+                f"{source} has {' and '.join(map(repr, present))}, either of which may be the {field}. Name it with "
                 f"--map {field}=COLUMN"
             )
         if present:
             columns[field] = present[0]
         elif field in ("question", "answer") or field in mapping.columns:
             raise InputError(
-                f"{file.name} has no column {(names or [field])[0]!r} for {field!r}; its columns are "
+                f"{source} has no column {(names or [field])[0]!r} for {field!r}; its columns are "
                 f"{', '.join(map(repr, raw))}. Name it with --map {field}=COLUMN"
             )
     return columns

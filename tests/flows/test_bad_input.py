@@ -14,7 +14,7 @@ from storage.open_store import open_store
 from storage.records import Question, QuestionSet, Round
 
 GOOD = {"question": "What is 1 + 1?", "answer": "2", "answer_kind": "number"}
-PLACE = {"question": "Which is a metal?", "choices": ["oak", "iron"], "answer": 1}
+PLACE: dict[str, Any] = {"question": "Which is a metal?", "choices": ["oak", "iron"], "answer": 1}
 
 
 def rows(tmp_path: Path, *questions: dict[str, Any], name: str = "q.jsonl") -> str:

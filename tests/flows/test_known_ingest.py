@@ -32,7 +32,7 @@ def store_of(home: Path) -> Store:
 def test_the_command_stores_a_published_set_and_says_what_it_left(tmp_path: Path, home: Path, command: Command) -> None:
     folder = write_published(tmp_path / "anli", "anli", PUBLISHED["anli"])
 
-    code, out, err = command("ingest", "--known", "anli", "--folder", str(folder))
+    code, out, err = command("ingest", "--published", "anli", "--folder", str(folder))
 
     assert (code, err, len(store_of(home).select(Question))) == (0, "", 6)
     assert out.startswith("anli: 6 questions (0 train, ")
@@ -47,7 +47,7 @@ def test_the_command_fetches_a_set_that_has_no_folder(
     folder = write_published(tmp_path / "gsm8k", "gsm8k", PUBLISHED["gsm8k"])
     monkeypatch.setattr(known_ingest, "fetch_published_set", lambda known: folder)
 
-    code, out, _ = command("ingest", "--known", "gsm8k", "--json")
+    code, out, _ = command("ingest", "--published", "gsm8k", "--json")
 
     assert (code, json.loads(out)["parts"]["train"], json.loads(out)["licence"]) == (0, 1, "MIT")
     assert [one.name for one in store_of(home).select(QuestionSet)] == ["gsm8k"]
@@ -59,7 +59,7 @@ def test_a_dry_run_fetches_and_stores_nothing(with_folder: bool, tmp_path: Path,
     folder = write_published(tmp_path / "gsm8k", "gsm8k", PUBLISHED["gsm8k"])
 
     code, out, _ = command(
-        "ingest", "--known", "gsm8k", "--dry-run", *(["--folder", str(folder)] if with_folder else [])
+        "ingest", "--published", "gsm8k", "--dry-run", *(["--folder", str(folder)] if with_folder else [])
     )
 
     assert (code, out.split()[0]) == (0, "Would")
@@ -69,15 +69,15 @@ def test_a_dry_run_fetches_and_stores_nothing(with_folder: bool, tmp_path: Path,
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--known", "gsm9k"], "gsm8k, numglue"),
-        (["--known", "gsm8k", "--folder", "nowhere"], "'nowhere'"),
-        (["--known", "arc_challenge", "--folder", "{gsm8k}"], "ARC-Challenge/train-00000-of-00001.parquet"),
-        (["--known", "gsm8k", "--folder", "{gsm8k}"], "7473 rows as published; found 1"),
-        (["--known", "gsm8k", "--folder", "{gsm8k}", "--licence", "mine"], "--licence"),
-        (["--known", "gsm8k", "--folder", "{gsm8k}", "--domain", "out_of_domain"], "--domain"),
-        (["--known", "strategyqa"], "https://github.com/eladsegal/strategyqa"),
-        (["--folder", "{gsm8k}"], "--known NAME"),
-        (["{gsm8k}", "--known", "gsm8k"], "--folder FOLDER"),
+        (["--published", "gsm9k"], "gsm8k, numglue"),
+        (["--published", "gsm8k", "--folder", "nowhere"], "'nowhere'"),
+        (["--published", "arc_challenge", "--folder", "{gsm8k}"], "ARC-Challenge/train-00000-of-00001.parquet"),
+        (["--published", "gsm8k", "--folder", "{gsm8k}"], "7473 rows as published; found 1"),
+        (["--published", "gsm8k", "--folder", "{gsm8k}", "--licence", "mine"], "--licence"),
+        (["--published", "gsm8k", "--folder", "{gsm8k}", "--domain", "out_of_domain"], "--domain"),
+        (["--published", "strategyqa"], "https://github.com/eladsegal/strategyqa"),
+        (["--folder", "{gsm8k}"], "--published NAME"),
+        (["{gsm8k}", "--published", "gsm8k"], "--folder FOLDER"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
@@ -94,7 +94,7 @@ def test_a_wrong_published_set_is_refused_whole_with_one_line(
 
 
 def test_the_list_shows_every_set_with_licence_counts_and_citation(home: Path, command: Command) -> None:
-    code, out, _ = command("ingest", "--known", "list")
+    code, out, _ = command("ingest", "--known", "list")  # its first name, which still works
 
     lines = out.splitlines()
     assert (code, len(lines)) == (0, 1 + len(KNOWN_SETS))

@@ -252,7 +252,7 @@ def known_set(name: str) -> KnownSet:
     for one in KNOWN_SETS:
         if one.name == name:
             return one
-    raise InputError(f"A known question set is one of {', '.join(one.name for one in KNOWN_SETS)}; found {name!r}.")
+    raise InputError(f"A published question set is one of {', '.join(one.name for one in KNOWN_SETS)}; found {name!r}.")
 
 
 def check_counts(known: KnownSet, found: Mapping[str, int]) -> None:

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.errors import InputError
-from tasks.ingestion.question_files import FileMapping, SourceRow, read_question_file, read_rows
+from tasks.ingestion.question_files import FileMapping, SourceRow, file_source, read_questions, read_rows
 
 NO_MAPPING = FileMapping.of({}, "")
 GOOD = {"id": "q-1", "question": "What is 2 + 2?", "answer": "4", "answer_kind": "number", "level": 3}
@@ -77,7 +77,7 @@ def test_a_duplicate_question_names_both_rows(tmp_path: Path) -> None:
     file = write_jsonl(tmp_path, GOOD, {**GOOD, "id": "q-2", "question": "what is  2 + 2?"})
     with pytest.raises(InputError, match="row 2 asks the same question as row 1"):
         read_rows(file, NO_MAPPING)
-    assert len(read_question_file(file, NO_MAPPING, keep_first=True).rows) == 1
+    assert len(read_questions(file_source(file), NO_MAPPING, keep_first=True).rows) == 1
 
 
 @pytest.mark.parametrize("name", ["absent.jsonl", "set.txt"])
@@ -196,7 +196,7 @@ def test_rows_without_a_readable_reference_are_listed_or_left_out(tmp_path: Path
     number = FileMapping.of({}, "number")
     with pytest.raises(InputError, match=r"12 of 13 references cannot be read: row 2 .*\(and 2 more\)"):
         read_rows(file, number)
-    read = read_question_file(file, number, skip_unreadable=True)
+    read = read_questions(file_source(file), number, skip_unreadable=True)
     assert ([row.text for row in read.rows], len(read.left_out)) == (["a?"], 12)
 
 
@@ -208,7 +208,7 @@ def test_a_column_that_only_later_rows_have_counts_for_them(tmp_path: Path) -> N
 def test_how_things_were_taken_is_counted(tmp_path: Path) -> None:
     chat = [{"role": "system", "content": "Brief."}, {"role": "user", "content": "How many?"}]
     row = {"prompt": chat, "solution": "So.\n#### 4", "split": "Validation"}
-    read = read_question_file(write_jsonl(tmp_path, row, {**row, "prompt": "And now?"}), NO_MAPPING)
+    read = read_questions(file_source(write_jsonl(tmp_path, row, {**row, "prompt": "And now?"})), NO_MAPPING)
     assert read.taken == {
         "question: the last user turn of a chat (system message kept in `extra`, not asked)": 1,
         "question: from the column 'prompt'": 2,
