@@ -258,7 +258,7 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
         raise InputError(f"is a choice and needs at least two choices; found {len(options.texts)}.")
     reference = reference_of(answer, kind, options, question, mapping.choice_key)
     split, split_note = _split_of(_cell(raw, columns, "split"))
-    keep = ("question",) if asked else ()
+    taken_from = {"question": asked, "answer": "".join(reference.notes)}  # what was a part of its cell is kept whole
     row = SourceRow(
         source_row_id=scalar_text(_cell(raw, columns, "id"), "its id") or str(number),
         text=question,
@@ -266,7 +266,7 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
         answer=reference.answer,
         answer_kind=kind,
         split=split,
-        extra=_extra(raw, {column for field, column in columns.items() if field not in keep}),
+        extra=_extra(raw, {column for field, column in columns.items() if not taken_from.get(field)}),
         other_answers=reference.answers[1:],
     )
     kind_note = f"kind {shown}: shown by the row itself" if shown else ""

@@ -96,13 +96,34 @@ def _whole_rows(file: Path) -> NumberedRows:
     """The rows of a file that is one value, or several over many lines."""
     with _text(file) as stream:
         text = stream.read().rstrip()
-    must = f"{file.name} must be a JSON list of objects, or an object a line"
     values: list[object] = []
-    end = 0
+    end = _after_blanks(text, 0)
+    if text[end : end + 1] == "[":
+        yield from _listed_rows(file, text, end + 1)
+        return
     while end < len(text):
-        value, end = _parsed_from(text, _after_blanks(text, end), must)
+        must = f"{file.name}: row {len(values) + 1} must be a JSON object, or one of a JSON list of objects"
+        value, end = _parsed_from(text, end, must)
         values.append(value)
+        end = _after_blanks(text, end)
     yield from _numbered(file, _rows_of(file, values[0]) if len(values) == 1 else values)
+
+
+def _listed_rows(file: Path, text: str, place: int) -> NumberedRows:
+    """The entries of a list that begins before `place`, one by one, so that a message can name the row."""
+    for number in itertools.count(1):
+        place = _after_blanks(text, place)
+        if number == 1 and text[place : place + 1] == "]":
+            break
+        must = f"{file.name}: row {number} must be one of a JSON list of objects"
+        row, place = _parsed_from(text, place, must)
+        yield number, _as_object(file, number, row)
+        place = _after_blanks(text, place) + 1
+        if text[place - 1 : place] != ",":
+            if text[place - 1 : place] != "]" or text[place:]:
+                found = text[place - 1 : place + 19]
+                raise InputError(f"{must}, with a comma or the list's end behind it; found {found!r}.")
+            break
 
 
 def _rows_of(file: Path, only: object) -> list[object]:

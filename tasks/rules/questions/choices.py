@@ -16,10 +16,10 @@ LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 KEY_KINDS = ("", "letter", "text", "0", "1")
 LABEL_NAMES = ("label", "key", "letter", "id", "option", "name", "index")
 TEXT_NAMES = ("text", "value", "content", "choice", "answer", "option_text", "para")
-# "A. oak", "(B) iron", "C) wool", "D: milk", "a ) 38", "2. two"; not "1.5" and not "3:4"
+# "A. oak", "(B) iron", "C) wool", "D: milk", "a ) 38", "2. two"; neither "1.5" nor the ratios "3:4" and "3: 4"
 MARKED = re.compile(
-    r"\s*(?:\((?P<round>[A-Za-z]|\d{1,2})\)|(?P<label>[A-Za-z]|\d{1,2})\s?(?:(?P<sure>[)）])|[.．、:：](?=\s|[^\d\s])))"
-    r"\s*(?P<text>\S[\s\S]*)"
+    r"\s*(?:\((?P<round>[A-Za-z]|\d{1,2})\)|(?P<label>[A-Za-z]|\d{1,2}(?!\s?[:：]))\s?"
+    r"(?:(?P<sure>[)）])|[.．、:：](?=\s|[^\d\s])))\s*(?P<text>\S[\s\S]*)"
 )
 INLINE = re.compile(r"(?:^|(?<=[\s,;]))\(?([A-Za-z])\s?[).:]\s")
 
@@ -49,8 +49,8 @@ def options_of(cell: object) -> Options:
     if not all(labels) or len(set(labels)) < len(labels):
         raise InputError(f"has choices labelled {', '.join(map(repr, labels))}; each needs a label of its own.")
     pairs = _without_own_letters(pairs)
-    if set(labels) == set(LETTERS[: len(labels)]) or _counts(labels):
-        pairs = sorted(pairs, key=lambda pair: (len(pair[0]), pair[0]))
+    if set(labels) == set(LETTERS[: len(labels)]):  # other labels are not shown, so their order stays the file's
+        pairs = sorted(pairs)
     return Options(tuple(text for _, text in pairs), tuple(label for label, _ in pairs), note)
 
 
@@ -96,7 +96,9 @@ def _readings(key: str, options: Options) -> set[int]:
     places = _by_text(key, options)
     by_labels_alone = bool(options.labels) and not _counts(list(options.labels))
     if len(bare) == 1 and bare in LETTERS[: len(options.texts)] and not by_labels_alone:
-        return places | {LETTERS.index(bare)}
+        # ["C", "CO"] holds carbon, and its keys are letters; of ["B", "A"] nobody can tell what they are
+        all_letters = all(len(_label(text)) == 1 for text in options.texts)
+        return {LETTERS.index(bare)} | (places if all_letters else set())
     if key.isdigit() and places:  # a text that looks like a place
         return places | {int(key) - start for start in (0, 1) if 0 <= int(key) - start < len(options.texts)}
     marked = MARKED.fullmatch(key)

@@ -56,7 +56,14 @@ def test_whatever_the_form_and_order_the_key_names_its_own_option(
 
 
 def test_plain_texts_keep_their_order_and_their_words() -> None:
-    for texts in (["E. coli", "S. aureus"], ["1.5", "2.5"], ["Vitamin A", "Vitamin C"], ["3:4", "1:2"]):
+    for texts in (
+        ["E. coli", "S. aureus"],
+        ["1.5", "2.5"],
+        ["Vitamin A", "Vitamin C"],
+        ["3:4", "1:2"],
+        ["2: 1", "1: 2"],
+        ["2. May"],
+    ):
         assert options_of(texts).texts == tuple(texts)
 
 
@@ -72,6 +79,8 @@ def test_plain_texts_keep_their_order_and_their_words() -> None:
         (["10", "20"], "20", "", "B"),
         (["B", "A"], "A", "text", "B"),
         (["B", "A"], "A", "letter", "A"),
+        (["C", "NO", "O", "CO"], "C", "", "C"),
+        (["2. May", "1. June"], "A", "", "A"),
         ("a ) 38 , b ) 27 , c ) 30", "b", "", "B"),
         ({"A": "A. oak", "B": "B. iron"}, "B", "", "B"),
         (["oak", "iron"], "", "", ""),

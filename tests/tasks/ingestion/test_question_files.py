@@ -7,9 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from storage.errors import InputError
-from tasks.ingestion.question_files import FileMapping, SourceRow, file_source, read_questions, read_rows
+from storage.records import ANSWER_KINDS
+from tasks.ingestion.question_files import FileMapping, RowSource, SourceRow, file_source, read_questions, read_rows
+from tasks.ingestion.raw_rows import RawRow
+from tasks.rules.questions.choices import KEY_KINDS
 
 NO_MAPPING = FileMapping.of({}, "")
 GOOD = {"id": "q-1", "question": "What is 2 + 2?", "answer": "4", "answer_kind": "number", "level": 3}
@@ -174,6 +179,25 @@ def test_a_limit_is_named_with_file_and_row(row: str, says: str, tmp_path: Path)
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        pytest.param('{"question": "b?", "answer": ' + "7" * 5001 + "}", "row 2 must be one of", id="digits"),
+        pytest.param('{"question": ' + "[" * 100_000 + "}", "row 2 must be one of", id="nesting"),
+        pytest.param('{"question": "b?", "answer": "4"} {"question": "c?"}', "row 2 must be one of", id="comma"),
+        pytest.param('{"question": "b?", "answer": "N/A"}', "row 2 has 'N/A'", id="reference"),
+        pytest.param("4", "row 2 must be a JSON object; found int", id="number"),
+        pytest.param('{"question": "b?", "answer": "4"}]]', "row 2 must be one of", id="end"),
+    ],
+)
+def test_a_row_of_a_list_is_named_too(second: str, says: str, tmp_path: Path) -> None:
+    (tmp_path / "set.json").write_text(f'[{{"question": "a?", "answer": "4"}},\n{second}]', "utf-8")
+    with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
+        read_rows(tmp_path / "set.json", FileMapping.of({}, "number"))
+    assert f"set.json: {says}" in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
 def test_a_parquet_file_with_two_columns_of_one_name_is_refused(tmp_path: Path) -> None:
     table = pa.Table.from_arrays(
         [pa.array(["x"]), pa.array(["4"]), pa.array(["5"])], names=["question", "answer", "answer"]
@@ -217,7 +241,9 @@ def test_how_things_were_taken_is_counted(tmp_path: Path) -> None:
         "kind number: shown by the row itself": 2,
         "split 'Validation': held out, divided between gate and final": 2,
     }
-    assert [json.loads(row.extra).get("prompt") for row in read.rows] == [chat, None]
+    assert [json.loads(row.extra) for row in read.rows] == [
+        {"prompt": chat, "solution": "So.\n#### 4"}, {"solution": "So.\n#### 4"},
+    ]  # fmt: skip
 
 
 def test_a_part_of_an_object_can_be_mapped_and_its_absence_is_said(tmp_path: Path) -> None:
@@ -267,3 +293,35 @@ def test_sets_as_the_hub_publishes_them_need_no_mapping(name: str, expected: lis
     pq.write_table(pa.Table.from_pylist(HUB_FORMS[name]), tmp_path / "train-00000-of-00001.parquet")
     rows = read_rows(tmp_path / "train-00000-of-00001.parquet", NO_MAPPING)
     assert [(row.kind, row.answer, row.choices) for row in rows] == expected
+
+
+WORDS = ("A", "B", "text", "label", "role", "content", "value", "messages", "x")
+VALUES = st.recursive(
+    st.one_of(
+        st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=12),
+        st.sampled_from(["A", "B) iron", "1", "#### 4", r"\boxed{4}", '["a", "b"]', "['a']", "A. x\nB. y", "test"]),
+    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=4), st.dictionaries(st.sampled_from(WORDS), inner, max_size=4)),
+    max_leaves=6,
+)  # fmt: skip
+ROWS = st.fixed_dictionaries({"question": VALUES, "answer": VALUES}, optional={"choices": VALUES, "split": VALUES})
+
+
+@settings(max_examples=300)
+@given(ROWS, st.sampled_from(["", *ANSWER_KINDS]), st.sampled_from(KEY_KINDS))
+def test_whatever_a_row_holds_it_is_taken_or_refused_in_one_line(row: RawRow, kind: str, key: str) -> None:
+    source = RowSource("set.jsonl", "set.jsonl", "", iter([(1, row)]))
+    try:
+        read = read_questions(source, FileMapping.of({}, kind, key))
+    except InputError as error:
+        lines = str(error).splitlines()
+    else:
+        lines = ["set.jsonl"]
+        [taken] = read.rows
+        assert taken.text
+        assert not [one for one in (taken.text, taken.answer, *taken.choices) if one.startswith(("[{'", "{'"))]
+        assert taken.kind != "choice" or taken.answer in ("", *"ABCDEF"[: len(taken.choices)])
+        assert taken.split in ("", "train", "test", "gate", "final")
+        json.loads(taken.extra)
+    assert len(lines) == 1
+    assert "set.jsonl" in lines[0]
