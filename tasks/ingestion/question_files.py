@@ -106,6 +106,10 @@ class RowSource:
 
 def file_source(file: Path) -> RowSource:
     """The rows of a file."""
+    if file.is_dir():
+        raise InputError(
+            f"A question file must be a file; {str(file)!r} is a folder. Name a file in it, or --hub FOLDER"
+        )
     if not file.is_file():
         raise InputError(f"A question file must exist; {str(file)!r} was not found. Check the path.")
     return RowSource(file.name, file.name, sha256_of(file), raw_rows(file))
@@ -151,11 +155,6 @@ def read_questions(
     if not rows:
         raise InputError(f"{source.name} has no rows; expected at least one question.")
     return QuestionFile(rows, dict(reader.taken), tuple(unread))
-
-
-def read_rows(file: Path, mapping: FileMapping) -> list[SourceRow]:
-    """The rows alone."""
-    return read_questions(file_source(file), mapping).rows
 
 
 def _unreadable(name: str, unread: list[str], rows: int) -> InputError:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from storage.records import AnswerKind
+from tasks.rules.answers.numbers import Number, number_offered
 from tasks.rules.answers.verdicts import Case, Pending, judged_quickly
 from tasks.rules.questions.cells import UnreadReference, given_answers, is_empty, scalar_text
 from tasks.rules.questions.choices import Options, letter_of
@@ -147,6 +148,8 @@ def _is_found_right(answer: str, kind: AnswerKind, question: str) -> bool:
 
     Of a number its value must be known: the judge takes equal words for equal, whatever they say.
     """
+    if kind == "number" and number_offered(answer) != "algebra":
+        return isinstance(number_offered(answer), Number)
     if kind == "number":
         judged = judged_quickly(Case("The answer is 0.", answer, kind, question=question))
         return isinstance(judged, Pending) or judged.reason != "bad_reference"

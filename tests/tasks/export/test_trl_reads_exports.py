@@ -8,7 +8,7 @@ import pytest
 from storage.environment import Environment
 from storage.open_store import Store
 from tasks.export.export_rows import export_rows
-from tasks.export.wanted_rows import Wanted, wanted_pairs, wanted_paths, wanted_training_set
+from tasks.export.wanted_rows import Wanted, wanted_judged, wanted_pairs, wanted_paths, wanted_training_set
 from tests.fakes.judged_paths import judged_store
 from tests.fakes.story_store import story_store
 from tests.fakes.tiny_model import write_tiny_model
@@ -78,3 +78,18 @@ def test_dpo_prepares_the_pairs_as_they_are(tiny: tuple[Any, Any], tmp_path: Pat
         for side in ("chosen", "rejected"):
             said = tokenizer.decode(one[f"{side}_ids" if f"{side}_ids" in one else f"{side}_input_ids"])
             assert said.removesuffix("\n").endswith(row[side][0]["content"] + END)
+
+
+def test_kto_prepares_the_labelled_paths_as_they_are(tiny: tuple[Any, Any], tmp_path: Path) -> None:
+    from trl import KTOConfig, KTOTrainer
+
+    model, tokenizer = tiny
+    store = judged_store(tmp_path)
+    rows = exported(store, wanted_judged(store), tmp_path, "kto")
+    arguments = KTOConfig(output_dir=str(tmp_path / "run"), report_to=[], use_cpu=True, bf16=False, max_length=None)
+    trainer = KTOTrainer(model=model, args=arguments, train_dataset=rows, processing_class=tokenizer)
+
+    prepared = list(trainer.train_dataset)
+    assert sorted(one["label"] for one in prepared) == sorted(row["label"] for row in rows)
+    said = sorted(tokenizer.decode(one["completion_ids"]).removesuffix("\n") for one in prepared)
+    assert said == sorted(row["completion"][0]["content"] + END for row in rows)

@@ -12,12 +12,16 @@ from hypothesis import strategies as st
 
 from storage.errors import InputError
 from storage.records import ANSWER_KINDS
-from tasks.ingestion.question_files import FileMapping, RowSource, SourceRow, file_source, read_questions, read_rows
+from tasks.ingestion.question_files import FileMapping, RowSource, SourceRow, file_source, read_questions
 from tasks.ingestion.raw_rows import RawRow
 from tasks.rules.questions.choices import KEY_KINDS
 
 NO_MAPPING = FileMapping.of({}, "")
 GOOD = {"id": "q-1", "question": "What is 2 + 2?", "answer": "4", "answer_kind": "number", "level": 3}
+
+
+def read_rows(file: Path, mapping: FileMapping) -> list[SourceRow]:
+    return read_questions(file_source(file), mapping).rows
 
 
 def write_jsonl(folder: Path, *rows: object, name: str = "set.jsonl") -> Path:
@@ -85,9 +89,10 @@ def test_a_duplicate_question_names_both_rows(tmp_path: Path) -> None:
     assert len(read_questions(file_source(file), NO_MAPPING, keep_first=True).rows) == 1
 
 
-@pytest.mark.parametrize("name", ["absent.jsonl", "set.txt"])
+@pytest.mark.parametrize("name", ["absent.jsonl", "set.txt", "folder"])
 def test_a_file_that_is_not_there_or_of_another_format_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "set.txt").write_text("x", "utf-8")
+    (tmp_path / "folder").mkdir()
     with pytest.raises(InputError):
         read_rows(tmp_path / name, NO_MAPPING)
 
