@@ -67,7 +67,9 @@ def ingest(
     """
     settings = chosen_settings(read_environment(), preset, settings_toml, name="" if file or known else name)
     if known:
-        return steps.ingest_known(known, Path(file) if file else None, name, domain, mapping, answer_kind, licence)
+        return steps.ingest_published_questions(
+            known, Path(file) if file else None, name, domain, mapping, answer_kind, licence
+        )
     if file:
         return steps.ingest_file(
             AskedFile(

@@ -112,7 +112,7 @@ def _ingest_published(
     published: str, folder: Path | None, file: Path | None, name: str, domain: str, map: str, answer_kind: str,
     licence: str,
 ) -> None:  # fmt: skip
-    from flows.steps.ingest_published import ingest_known_set, list_known_sets
+    from flows.steps.ingest_published import ingest_published, list_published_sets
 
     if not published or file is not None:
         raise InputError(
@@ -120,9 +120,9 @@ def _ingest_published(
             f"{'--folder alone' if file is None else f'the file {str(file)!r}'}. Run: regenesis ingest --published list"
         )
     if published == "list":
-        result = list_known_sets()
+        result = list_published_sets()
     else:
-        result = ingest_known_set(published, folder, name, _domain(domain), map, answer_kind, licence, COMMON.dry_run)
+        result = ingest_published(published, folder, name, _domain(domain), map, answer_kind, licence, COMMON.dry_run)
     show(result.as_json(), result.text)
 
 

@@ -13,56 +13,63 @@ from storage.errors import InputError
 from storage.open_store import open_store
 from storage.records import Domain
 from tasks.ingestion.ingest_published import ingest_published_set
-from tasks.ingestion.published_files import PublishedSet, fetch_published_set, read_published_set
-from tasks.rules.questions.published_sets import KNOWN_SETS, KnownSet, known_set
+from tasks.ingestion.published_files import ReadSet, fetch_published_set, read_published_set
+from tasks.rules.questions.published_sets import PUBLISHED_SETS, PublishedSet, published_set
 
 
-def ingest_known_set(
+def ingest_published(
     name: str, folder: Path | None, own_name: str, domain: Domain, mapping: str, answer_kind: str, licence: str,
     dry_run: bool = False,
 ) -> Result:  # fmt: skip
     """All of the set's questions, or, where its files are not the published ones, none."""
-    known = known_set(name)
-    other_domain = domain if domain == "out_of_domain" and known.domain == "in_domain" else ""
-    _refuse_given(known, {"map": mapping, "answer-kind": answer_kind, "licence": licence, "domain": other_domain})
+    source = published_set(name)
+    other_domain = domain if domain == "out_of_domain" and source.domain == "in_domain" else ""
+    _refuse_given(source, {"map": mapping, "answer-kind": answer_kind, "licence": licence, "domain": other_domain})
     if folder is None and dry_run:
         return Result(
-            "fetches", f"Would fetch {known.url} and ingest {name}", {"question_set": name, "from": known.url}
+            "fetches", f"Would fetch {source.url} and ingest {name}", {"question_set": name, "from": source.url}
         )
-    published = read_published_set(known, folder or fetch_published_set(known))
+    published = read_published_set(source, folder or fetch_published_set(source))
     environment = read_environment()
     make_home(environment)
     stored = ingested(*ingest_published_set(open_store(environment.store_url), published, own_name, dry_run))
-    text = "; ".join([f"{'Would ingest ' if dry_run else ''}{stored.text}", *_left_out(published), *_licence(known)])
+    text = "; ".join([f"{'Would ingest ' if dry_run else ''}{stored.text}", *_left_out(published), *_licence(source)])
     figures = {"unusable": published.unusable, "duplicates": published.duplicates, "not_taken": published.not_taken}
-    return Result("ingested", text, {**stored.figures, **figures, "licence": known.licence})
+    return Result("ingested", text, {**stored.figures, **figures, "licence": source.licence})
 
 
-def list_known_sets() -> Result:
+def list_published_sets() -> Result:
     """Name, domain, licence, whether it may be redistributed, citation, rows by published split."""
-    rows = [_row(one) for one in KNOWN_SETS]
+    rows = [_row(one) for one in PUBLISHED_SETS]
     header = ("name", "domain", "licence", "redistributable", "citation", "rows as published")
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
     sets = [dict(zip(header, row, strict=True)) for row in rows]
-    return Result("listed", "\n".join(line.rstrip() for line in lines), {"known_sets": sets})
+    return Result("listed", "\n".join(line.rstrip() for line in lines), {"published_sets": sets})
 
 
-def _row(known: KnownSet) -> tuple[str, ...]:
-    counts = ", ".join(f"{split} {rows:,}" for split, rows in known.counts.items())
-    return known.name, known.domain, known.licence, "yes" if known.redistributable else "no", known.citation, counts
+def _row(source: PublishedSet) -> tuple[str, ...]:
+    counts = ", ".join(f"{split} {rows:,}" for split, rows in source.counts.items())
+    return (
+        source.name,
+        source.domain,
+        source.licence,
+        "yes" if source.redistributable else "no",
+        source.citation,
+        counts,
+    )
 
 
-def _refuse_given(known: KnownSet, given: Mapping[str, str]) -> None:
+def _refuse_given(source: PublishedSet, given: Mapping[str, str]) -> None:
     for option, value in given.items():
         if value:
             raise InputError(
-                f"{known.name} is {known.domain} and brings its own columns, kinds and licence ({known.licence}); "
+                f"{source.name} is {source.domain} and brings its own columns, kinds and licence ({source.licence}); "
                 f"found --{option} {value!r} too. Leave it out, or ingest the file without --published."
             )
 
 
-def _left_out(published: PublishedSet) -> list[str]:
+def _left_out(published: ReadSet) -> list[str]:
     lines = [
         f"{count:,} {what}"
         for count, what in (
@@ -77,5 +84,5 @@ def _left_out(published: PublishedSet) -> list[str]:
     return lines
 
 
-def _licence(known: KnownSet) -> list[str]:
-    return [] if known.redistributable else [f"may not be redistributed ({known.licence})"]
+def _licence(source: PublishedSet) -> list[str]:
+    return [] if source.redistributable else [f"may not be redistributed ({source.licence})"]

@@ -14,7 +14,7 @@ from prefect import task
 from flows.runs.results import Result
 from flows.steps import artifacts, facts
 from flows.steps.ingest_file import AskedFile, ingest_question_file
-from flows.steps.ingest_published import ingest_known_set
+from flows.steps.ingest_published import ingest_published
 from flows.steps.step_task import STEP, step
 from flows.steps.workplace import Workplace
 from storage.environment import read_environment
@@ -327,11 +327,11 @@ def ingest_file(wanted: AskedFile) -> Result:
 
 
 @task(name="ingest known set", **STEP)
-def ingest_known(
+def ingest_published_questions(
     known: str, folder: Path | None, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str
 ) -> Result:
     """A published set's questions, in the store."""
-    return ingest_known_set(known, folder, name, domain, mapping, answer_kind, licence)
+    return ingest_published(known, folder, name, domain, mapping, answer_kind, licence)
 
 
 @task(name="verify paths", **STEP)

@@ -9,18 +9,18 @@ from storage.ids import canonical, content_id
 from storage.open_store import Store
 from storage.records import Question, QuestionSet
 from tasks.ingestion.ingest_questions import as_question, refuse_other_domain
-from tasks.ingestion.published_files import PublishedSet
+from tasks.ingestion.published_files import ReadSet
 from tasks.rules.questions.parts import part_of
 
 HALVES = (0.0, 0.5, 0.5)
 
 
 def ingest_published_set(
-    store: Store, published: PublishedSet, name: str = "", dry_run: bool = False
+    store: Store, published: ReadSet, name: str = "", dry_run: bool = False
 ) -> tuple[QuestionSet, list[Question]]:
     """The set under its own name or `name`; the same files again change nothing."""
     now = datetime.now(UTC).replace(tzinfo=None)
-    question_set = _question_set(published, name or published.known.name, now)
+    question_set = _question_set(published, name or published.source.name, now)
     refuse_other_domain(store, question_set)
     questions = [
         # The options divide too: some tasks ask the same text in every row.
@@ -32,24 +32,24 @@ def ingest_published_set(
     return question_set, questions
 
 
-def _question_set(published: PublishedSet, name: str, now: datetime) -> QuestionSet:
-    known = published.known
+def _question_set(published: ReadSet, name: str, now: datetime) -> QuestionSet:
+    source = published.source
     read_as = {
-        "known": known.name,
-        "splits": {split: known.splits.get(split, "counted only") for split in known.splits_taken},
+        "known": source.name,
+        "splits": {split: source.splits.get(split, "counted only") for split in source.splits_taken},
         "unusable": published.unusable,
         "duplicates": published.duplicates,
         "not_taken": list(published.not_taken),
     }
     return QuestionSet(
-        id=content_id("question_sets", name, f"known:{known.name}", published.digest, known.domain),
+        id=content_id("question_sets", name, f"known:{source.name}", published.digest, source.domain),
         name=name,
-        domain=known.domain,
-        source=known.url,
+        domain=source.domain,
+        source=source.url,
         digest=published.digest,
         mapping=canonical(read_as),
-        licence=known.licence,
-        citation=known.citation,
-        redistributable=known.redistributable,
+        licence=source.licence,
+        citation=source.citation,
+        redistributable=source.redistributable,
         created_at=now,
     )

@@ -15,7 +15,7 @@ from storage.records import Domain, Part, Question, QuestionSet
 from tasks.engines.procedural import drawn_questions, procedural_names
 from tasks.ingestion.question_files import FileMapping, QuestionFile, RowSource, SourceRow, read_questions
 from tasks.rules.questions.parts import part_of, round_seed, sample_questions
-from tasks.rules.questions.published_sets import KNOWN_SETS
+from tasks.rules.questions.published_sets import PUBLISHED_SETS
 from tasks.settings import QuestionSettings, Settings
 
 MOST_REPEATS = 20_000
@@ -95,7 +95,7 @@ def set_named(store: Store, name: str, domain: Domain) -> QuestionSet:
     """The newest set of this name; raises InputError when there is none, or its domain is the other one."""
     found = store.select(QuestionSet, name=name, order_by="created_at")
     if not found:
-        is_known = any(name == known.name for known in KNOWN_SETS)
+        is_known = any(name == known.name for known in PUBLISHED_SETS)
         source = f"--published {name}" if is_known else f"FILE --name {name} --domain {domain}"
         raise InputError(f"Question set {name!r} is not in the store. Run: regenesis ingest {source}")
     if found[-1].domain != domain:

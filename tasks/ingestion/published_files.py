@@ -16,11 +16,11 @@ from storage.ids import canonical
 from tasks.ingestion.question_files import SourceRow
 from tasks.ingestion.raw_rows import RawRow, raw_rows, sha256_of
 from tasks.rules.questions.published_rows import is_usable
-from tasks.rules.questions.published_sets import HUB, KnownSet, check_counts
+from tasks.rules.questions.published_sets import HUB, PublishedSet, check_counts
 
 
 @dataclass(frozen=True)
-class PublishedRow:
+class RowAsPublished:
     """A row as published; `place` is its split, or its task's folder where a split has many files."""
 
     split: str
@@ -31,10 +31,10 @@ class PublishedRow:
 
 
 @dataclass(frozen=True)
-class PublishedSet:
+class ReadSet:
     """The usable rows of a set in published order, without repeats, and what was left out."""
 
-    known: KnownSet
+    source: PublishedSet
     rows: tuple[SourceRow, ...]
     digest: str
     unusable: int
@@ -42,80 +42,86 @@ class PublishedSet:
     not_taken: tuple[str, ...]
 
 
-def read_published_set(known: KnownSet, folder: Path) -> PublishedSet:
+def read_published_set(source: PublishedSet, folder: Path) -> ReadSet:
     """The set from `folder`, with the published number of rows; raises InputError for the first thing that is wrong."""
-    files = files_of(known, folder)
-    published = [row for split, found in files.items() for file in found for row in _rows_of(known, split, file)]
+    files = files_of(source, folder)
+    published = [row for split, found in files.items() for file in found for row in _rows_of(source, split, file)]
     counts = Counter(row.split for row in published)
-    check_counts(known, {split: counts[split] for split in files})
-    usable = [row for row in (_source_row(known, one) for one in published) if row]
+    check_counts(source, {split: counts[split] for split in files})
+    usable = [row for row in (_source_row(source, one) for one in published) if row]
     rows = _without_repeats(usable)
     if not rows:
-        raise InputError(f"{known.name}: none of {len(published)} rows is usable; expected the layout of {known.url}.")
-    return PublishedSet(
-        known,
+        raise InputError(
+            f"{source.name}: none of {len(published)} rows is usable; expected the layout of {source.url}."
+        )
+    return ReadSet(
+        source,
         rows,
         _digest_of(folder, files),
         unusable=len(published) - len(usable),
         duplicates=len(usable) - len(rows),
-        not_taken=tuple(split for split in known.files if split not in files),
+        not_taken=tuple(split for split in source.files if split not in files),
     )
 
 
-def files_of(known: KnownSet, folder: Path) -> dict[str, list[Path]]:
+def files_of(source: PublishedSet, folder: Path) -> dict[str, list[Path]]:
     """Files of each split that is taken, `.gz` allowed; raises InputError naming the first that is missing."""
     if not folder.is_dir():
         raise InputError(
-            f"{known.name} is read from a folder; {str(folder)!r} is none. Name one laid out as {known.url}."
+            f"{source.name} is read from a folder; {str(folder)!r} is none. Name one laid out as {source.url}."
         )
     found: dict[str, list[Path]] = {}
-    for split in known.splits_taken:
-        pattern = known.files[split]
+    for split in source.splits_taken:
+        pattern = source.files[split]
         found[split] = sorted(folder.glob(pattern)) or sorted(folder.glob(f"{pattern}.gz"))
         if not found[split]:
             present = ", ".join(repr(path.name) for path in sorted(folder.iterdir())[:5]) or "nothing"
             raise InputError(
-                f"{known.name} {split} is {pattern!r} below the folder (.gz allowed); found {present} in "
-                f"{str(folder)!r}. Lay the files out as {known.url} has them."
+                f"{source.name} {split} is {pattern!r} below the folder (.gz allowed); found {present} in "
+                f"{str(folder)!r}. Lay the files out as {source.url} has them."
             )
     return found
 
 
-def fetch_published_set(known: KnownSet) -> Path:
+def fetch_published_set(source: PublishedSet) -> Path:
     """The folder of the hub's files, only those that are read, in the hub's own cache."""
-    elsewhere = f"Download {known.url} elsewhere, and name its folder with --folder."
-    if known.host != HUB:
-        raise InputError(f"{known.name} is not on the hub. {elsewhere}")
+    elsewhere = f"Download {source.url} elsewhere, and name its folder with --folder."
+    if source.host != HUB:
+        raise InputError(f"{source.name} is not on the hub. {elsewhere}")
     try:
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage] (time-outs, proxies)
     except ImportError as error:
-        raise InputError(f"Fetching {known.name} needs huggingface_hub, which is not installed. {elsewhere}") from error
-    patterns = [known.files[split] for split in known.splits_taken]
+        raise InputError(
+            f"Fetching {source.name} needs huggingface_hub, which is not installed. {elsewhere}"
+        ) from error
+    patterns = [source.files[split] for split in source.splits_taken]
     try:
-        return Path(snapshot_download(known.hub, repo_type="dataset", allow_patterns=patterns))
+        return Path(snapshot_download(source.hub, repo_type="dataset", allow_patterns=patterns))
     except (OSError, ValueError, HTTPError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise InputError(f"{known.name} could not be fetched from the hub: {first.rstrip('.')}. {elsewhere}") from error
+        raise InputError(
+            f"{source.name} could not be fetched from the hub: {first.rstrip('.')}. {elsewhere}"
+        ) from error
 
 
-def _rows_of(known: KnownSet, split: str, file: Path) -> list[PublishedRow]:
-    place = file.parent.name if "*" in known.files[split] else split
+def _rows_of(source: PublishedSet, split: str, file: Path) -> list[RowAsPublished]:
+    place = file.parent.name if "*" in source.files[split] else split
     name = f"{file.parent.name}/{file.name}"
-    return [PublishedRow(split, name, place, number, raw) for number, raw in raw_rows(file)]
+    return [RowAsPublished(split, name, place, number, raw) for number, raw in raw_rows(file)]
 
 
-def _source_row(known: KnownSet, one: PublishedRow) -> SourceRow | None:
+def _source_row(source: PublishedSet, one: RowAsPublished) -> SourceRow | None:
     """What the question needs, or None where it is not usable; raises InputError for another layout."""
-    if one.split not in known.splits:
+    if one.split not in source.splits:
         return None
     try:
-        row = known.row(one.raw)
+        row = source.row(one.raw)
     except (KeyError, TypeError, AttributeError) as error:
         missing = f"has no column {error}" if isinstance(error, KeyError) else f"holds something else ({error})"
         raise InputError(
             f"{one.file}: row {one.number} {missing}; its columns are {', '.join(map(repr, one.raw))}. "
-            f"Expected {known.name} as {known.url} has it."
+            f"Expected {source.name} as {source.url} has it."
         ) from error
     except (ValueError, IndexError):  # a label that is no label: the row's own flaw, not the layout's
         return None
@@ -127,7 +133,7 @@ def _source_row(known: KnownSet, one: PublishedRow) -> SourceRow | None:
         choices=row.choices,
         answer=row.answer,
         answer_kind=row.answer_kind,
-        split=known.splits[one.split],
+        split=source.splits[one.split],
         extra=json.dumps({"published_split": one.split, **one.raw}, default=str, ensure_ascii=False),
     )
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.rules.questions.published_rows import Row
-from tasks.rules.questions.published_sets import KnownSet, known_set
+from tasks.rules.questions.published_sets import PublishedSet, published_set
 
 Splits = Mapping[str, Sequence[Row]]
 
@@ -72,15 +72,15 @@ PUBLISHED: Mapping[str, Splits] = {
 }
 
 
-def known_with_counts_of(name: str, splits: Splits) -> KnownSet:
+def known_with_counts_of(name: str, splits: Splits) -> PublishedSet:
     """The known set, as if exactly these rows had been published."""
-    return replace(known_set(name), counts={split: len(rows) for split, rows in splits.items()})
+    return replace(published_set(name), counts={split: len(rows) for split, rows in splits.items()})
 
 
 def write_published(folder: Path, name: str, splits: Splits, *, lines: bool = False, gz: bool = False) -> Path:
     """Files in the layout of the set; of `*` folders one, `task_a`. `lines` writes .json files one object a line."""
     for split, rows in splits.items():
-        file = folder / known_set(name).files[split].replace("*", "task_a")
+        file = folder / published_set(name).files[split].replace("*", "task_a")
         file.parent.mkdir(parents=True, exist_ok=True)
         _write(file, rows, lines)
         if gz:

@@ -1,4 +1,4 @@
-"""Published layouts to questions: one function a layout, a raw row in, a `KnownRow` or None (not usable) out."""
+"""Published layouts to questions: one function a layout, a raw row in, a `PublishedRow` or None (not usable) out."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ NLI_LABELS = ("entailment", "neutral", "contradiction")
 
 
 @dataclass(frozen=True)
-class KnownRow:
+class PublishedRow:
     """What a question needs from a published row."""
 
     source_row_id: str
@@ -27,7 +27,7 @@ class KnownRow:
     choices: tuple[str, ...] = ()
 
 
-def is_usable(row: KnownRow) -> bool:
+def is_usable(row: PublishedRow) -> bool:
     """Whether it asks something and its reference can be compared: a number, or a letter that has its option."""
     if row.answer_kind == "choice":
         letters = tuple(LETTERS[: len(row.choices)])
@@ -36,13 +36,13 @@ def is_usable(row: KnownRow) -> bool:
     return bool(row.text.strip() and row.answer.strip()) and is_number
 
 
-def gsm8k(row: Row) -> KnownRow:
+def gsm8k(row: Row) -> PublishedRow:
     """question, answer with its rationale and `#### 72`."""
     answer = _text(row, "answer").rpartition("####")[2].strip().replace(",", "")
-    return KnownRow(_id(row), _text(row, "question"), answer, "number")
+    return PublishedRow(_id(row), _text(row, "question"), answer, "number")
 
 
-def numglue(row: Row) -> KnownRow | None:
+def numglue(row: Row) -> PublishedRow | None:
     """Types 1, 2, 4, 8 question and answer; 3 two options; 5, 6 passage with number, date or spans; 7 inference."""
     kind = _text(row, "type").removeprefix("Type_")
     if kind == "7":
@@ -58,25 +58,25 @@ def numglue(row: Row) -> KnownRow | None:
     if kind in ("5", "6"):
         return _from_passage(row)
     answer = _text(row, "answer")
-    return KnownRow(_id(row), _text(row, "question"), answer, _number_or_text(answer)) if answer else None
+    return PublishedRow(_id(row), _text(row, "question"), answer, _number_or_text(answer)) if answer else None
 
 
-def strategyqa(row: Row) -> KnownRow:
+def strategyqa(row: Row) -> PublishedRow:
     """qid, question, answer as a truth value."""
-    return KnownRow(
+    return PublishedRow(
         _id(row), _text(row, "question"), "yes" if row["answer"] in (True, "true", "yes") else "no", "boolean"
     )
 
 
-def strategyqa_with_facts(row: Row) -> KnownRow:
+def strategyqa_with_facts(row: Row) -> PublishedRow:
     """The same with the published facts before the question."""
     plain = strategyqa(row)
     facts = row.get("facts") or []
     lines = [facts] if isinstance(facts, str) else [str(fact) for fact in cast("Sequence[object]", facts)]
-    return KnownRow(plain.source_row_id, "\n".join([*lines, plain.text]), plain.answer, "boolean")
+    return PublishedRow(plain.source_row_id, "\n".join([*lines, plain.text]), plain.answer, "boolean")
 
 
-def reclor(row: Row) -> KnownRow | None:
+def reclor(row: Row) -> PublishedRow | None:
     """context, question, answers, label from 0; without a label (test) not usable."""
     if row.get("label") is None:
         return None
@@ -84,7 +84,7 @@ def reclor(row: Row) -> KnownRow | None:
     return _option(row, f"{_text(row, 'context')}\n{_text(row, 'question')}", options, int(str(row["label"])))
 
 
-def labelled_choices(row: Row) -> KnownRow:
+def labelled_choices(row: Row) -> PublishedRow:
     """ARC and OpenBookQA: question or question_stem, choices {text, label}, answerKey (A-E or 1-5)."""
     question = row.get("question")
     nested = cast(Row, question) if isinstance(question, Mapping) else row
@@ -99,25 +99,25 @@ def labelled_choices(row: Row) -> KnownRow:
     return _option(row, str(stem).strip(), tuple(texts), labels.index(_text(row, "answerKey")))
 
 
-def svamp(row: Row) -> KnownRow:
+def svamp(row: Row) -> PublishedRow:
     """Body, Question, Answer as 51.0."""
     answer = _text(row, "Answer").removesuffix(".0")
-    return KnownRow(_id(row), f"{_text(row, 'Body')} {_text(row, 'Question')}", answer, "number")
+    return PublishedRow(_id(row), f"{_text(row, 'Body')} {_text(row, 'Question')}", answer, "number")
 
 
-def asdiv(row: Row) -> KnownRow:
+def asdiv(row: Row) -> PublishedRow:
     """body, question, answer as `9 (apples)`; what is no single number is text."""
     answer = re.sub(r"\s*\([^()]*\)\s*$", "", _text(row, "answer"))
-    return KnownRow(_id(row), f"{_text(row, 'body')} {_text(row, 'question')}", answer, _number_or_text(answer))
+    return PublishedRow(_id(row), f"{_text(row, 'body')} {_text(row, 'question')}", answer, _number_or_text(answer))
 
 
-def aqua_rat(row: Row) -> KnownRow:
+def aqua_rat(row: Row) -> PublishedRow:
     """question, options as `A)21`, correct as a letter."""
     options = tuple(re.sub(r"^\s*[A-E]\)\s*", "", str(o)) for o in cast("Sequence[object]", row["options"]))
     return _option(row, _text(row, "question"), options, LETTERS.index(_text(row, "correct")))
 
 
-def bbh(row: Row) -> KnownRow:
+def bbh(row: Row) -> PublishedRow:
     """input, target; the kind follows from the target. Sorted words become a list."""
     text, target = _text(row, "input"), _text(row, "target")
     letter = re.fullmatch(r"\(([A-Z])\)", target)
@@ -127,14 +127,14 @@ def bbh(row: Row) -> KnownRow:
             row, stem.strip(), tuple(found[1] for found in BBH_OPTION.findall(tail)), LETTERS.index(letter[1])
         )
     if target.lower() in BOOLEANS:
-        return KnownRow(_id(row), BBH_DASH.sub(r"- \1", text), target.lower(), "boolean")
+        return PublishedRow(_id(row), BBH_DASH.sub(r"- \1", text), target.lower(), "boolean")
     if isinstance(number_offered(target), Number) and re.fullmatch(r"-?[\d,.]+", target):
-        return KnownRow(_id(row), text, target, "number")
+        return PublishedRow(_id(row), text, target, "number")
     is_sorting = text.lower().startswith("sort the following words")
-    return KnownRow(_id(row), text, ", ".join(target.split()) if is_sorting else target, "text")
+    return PublishedRow(_id(row), text, ", ".join(target.split()) if is_sorting else target, "text")
 
 
-def anli(row: Row) -> KnownRow | None:
+def anli(row: Row) -> PublishedRow | None:
     """premise, hypothesis, label 0 entailment, 1 neutral, 2 contradiction."""
     label = int(str(row["label"]))
     text = (
@@ -143,22 +143,22 @@ def anli(row: Row) -> KnownRow | None:
     return _option(row, text, NLI_LABELS, label) if 0 <= label < len(NLI_LABELS) else None
 
 
-def _from_passage(row: Row) -> KnownRow | None:
+def _from_passage(row: Row) -> PublishedRow | None:
     answer = row["answer"]
     text = f"{_text(row, 'passage')}\n{_text(row, 'question')}"
     if not isinstance(answer, Mapping):
-        return KnownRow(_id(row), text, str(answer), _number_or_text(str(answer))) if str(answer).strip() else None
+        return PublishedRow(_id(row), text, str(answer), _number_or_text(str(answer))) if str(answer).strip() else None
     fields = cast("Mapping[str, object]", answer)
     if str(fields.get("number") or "").strip():
-        return KnownRow(_id(row), text, str(fields["number"]).strip(), "number")
+        return PublishedRow(_id(row), text, str(fields["number"]).strip(), "number")
     spans = [str(span) for span in cast("Sequence[object]", fields.get("spans") or [])]
     date = cast("Mapping[str, object]", fields.get("date") or {})
     words = ", ".join(spans) or " ".join(str(date.get(part) or "") for part in ("day", "month", "year")).strip()
-    return KnownRow(_id(row), text, words, "text") if words else None
+    return PublishedRow(_id(row), text, words, "text") if words else None
 
 
-def _option(row: Row, text: str, options: tuple[str, ...], place: int) -> KnownRow:
-    return KnownRow(_id(row), text, LETTERS[place], "choice", options)
+def _option(row: Row, text: str, options: tuple[str, ...], place: int) -> PublishedRow:
+    return PublishedRow(_id(row), text, LETTERS[place], "choice", options)
 
 
 def _number_or_text(answer: str) -> AnswerKind:

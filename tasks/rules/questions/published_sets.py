@@ -1,6 +1,6 @@
 """The question sets of the paper: one table with source, licence, published counts, answer kind, layout and citation.
 
-Pure data and checks. Reading the files is the ingest step's; the row mappings are in `known_rows`.
+Pure data and checks. Reading the files is the ingest step's; the row mappings are in `published_rows`.
 """
 
 from collections.abc import Callable, Mapping
@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 
 from storage.errors import InputError
 from storage.records import AnswerKind, Domain
-from tasks.rules.questions import published_rows as known_rows
-from tasks.rules.questions.published_rows import KnownRow, Row
+from tasks.rules.questions import published_rows as published_rows
+from tasks.rules.questions.published_rows import PublishedRow, Row
 
 HUB = "huggingface.co/datasets"
 GITHUB = "github.com"
 
 
 @dataclass(frozen=True)
-class KnownSet:
+class PublishedSet:
     """A published question set. `files` and `counts` are by published split; `splits` says which ones train.
 
     `hub` is the repository's name at `host`; only what lies on the hub of `huggingface_hub` can be fetched.
@@ -29,7 +29,7 @@ class KnownSet:
     counts: Mapping[str, int]
     splits: Mapping[str, str]
     answer_kind: AnswerKind | None
-    row: Callable[[Row], KnownRow | None]
+    row: Callable[[Row], PublishedRow | None]
     licence: str
     redistributable: bool
     citation: str
@@ -54,8 +54,8 @@ ANLI_PARTS = tuple(f"{part}_r{number}" for number in (1, 2, 3) for part in ("tra
 STRATEGYQA_CITATION = "Geva et al., Did Aristotle Use a Laptop?, TACL 2021"
 STRATEGYQA_NOTES = "The released code uses a hub copy split 1,603 / 687; the official test labels are hidden"
 
-KNOWN_SETS: tuple[KnownSet, ...] = (
-    KnownSet(
+PUBLISHED_SETS: tuple[PublishedSet, ...] = (
+    PublishedSet(
         "gsm8k",
         "in_domain",
         "openai/gsm8k",
@@ -63,13 +63,13 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"train": 7473, "test": 1319},
         TRAIN_TEST,
         "number",
-        known_rows.gsm8k,
+        published_rows.gsm8k,
         "MIT",
         True,
         "Cobbe et al., Training Verifiers to Solve Math Word Problems, 2021",
         config="main",
     ),
-    KnownSet(
+    PublishedSet(
         "numglue",
         "in_domain",
         "metaeval/num-glue",
@@ -77,14 +77,14 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"all": 101_835},
         TRAIN_DEV_TEST,
         None,
-        known_rows.numglue,
+        published_rows.numglue,
         "MIT",
         True,
         "Mishra et al., NumGLUE, ACL 2022",
         "Only the total over the three files is published. Kinds differ by task type; the released code takes types "
         "1, 2, 8 without blanks, and type 5 with a number",
     ),
-    KnownSet(
+    PublishedSet(
         "strategyqa",
         "in_domain",
         "eladsegal/strategyqa",
@@ -92,14 +92,14 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"train": 2061, "validation": 229},
         {"train": "train", "validation": "test"},
         "boolean",
-        known_rows.strategyqa,
+        published_rows.strategyqa,
         "MIT",
         True,
         STRATEGYQA_CITATION,
         STRATEGYQA_NOTES,
         host=GITHUB,
     ),
-    KnownSet(
+    PublishedSet(
         "strategyqa_facts",
         "in_domain",
         "eladsegal/strategyqa",
@@ -107,14 +107,14 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"train": 2061, "validation": 229},
         {"train": "train", "validation": "test"},
         "boolean",
-        known_rows.strategyqa_with_facts,
+        published_rows.strategyqa_with_facts,
         "MIT",
         True,
         STRATEGYQA_CITATION,
         STRATEGYQA_NOTES,
         host=GITHUB,
     ),
-    KnownSet(
+    PublishedSet(
         "reclor",
         "in_domain",
         "metaeval/reclor",
@@ -122,14 +122,14 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"train": 4638, "validation": 500, "test": 1000},
         {"train": "train", "validation": "test"},
         "choice",
-        known_rows.reclor,
+        published_rows.reclor,
         "non-commercial research use only",
         False,
         "Yu et al., ReClor, ICLR 2020",
         "May not be redistributed; the test labels are hidden, so it is counted only",
         hidden_labels=frozenset({"test"}),
     ),
-    KnownSet(
+    PublishedSet(
         "arc_challenge",
         "in_domain",
         "allenai/ai2_arc",
@@ -137,14 +137,14 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"train": 1119, "validation": 299, "test": 1172},
         TRAIN_DEV_TEST,
         "choice",
-        known_rows.labelled_choices,
+        published_rows.labelled_choices,
         "CC BY-SA 4.0",
         True,
         "Clark et al., AI2 Reasoning Challenge, 2018",
         "Labels 1-4 of some rows become A-D",
         config="ARC-Challenge",
     ),
-    KnownSet(
+    PublishedSet(
         "svamp",
         "out_of_domain",
         "arkilpatel/SVAMP",
@@ -152,14 +152,14 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"test": 1000},
         {"test": "test"},
         "number",
-        known_rows.svamp,
+        published_rows.svamp,
         "MIT",
         True,
         "Patel et al., SVAMP, NAACL 2021",
         "All 1,000 are test; a hub copy splits them 700 / 300. chal-680 is labelled 1 where its equation gives 5",
         host=GITHUB,
     ),
-    KnownSet(
+    PublishedSet(
         "asdiv",
         "out_of_domain",
         "EleutherAI/asdiv",
@@ -167,13 +167,13 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"validation": 2305},
         {"validation": "test"},
         None,
-        known_rows.asdiv,
+        published_rows.asdiv,
         "CC BY-NC 4.0",
         False,
         "Miao et al., ASDiv, ACL 2020",
         "Non-commercial; some answers are names, ratios or pairs and are of kind text",
     ),
-    KnownSet(
+    PublishedSet(
         "aqua_rat",
         "out_of_domain",
         "deepmind/aqua_rat",
@@ -185,14 +185,14 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"train": 97_467, "validation": 254, "test": 254},
         TRAIN_DEV_TEST,
         "choice",
-        known_rows.aqua_rat,
+        published_rows.aqua_rat,
         "Apache-2.0",
         True,
         "Ling et al., Program Induction by Rationale Generation, ACL 2017",
         "The paper uses only test; some rows repeat an option's text",
         config="raw",
     ),
-    KnownSet(
+    PublishedSet(
         "openbookqa",
         "out_of_domain",
         "allenai/openbookqa",
@@ -200,13 +200,13 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"train": 4957, "validation": 500, "test": 500},
         TRAIN_DEV_TEST,
         "choice",
-        known_rows.labelled_choices,
+        published_rows.labelled_choices,
         "Apache-2.0",
         True,
         "Mihaylov et al., Can a Suit of Armor Conduct Electricity?, EMNLP 2018",
         config="main",
     ),
-    KnownSet(
+    PublishedSet(
         "bbh",
         "out_of_domain",
         "lukaemon/bbh",
@@ -214,13 +214,13 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         {"test": 6511},
         {"test": "test"},
         None,
-        known_rows.bbh,
+        published_rows.bbh,
         "MIT",
         True,
         "Suzgun et al., Challenging BIG-Bench Tasks, 2022",
         "27 tasks, 250 rows each but causal_judgement 187, penguins_in_a_table 146, snarks 178; kinds by target",
     ),
-    KnownSet(
+    PublishedSet(
         "anli",
         "out_of_domain",
         "facebook/anli",
@@ -238,7 +238,7 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
         },
         {part: "train" if part.startswith("train") else "test" for part in ANLI_PARTS},
         "choice",
-        known_rows.anli,
+        published_rows.anli,
         "CC BY-NC 4.0",
         False,
         "Nie et al., Adversarial NLI, ACL 2020",
@@ -247,15 +247,17 @@ KNOWN_SETS: tuple[KnownSet, ...] = (
 )
 
 
-def known_set(name: str) -> KnownSet:
+def published_set(name: str) -> PublishedSet:
     """The set of that name; raises InputError naming those that there are."""
-    for one in KNOWN_SETS:
+    for one in PUBLISHED_SETS:
         if one.name == name:
             return one
-    raise InputError(f"A published question set is one of {', '.join(one.name for one in KNOWN_SETS)}; found {name!r}.")
+    raise InputError(
+        f"A published question set is one of {', '.join(one.name for one in PUBLISHED_SETS)}; found {name!r}."
+    )
 
 
-def check_counts(known: KnownSet, found: Mapping[str, int]) -> None:
+def check_counts(known: PublishedSet, found: Mapping[str, int]) -> None:
     """Raises InputError where a file has another number of rows than was published. `found` is by published split."""
     expected = dict(known.counts)
     if "all" in expected and len(found) == len(known.files):

@@ -11,7 +11,7 @@ from storage.open_store import Store, open_store
 from storage.records import Question, QuestionSet
 from tasks.ingestion.ingest_published import ingest_published_set
 from tasks.ingestion.published_files import fetch_published_set, read_published_set
-from tasks.rules.questions.published_sets import KNOWN_SETS, known_set
+from tasks.rules.questions.published_sets import PUBLISHED_SETS, published_set
 from tests.fakes.published_files import PUBLISHED, Splits, known_with_counts_of, write_published
 
 NLI = ["entailment", "neutral", "contradiction"]
@@ -51,7 +51,7 @@ def test_a_published_file_becomes_stored_questions(
 
     [question_set] = store.select(QuestionSet)
     [stored] = store.select(Question, source_row_id=row_id)
-    known = known_set(name)
+    known = published_set(name)
     assert (question_set.name, question_set.domain, question_set.source) == (name, known.domain, known.url)
     assert (question_set.licence, question_set.citation) == (known.licence, known.citation)
     assert question_set.redistributable == known.redistributable
@@ -61,7 +61,7 @@ def test_a_published_file_becomes_stored_questions(
 
 
 def test_every_known_set_has_its_layout_tested() -> None:
-    assert {row[0] for row in STORED} == {known.name for known in KNOWN_SETS}
+    assert {row[0] for row in STORED} == {known.name for known in PUBLISHED_SETS}
 
 
 @pytest.mark.parametrize("name", ["gsm8k", "svamp"])
@@ -185,7 +185,7 @@ def test_a_published_total_is_checked_over_all_files(tmp_path: Path) -> None:
     folder = write_published(tmp_path, "numglue", PUBLISHED["numglue"])
 
     with pytest.raises(InputError, match="101835 rows as published; found 3"):
-        read_published_set(known_set("numglue"), folder)
+        read_published_set(published_set("numglue"), folder)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_the_hub_is_asked_for_the_files_that_are_read_and_no_others(
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", fetched)
 
-    folder = fetch_published_set(known_set("aqua_rat"))
+    folder = fetch_published_set(published_set("aqua_rat"))
 
     wanted = {"repo_type": "dataset", "allow_patterns": ["raw/test-00000-of-00001.parquet"]}
     assert (folder, asked) == (tmp_path, [("deepmind/aqua_rat", wanted)])
@@ -227,10 +227,10 @@ def test_a_hub_that_is_not_reached_says_what_to_do(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
 
     with pytest.raises(InputError, match=r"^gsm8k could not be fetched[^\n]*openai/gsm8k[^\n]*--folder\.$"):
-        fetch_published_set(known_set("gsm8k"))
+        fetch_published_set(published_set("gsm8k"))
 
 
 @pytest.mark.parametrize("name", ["strategyqa", "svamp"])
 def test_a_set_that_is_not_on_the_hub_says_where_it_is(name: str) -> None:
     with pytest.raises(InputError, match=r"is not on the hub\. Download https://github\.com/\S+ elsewhere"):
-        fetch_published_set(known_set(name))
+        fetch_published_set(published_set(name))

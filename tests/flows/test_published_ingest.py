@@ -12,7 +12,7 @@ from flows.stages import ingest
 from flows.steps import ingest_published as known_ingest
 from storage.open_store import Store, open_store
 from storage.records import Question, QuestionSet
-from tasks.rules.questions.published_sets import KNOWN_SETS
+from tasks.rules.questions.published_sets import PUBLISHED_SETS
 from tests.fakes.published_files import PUBLISHED, known_with_counts_of, write_published
 
 Command = Callable[..., tuple[int, str, str]]
@@ -21,7 +21,7 @@ Command = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known sets, as if only a few rows had been published."""
-    monkeypatch.setattr(known_ingest, "known_set", lambda name: known_with_counts_of(name, PUBLISHED[name]))
+    monkeypatch.setattr(known_ingest, "published_set", lambda name: known_with_counts_of(name, PUBLISHED[name]))
 
 
 def store_of(home: Path) -> Store:
@@ -97,8 +97,8 @@ def test_the_list_shows_every_set_with_licence_counts_and_citation(home: Path, c
     code, out, _ = command("ingest", "--known", "list")  # its first name, which still works
 
     lines = out.splitlines()
-    assert (code, len(lines)) == (0, 1 + len(KNOWN_SETS))
-    for known, line in zip(KNOWN_SETS, lines[1:], strict=True):
+    assert (code, len(lines)) == (0, 1 + len(PUBLISHED_SETS))
+    for known, line in zip(PUBLISHED_SETS, lines[1:], strict=True):
         assert line.startswith(known.name)
         assert all(f"{part} {rows:,}" in line for part, rows in known.counts.items())
         assert known.licence in line
@@ -117,4 +117,4 @@ def test_the_flow_takes_the_folder_of_a_published_set_as_its_file(tmp_path: Path
 
 
 def test_the_form_offers_every_known_set() -> None:
-    assert get_args(KnownName) == ("", *(known.name for known in KNOWN_SETS))
+    assert get_args(KnownName) == ("", *(known.name for known in PUBLISHED_SETS))
