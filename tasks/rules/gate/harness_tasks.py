@@ -30,7 +30,7 @@ class HarnessTask:
 
     name: str
     config: dict[str, object]
-    rows: tuple[dict[str, str], ...]
+    rows: tuple[dict[str, object], ...]
 
     def jsonl(self) -> str:
         """Its rows as a JSON file, which the configuration is still to name."""
@@ -40,10 +40,15 @@ class HarnessTask:
 def harness_task(name: str, questions: Sequence[Question], plan: StagePlan) -> HarnessTask:
     """The task of these questions; the lenient reading only where every answer is a number."""
     turns = [plan.template.fill(question=asked(one), form=wanted_form(one)) for one in questions]
-    rows = [
-        {"id": str(question.id), "question": turn.user, "begun": turn.prefill, "answer": question.answer}
+    # the harness takes any of several targets where the first row has a list, so then every row has one
+    several = any(question.other_answers for question in questions)
+    rows: list[dict[str, object]] = [
+        {
+            "id": str(question.id), "question": turn.user, "begun": turn.prefill,
+            "answer": list(question.accepted_answers) if several else question.answer,
+        }
         for question, turn in zip(questions, turns, strict=True)
-    ]
+    ]  # fmt: skip
     numbers = all(question.answer_kind == "number" for question in questions)
     config: dict[str, object] = {
         "task": name,

@@ -29,6 +29,14 @@ def test_a_question_is_data_that_no_template_reads() -> None:
     assert HOSTILE not in json.dumps(task.config)
 
 
+def test_each_of_several_accepted_answers_is_a_target() -> None:
+    several = make(
+        Question, "n", text="Where?", answer="Niger", answer_kind="text", other_answers=["Chad"], part="gate"
+    )
+    task = harness_task("t", [question("a", "text"), several], answer_plan({"answer": PROMPT}, Settings()))
+    assert [row["answer"] for row in task.rows] == [["7"], ["Niger", "Chad"]]
+
+
 def test_the_last_number_is_looked_for_only_where_every_answer_is_one() -> None:
     plan = answer_plan({"answer": PROMPT}, Settings())
     for kind, readings in (("number", ["strict", "lenient"]), ("choice", ["strict"])):
