@@ -180,7 +180,7 @@ def test_an_export_holds_hostile_texts_as_they_are_and_its_card_stays_a_card(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
     if format == "chat":
         rows = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text("utf-8").splitlines()]
-        assert all(ALL in row["messages"][0]["content"] for row in rows)
+        assert all(ALL in row["prompt"][0]["content"] for row in rows)
 
 
 def commands(store: Store) -> list[tuple[str, ...]]:
