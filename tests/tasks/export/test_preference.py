@@ -1,5 +1,7 @@
 """Preference pairs: a right and a wrong path of one question, unaided and ended by the model itself."""
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -8,8 +10,9 @@ import pytest
 from storage.environment import Environment
 from storage.errors import InputError
 from storage.open_store import Store, open_store
+from storage.sql.sandbox import run_user_sql
 from tasks.export.export_rows import export_rows
-from tasks.export.wanted_rows import wanted_judged, wanted_pairs
+from tasks.export.wanted_rows import Wanted, wanted_judged, wanted_pairs
 from tests.fakes.judged_paths import judged_store
 
 
@@ -50,6 +53,13 @@ def test_labelled_paths_leave_out_what_is_hinted_cut_unjudged_or_said_twice(
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert "trl.KTOTrainer" in card
     assert "cut texts are left out" in card
+
+
+@pytest.mark.parametrize("wanted_of", [wanted_pairs, wanted_judged])
+def test_the_sql_of_the_card_gives_the_same_rows(wanted_of: Callable[[Store], Wanted], store: Store) -> None:
+    again = json.loads(run_user_sql(store.url, wanted_of(store).sql, output="json"))
+    assert [row["path_id"] for row in again] == store.query(wanted_of(store).sql)["path_id"].to_pylist()
+    assert again
 
 
 def test_a_store_without_pairs_says_so(tmp_path: Path, places: Environment) -> None:
