@@ -96,9 +96,9 @@ def _default(one: Any) -> str:
 
 def settings() -> str:
     """Each setting with type, default and meaning, and what the presets change."""
-    from tasks.settings import PRESETS, Settings, load_settings
+    from tasks.settings import PRESETS, Settings, preset_settings
 
-    chosen = {name: _flat(load_settings(name).model_dump()) for name in PRESETS}
+    chosen = {name: _flat(preset_settings(name).model_dump()) for name in PRESETS}
     intro = (
         "Defaults, then the preset, then the TOML of `--settings` or `REGENESIS_CONFIG`, then flags. A setting "
         "`training.epochs` is `epochs` below `[training]` in TOML. Made from the code."

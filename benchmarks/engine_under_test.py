@@ -16,7 +16,7 @@ from tasks.engines.models.rendering import Renderer
 from tasks.engines.server.vllm_server import Server, running_server
 from tasks.guidelines import builtin_guidelines
 from tasks.ingestion.ingest_questions import ingest_embedded
-from tasks.prompt_files import load_prompts
+from tasks.prompt_files import load_prompts, prompts_of
 from tasks.settings import Sampling, Settings, load_settings
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths
 from tasks.verification.verify_paths import Judge
@@ -78,7 +78,7 @@ class Bench:
         with Judge() as judge:
             report = synthesize_paths(
                 store, engine, self.renderer, judge, model=self.model, questions=questions,
-                guidelines=self.guidelines, prompts=load_prompts(settings.synthesis.prompts), settings=settings,
+                guidelines=self.guidelines, prompts=prompts_of(settings), settings=settings,
                 round=None, draw=draw,
             )  # fmt: skip
         return report, engine, time.perf_counter()

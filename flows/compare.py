@@ -45,7 +45,7 @@ def compare(
         until: Local time of day, such as 06:00, at whose next moment this run ends; the next run goes on
         brought: Folder with what another machine did of it (compare --export); empty for none
         published: CSV of published figures that are printed beside ours; empty for none
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML: questions, learning rates, chains, ...
     """
     settings = chosen_settings(

@@ -48,7 +48,7 @@ def improve(
         until: Time of day, such as 06:00, in the time zone of the nights, at which this run ends; the next run goes on
         budget_tokens: Most tokens that this run generates; 0 for no limit
         budget_money: Most that this run costs at the settings' prices; 0 for no limit
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML: seed, synthesis.chains_per_question, questions.gate_per_set, ...
     """
     settings = chosen_settings(

@@ -62,7 +62,7 @@ def ingest(
         licence: Licence of the source
         keep_first_of_duplicates: Keep the first of equal questions instead of refusing the file
         known: Published question set; fetched from the hub where file names no folder
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(read_environment(), preset, settings_toml, name="" if file or known else name)
@@ -108,7 +108,7 @@ def synthesize(
         budget_tokens: Most tokens that this run generates; 0 for no limit
         budget_money: Most that this run costs at the settings' prices; 0 for no limit
         change: Go on with the unfinished round under these synthesis settings; what they leave as it was is reused
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(
@@ -131,7 +131,7 @@ def verify(round_number: RoundNumber = 0, preset: Preset = "default", settings_t
 
     Args:
         round_number: Only paths of this round; 0 for all
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     return steps.verify_paths(chosen_settings(read_environment(), preset, settings_toml), round_number)
@@ -149,7 +149,7 @@ def train(
         name: Name of the task set, or empty for the settings' own
         model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
         round_number: Number of the round; 0 for the newest of the line
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
@@ -175,7 +175,7 @@ def evaluate(
         role: Which model answers: base, champion, challenger, or all three
         again: Ask for every answer once more, though it is known; the first ones stand, and what changed is said
         harness: Another harness that asks and judges the gate questions too; its figures stand beside ours
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
@@ -202,7 +202,7 @@ def promote(
         name: Name of the task set, or empty for the settings' own
         model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
         round_number: Number of the round; 0 for the newest of the line
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
@@ -227,7 +227,7 @@ def overrule(
         round_number: Number of the round; 0 for the newest of the line
         name: Name of the task set, or empty for the settings' own
         model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
@@ -250,7 +250,7 @@ def rollback(
         reason: Why; it is kept
         name: Name of the task set, or empty for the settings' own
         model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
@@ -269,7 +269,7 @@ def forecast(
         name: Name of the task set, or empty for the settings' own
         model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
         rate: Tokens a second of hardware that is not there; 0 takes the probe's
-        preset: default, paper or official-code
+        preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)

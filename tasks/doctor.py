@@ -4,7 +4,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -12,7 +12,10 @@ from typing import Literal
 
 from storage.environment import Environment
 from storage.errors import InputError
+from storage.records import Prompt
 from tasks.engines.hardware import GIB, Hardware, find_hardware
+from tasks.prompt_files import prompts_of
+from tasks.rules.lengths import ill_fitting_lengths, ill_fitting_preset
 from tasks.settings import Settings
 
 Status = Literal["ok", "missing", "problem"]
@@ -42,6 +45,15 @@ def diagnose(environment: Environment, settings: Settings) -> list[Finding]:
         _packages, _people_tools, lambda: _model(environment, settings, machine),
     ]  # fmt: skip
     return [finding for check in checks for finding in check()]
+
+
+def misfits(settings: Settings, prompts: Mapping[str, Prompt], folder: Path) -> list[str]:
+    """What of the settings does not fit this model or the rest of them, one sentence each; empty where all does."""
+    from tasks.engines.server.server_plan import model_size
+
+    size = model_size(folder) if (folder / "config.json").is_file() else None
+    preset = ill_fitting_preset(settings.preset, size.parameters if size else 0)
+    return [*filter(None, [preset]), *ill_fitting_lengths(settings, prompts, size.longest if size else 0)]
 
 
 def _python() -> list[Finding]:
@@ -153,7 +165,8 @@ def _model(environment: Environment, settings: Settings, machine: Hardware) -> l
         Finding("Model licence", "ok", licence) if free else
         Finding("Model licence", "problem", licence or "none stated", "Read it before you train on its texts."),
         *_template(prepared.folder, settings), *_lora(prepared.folder),
-        *_room(prepared.folder, environment, settings, machine), *_model_disk(prepared.folder, environment, settings),
+        *_fit(prepared.folder, settings), *_room(prepared.folder, environment, settings, machine),
+        *_model_disk(prepared.folder, environment, settings),
     ]  # fmt: skip
 
 
@@ -186,6 +199,16 @@ def _lora(folder: Path) -> list[Finding]:
     if answer:
         return [Finding("LoRA", "ok", f"{words}: served by vLLM as adapter or merged")]
     return [Finding("LoRA", "problem", f"{words}: vLLM serves no adapters.", "Adapters are merged into the weights.")]
+
+
+def _fit(folder: Path, settings: Settings) -> list[Finding]:
+    """Whether preset, lengths and model fit each other."""
+    found = misfits(settings, prompts_of(settings), folder)
+    lengths = f"{settings.preset}: paths of {settings.synthesis.path.max_tokens} tokens at most, answers of "
+    lengths += str(settings.evaluation.sampling.max_tokens)
+    if found:
+        return [Finding("Preset", "problem", f"{lengths}.", line) for line in found]
+    return [Finding("Preset", "ok", lengths)]
 
 
 def _room(folder: Path, environment: Environment, settings: Settings, machine: Hardware) -> list[Finding]:

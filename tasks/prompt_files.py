@@ -2,11 +2,13 @@
 
 from importlib import resources
 from pathlib import Path
+from typing import cast
 
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Prompt
 from tasks.rules.ladder.prompts import parse_prompt
+from tasks.settings import PromptSet, Settings
 
 PROMPT_NAMES = (
     "adapt", "structure", "path", "direct", "answer", "close", "adapt_hinted", "structure_hinted", "path_hinted",
@@ -14,23 +16,36 @@ PROMPT_NAMES = (
     "no_structure_path_hinted", "self_check", "summary", "select_guidelines",
 )  # fmt: skip
 
+# Which folders of tasks/prompts/ a set is made of: a later folder's files go over an earlier one's.
+FOLDERS: dict[PromptSet, tuple[str, ...]] = {
+    "embedded": ("embedded",),
+    "default": ("default",),
+    "paper": ("default", "paper"),
+    "official_code": ("default", "paper", "official_code"),
+}
 
-VARIANTS = ("official_code",)  # built in, by the name of their folder
+
+def prompts_of(settings: Settings) -> dict[str, Prompt]:
+    """Every prompt by name, as the settings say."""
+    return load_prompts(settings.synthesis.prompts, settings.synthesis.prompt_set)
 
 
-def load_prompts(folder: str = "") -> dict[str, Prompt]:
-    """Every prompt by name; files in `folder` replace built-in ones. Raises InputError on a file of no known name.
+def load_prompts(folder: str = "", prompt_set: PromptSet = "embedded") -> dict[str, Prompt]:
+    """Every prompt of a built-in set by name; files in `folder` replace built-in ones.
 
-    `folder` may be a built-in variant: official_code asks for the boxed answer and the list that its preset accepts.
+    Raises InputError on a file of no known name. `official_code` as a folder is the set of that name: settings of
+    rounds begun before there were sets say so.
     """
+    if folder in FOLDERS and not Path(folder).is_dir():
+        folder, prompt_set = "", cast(PromptSet, folder)
     built_in = resources.files("tasks").joinpath("prompts")
-    texts = {name: built_in.joinpath(f"{name}.txt").read_text("utf-8") for name in PROMPT_NAMES}
-    if folder in VARIANTS:
-        variant = built_in.joinpath(folder)
-        texts |= {file.name.removesuffix(".txt"): file.read_text("utf-8") for file in variant.iterdir()}
-    elif folder:
+    texts: dict[str, str] = {}
+    for name in FOLDERS[prompt_set]:
+        files = built_in.joinpath(name).iterdir()
+        texts |= {file.name.removesuffix(".txt"): file.read_text("utf-8") for file in files}
+    if folder:
         texts |= _replacements(Path(folder).expanduser())
-    return {name: prompt_record(name, text) for name, text in texts.items()}
+    return {name: prompt_record(name, texts[name]) for name in PROMPT_NAMES}
 
 
 def prompt_record(name: str, text: str) -> Prompt:

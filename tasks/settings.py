@@ -15,7 +15,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from storage.errors import InputError
 from storage.records import LadderStrategy
 
-PRESETS = ("default", "paper", "official-code")
+PRESETS = ("default", "embedded", "paper", "official-code")
+EMBEDDED_MODEL = "embedded"
+PromptSet = Literal["embedded", "default", "paper", "official_code"]
 PrecisionChoice = Literal["auto", "float32", "bfloat16"]
 Schedule = Literal["cosine", "linear", "constant", "constant_with_warmup", "inverse_sqrt"]
 
@@ -40,7 +42,7 @@ class Sampling(Frozen):
 class ModelSettings(Frozen):
     """Which model, and how its chat template is used."""
 
-    name: str = Field(default="embedded", description="`embedded`, or a local folder or hub name")
+    name: str = Field(default=EMBEDDED_MODEL, description="`embedded`, or a local folder or hub name")
     revision: str = Field(default="", description="Hub revision; empty for the newest")
     system_prompt: str = Field(default="", description="System message; empty leaves the template's own")
     thinking: bool = Field(default=False, description="Passed to templates that know `enable_thinking`")
@@ -95,9 +97,12 @@ class SynthesisSettings(Frozen):
     )  # fmt: skip
     commit_seconds: float = Field(default=4.0, gt=0, description="Longest time before a micro-batch is committed")
     commit_rows: int = Field(default=512, ge=1, description="Most rows of a micro-batch")
-    prompts: str = Field(
-        default="", description="Folder of prompt files over the built-in ones, or official_code; empty for none"
+    prompt_set: PromptSet = Field(
+        default="embedded",
+        description="Built-in prompts, a folder of tasks/prompts/: for the embedded model, for instruct models "
+        "(default), with the paper's stages, with the released code's list and box",
     )
+    prompts: str = Field(default="", description="Folder of prompt files over the built-in ones; empty for none")
     guidelines: str = Field(default="", description="TOML file of your own guidelines; empty for the method's 25")
     adapt: Sampling = Field(default=Sampling(max_tokens=32, stop=("\n",)), description="Guideline -> adapted guideline")
     structure: Sampling = Field(default=Sampling(max_tokens=56), description="Adapted guideline -> structure")
@@ -283,23 +288,49 @@ def load_settings(
     toml_file: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> Settings:
-    """Settings from preset, TOML and overrides (nested mapping). Raises InputError naming the wrong key."""
-    if preset not in PRESETS:
-        raise InputError(f"A preset is one of {', '.join(PRESETS)}; found {preset!r}.")
-    merged: dict[str, Any] = {"preset": preset}
-    _merge(merged, tomllib.loads(resources.files("tasks").joinpath(f"presets/{preset}.toml").read_text("utf-8")))
+    """Settings from preset, TOML and overrides (nested mapping). Raises InputError naming the wrong key.
+
+    Preset `default` with the embedded model is the preset `embedded`: texts that fit one are of no use to the other.
+    """
+    given: dict[str, Any] = {}
     for source, text in _toml_sources(toml_text, toml_file):
         try:
-            _merge(merged, tomllib.loads(text))
+            _merge(given, tomllib.loads(text))
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{source} must be TOML: {error}") from error
-    _merge(merged, overrides or {})
+    _merge(given, overrides or {})
+    if preset == "default" and _names_embedded_model(given):
+        preset = "embedded"
+    merged = _preset_values(preset)
+    _merge(merged, given)
+    return _validated(merged)
+
+
+def preset_settings(preset: str) -> Settings:
+    """A preset as its file has it, whatever the model. Raises InputError for an unknown one."""
+    return _validated(_preset_values(preset))
+
+
+def _preset_values(preset: str) -> dict[str, Any]:
+    if preset not in PRESETS:
+        raise InputError(f"A preset is one of {', '.join(PRESETS)}; found {preset!r}.")
+    file = resources.files("tasks").joinpath(f"presets/{preset}.toml")
+    return {"preset": preset, **tomllib.loads(file.read_text("utf-8"))}
+
+
+def _validated(merged: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"Setting {where!r}: {first['msg']}; found {first['input']!r}.") from error
+
+
+def _names_embedded_model(given: Mapping[str, Any]) -> bool:
+    model = given.get("model")
+    name = model.get("name", EMBEDDED_MODEL) if isinstance(model, Mapping) else EMBEDDED_MODEL
+    return name == EMBEDDED_MODEL
 
 
 def _toml_sources(toml_text: str, toml_file: Path | None) -> list[tuple[str, str]]:

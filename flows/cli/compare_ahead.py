@@ -18,7 +18,7 @@ from tasks.comparison.contest import comparison_row
 from tasks.comparison.state import write_state
 from tasks.guidelines import chosen_guidelines
 from tasks.ingestion.ingest_questions import check_question_sets
-from tasks.prompt_files import load_prompts
+from tasks.prompt_files import prompts_of
 from tasks.settings import Settings
 
 
@@ -57,7 +57,7 @@ def _contest(settings: Settings) -> ContestAhead:
     check_question_sets(store, settings)
     row = comparison_row(settings, base)
     return ContestAhead(
-        store, store.get(Comparison, row.id) or row, settings, base, load_prompts(settings.synthesis.prompts),
+        store, store.get(Comparison, row.id) or row, settings, base, prompts_of(settings),
         chosen_guidelines(settings.synthesis.guidelines),
     )  # fmt: skip
 

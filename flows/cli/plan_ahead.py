@@ -13,7 +13,7 @@ from storage.open_store import open_store
 from storage.records import Round
 from tasks.guidelines import chosen_guidelines
 from tasks.ingestion.ingest_questions import check_question_sets, train_questions_ahead
-from tasks.prompt_files import load_prompts
+from tasks.prompt_files import prompts_of
 from tasks.rounds import round_row as rounds
 from tasks.synthesis.synthesis_plan import plan_synthesis
 
@@ -40,7 +40,7 @@ def plan_paths(
     planned = plan_synthesis(
         store, model=base, questions=train_questions_ahead(store, settings, number),
         guidelines=chosen_guidelines(settings.synthesis.guidelines),
-        prompts=load_prompts(settings.synthesis.prompts), settings=settings, round=unfinished, draw=number,
+        prompts=prompts_of(settings), settings=settings, round=unfinished, draw=number,
     )  # fmt: skip
     return Result("planned", "\n".join([_heading(number, unfinished, change), *planned.lines()]), asdict(planned))
 

@@ -16,7 +16,7 @@ from storage.records import Domain
 if TYPE_CHECKING:
     from tasks.settings import Settings as RoundSettings
 
-Preset = Annotated[str, typer.Option(help="default, paper or official-code")]
+Preset = Annotated[str, typer.Option(help="default (fits the model), embedded, paper or official-code")]
 Settings = Annotated[Path | None, typer.Option(help="Settings in a TOML file, over the preset", metavar="FILE")]
 Name = Annotated[str, typer.Option(help="Name of the task set: its line of rounds")]
 Sets = Annotated[list[str] | None, typer.Option("--question-set", help="In-domain set to train on; repeatable")]

@@ -16,7 +16,7 @@ from tasks.limits import Limits, Spending
 from tasks.rules.nights.window import next_moment
 from tasks.settings import Settings, load_settings
 
-Preset = Literal["default", "paper", "official-code"]
+Preset = Literal["default", "embedded", "paper", "official-code"]
 SettingsToml = Annotated[str, Field(description="Settings in TOML, over the preset")]
 Name = Annotated[str, Field(max_length=100, pattern=r"^[\w.+-]*$")]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]

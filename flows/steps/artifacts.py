@@ -107,6 +107,17 @@ def training_progress(watcher: "Watcher", check_limits: Callable[[], None]) -> C
     return show
 
 
+def warn_of_misfits(work: "Workplace") -> None:
+    """What of the settings does not fit the model, said before anything is generated."""
+    from prefect.logging import get_run_logger
+
+    from tasks.doctor import misfits
+
+    for line in misfits(work.settings, work.prompts, work.base.folder):
+        work.watcher.say(f"Warning: {line}")
+        get_run_logger().warning("%s", line)
+
+
 def tabulate_results(work: "Workplace") -> None:
     """Accuracy of each model on each set, as a table, and the gate's reasons."""
     from prefect.artifacts import create_table_artifact

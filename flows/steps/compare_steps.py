@@ -40,6 +40,7 @@ def begin_comparison(work: Workplace, brought: str = "") -> Contest:
     work.own_draws([draw_of(seed) for seed in contest.seeds])
     names = ", ".join(one.name for one in contest.contenders)
     work.watcher.say(f"Comparison {record.name} ({str(record.id)[:8]}): {names}; seeds {list(contest.seeds)}.")
+    artifacts.warn_of_misfits(work)
     return contest
 
 

@@ -58,6 +58,7 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
             work.watcher.say(
                 f"Round {work.round.number}, begun {work.round.started_at:%Y-%m-%d %H:%M} UTC, goes on with {words}."
             )
+            artifacts.warn_of_misfits(work)
             return
         check_question_sets(work.store, work.settings)
         champion = current_champion(work.store, work.base.record, work.line)
@@ -65,6 +66,7 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
         work.round = rounds.start_round(work.store, work.settings, work.base.record, champion)
         work.own_round()
         work.watcher.say(f"Round {work.round.number} of {work.line}; the champion is {champion.name}.")
+        artifacts.warn_of_misfits(work)
 
 
 def _change_synthesis(work: Workplace) -> None:

@@ -85,9 +85,9 @@ class Workplace:
     @cached_property
     def prompts(self) -> dict[str, Prompt]:
         """The prompt templates that the settings name."""
-        from tasks.prompt_files import load_prompts
+        from tasks.prompt_files import prompts_of
 
-        return load_prompts(self.settings.synthesis.prompts)
+        return prompts_of(self.settings)
 
     @cached_property
     def guidelines(self) -> "list[Guideline]":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from storage.environment import Environment
 from storage.records import Adapter, Model, Round
-from tasks.prompt_files import load_prompts
+from tasks.prompt_files import prompts_of
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def _register_one(
         "base": _reference(base.folder, environment),
         "weights": _reference(weights, environment),
         "model_settings": settings.model.model_dump(mode="json"),
-        "prompt": load_prompts(settings.synthesis.prompts)["answer"].text,
+        "prompt": prompts_of(settings)["answer"].text,
         "max_tokens": settings.evaluation.sampling.max_tokens,
         "licence": base.licence,
         "model_id": str(model.id),

@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from storage.environment import Environment
-from tasks.doctor import diagnose
+from tasks.doctor import diagnose, misfits
 from tasks.engines.hardware import find_hardware
 from tasks.engines.models.base_models import PreparedModel
 from tasks.engines.models.model_files import supports_lora
+from tasks.prompt_files import prompts_of
 from tasks.settings import ModelSettings, Settings, load_settings
 
 
@@ -43,6 +44,34 @@ def test_a_model_is_checked_for_memory_and_disk(environment: Environment, prepar
 
     assert "sequences at once" in found["Model memory"].found
     assert "full weights, kept each round" in found["Model disk"].found
+
+
+def test_a_preset_for_larger_models_is_named_with_the_one_to_take(
+    environment: Environment, prepared_model: PreparedModel
+) -> None:
+    settings = load_settings("default", overrides={"model": {"name": str(prepared_model.folder)}})
+
+    found = [str(finding) for finding in diagnose(environment, settings) if finding.name == "Preset"]
+
+    assert any("--preset embedded" in line for line in found)
+
+
+def test_the_embedded_preset_fits_the_embedded_model(environment: Environment, prepared_model: PreparedModel) -> None:
+    settings = load_settings("embedded", overrides={"model": {"name": str(prepared_model.folder)}})
+
+    assert misfits(settings, prompts_of(settings), prepared_model.folder) == []
+
+
+def test_a_larger_model_under_the_embedded_preset_is_told(prepared_model: PreparedModel, tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"dtype": "bfloat16", "max_position_embeddings": 32768}')
+    with (tmp_path / "model.safetensors").open("wb") as weights:
+        weights.truncate(2 * 494_000_000)  # a sparse file: nothing is written
+    settings = load_settings("embedded", overrides={"model": {"name": str(tmp_path)}})
+
+    (found,) = misfits(settings, prompts_of(settings), tmp_path)
+
+    assert "0.49 billion parameters" in found
+    assert "--preset default" in found
 
 
 def test_a_disk_too_small_for_the_model_blocks(

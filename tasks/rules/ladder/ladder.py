@@ -24,7 +24,7 @@ KNOWN_VALUES: dict[Stage, frozenset[str]] = {
     "path": frozenset({"question", "guideline", "adapted_guideline", "structure"}),
     "close": frozenset({"question", "path"}),
     "summary": frozenset({"question", "path"}),
-    "self_check": frozenset({"question", "path"}),
+    "self_check": frozenset({"question", "path", "answer"}),  # the released code shows it to its check
 }
 ADAPTING, PLANNING = ("regenesis", "no_structure"), ("regenesis", "no_adaptation")
 AFTER_PATH = Sampling(temperature=0.0, max_tokens=64)
@@ -95,7 +95,10 @@ class Ladder:
         """`close` continues the path's own conversation; `summary` and `self_check` begin one about it."""
         plan = self.stages[stage, chain.hinted]
         form = wanted_form(chain.question)
-        filled = plan.template.fill(form=form, question=asked(chain.question), path=texts[chain.path_id])
+        values = {"question": asked(chain.question), "path": texts[chain.path_id]}
+        if stage == "self_check":
+            values["answer"] = shown_answer(chain.question)
+        filled = plan.template.fill(form=form, **values)
         if stage == "close" and not filled.user:
             turns = self._request("path", chain.path_id, chain, texts).turns
             filled = Turns(filled.system or turns.system, turns.user, filled.prefill)

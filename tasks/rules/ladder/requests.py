@@ -71,9 +71,14 @@ def request_id(
 
 
 def whole_text(prefill: str, completion: str) -> str:
-    """The stored text: the words begun for the model and its own, without what no column can hold."""
+    """The stored text: the words begun for the model and its own, without what no column can hold.
+
+    One blank stands between the two where both bring one ("The answer is " + " 8") and where none does: a prefill
+    ends in no blank, and some tokenizers drop that of a word that begins a text ("The answer is" + "8").
+    """
     doubled = prefill.endswith(" ") and completion.startswith(" ")
-    return clean(prefill + (completion[1:] if doubled else completion)).strip()
+    glued = prefill[-1:].isalnum() and completion[:1].isalnum()
+    return clean(prefill + " " * glued + (completion[1:] if doubled else completion)).strip()
 
 
 def whole_sentences(text: str) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from storage.ids import content_id
 from storage.records import Label, Path, Question, Verdict
 from storage.views.reasons import REASONS
-from tasks.prompt_files import load_prompts
+from tasks.prompt_files import prompts_of
 from tasks.rules.ladder.prompts import parse_prompt
 from tasks.rules.training.selection import Candidate, refusal, select_paths
 from tasks.settings import SelectionSettings, load_settings
@@ -140,10 +140,10 @@ def test_the_order_of_the_rows_changes_nothing(order: list[int], seed: int) -> N
 @pytest.mark.parametrize("name", ["path", "path_hinted"])
 def test_official_code_asks_for_what_it_accepts(name: str) -> None:
     settings = load_settings("official-code")
-    template = parse_prompt(load_prompts(settings.synthesis.prompts)[name].text)
+    template = parse_prompt(prompts_of(settings)[name].text)
 
     turns = template.fill(form="the number", question="2 + 2?", structure="Add.", answer="4")
-    text = turns.prefill + "Add two and two.\n2. That is four.\nThe answer is \\boxed{4}."
+    text = "1. Add two and two.\n2. That is four.\nThe answer is \\boxed{4}."
 
     assert "numbered list" in turns.user
     assert "the number in \\boxed{}" in turns.user
