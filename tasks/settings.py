@@ -118,6 +118,9 @@ class SynthesisSettings(Frozen):
     hinted_retry: bool = Field(default=True, description="Try unsolved questions again with the answer shown")
     hinted_chains: int = Field(default=4, ge=0, description="Chains of a hinted retry")
     hinted_temperature: float | None = Field(default=None, description="Other temperature for the hinted retry")
+    refuse_telling_structures: bool = Field(
+        default=False, description="End a chain whose structure states the number or expression that is asked for"
+    )
     hinted_only: bool = Field(default=False, description="Show the answer to every chain (method hints_only)")
     token_budget: int = Field(
         default=0, ge=0, description="Generated tokens a round's synthesis at most; 0 for no limit"
@@ -165,6 +168,19 @@ class SelectionSettings(Frozen):
     )
     require_boxed: bool = Field(default=False, description="official-code: the answer must be boxed")
     require_numbered_list: bool = Field(default=False, description="official-code: the path must have a numbered list")
+    accept_cut: bool = Field(default=False, description="Take paths that ended at their length limit")
+    min_work_words: int = Field(
+        default=0, ge=0, description="Fewest words before the answer is stated; fewer are refused `no_work`"
+    )
+    answer_in_work: bool = Field(
+        default=False,
+        description="A number or expression must stand in the work before it is stated; else `answer_not_reached`",
+    )
+    max_answer_ratio: float = Field(
+        default=0.0,
+        ge=0,
+        description="Choice and yes/no: most examples of one answer for each of a set's rarest; 0: any",
+    )
     accept: Literal["correct", "any", "majority"] = Field(default="correct", description="any: the unverified control")
     contamination_template_questions: int = Field(
         default=3, ge=1, description="8-grams in more different questions of one set are template and do not count"

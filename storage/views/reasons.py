@@ -40,6 +40,10 @@ REASONS: dict[str, str] = {
     "over_budget": "The method's share of generated tokens was spent before it.",
     "unmatched_question": "Another method of the comparison has nothing to learn from this question.",
     "empty_text": "The model wrote nothing.",
+    "cut": "Its own text ended at the length limit, whether or not an answer was asked for afterwards.",
+    "no_work": "It states an answer with next to nothing before it.",
+    "answer_not_reached": "The value that it states as its answer stands nowhere in its work.",
+    "over_answer_ratio": "Its set had too many examples with this answer for each of the rarest answer.",
     "mentions_given_answer": "It was shown the answer, and speaks of having been shown it.",
     "not_judged_yet": "It has no verdict yet.",
 }

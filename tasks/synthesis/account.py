@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-ENDED = ("accepted", "duplicate", "wrong", "unjudged", "mentions_given_answer", "failed")
+from tasks.rules.training.acceptance import REFUSALS
+
+ENDED = ("accepted", "duplicate", "wrong", "unjudged", "mentions_given_answer", *REFUSALS, "failed")
 LADDER = ("adapted_guideline", "structure", "path")
 
 

@@ -1,7 +1,7 @@
 """One chain, from its first missing stage to its verdict: asks, closes, judges, and hands rows to the committer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -17,10 +17,11 @@ from tasks.rules.answers.verdicts import Case, Judgement
 from tasks.rules.ladder.ladder import Chain, Ladder
 from tasks.rules.ladder.prompts import Turns
 from tasks.rules.ladder.requests import Request, Stage, clean, whole_sentences
+from tasks.settings import SelectionSettings
 from tasks.synthesis.account import Account, SynthesisProgress
 from tasks.synthesis.budget import Budget
 from tasks.synthesis.generated_rows import closed_path, failed_request, generated_record, says_yes, verdict_of
-from tasks.synthesis.question_work import Existing, Selects
+from tasks.synthesis.question_work import Existing, Selects, tells
 from tasks.verification.verify_paths import case_of
 
 AFTER_THE_PATH: tuple[Stage, ...] = ("close", "summary", "self_check")
@@ -53,6 +54,7 @@ class Run:
     ladder: Ladder
     round_id: UUID | None
     now: Callable[[], datetime]
+    selection: SelectionSettings = field(default_factory=SelectionSettings)  # what an accepted path must have
     spending: Spending | None = None  # the limits of the run, None for none
     work_ahead: bool = True  # let an idle server begin chains that will probably be needed
     fresh: bool = False  # nothing is there of this draw and model, so the store need not be asked
@@ -92,6 +94,9 @@ class ChainRunner:
     async def _climb(self, chain: Chain, texts: dict[UUID, str]) -> Path | None:
         """Generate what is missing down to the path; adds to `texts`."""
         while request := self._ladder.next_request(chain, texts):
+            if request.stage == "path" and tells(self._ladder, chain, texts):
+                self._account.fates["structure_states_answer"] += 1
+                return None
             try:
                 completion = await self._ask(request, chain)
             except RequestFailed as error:

@@ -11,7 +11,7 @@ from storage.records import AdaptedGuideline, AnswerKind, FailedRequest, Path, S
 from tasks.engines.engine import Completion, RequestFailed
 from tasks.rules.answers.verdicts import Judgement
 from tasks.rules.ladder.ladder import Chain, Ladder
-from tasks.rules.ladder.requests import Request, clean, closing_words, ended, whole_text
+from tasks.rules.ladder.requests import Request, clean, closing_words, ended, whole_sentences, whole_text
 from tasks.verification.verify_paths import verdict_record
 
 MESSAGE_LENGTH = 300
@@ -45,7 +45,7 @@ def generated_record(
     common: _Common = {
         "id": request.id, "question_id": chain.question.id, "model_id": ladder.model_id,
         "prompt_id": request.plan.prompt.id, "sampling": request.plan.sampling_text, "draw": ladder.draw,
-        "sample": chain.sample, "hinted": chain.hinted, "text": whole_text(request.turns.prefill, completion.text),
+        "sample": chain.sample, "hinted": chain.hinted, "text": _kept_text(request, completion),
         "finish_reason": completion.finish_reason, "prompt_tokens": completion.prompt_tokens,
         "completion_tokens": completion.completion_tokens, "seed": seed_of(request.id),
         "endpoint": completion.endpoint, "round_id": round_id, "created_at": now,
@@ -54,11 +54,18 @@ def generated_record(
     if request.stage == "path" or head is None:
         return Path(
             **common, strategy=ladder.settings.strategy, guideline_id=head, adapted_guideline_id=chain.adapted_id,
-            structure_id=chain.structure_id, closed=False,
+            structure_id=chain.structure_id, closed=False, cut=completion.finish_reason == "length",
         )  # fmt: skip
     if request.stage == "structure":
         return Structure(**common, guideline_id=head, adapted_guideline_id=chain.adapted_id)
     return AdaptedGuideline(**common, guideline_id=head)
+
+
+def _kept_text(request: Request, completion: Completion) -> str:
+    """The stored text; advice or a plan that was cut goes on as the sentences that are whole."""
+    text = whole_text(request.turns.prefill, completion.text)
+    fragment = request.stage in ("adapted_guideline", "structure") and completion.finish_reason == "length"
+    return whole_sentences(text) if fragment else text
 
 
 def closed_path(path: Path, prefill: str, completion: Completion, kind: AnswerKind) -> Path:

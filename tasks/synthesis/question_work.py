@@ -1,7 +1,7 @@
 """The questions of a run, chunk by chunk: what is planned for each, and what the store has of it already."""
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Protocol, TypeVar
@@ -11,6 +11,7 @@ from storage.records import AdaptedGuideline, Path, Question, Record, Structure,
 from tasks.rules.answers.verdicts import VERIFIER_VERSION
 from tasks.rules.ladder.adaptive import Tally
 from tasks.rules.ladder.ladder import Chain, Ladder
+from tasks.rules.training.acceptance import states_reference
 from tasks.rules.training.selection import normalised
 
 R = TypeVar("R", bound=Record)
@@ -48,12 +49,13 @@ class QuestionWork:
     hinted: bool = False  # whether its hinted retry has begun
     in_flight: int = 0
     judged: int = 0
+    right: int = 0  # chains whose answer is the reference, duplicates and refused ones included
     accepted_texts: set[int] = field(default_factory=set[int])
     queued: bool = False  # whether it stands in the scheduler's queue
 
     @property
     def tally(self) -> Tally:
-        return Tally(len(self.accepted_texts), self.judged, self.in_flight, len(self.waiting))
+        return Tally(len(self.accepted_texts), self.judged, self.in_flight, len(self.waiting), self.right)
 
     def note_accepted(self, text: str) -> bool:
         """Remember an accepted text; False when the question has it already."""
@@ -94,6 +96,12 @@ def read_existing(store: Selects, ladder: Ladder, questions: Sequence[Question])
         ):
             found[paths[verdict.path_id].question_id].verdicts[verdict.path_id] = verdict
     return found
+
+
+def tells(ladder: Ladder, chain: Chain, texts: Mapping[UUID, str]) -> bool:
+    """Whether the chain ends at its structure, because that gives away what is asked for."""
+    structure = texts.get(chain.structure_id, "") if chain.structure_id else ""
+    return ladder.settings.refuse_telling_structures and states_reference(structure, chain.question)
 
 
 def plan_question(ladder: Ladder, question: Question, existing: Existing | None = None) -> QuestionWork:

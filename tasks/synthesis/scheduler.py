@@ -21,6 +21,7 @@ from tasks.rules.ladder.adaptive import (
 )
 from tasks.rules.ladder.ladder import Chain
 from tasks.rules.ladder.leak import mentions_given_answer
+from tasks.rules.training.acceptance import refusal_of_path
 from tasks.synthesis.account import Account, SynthesisProgress
 from tasks.synthesis.budget import Budget, Parked
 from tasks.synthesis.chain import ChainRunner, Run
@@ -203,7 +204,7 @@ class Scheduler:
         if not work.accepted_texts and not work.hinted and work.judged:
             work.hinted = True
             work.waiting.extend(self._ladder.chains(work.question, hinted=True))
-            work.judged = 0
+            work.judged = work.right = 0
             self.account.candidates += len(work.waiting)
             self.account.hinted_questions += bool(work.waiting)
             if work.waiting:
@@ -247,16 +248,21 @@ class Scheduler:
         work.judged += 1
         fate: str = verdict.verdict
         if fate == "correct":
-            leaks = chain.hinted and any(
-                mentions_given_answer(path.text, one) for one in chain.question.accepted_answers
-            )
-            fate = "mentions_given_answer" if leaks else "accepted" if work.note_accepted(path.text) else "duplicate"
+            work.right += 1
+            fate = self._fate_of_right(work, chain, path, verdict)
         else:
             self.account.reasons[verdict.reason] += 1
         self.account.fates[fate] += 1
         if fate == "accepted":
             self.account.hinted_accepted += chain.hinted
             self.account.solved += len(work.accepted_texts) == 1
+
+    def _fate_of_right(self, work: QuestionWork, chain: Chain, path: Path, verdict: Verdict) -> str:
+        if refused := refusal_of_path(path, verdict, chain.question, self._run.selection):
+            return refused
+        if chain.hinted and any(mentions_given_answer(path.text, one) for one in chain.question.accepted_answers):
+            return "mentions_given_answer"
+        return "accepted" if work.note_accepted(path.text) else "duplicate"
 
     def _whole_tally(self) -> Tally:
         return Tally(self.account.accepted, self.account.ended, len(self._tasks), 0)

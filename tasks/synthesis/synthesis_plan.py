@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from storage.records import Guideline, Model, Prompt, Question, Round
 from tasks.rules.ladder.adaptive import reason_to_stop
 from tasks.rules.ladder.ladder import Chain, Ladder, build_ladder
-from tasks.settings import Settings
-from tasks.synthesis.question_work import Existing, QuestionWork, plan_question, question_chunks, read_existing
+from tasks.rules.training.acceptance import refusal_of_path
+from tasks.settings import SelectionSettings, Settings
+from tasks.synthesis.question_work import Existing, QuestionWork, plan_question, question_chunks, read_existing, tells
 
 if TYPE_CHECKING:
     from storage.open_store import Store
@@ -47,7 +48,7 @@ def plan_synthesis(
 ) -> SynthesisPlan:  # fmt: skip
     """The plan for the same arguments as `synthesize_paths`; reads only."""
     ladder = build_ladder(settings, model.id, prompts, guidelines, draw, round.seed if round else None)
-    counts = _Counts()
+    counts = _Counts(settings.selection)
     for chunk in question_chunks(questions, ladder):
         found = read_existing(store, ladder, chunk)
         for question in chunk:
@@ -60,7 +61,8 @@ def plan_synthesis(
 
 
 class _Counts:
-    def __init__(self) -> None:
+    def __init__(self, selection: SelectionSettings) -> None:
+        self.selection = selection
         self.questions = self.finished = self.candidates = self.ended = 0
         self.reused: Counter[str] = Counter()
         self.to_generate: Counter[str] = Counter()
@@ -89,15 +91,19 @@ def _without_ended(
     open_chains: list[Chain] = []
     for chain in chains:
         verdict = work.existing.verdicts.get(chain.path_id)
-        if verdict is None:
+        if verdict is None and not tells(ladder, chain, work.existing.texts):
             open_chains.append(chain)
             continue
         counts.ended += 1
         counts.candidates += not planned
-        counts.reused.update(stage for stage, _ in ladder.stages_of(chain))
-        work.judged += planned
-        if verdict.verdict == "correct":
-            work.note_accepted(work.existing.paths[chain.path_id].text)
+        known = work.existing.texts.keys() | work.existing.paths.keys()
+        counts.reused.update(stage for stage, identity in ladder.stages_of(chain) if identity in known)
+        work.judged += planned and verdict is not None
+        if verdict is not None and verdict.verdict == "correct":
+            work.right += planned
+            path = work.existing.paths[chain.path_id]
+            if not refusal_of_path(path, verdict, chain.question, counts.selection):
+                work.note_accepted(path.text)
     return open_chains
 
 

@@ -64,6 +64,7 @@ async def synthesize(
         run = Run(
             store=store, engine=running, renderer=renderer, judge=judge, ladder=ladder,
             round_id=round.id if round else None, now=now, spending=spending, work_ahead=work_ahead, fresh=rows == 0,
+            selection=settings.selection,
             questions_total=len(questions) if isinstance(questions, Sequence) else None, on_progress=on_progress,
         )  # fmt: skip
         scheduler = Scheduler(run, questions, spent)

@@ -72,4 +72,5 @@ def _text(asked: Asked, *, right: bool) -> str:
     if name not in ("path", "path_hinted", "direct", "direct_hinted", "no_structure_path", "no_structure_path_hinted"):
         return f" {name} text {asked.seed}"
     number = int("".join(filter(str.isdigit, asked.question)))
-    return f"I count {asked.seed} things. The answer is {number if right else number + 1}."
+    stated = number if right else number + 1
+    return f"I count {asked.seed} things, of which I want {stated}. The answer is {stated}."

@@ -52,7 +52,7 @@ def sums(delay_seconds: float = 0.0) -> Callable[[Body, int], Reply]:
         draw = content_id("fleet", body["model"], prompt, body.get("seed", number)).int % 1000 / 1000
         right = draw < (0.4 if body["model"] == "scripted" else 0.9)
         total = sum(map(int, found[-1])) if found and right else 987654321
-        text = f"Step 1 of {draw}. The answer is {total}."
+        text = f"Step {total} of {draw}. The answer is {total}."
         return Reply(text=text, tokens=len(text) // 4, delay_seconds=delay_seconds)
 
     return answer

@@ -131,7 +131,8 @@ def _script(answers: dict[str, str], share: float, name: str, repeats: bool = Fa
         if repeats:
             return "I do it again and again and again. The answer is 987654321."
         words = " ".join(f"word{draw}-{place}" for place in range(5))
-        return f"{words}. Step 1 of {draw}. The answer is {answers.get(text, '0') if right else 987654321}."
+        stated = answers.get(text, "0") if right else "987654321"
+        return f"{words}. Step {stated} of {draw}. The answer is {stated}."
 
     return answer
 

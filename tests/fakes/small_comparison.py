@@ -69,8 +69,8 @@ def script(asked: Asked) -> str:
     """Right with two of three seeds where the question is easy or the answer is shown; other words each time."""
     words = asked.question.split()
     right = asked.prompt_name.endswith("_hinted") or (words[:1] == ["easy"] and asked.seed % 3 > 0)
-    said = f"way {asked.seed} of {asked.question}"
-    return f"{said}. The answer is {words[3] if right and len(words) > 3 else 77}."
+    stated = words[3] if right and len(words) > 3 else 77
+    return f"way {asked.seed} to {stated} of {asked.question}. The answer is {stated}."
 
 
 class SmallComparison:

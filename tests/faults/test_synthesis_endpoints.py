@@ -20,7 +20,7 @@ from tests.fakes.scripted_engine import TextRenderer, marked_prompts
 from tests.fakes.scripted_kinds import VLLM
 from tests.fakes.scripted_server import Body, Reply, ScriptedServer
 
-RIGHT = Reply(text="Count once more. The answer is 5.", tokens=7)
+RIGHT = Reply(text="Count to 5 once. The answer is 5.", tokens=7)
 QUESTIONS = [question(number, answer="5") for number in range(12)]
 
 

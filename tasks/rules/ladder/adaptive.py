@@ -17,6 +17,7 @@ class Tally:
     judged: int  # chains that ended in a verdict
     in_flight: int
     waiting: int  # chains not begun
+    right: int = 0  # chains that reached the reference, whatever became of their text
 
 
 def chains_to_start(settings: SynthesisSettings, tally: Tally, pass_rate: float = 1.0) -> int:
@@ -40,7 +41,7 @@ def reason_to_stop(settings: SynthesisSettings, tally: Tally) -> str:
     if tally.accepted >= settings.enough_accepted:
         return "enough_accepted"
     if tally.judged >= settings.pass_rate_after_chains:
-        rate = tally.accepted / tally.judged
+        rate = tally.right / tally.judged
         if rate < settings.min_pass_rate:
             return "pass_rate_too_low"
         if rate > settings.max_pass_rate:

@@ -13,7 +13,7 @@ from uuid import UUID
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Guideline, Prompt, Question
-from tasks.rules.ladder.prompts import Turns, asked, shown_answer, wanted_form
+from tasks.rules.ladder.prompts import PromptTemplate, Turns, asked, parse_prompt, shown_answer, wanted_form
 from tasks.rules.ladder.requests import Request, Stage, StagePlan, plan_stage, request_id
 from tasks.settings import Sampling, Settings, SynthesisSettings
 
@@ -62,6 +62,7 @@ class Ladder:
     guidelines: tuple[Guideline, ...]
     selections: tuple[Guideline, ...]  # heads whose guidelines the model selects itself
     stages: Mapping[tuple[Stage, bool], StagePlan]
+    answer: PromptTemplate | None = None  # how evaluation asks; hinted paths are closed under it
 
     def chains(self, question: Question, hinted: bool = False) -> list[Chain]:
         """The question's chains in seeded order; empty for a retry of a question without an answer.
@@ -100,12 +101,18 @@ class Ladder:
             values["answer"] = shown_answer(chain.question)
         filled = plan.template.fill(form=form, **values)
         if stage == "close" and not filled.user:
-            turns = self._request("path", chain.path_id, chain, texts).turns
+            turns = self._turns_without_hint(chain, texts)
             filled = Turns(filled.system or turns.system, turns.user, filled.prefill)
         if stage == "close" and chain.question.answer_kind in ("text", "expression"):
             plan = replace(plan, sampling=_for_several_words(plan.sampling))
         identity = content_id(stage, str(chain.path_id), str(plan.prompt.id), plan.sampling_text)
         return Request(stage, identity, filled, plan)
+
+    def _turns_without_hint(self, chain: Chain, texts: Mapping[UUID, str]) -> Turns:
+        """The path's own conversation; for a hinted path the plain question, so that its answer must come of it."""
+        if chain.hinted and self.answer:
+            return self.answer.fill(form=wanted_form(chain.question), question=asked(chain.question))
+        return self._request("path", chain.path_id, chain, texts).turns
 
     def chosen_guidelines(self, chain: Chain, reply: str) -> str:
         """The guidelines that a selection's reply names by number, two or three; the seed fills up what lacks."""
@@ -180,7 +187,8 @@ def build_ladder(
     for (stage, hinted), plan in stages.items():
         _check_placeholders(plan, stage, hinted)
     seed = settings.seed if round_seed is None else round_seed
-    return Ladder(synthesis, model_id, draw, seed, tuple(guidelines), selection_heads(synthesis), stages)
+    answer = parse_prompt(prompts["answer"].text) if "answer" in prompts else None
+    return Ladder(synthesis, model_id, draw, seed, tuple(guidelines), selection_heads(synthesis), stages, answer)
 
 
 def selection_heads(synthesis: SynthesisSettings) -> tuple[Guideline, ...]:

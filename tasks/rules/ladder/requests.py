@@ -25,6 +25,7 @@ _FIRST_WORDS: dict[AnswerKind, re.Pattern[str]] = {
     "choice": re.compile(r"\s*\(?[A-Z]\)?(?![\w'])"),
     "boolean": re.compile(r"\s*(?:yes|no|true|false)\b", re.IGNORECASE),
 }
+_LONE_MARK = re.compile(r"\n\s*\d{1,3}[.)]$")
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
 
 
@@ -82,9 +83,12 @@ def whole_text(prefill: str, completion: str) -> str:
 
 
 def whole_sentences(text: str) -> str:
-    """A text that was cut off, back to the end of its last whole sentence; all of it where it has none."""
+    """A text that was cut off, back to the end of its last whole sentence; all of it where it has none.
+
+    A list's next number that stands there alone ("2.") goes with what was cut.
+    """
     ends = list(_SENTENCE_END.finditer(text))
-    return text[: ends[-1].end()].rstrip() if ends else text
+    return _LONE_MARK.sub("", text[: ends[-1].end()].rstrip()) if ends else text
 
 
 def closing_words(completion: str, finish_reason: str, kind: AnswerKind) -> tuple[str, str]:

@@ -5,13 +5,14 @@ the path's id alone, so neither the order of the rows nor the machine changes it
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
 from storage.ids import content_id
 from storage.records import Path, Question, Verdict
+from tasks.rules.training.acceptance import refusal_of_path
 from tasks.settings import SelectionSettings
 
 # A line that begins with "1." or "1)" and a blank: "21.4" or "1.5" is no list.
@@ -65,6 +66,7 @@ def select_paths(
         reasons |= {candidate.path.id: "over_count" for candidate in in_turn[count:]}
         kept = in_turn[:count]
     reasons |= _over_hinted_share(kept, settings.max_hinted_share)
+    reasons |= _over_answer_ratio([one for one in kept if not reasons[one.path.id]], settings.max_answer_ratio)
     return [
         Choice(candidate, kept=not reasons[candidate.path.id], reason=reasons[candidate.path.id] or "kept")
         for candidate in candidates
@@ -83,6 +85,8 @@ def refusal(
             return "not_judged_yet"
         if verdict.verdict != "correct":
             return verdict.reason
+    if refused := refusal_of_path(path, verdict, candidate.question, settings):
+        return refused
     if candidate.self_check is False:
         return "self_check_no"
     if settings.max_path_tokens and path.completion_tokens > settings.max_path_tokens:
@@ -127,3 +131,24 @@ def _over_hinted_share(kept: Sequence[Candidate], share: float) -> dict[UUID, st
     free = len(kept) - len(hinted)
     allowed = len(hinted) if share >= 1 else int(share * free / (1 - share) + 1e-9)
     return {candidate.path.id: "over_hinted_share" for candidate in hinted[allowed:]}
+
+
+def _over_answer_ratio(kept: Sequence[Candidate], ratio: float) -> dict[UUID, str]:
+    """Reasons for what is beyond `ratio` examples of one answer for each of the rarest, where a set has few answers.
+
+    An answer that no example of the set has does not count: it would leave nothing.
+    """
+    if not ratio:
+        return {}
+    by_answer: defaultdict[UUID, defaultdict[str, list[Candidate]]] = defaultdict(lambda: defaultdict(list))
+    for candidate in kept:
+        if candidate.question.answer_kind in ("choice", "boolean"):
+            by_answer[candidate.question.question_set_id][candidate.question.answer.strip().casefold()].append(
+                candidate
+            )
+    reasons: dict[UUID, str] = {}
+    for answers in by_answer.values():
+        most = max(1, int(ratio * min(map(len, answers.values())) + 1e-9))
+        beyond = [candidate for same in answers.values() for candidate in same[most:]]
+        reasons |= {candidate.path.id: "over_answer_ratio" for candidate in beyond}
+    return reasons

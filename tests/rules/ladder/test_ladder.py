@@ -103,9 +103,9 @@ def test_no_question_can_be_over_sampled(accepted: int, judged: int, in_flight: 
 
 def test_a_pass_rate_counts_only_after_enough_chains() -> None:
     chosen = settings(min_pass_rate=0.3, max_pass_rate=0.9, pass_rate_after_chains=4).synthesis
-    assert reason_to_stop(chosen, Tally(0, 3, 0, 5)) == ""
+    assert reason_to_stop(chosen, Tally(0, 3, 0, 5, 0)) == ""
     assert reason_to_stop(chosen, Tally(0, 4, 0, 5)) == "pass_rate_too_low"
-    assert reason_to_stop(chosen, Tally(4, 4, 0, 5)) == "pass_rate_too_high"
+    assert reason_to_stop(chosen, Tally(4, 4, 0, 5, 4)) == "pass_rate_too_high"
 
 
 def test_a_target_reckons_with_what_is_in_flight() -> None:

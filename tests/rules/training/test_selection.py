@@ -143,7 +143,7 @@ def test_official_code_asks_for_what_it_accepts(name: str) -> None:
     template = parse_prompt(prompts_of(settings)[name].text)
 
     turns = template.fill(form="the number", question="2 + 2?", structure="Add.", answer="4")
-    text = "1. Add two and two.\n2. That is four.\nThe answer is \\boxed{4}."
+    text = "1. Add two and two.\n2. That is 4.\nThe answer is \\boxed{4}."
 
     assert "numbered list" in turns.user
     assert "the number in \\boxed{}" in turns.user

@@ -12,7 +12,7 @@ import pytest
 from storage.errors import TransientError
 from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, FailedRequest, Guideline, Path, Question, Structure, Verdict
-from tasks.engines.engine import RequestFailed
+from tasks.engines.engine import Completion, RequestFailed
 from tasks.limits import Limits, Spending
 from tasks.settings import Settings
 from tasks.synthesis.account import SynthesisProgress
@@ -90,7 +90,7 @@ def test_a_hinted_path_that_talks_about_the_answer_is_not_accepted(store: Store)
     def leak(asked: Asked) -> str:
         text = always_wrong(asked)
         if asked.prompt_name == "path_hinted":
-            return f"The given answer is {asked.seed}. The answer is 1."
+            return f"I count to 1 in {asked.seed} steps. The given answer is that. The answer is 1."
         return text
 
     report = run(store, ScriptedEngine(leak), questions(1), settings(chains_per_question=1, hinted_chains=3))
@@ -112,6 +112,74 @@ def test_a_path_that_states_no_answer_is_closed_and_its_tokens_are_summed(store:
     assert path.text == "One and one more\nThe answer is 1."
     assert path.completion_tokens == 5
     assert store.select(Verdict)[0].verdict == "correct"
+
+
+def test_a_hinted_path_is_closed_without_its_hint(store: Store) -> None:
+    def open_ended(asked: Asked) -> str:
+        if asked.prompt_name == "close":
+            return " 1."
+        return "I add up to 1 with care" if asked.prompt_name == "path_hinted" else always_wrong(asked)
+
+    engine = ScriptedEngine(open_ended)
+    run(store, engine, questions(1), settings(chains_per_question=1, hinted_chains=1))
+
+    closing = next(asked for asked in engine.asked if asked.prompt_name == "close")
+    assert closing.prompt.startswith("\x1eanswer|What is question 1?|\x1eI add up to 1")
+    assert [path.closed for path in store.select(Path, hinted=True)] == [True]
+
+
+def test_a_cut_path_stays_cut_when_it_is_closed_and_is_not_accepted(store: Store) -> None:
+    def endless(asked: Asked) -> str | Completion:
+        if asked.prompt_name == "close":
+            return " 1."
+        if asked.prompt_name.startswith("path"):
+            return completion("One and 1 more. And then", finish_reason="length")
+        return always_right(asked)
+
+    report = run(store, ScriptedEngine(endless), questions(1), settings(chains_per_question=2, hinted_chains=1))
+
+    paths = store.select(Path)
+    assert {(path.closed, path.cut) for path in paths} == {(True, True)}
+    assert report.fates == {"cut": 3}
+    assert report.accepted == 0
+    assert {verdict.verdict for verdict in store.select(Verdict)} == {"correct"}
+
+
+def test_a_structure_that_gives_the_result_away_ends_its_chain_also_in_a_rerun(store: Store) -> None:
+    def telling(asked: Asked) -> str:
+        return "Add, then 2 + 5 = 7" if asked.prompt_name.startswith("structure") else always_right(asked)
+
+    asked_for = [question(number, answer="7") for number in (1, 2)]
+    first = run(store, ScriptedEngine(telling), asked_for, settings(chains_per_question=2))
+    again = ScriptedEngine(telling)
+    second = run(store, again, asked_for, settings(chains_per_question=2))
+
+    assert first.fates == second.fates == {"structure_states_answer": 4}
+    assert store.select(Path) == again.asked == []
+
+
+def test_advice_that_was_cut_goes_on_as_its_whole_sentences(store: Store) -> None:
+    def cut(asked: Asked) -> str | Completion:
+        if asked.prompt_name == "structure":
+            return completion(" Read it.\n2. Add.\n3. Now wri", finish_reason="length")
+        return always_right(asked)
+
+    run(store, ScriptedEngine(cut), questions(1), settings(chains_per_question=1, enough_accepted=1))
+
+    (structure,) = store.select(Structure)
+    assert (structure.text, structure.finish_reason) == ("1. Read it.\n2. Add.", "length")
+
+
+def test_right_paths_of_equal_text_do_not_lower_a_pass_rate(store: Store) -> None:
+    def same(asked: Asked) -> str:
+        if asked.prompt_name == "path":
+            return "I count up to 1 here. The answer is 1."
+        return always_right(asked)
+
+    chosen = settings(chains_per_question=8, min_pass_rate=0.5, pass_rate_after_chains=4, enough_accepted=2)
+    report = run(store, ScriptedEngine(same), questions(1), chosen)
+
+    assert "pass_rate_too_low" not in report.fates
 
 
 def test_a_rerun_asks_nothing_and_gives_the_same_account(store: Store) -> None:

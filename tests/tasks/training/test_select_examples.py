@@ -19,7 +19,9 @@ from tasks.training.select_examples import select_examples
 from tests.storage.examples import make
 
 SET = content_id("question_sets", "sums")
-SETTINGS = load_settings(overrides={"selection": {"keep_per_question": 2, "max_hinted_share": 1}})
+# Texts here are a few words: what a path must hold to be accepted is asked of tests/rules/test_acceptance.py.
+ANY_WORK = {"min_work_words": 0, "answer_in_work": False}
+SETTINGS = load_settings(overrides={"selection": ANY_WORK | {"keep_per_question": 2, "max_hinted_share": 1}})
 ROUND = make(Round, "one", number=1, line="base/test")
 
 
@@ -119,7 +121,7 @@ def test_the_control_takes_as_many_direct_paths_whether_right_or_wrong(store: St
         question = ask(store, f"{number} + 1")
         answer(store, question, "It is 5.", verdict="wrong", strategy="direct")
         answer(store, question, "It is 4.")
-    settings = load_settings(overrides={"selection": {"accept": "any"}})
+    settings = load_settings(overrides={"selection": ANY_WORK | {"accept": "any"}})
     chosen = select(store, settings, method="random", strategy="direct", count=7)
     assert (chosen.examples, chosen.method) == (7, "random")
     assert reasons(store) == {"kept": 7, "over_count": 5}
