@@ -19,6 +19,7 @@ from tasks.comparison.methods import builtin_methods, contenders_of
 from tasks.comparison.pool import draw_of
 from tasks.ingestion.ingest_questions import questions_of, set_named
 from tasks.rules.comparison.methods import Contender, contenders
+from tasks.rules.questions.parts import round_seed, sample_questions
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -91,8 +92,20 @@ class Contest:
 
     @cached_property
     def final_questions(self) -> list[Question]:
-        """What the table reads, and no decision."""
-        return questions_of(self.store, self.settings, "final", 0)
+        """What the table reads, and no decision.
+
+        Development reads gate questions in domain alone, so out of domain those of fixed sets fill up what the final
+        half of a small test split lacks (AQuA-RAT: 127 of 254).
+        """
+        final = questions_of(self.store, self.settings, "final", 0)
+        return final + [one for each in self.sets("out_of_domain") for one in self._filling_up(each, final)]
+
+    def _filling_up(self, own: QuestionSet, final: Sequence[Question]) -> list[Question]:
+        missing = self.settings.questions.final_per_set - sum(one.question_set_id == own.id for one in final)
+        if missing <= 0 or own.source.startswith("procedural:"):
+            return []
+        gate = self.store.select(Question, question_set_id=own.id, part="gate", draw=0)
+        return sample_questions(gate, missing, round_seed(self.settings.seed, "gate", 0, own.id))
 
     def sets(self, domain: Domain) -> list[QuestionSet]:
         """The sets of this domain, in the settings' order."""

@@ -118,6 +118,8 @@ def sentence(row: ComparisonFigure) -> str:
         return f"{what}, {'more' if row.value > 0 else 'less'} than chance would give."
     if row.p_value is not None and row.p_value <= ALPHA:
         return f"{what}; alone it would be seen, beside the other tests it is not: weak evidence of a difference."
+    if row.p_value is None:
+        return f"{what}; one seed: no test is made, for what chance does in training is in none of this."
     return (
         f"{what}; no difference was seen, and one between {row.low * 100:+.1f} and {row.high * 100:+.1f} points stays "
         "possible."

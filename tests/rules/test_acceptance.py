@@ -71,6 +71,12 @@ def test_a_control_that_nobody_verified_is_held_to_what_it_states_itself() -> No
     assert judged("Work: 3 + 5 = 9\nThe answer is 7.", answer="7", verdict="wrong") == "answer_not_reached"
 
 
+def test_a_path_that_a_vote_chose_is_held_to_what_it_states_itself() -> None:
+    one, path = question(1, "8"), make(Path, "vote", text="Work: 3 + 5 = 9\nThe answer is 9.", finish_reason="stop")
+    vote = make(Verdict, "vote", verifier="majority", verdict="correct", extracted="9")
+    assert refusal_of_path(path, vote, one, STRICT) == ""
+
+
 def test_a_path_that_was_cut_is_taken_where_the_settings_say_so() -> None:
     path = make(Path, "cut", text="Work: 3 + 5 = 8\nThe answer is 8.", cut=True, finish_reason="stop")
     taken = STRICT.model_copy(update={"accept_cut": True})

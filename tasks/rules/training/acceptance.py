@@ -39,8 +39,10 @@ def refusal_of_path(path: Path, verdict: Verdict | None, question: Question, set
     """Why a path must not be trained on whatever it answers: `cut`, `no_work`, `answer_not_reached`; empty if it may.
 
     The value that must stand in the work is the reference where the path reached it, else what the path itself
-    states: a control that nobody verified is held to the same.
+    states: paths that a vote chose, or that nobody verified, are held to the same.
     """
+    if path.strategy == "reference":  # what a question set comes with, no text of a model
+        return ""
     if is_cut(path) and not settings.accept_cut:
         return "cut"
     work = work_of(path.text)
@@ -48,7 +50,8 @@ def refusal_of_path(path: Path, verdict: Verdict | None, question: Question, set
         return "no_work"
     if not settings.answer_in_work or question.answer_kind not in ("number", "expression"):
         return ""
-    right = verdict is not None and verdict.verdict == "correct" and question.answer.strip()
+    by_reference = verdict is not None and verdict.verifier != "majority" and verdict.verdict == "correct"
+    right = by_reference and question.answer.strip()
     value = question.answer if right else (verdict.extracted if verdict else None)
     return "" if not value or stands_in(work, value, question.answer_kind) else "answer_not_reached"
 

@@ -78,3 +78,10 @@ def test_an_accuracy_is_the_share_of_right_answers_over_its_sets() -> None:
 def test_more_questions_show_smaller_differences_and_more_tests_larger_ones() -> None:
     assert smallest_difference(512, 0.2) < smallest_difference(128, 0.2)
     assert smallest_difference(512, 0.2, tests=16) > smallest_difference(512, 0.2)
+
+
+def test_one_seed_gives_intervals_and_no_p_values() -> None:
+    rows = contrasts(verdicts("base", 0.2, seeds=1), verdicts("better", 0.9, seeds=1))
+
+    assert {(row.p_value, row.p_adjusted) for row in rows.values()} == {(None, None)}
+    assert all(row.low < row.value < row.high for row in rows.values())

@@ -258,7 +258,7 @@ def test_a_table_and_a_report_come_of_the_answers_with_hostile_texts_escaped(bui
     ).to_pylist()[0]["n"]  # fmt: skip
     assert (base.questions, round(base.value * base.questions)) == (16, right)
     assert base.low <= base.value <= base.high
-    assert by_key["difference", "fixed", "lenient", "out_of_domain", "rft", "regenesis"].p_adjusted is not None
+    assert by_key["difference", "fixed", "lenient", "out_of_domain", "rft", "regenesis"].p_adjusted is None  # one seed
     shown = next(one for one in comparison_figures(contest.record.id, []) if one.name == "favourite_answers")
     favourites = contest.store.query(shown.sql).to_pylist()
     by_set = {(row["question_set"], row["method"]): row["right"] for row in favourites}
@@ -297,3 +297,20 @@ def test_a_difference_that_only_the_correction_hides_is_called_weak_evidence() -
 
     assert "weak evidence" in said
     assert "no difference" not in said
+
+
+@pytest.mark.parametrize(("final", "riddles"), [(4, {"final": 4}), (12, {"final": 8, "gate": 4})])
+def test_out_of_domain_both_halves_of_a_small_test_split_are_read(
+    tmp_path: Folder, final: int, riddles: dict[str, int]
+) -> None:
+    settings = small_settings()
+    settings = settings.model_copy(update={"questions": settings.questions.model_copy(update={"final_per_set": final})})
+    small = SmallComparison(tmp_path, settings)
+    outside = {one.id for one in small.contest.sets("out_of_domain")}
+
+    asked = small.contest.final_questions
+
+    assert Counter(one.part for one in asked if one.question_set_id in outside) == riddles
+    assert {one.part for one in asked if one.question_set_id not in outside} == {"final"}
+    assert not {one.id for one in asked} & {one.id for one in small.contest.dev_questions}
+    small.close()
