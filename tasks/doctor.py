@@ -15,7 +15,7 @@ from storage.errors import InputError
 from storage.records import Prompt
 from tasks.engines.hardware import GIB, Hardware, find_hardware
 from tasks.prompt_files import prompts_of
-from tasks.rules.lengths import ill_fitting_lengths, ill_fitting_preset
+from tasks.rules.ladder.lengths import ill_fitting_lengths, ill_fitting_preset
 from tasks.settings import Settings
 
 Status = Literal["ok", "missing", "problem"]

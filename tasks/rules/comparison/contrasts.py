@@ -14,8 +14,8 @@ from tasks.rules.gate.statistics import crossed_bootstrap, holm, smallest_gain, 
 
 RESAMPLED = 4000
 FEWEST_SEEDS = 2
-"""With one seed the resampling holds training's own chance still: simulated with 512 questions, no true difference and a
-standard deviation of 2 points between seeds, 20 % of such tests say p <= 0.05, with 3 points 31 %."""
+"""With one seed the resampling holds training's own chance still: simulated with 512 questions, no true difference
+and a standard deviation of 2 points between seeds, 20 % of such tests say p <= 0.05, with 3 points 31 %."""
 ALPHA = 0.05
 
 

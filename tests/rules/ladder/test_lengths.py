@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tasks.prompt_files import FOLDERS, load_prompts, prompts_of
+from tasks.rules.ladder.lengths import ill_fitting_lengths, longest_request
 from tasks.rules.ladder.prompts import parse_prompt
-from tasks.rules.lengths import ill_fitting_lengths, longest_request
 from tasks.settings import PRESETS, Settings, load_settings, preset_settings
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 NO_SETTINGS = {"pyproject.toml", "guidelines.toml", "methods.toml"}
 _FENCED = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SECTION = re.compile(r"^\[(?:" + "|".join(Settings.model_fields) + r")[.\]]", re.MULTILINE)
