@@ -146,7 +146,7 @@ class Path(Generated):
     adapted_guideline_id: Annotated[UUID | None, "Null without adaptation"]
     structure_id: Annotated[UUID | None, "Null without structure"]
     closed: Annotated[bool, "Whether answer extraction closed it ('The answer is' begun for it)"]
-    cut: Annotated[bool | None, "Whether its own text ended at the length limit; null in rows from before schema 6"] = (
+    cut: Annotated[bool | None, "Whether its own text ended at the length limit; null in rows from before schema 7"] = (
         None
     )
 

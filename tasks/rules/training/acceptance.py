@@ -51,9 +51,10 @@ def refusal_of_path(path: Path, verdict: Verdict | None, question: Question, set
     if not settings.answer_in_work or question.answer_kind not in ("number", "expression"):
         return ""
     by_reference = verdict is not None and verdict.verifier != "majority" and verdict.verdict == "correct"
-    right = by_reference and question.answer.strip()
-    value = question.answer if right else (verdict.extracted if verdict else None)
-    return "" if not value or stands_in(work, value, question.answer_kind) else "answer_not_reached"
+    values = question.accepted_answers if by_reference else (verdict.extracted if verdict else None,)
+    stated = [value for value in values if value and value.strip()]
+    reached = any(stands_in(work, value, question.answer_kind) for value in stated)
+    return "" if reached or not stated else "answer_not_reached"
 
 
 def is_cut(path: Path) -> bool:
@@ -67,7 +68,11 @@ def states_reference(structure: str, question: Question) -> bool:
     A value that the question itself names gives nothing away. A result of one sign is looked for behind an
     equals sign only: "the two numbers" and "step 3" are no results.
     """
-    reference, kind = question.answer.strip(), question.answer_kind
+    return any(_gives_away(structure, question, one.strip()) for one in question.accepted_answers)
+
+
+def _gives_away(structure: str, question: Question, reference: str) -> bool:
+    kind = question.answer_kind
     if kind not in ("number", "expression") or not reference or stands_in(question.text, reference, kind):
         return False
     if len(reference) > 1:
