@@ -1,12 +1,13 @@
-"""From stored answers to what the gate compares: strict verdicts of the models on the same gate questions."""
+"""From stored answers to what the gate compares: verdicts by both readings of the models on the same gate questions."""
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.errors import InputError
-from storage.records import Answer, Evaluation, Model, Question, QuestionSet, Round
+from storage.records import Answer, Evaluation, Label, Model, Question, QuestionSet, Round
 from tasks.rules.gate.gate import PairedSet
 
 if TYPE_CHECKING:
@@ -61,25 +62,31 @@ def _paired_set(
         Question, question_set_id=question_set.id, part="gate", draw=evaluation.draw, order_by="id"
     )
     ids = [question.id for question in questions]
-    by_request: defaultdict[tuple[UUID, str], defaultdict[UUID, dict[UUID, bool]]] = defaultdict(
+    by_request: defaultdict[tuple[UUID, str], defaultdict[UUID, dict[UUID, Answer]]] = defaultdict(
         lambda: defaultdict(dict)
     )
     newest: dict[tuple[UUID, str], float] = {}
     for answer in store.select(Answer, question_id=ids, model_id=list(models), sample=0):
         key = (answer.prompt_id, answer.sampling)
-        by_request[key][answer.question_id][answer.model_id] = answer.strict_verdict == "correct"
+        by_request[key][answer.question_id][answer.model_id] = answer
         newest[key] = max(newest.get(key, 0.0), answer.created_at.timestamp())
     # Of several prompts or samplings the one that every model answered most; of equals the newest.
     whole = {key: [one for one in ids if set(models) <= set(by_request[key][one])] for key in newest}
     best = max(whole, key=lambda key: (len(whole[key]), newest[key]), default=None)
     kept = whole[best] if best else []
-    verdicts = [tuple(by_request[best][one][model] for one in kept) if best else () for model in models]
-    paired = PairedSet(
+    answers = [[by_request[best][one][model] for one in kept] if best else [] for model in models]
+    lenient = _of_reading(question_set, evaluation, [[one.lenient_verdict for one in own] for own in answers])
+    strict = _of_reading(question_set, evaluation, [[one.strict_verdict for one in own] for own in answers])
+    return replace(strict, lenient=lenient), len(ids) - len(kept)
+
+
+def _of_reading(question_set: QuestionSet, evaluation: Evaluation, verdicts: Sequence[Sequence[Label]]) -> PairedSet:
+    right = [tuple(verdict == "correct" for verdict in own) for own in verdicts]
+    return PairedSet(
         name=question_set.name,
         domain=question_set.domain,
         fresh=evaluation.draw > 0,
-        challenger=verdicts[0],
-        champion=verdicts[1],
-        base=verdicts[2] if len(verdicts) > 2 else (),
+        challenger=right[0],
+        champion=right[1],
+        base=right[2] if len(right) > 2 else (),
     )
-    return paired, len(ids) - len(kept)

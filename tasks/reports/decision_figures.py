@@ -36,15 +36,17 @@ FROM (SELECT from_json(p.statistics, '{{"gain": {{"pairs": {{"questions": "BIGIN
         Figure(
             name="gate_no_loss",
             title="No loss out of domain",
-            note="Paired bootstrap, stratified by set. Promoted needs low above -margin for every anchor; refused "
-            "where high is below 0 and low is not above -margin.",
-            sql=f"""SELECT t.anchor, t.pairs.questions, t.pairs.before, t.pairs.after, t.pairs.gained, t.pairs.lost,
+            note="Tango's score test, stratified by set, by both readings. Promoted needs p_loss_as_margin within what "
+            "the decision may spend for every row; refused where high is below 0 and that is not so.",
+            sql=f"""SELECT t.anchor, t.reading, t.p_loss_as_margin, t.pairs.questions,
+    t.pairs.before, t.pairs.after, t.pairs.gained, t.pairs.lost,
     t.low, t.high, -t.margin AS must_be_above
-FROM (SELECT unnest(from_json(json_extract(p.statistics, '$.non_inferiority'), '[{{"anchor": "VARCHAR", "pairs":
+FROM (SELECT unnest(from_json(json_extract(p.statistics, '$.non_inferiority'), '[{{"anchor": "VARCHAR",
+    "reading": "VARCHAR", "p_loss_as_margin": "DOUBLE", "pairs":
     {{"questions": "BIGINT", "before": "BIGINT", "after": "BIGINT", "gained": "BIGINT", "lost": "BIGINT"}},
     "low": "DOUBLE", "high": "DOUBLE", "margin": "DOUBLE"}}]')) AS t
     {gate})
-ORDER BY t.anchor DESC""",
+ORDER BY t.anchor DESC, t.reading DESC""",
         ),
         Figure(
             name="gate_sets",

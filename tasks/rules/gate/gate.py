@@ -6,6 +6,7 @@ in `gate_reasons`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from storage.errors import InputError
 from storage.records import Domain, Outcome
@@ -15,9 +16,13 @@ from tasks.rules.gate.statistics import (
     holm,
     mcnemar_gain,
     smallest_gain,
+    tango_bounds,
     tango_loss,
+    tango_no_loss,
 )
 from tasks.settings import GateSettings
+
+Reading = Literal["strict", "lenient"]
 
 
 @dataclass(frozen=True)
@@ -32,6 +37,8 @@ class PairedSet:
     challenger: tuple[bool, ...]
     base: tuple[bool, ...] = ()
     """Empty where the champion is the base."""
+    lenient: "PairedSet | None" = None
+    """The same answers by the lenient reading; None where only the strict one is known."""
 
 
 @dataclass(frozen=True)
@@ -68,20 +75,24 @@ class Gain:
 
 @dataclass(frozen=True)
 class NonInferiority:
-    """The out-of-domain test against one anchor, stratified by set."""
+    """The out-of-domain test against one anchor by one reading, stratified by set."""
 
     anchor: str
+    reading: Reading
     pairs: Pairs
+    p_loss_as_margin: float
+    """One-sided p-value that the true loss is as large as the margin."""
     low: float
-    """Lower bound of the difference at the alpha that this decision may spend, one-sided."""
+    """Lower score bound of the difference at the alpha that this decision may spend, one-sided."""
     high: float
-    """Upper bound at the whole `alpha`, one-sided."""
+    """Upper score bound at the whole `alpha`, one-sided."""
     margin: float
+    alpha_spent: float
 
     @property
     def shown(self) -> bool:
         """Whether a loss as large as the margin is excluded."""
-        return self.pairs.questions > 0 and self.low > -self.margin
+        return self.pairs.questions > 0 and self.p_loss_as_margin <= self.alpha_spent
 
     @property
     def harmful(self) -> bool:
@@ -111,6 +122,8 @@ class Figures:
     alpha_spent: float
     tests_so_far: int
     gain: Gain
+    content: Pairs | None
+    """In domain by the lenient reading: what of the gain is not learning to state an answer as asked."""
     non_inferiority: tuple[NonInferiority, ...]
     sets: tuple[SetResult, ...]
     max_loss_one_set: float
@@ -145,12 +158,16 @@ def measure(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings
     outside = [one for one in sets if one.domain == "out_of_domain"]
     spent = spendable_alpha(tests_so_far, all(one.fresh for one in sets), settings)
     anchors = ["champion"] + (["base"] if any(one.base for one in outside) else [])
+    readings: list[Reading] = ["strict", "lenient"] if all(one.lenient for one in sets) else ["strict"]
     return Figures(
         alpha=settings.alpha,
         alpha_spent=spent,
         tests_so_far=tests_so_far,
         gain=_gain(inside, settings),
-        non_inferiority=tuple(_non_inferiority(outside, anchor, spent, settings) for anchor in anchors),
+        content=_pool(_read(inside, "lenient")) if "lenient" in readings else None,
+        non_inferiority=tuple(
+            _non_inferiority(outside, anchor, reading, spent, settings) for anchor in anchors for reading in readings
+        ),
         sets=_each_set(sets, settings),
         max_loss_one_set=settings.max_loss_one_set,
     )
@@ -214,9 +231,9 @@ def _pool(sets: Sequence[PairedSet], anchor: str = "champion") -> Pairs:
     return paired(before, [verdict for one in sets for verdict in one.challenger])
 
 
-def _resampled(sets: Sequence[PairedSet], anchor: str = "champion") -> Distribution:
+def _resampled(sets: Sequence[PairedSet]) -> Distribution:
     """Paired bootstrap of the pooled difference, stratified by set."""
-    counts = [paired(_before(one, anchor), one.challenger) for one in sets]
+    counts = [paired(one.champion, one.challenger) for one in sets]
     return bootstrap_distribution([(pairs.gained, pairs.lost, pairs.questions) for pairs in counts], pseudo_pairs=1.0)
 
 
@@ -230,14 +247,27 @@ def _gain(sets: Sequence[PairedSet], settings: GateSettings) -> Gain:
     )
 
 
-def _non_inferiority(sets: Sequence[PairedSet], anchor: str, spent: float, settings: GateSettings) -> NonInferiority:
-    resampled = _resampled(sets, anchor)
+def _read(sets: Sequence[PairedSet], reading: Reading) -> list[PairedSet]:
+    """The sets by this reading."""
+    return [one.lenient if reading == "lenient" and one.lenient else one for one in sets]
+
+
+def _non_inferiority(
+    sets: Sequence[PairedSet], anchor: str, reading: Reading, spent: float, settings: GateSettings
+) -> NonInferiority:
+    read = _read(sets, reading)
+    counts = [paired(_before(one, anchor), one.challenger) for one in read]
+    strata = [(pairs.gained, pairs.lost, pairs.questions) for pairs in counts]
+    bounds = tango_bounds(strata, spent, settings.alpha)
     return NonInferiority(
         anchor=anchor,
-        pairs=_pool(sets, anchor),
-        low=resampled.low(spent),
-        high=resampled.high(settings.alpha),
+        reading=reading,
+        pairs=_pool(read, anchor),
+        p_loss_as_margin=tango_no_loss(strata, settings.margin),
+        low=bounds.low,
+        high=bounds.high,
         margin=settings.margin,
+        alpha_spent=spent,
     )
 
 

@@ -30,6 +30,7 @@ def decide(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings)
     sentences = [
         _headline(outcome, figures),
         _in_domain(figures),
+        _form_and_content(figures),
         *(_out_of_domain(test, figures) for test in figures.non_inferiority),
         _single_sets(figures),
         _power(figures, shown),
@@ -51,7 +52,8 @@ def _harms(figures: Figures) -> list[str]:
         harms.append("it is significantly worse in domain")
     for test in figures.non_inferiority:
         if test.harmful:
-            harms.append(f"it is significantly worse out of domain than the {test.anchor} ({_fallen(figures)})")
+            by = "" if test.reading == "strict" else " by the lenient reading"
+            harms.append(f"it is significantly worse out of domain than the {test.anchor}{by} ({_fallen(figures)})")
     limit = points(figures.max_loss_one_set)
     harms += [f"on {one.name} alone it loses significantly more than {limit}" for one in figures.sets if one.blocks]
     return harms
@@ -73,7 +75,8 @@ def _missing(figures: Figures) -> list[str]:
         if not test.pairs.questions:
             missing.append("there are no out-of-domain questions to compare on")
         elif not test.shown:
-            missing.append(f"too few questions to exclude an out-of-domain loss of {points(test.margin)}")
+            by = "" if test.reading == "strict" else ", by the lenient reading"
+            missing.append(f"too few questions to exclude an out-of-domain loss of {points(test.margin)}{by}")
     return list(dict.fromkeys(missing))
 
 
@@ -96,6 +99,18 @@ def _in_domain(figures: Figures) -> str:
     )
 
 
+def _form_and_content(figures: Figures) -> str:
+    """What of the gain is answering better, and what is stating answers as asked."""
+    if figures.content is None:
+        return ""
+    content = figures.content.difference
+    form = figures.gain.pairs.difference - content
+    return (
+        f"Of this change of {points(figures.gain.pairs.difference)}, {points(content)} are content (right wherever the "
+        f"answer stands) and {points(form)} form (stated as asked)."
+    )
+
+
 def _out_of_domain(test: NonInferiority, figures: Figures) -> str:
     pairs = test.pairs
     if not pairs.questions:
@@ -103,7 +118,8 @@ def _out_of_domain(test: NonInferiority, figures: Figures) -> str:
     confidence = f"{100 * (1 - figures.alpha_spent):.2f}".rstrip("0").rstrip(".")
     bound = f"loses at most {points(-test.low)}" if test.low < 0 else "loses nothing"
     text = (
-        f"Out of domain, against the {test.anchor}: {pairs.before} -> {pairs.after} of {pairs.questions} "
+        f"Out of domain, against the {test.anchor}, {test.reading} reading: "
+        f"{pairs.before} -> {pairs.after} of {pairs.questions} "
         f"({_change(pairs.before, pairs.after, pairs.questions)}); with {confidence} % confidence it {bound}, "
         f"{'within' if test.shown else 'beyond'} the margin of {points(test.margin)}."
     )

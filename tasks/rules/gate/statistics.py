@@ -62,14 +62,50 @@ def tango_loss(gained: int, lost: int, questions: int, loss: float) -> float:
     """
     if questions == 0:
         return 1.0
+    score, variance = _tango_score(gained, lost, questions, loss)
+    if variance <= 1e-12:
+        return 1.0 if score >= -1e-12 else 0.0
+    return NormalDist().cdf(score / math.sqrt(variance))
+
+
+def tango_no_loss(strata: Sequence[tuple[int, int, int]], loss: float) -> float:
+    """One-sided p-value that the true loss, pooled over the strata, is as great as `loss`; 1.0 for no questions.
+
+    Each stratum is (gained, lost, questions); scores and variances of Tango's test are summed, each stratum under
+    the null of this loss.
+    """
+    parts = [_tango_score(*stratum, loss) for stratum in strata if stratum[2]]
+    score, variance = sum(one for one, _ in parts), sum(one for _, one in parts)
+    if not parts:
+        return 1.0
+    if variance <= 1e-12:  # nothing changed and no loss is asked about: as likely on either side
+        return 0.5 if abs(score) <= 1e-12 else float(score < 0)
+    return NormalDist().cdf(-score / math.sqrt(variance))
+
+
+def tango_bounds(strata: Sequence[tuple[int, int, int]], alpha_low: float, alpha_high: float) -> Interval:
+    """One-sided score bounds of the pooled difference: what the tests at these levels do not exclude."""
+
+    def difference(alpha: float) -> float:
+        low, high = -1.0, 1.0  # of the loss; the p-value falls as the loss that is asked about grows
+        for _ in range(40):
+            middle = (low + high) / 2
+            if tango_no_loss(strata, middle) > alpha:
+                low = middle
+            else:
+                high = middle
+        return -(low + high) / 2
+
+    return Interval(difference(alpha_low), difference(1 - alpha_high))
+
+
+def _tango_score(gained: int, lost: int, questions: int, loss: float) -> tuple[float, float]:
+    """The score and its variance where the true loss is `loss`, the share that is lost at its most likely then."""
     shift = loss * (loss + 1)
     linear = -gained - lost - (2 * questions - gained + lost) * loss
     root = math.sqrt(max(0.0, linear * linear - 8 * questions * lost * shift))
     lost_share = (root - linear) / (4 * questions)
-    variance = questions * (2 * lost_share - shift)
-    if variance <= 1e-12:
-        return 1.0 if gained - lost + questions * loss >= -1e-12 else 0.0
-    return NormalDist().cdf((gained - lost + questions * loss) / math.sqrt(variance))
+    return gained - lost + questions * loss, questions * (2 * lost_share - shift)
 
 
 def stratified_bootstrap(

@@ -9,7 +9,7 @@ import pytest
 from storage.errors import InputError
 from tasks.rules.gate.gate import PairedSet, measure, outcome_of, spendable_alpha
 from tasks.rules.gate.gate_reasons import Decision, decide
-from tasks.rules.gate.statistics import mcnemar_gain, smallest_gain, smallest_margin
+from tasks.rules.gate.statistics import mcnemar_gain, smallest_gain, smallest_margin, tango_no_loss
 from tasks.settings import GateSettings
 
 SETTINGS = GateSettings()
@@ -120,6 +120,26 @@ def test_the_champion_may_not_sink_below_the_base_step_by_step() -> None:
     decision = decided(based)
     assert decision.outcome == "refused"
     assert "out of domain than the base" in decision.reasons
+
+
+def test_a_loss_that_only_the_lenient_reading_sees_is_no_promotion() -> None:
+    sets = [replace(one, lenient=one) for one in four_in_three_out(gained=10, lost=2)]
+    assert decided(sets).outcome == "promoted"
+    fell = [
+        replace(one, lenient=pairs_of(one.name, "out", 40, 0, 16)) if one.domain == "out_of_domain" else one
+        for one in sets
+    ]
+    decision = decided(fell)
+    assert decision.outcome == "refused"
+    assert "than the champion by the lenient reading" in decision.reasons
+
+
+def test_the_gain_is_told_apart_into_content_and_form() -> None:
+    sets = four_in_three_out(gained=12, lost=0)
+    lenient = [pairs_of(one.name, "in" if one.domain == "in_domain" else "out", 24, 4, 0) for one in sets]
+    decision = decided([replace(one, lenient=other) for one, other in zip(sets, lenient, strict=True)])
+    assert "Of this change of 18.8 points, 6.2 points are content" in decision.reasons
+    assert "12.5 points form" in decision.reasons
 
 
 def test_a_margin_that_is_no_smaller_than_the_accuracy_is_said_to_protect_little() -> None:
@@ -270,3 +290,19 @@ def test_the_power_tables_of_the_documentation_are_what_the_formulas_give() -> N
     for questions, *cells in margins:
         expected = [smallest_margin(int(questions), share, alpha) for share in (0.1, 0.15, 0.2) for alpha in nights]
         assert cells == [round(100 * value, 1) for value in expected]
+
+
+@pytest.mark.parametrize("night", [1, 30])
+@pytest.mark.parametrize("lost", [0.15, 0.25])
+def test_a_true_loss_of_the_margin_passes_no_more_often_than_the_night_may_spend(night: int, lost: float) -> None:
+    generator, spent, trials = np.random.default_rng(night), spendable_alpha(night, True, SETTINGS), 40_000
+    counts = generator.multinomial(64, [lost - SETTINGS.margin, lost, 1 - 2 * lost + SETTINGS.margin], size=(trials, 3))
+    strata = [[(int(gained), int(gone), 64) for gained, gone, _ in night_] for night_ in counts[:trials]]
+    passed = sum(tango_no_loss(three, SETTINGS.margin) <= spent for three in strata if promising(three))
+    # four standard errors above what is allowed, so that the seed decides nothing
+    assert passed / trials <= spent + 4 * np.sqrt(spent / trials)
+
+
+def promising(three: list[tuple[int, int, int]]) -> bool:
+    """Only a difference well above the margin can pass; the others need not be computed."""
+    return sum(gained - lost for gained, lost, _ in three) / sum(each[2] for each in three) > -0.08

@@ -18,7 +18,9 @@ from tasks.rules.gate.statistics import (
     smallest_gain,
     smallest_margin,
     stratified_bootstrap,
+    tango_bounds,
     tango_loss,
+    tango_no_loss,
     upper_bound,
     wilson_interval,
 )
@@ -152,3 +154,19 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_right_answer() -> None:
     assert pass_at_k(5, 2, 1) == pytest.approx(0.4)
     assert pass_at_k(5, 2, 2) == pytest.approx(0.7)
     assert pass_at_k(5, 4, 2) == 1.0
+
+
+@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(40, 90)), min_size=1, max_size=4))
+def test_score_bounds_are_what_the_test_at_their_level_does_not_exclude(strata: list[tuple[int, int, int]]) -> None:
+    bounds = tango_bounds(strata, 0.0125, 0.05)
+    questions = sum(one[2] for one in strata)
+    difference = sum(gained - lost for gained, lost, _ in strata) / questions
+    assert -1 <= bounds.low <= difference <= bounds.high <= 1
+    assert tango_no_loss(strata, -bounds.low + 0.001) <= 0.0125 <= tango_no_loss(strata, -bounds.low - 0.001)
+
+
+def test_one_stratum_gives_the_p_value_of_tangos_test() -> None:
+    for gained, lost, questions in ((3, 12, 64), (0, 0, 64), (20, 2, 192)):
+        assert tango_no_loss([(gained, lost, questions)], 0.1) == pytest.approx(
+            1 - tango_loss(gained, lost, questions, 0.1)
+        )
