@@ -26,9 +26,9 @@ class Budget:
         self._returned = asyncio.Event()
         self.stopped_by = ""
 
-    async def reserve(self, tokens: int, *, even_if_stopped: bool = False) -> None:
+    async def reserve(self, tokens: int) -> None:
         """Wait until `tokens` more fit; raises Parked when the run is ending."""
-        while not even_if_stopped:
+        while True:
             if self.stopped_by:
                 raise Parked
             passed = self._passed_by(tokens)

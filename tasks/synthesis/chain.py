@@ -76,6 +76,7 @@ class ChainRunner:
         self._committer = committer
         self._fail = fail
         self.failures = AllFailed(in_flight=capacity_of(run.engine))
+        self._held: dict[UUID, int] = {}  # tokens reserved with a path for what completes it, by path id
 
     async def run(self, chain: Chain, existing: Existing) -> tuple[Path, Verdict] | None:
         """The chain's path and verdict; None when a request of it failed. Raises Parked when the run is ending."""
@@ -84,12 +85,15 @@ class ChainRunner:
         if stored is not None:
             texts[stored.id] = stored.text
         self._account.reused.update(stage for stage, one in self._ladder.stages_of(chain) if one in texts)
-        path = stored or await self._climb(chain, texts)
-        if path is None:
-            return None
-        if stored is None and self._settings.close_paths:
-            path = await self._close(chain, path, texts)
-        return await self._judge(chain, path, texts)
+        try:
+            path = stored or await self._climb(chain, texts)
+            if path is None:
+                return None
+            if stored is None and self._settings.close_paths:
+                path = await self._close(chain, path, texts)
+            return await self._judge(chain, path, texts)
+        finally:
+            self._budget.spend(self._held.pop(chain.path_id, 0), 0)
 
     async def _climb(self, chain: Chain, texts: dict[UUID, str]) -> Path | None:
         """Generate what is missing down to the path; adds to `texts`."""
@@ -158,15 +162,14 @@ class ChainRunner:
         """One completion within the budget. Raises RequestFailed, or Parked when the run is ending."""
         sampling = request.plan.sampling
         paid_for = request.stage in AFTER_THE_PATH  # it completes a path that is there
-        closing = self._settings.close.max_tokens if request.stage == "path" and self._settings.close_paths else 0
-        await self._budget.reserve(sampling.max_tokens + closing, even_if_stopped=paid_for)
+        await self._reserve(request, chain)
         used = 0
         try:
             prompt_ids = self._run.renderer.prompt_ids(request.turns)
             completion = await self._run.engine.complete(prompt_ids, sampling, seed_of(request.id))
             used = completion.completion_tokens
         finally:
-            self._budget.spend(sampling.max_tokens + closing, used)
+            self._budget.spend(sampling.max_tokens, used)
         self.failures.succeeded()
         self._account.generated[request.stage] += 1
         self._account.tokens += completion.completion_tokens
@@ -178,6 +181,16 @@ class ChainRunner:
                 reason="empty_text", attempts=completion.attempts,
             )  # fmt: skip
         return completion
+
+    async def _reserve(self, request: Request, chain: Chain) -> None:
+        """Tokens for a request; a path brings those of its closing, summary and check, so that none passes a limit."""
+        most, held = request.plan.sampling.max_tokens, self._held.get(chain.path_id, 0)
+        if request.stage in AFTER_THE_PATH and held >= most:
+            self._held[chain.path_id] = held - most
+            return
+        rest = self._ladder.most_tokens_after_path(chain) if request.stage == "path" else 0
+        await self._budget.reserve(most + rest)
+        self._held[chain.path_id] = held + rest
 
     def _note_failure(self, chain: Chain, request: Request, error: RequestFailed) -> None:
         row = failed_request(self._ladder, chain, request, error, self._run.round_id, self._run.now())

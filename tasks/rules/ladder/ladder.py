@@ -103,10 +103,17 @@ class Ladder:
         if stage == "close" and not filled.user:
             turns = self._turns_without_hint(chain, texts)
             filled = Turns(filled.system or turns.system, turns.user, filled.prefill)
-        if stage == "close" and chain.question.answer_kind in ("text", "expression"):
-            plan = replace(plan, sampling=_for_several_words(plan.sampling))
+        if stage == "close":
+            plan = replace(plan, sampling=_closing_sampling(plan.sampling, chain.question))
         identity = content_id(stage, str(chain.path_id), str(plan.prompt.id), plan.sampling_text)
         return Request(stage, identity, filled, plan)
+
+    def most_tokens_after_path(self, chain: Chain) -> int:
+        """What a path's closing, summary and check may take, for a budget that pays them with the path."""
+        wanted = [self.stages.get((stage, chain.hinted)) for stage in ("close", "summary", "self_check")]
+        closing, *others = [plan.sampling if plan else None for plan in wanted]
+        most = _closing_sampling(closing, chain.question).max_tokens if closing else 0
+        return most + sum(sampling.max_tokens for sampling in others if sampling)
 
     def _turns_without_hint(self, chain: Chain, texts: Mapping[UUID, str]) -> Turns:
         """The path's own conversation; for a hinted path the plain question, so that its answer must come of it."""
@@ -267,7 +274,9 @@ def _check_placeholders(plan: StagePlan, stage: Stage, hinted: bool) -> None:
         )
 
 
-def _for_several_words(sampling: Sampling) -> Sampling:
-    """A closing that a number ends at its first blank may go on to the end of the line."""
+def _closing_sampling(sampling: Sampling, question: Question) -> Sampling:
+    """A text or an expression, which a number's closing ends at its first blank, may go on to the end of the line."""
+    if question.answer_kind not in ("text", "expression"):
+        return sampling
     stop = tuple(one for one in sampling.stop if one != " ") or ("\n",)
     return sampling.model_copy(update={"stop": stop, "max_tokens": max(sampling.max_tokens, 32)})

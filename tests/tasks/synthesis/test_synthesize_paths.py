@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path as File
 from uuid import UUID
@@ -11,10 +12,10 @@ import pytest
 
 from storage.errors import TransientError
 from storage.open_store import Store, open_store
-from storage.records import AdaptedGuideline, FailedRequest, Guideline, Path, Question, Structure, Verdict
+from storage.records import AdaptedGuideline, AnswerKind, FailedRequest, Guideline, Path, Question, Structure, Verdict
 from tasks.engines.engine import Completion, RequestFailed
 from tasks.limits import Limits, Spending
-from tasks.settings import Settings
+from tasks.settings import PRESETS, Settings
 from tasks.synthesis.account import SynthesisProgress
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize, synthesize_paths
 from tasks.verification.verify_paths import Judge
@@ -290,6 +291,23 @@ def test_the_account_of_every_candidate_adds_up(store: Store) -> None:
     rows = [*store.select(AdaptedGuideline), *store.select(Structure), *paths]
     assert report.tokens == sum(row.completion_tokens for row in rows)
     assert report.generated["path"] == len(paths)
+
+
+@pytest.mark.parametrize("kind", ["number", "text", "expression"])
+@pytest.mark.parametrize("preset", PRESETS)
+def test_no_preset_and_no_kind_of_answer_passes_a_token_budget(store: Store, preset: str, kind: AnswerKind) -> None:
+    def to_the_limit(asked: Asked) -> Completion:
+        text = "yes" if asked.prompt_name == "self_check" else "some words without an answer"
+        return replace(completion(text), completion_tokens=asked.sampling.max_tokens)
+
+    budget = 20_000
+    chosen = settings(preset, token_budget=budget, adaptive=False, hinted_retry=False, refuse_telling_structures=False)
+    asked_for = [replace(one, answer_kind=kind) for one in questions(40)]
+
+    report = run(store, ScriptedEngine(to_the_limit), asked_for, chosen)
+
+    assert report.stopped_by == "token_budget"
+    assert budget / 2 < report.tokens <= budget
 
 
 def test_a_token_budget_is_never_passed_and_the_next_run_goes_on(store: Store) -> None:
