@@ -7,7 +7,7 @@ from typing import cast
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Prompt
-from tasks.rules.ladder.prompts import parse_prompt
+from tasks.rules.ladder.prompts import PromptTemplate, parse_prompt
 from tasks.settings import PromptSet, Settings
 
 PROMPT_NAMES = (
@@ -54,7 +54,21 @@ def prompt_record(name: str, text: str) -> Prompt:
         parse_prompt(text)
     except InputError as error:
         raise InputError(f"Prompt {name!r}: {error}") from error
+    if name == "answer":
+        _check_answer_prompt(text)
     return Prompt(id=content_id("prompts", text), name=name, text=text)
+
+
+def _check_answer_prompt(text: str) -> None:
+    """A training set keeps one system message and one prefill for all its examples, so no question may change them."""
+    template = parse_prompt(text)
+    for section, words in (("system", template.system), ("assistant", template.assistant)):
+        used = PromptTemplate("", words, "").placeholders
+        if used:
+            raise InputError(
+                f"Prompt 'answer' may use placeholders in [user] alone; found {sorted(used)!r} in [{section}]. Move "
+                "them to [user]."
+            )
 
 
 def _replacements(folder: Path) -> dict[str, str]:

@@ -158,6 +158,18 @@ def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:
     )
 
 
+def warn_of_cuts(work: "Workplace", *stages: str) -> None:
+    """What was cut off in these stages, said where it is more than a few."""
+    from prefect.logging import get_run_logger
+
+    from tasks.rules.answers.cut_shares import cut_shares, cut_sql, cut_warnings
+
+    shares = cut_shares(work.store.query(cut_sql(work.round)).to_pylist())
+    for line in cut_warnings([one for one in shares if one.stage in stages]):
+        work.watcher.say(f"Warning: {line}")
+        get_run_logger().warning("%s", line)
+
+
 def warn_of_collapse(work: "Workplace", health: "TextHealth", warnings: "Sequence[str]") -> None:
     """The collapse watch's figures as a table, and its warnings to the person and to Prefect's log."""
     from prefect.artifacts import create_table_artifact

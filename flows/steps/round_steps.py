@@ -110,6 +110,7 @@ def synthesize_paths(work: Workplace) -> None:
         "synthesis",
     )  # fmt: skip
     artifacts.note_synthesis(work, report)
+    artifacts.warn_of_cuts(work, "adapted guideline", "structure", "path")
     work.keep_timings()
     if report.stopped_by in RUN_LIMITS:
         raise work.spending.stopped(report.stopped_by)
@@ -215,6 +216,7 @@ def evaluate(work: Workplace, role: str) -> None:
         )  # fmt: skip
     if twice := facts.to_ask_twice(work, model, questions):
         _ask_again(work, model, twice, sample=1)
+    artifacts.warn_of_cuts(work, "held-out answer")
     work.keep_timings()
 
 

@@ -15,6 +15,7 @@ from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Adapter, Model, Outcome, Promotion, Round
 from tasks.promotion.verdict_pairs import paired_sets
+from tasks.rules.answers.cut_shares import cut_shares, cut_sql, cut_warnings
 from tasks.rules.gate.gate_reasons import decide
 from tasks.settings import Settings
 
@@ -48,8 +49,10 @@ def decide_promotion(
     sets, left_out = paired_sets(store, round, challenger, champion)
     decision = decide(sets, len(earlier) + 1, settings.gate)
     reasons = decision.reasons
+    held_out = [one for one in cut_shares(store.query(cut_sql(round)).to_pylist()) if one.stage == "held-out answer"]
     if left_out:
         reasons += f" {left_out} questions were left out, because not every model answered them."
+    reasons += "".join(f" {line}" for line in cut_warnings(held_out))
     promotion = Promotion(
         id=identity,
         round_id=round.id,

@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from storage.records import Round
 from tasks.reports.figure import Figure
+from tasks.rules.answers.cut_shares import cut_sql
 from tasks.rules.training.collapse import TextHealth
 
 _HEALTH = [
@@ -34,6 +35,13 @@ ORDER BY candidates, fate""",
             sql=f"""SELECT key AS reason, value::BIGINT AS candidates
 FROM rounds, json_each(rounds.timings, '$.account.reasons') WHERE rounds.id = '{round.id}'
 ORDER BY candidates DESC, reason""",
+        ),
+        Figure(
+            name="cut_texts",
+            title="Cut at a length limit",
+            note="By stage and model. Above 5 % the limit decides what is accepted and which model looks better: raise "
+            "the stage's max_tokens, evaluation.sampling.max_tokens for held-out answers.",
+            sql=cut_sql(round),
         ),
         Figure(
             name="text_health",

@@ -9,6 +9,7 @@ from uuid import UUID
 from storage.ids import content_id, seed_of
 from storage.records import AdaptedGuideline, AnswerKind, FailedRequest, Path, Structure, Verdict
 from tasks.engines.engine import Completion, RequestFailed
+from tasks.rules.answers.final_answer import NATURAL_ENDS
 from tasks.rules.answers.verdicts import Judgement
 from tasks.rules.ladder.ladder import Chain, Ladder
 from tasks.rules.ladder.requests import Request, clean, closing_words, ended, whole_sentences, whole_text
@@ -54,17 +55,22 @@ def generated_record(
     if request.stage == "path" or head is None:
         return Path(
             **common, strategy=ladder.settings.strategy, guideline_id=head, adapted_guideline_id=chain.adapted_id,
-            structure_id=chain.structure_id, closed=False, cut=completion.finish_reason == "length",
+            structure_id=chain.structure_id, closed=False, cut=_was_cut(completion),
         )  # fmt: skip
     if request.stage == "structure":
         return Structure(**common, guideline_id=head, adapted_guideline_id=chain.adapted_id)
     return AdaptedGuideline(**common, guideline_id=head)
 
 
+def _was_cut(completion: Completion) -> bool:
+    """Whether a limit ended the text, by whatever name the server calls it."""
+    return completion.finish_reason.lower() not in NATURAL_ENDS
+
+
 def _kept_text(request: Request, completion: Completion) -> str:
     """The stored text; advice or a plan that was cut goes on as the sentences that are whole."""
     text = whole_text(request.turns.prefill, completion.text)
-    fragment = request.stage in ("adapted_guideline", "structure") and completion.finish_reason == "length"
+    fragment = request.stage in ("adapted_guideline", "structure") and _was_cut(completion)
     return whole_sentences(text) if fragment else text
 
 

@@ -223,7 +223,7 @@ def build_examples(
             question_id=candidate.question.id,
             position=position,
             prompt=_turns(template, candidate.question).user,
-            completion=candidate.path.text.strip(),
+            completion=_completion(template, candidate.path),
             draw=candidate.path.draw,
         )
         for position, candidate in enumerate(kept)
@@ -310,8 +310,13 @@ def _over_length(
     return {
         candidate.path.id: "over_length"
         for candidate in candidates
-        if count_tokens(_turns(template, candidate.question), candidate.path.text.strip()) > limit
+        if count_tokens(_turns(template, candidate.question), _completion(template, candidate.path)) > limit
     }
+
+
+def _completion(template: PromptTemplate, path: Path) -> str:
+    """What the model is taught to write: the path without the words that the answer prompt begins for it."""
+    return path.text.strip().removeprefix(template.assistant.strip()).strip()
 
 
 def _turns(template: PromptTemplate, question: Question) -> Turns:

@@ -59,7 +59,7 @@ def refusal_of_path(path: Path, verdict: Verdict | None, question: Question, set
 
 def is_cut(path: Path) -> bool:
     """Whether the path's own text ended at its length limit, be it closed afterwards or not."""
-    return bool(path.cut) or path.finish_reason == "length"
+    return path.finish_reason == "length" if path.cut is None else path.cut  # null: a row from before schema 7
 
 
 def states_reference(structure: str, question: Question) -> bool:

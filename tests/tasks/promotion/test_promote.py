@@ -106,7 +106,10 @@ def test_the_base_is_an_anchor_once_it_is_champion_no_more(tmp_path: Path) -> No
     ticks = clock()
     carry_out(store, Aliases(), played(store, 1, BASE, CHALLENGER, 20, 50, ticks))
     second = played(store, 2, CHALLENGER, model("base+round2", "round2"), 50, 52, ticks)
-    assert [test["anchor"] for test in json.loads(second.statistics)["non_inferiority"]] == ["champion", "base"]
+    tests = json.loads(second.statistics)["non_inferiority"]
+    assert [(test["anchor"], test["reading"]) for test in tests] == [
+        (anchor, reading) for anchor in ("champion", "base") for reading in ("strict", "lenient")
+    ]
 
 
 @pytest.mark.parametrize("moment", ["before", "after"])

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from storage.errors import PermanentError
+from storage.errors import InputError, PermanentError
 from storage.ids import content_id
 from storage.open_store import Store, open_store
 from storage.records import Path, Question, Round, Selection, TrainingExample, TrainingSet, Verdict
-from tasks.prompt_files import load_prompts
+from tasks.prompt_files import load_prompts, prompt_record
 from tasks.rules.ladder.prompts import Turns
 from tasks.settings import Settings, load_settings
 from tasks.training.select_examples import select_examples
@@ -85,6 +85,23 @@ def test_an_example_asks_as_evaluation_does_and_teaches_the_path(store: Store) -
     assert (example.path_id, example.completion) == (path.id, "The answer is A.")
     assert "Is it?\nA. wet\nB. dry" in example.prompt
     assert "letter" in example.prompt
+
+
+def test_words_that_the_answer_prompt_begins_are_not_taught_a_second_time(store: Store) -> None:
+    answer(store, ask(store, "2 + 2"), "Work: 2 + 2 = 4.")
+    answer(store, ask(store, "1 + 3"), "One and three are 4.")
+    prompts = load_prompts() | {"answer": prompt_record("answer", "[user]\n{question}\n[assistant]\nWork:")}
+    select_examples(store, round=ROUND, question_set_ids=[SET], settings=SETTINGS, prompts=prompts)
+    assert {one.completion for one in store.select(TrainingExample)} == {"2 + 2 = 4.", "One and three are 4."}
+
+
+@pytest.mark.parametrize("section", ["system", "assistant"])
+@pytest.mark.parametrize("name", ["form", "question"])
+def test_an_answer_prompt_that_each_question_would_begin_otherwise_is_refused(section: str, name: str) -> None:
+    texts = {"system": "Be brief.", "user": "{question}", "assistant": "So:"}
+    texts[section] += f" {{{name}}}"
+    with pytest.raises(InputError, match=rf"\[{section}\]"):
+        prompt_record("answer", "\n".join(f"[{key}]\n{text}" for key, text in texts.items()))
 
 
 def test_the_text_that_is_trained_on_keeps_every_brace_and_no_task_is_called_mathematics(store: Store) -> None:
