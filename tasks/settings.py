@@ -4,11 +4,13 @@ Order of precedence: defaults, preset, TOML file (`REGENESIS_CONFIG` or `setting
 Locations and secrets are not settings; they come from the environment (`storage.environment`).
 """
 
+import copy
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -308,18 +310,89 @@ def load_settings(
 
     Preset `default` with the embedded model is the preset `embedded`: texts that fit one are of no use to the other.
     """
-    given: dict[str, Any] = {}
+    return _validated(_merged(values for _, values in _layers(preset, toml_text, toml_file, overrides)))
+
+
+@dataclass(frozen=True)
+class Sourced:
+    """One setting, its value and where that comes from."""
+
+    name: str
+    value: Any
+    source: str
+
+
+def explain_settings(
+    preset: str = "default",
+    toml_text: str = "",
+    toml_file: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> tuple[list[Sourced], list[str]]:
+    """Every setting of `load_settings` with its source, and notes on what a reader of the TOML would not expect."""
+    layers = _layers(preset, toml_text, toml_file, overrides)
+    settings = _validated(_merged(values for _, values in layers))
+    rows = [Sourced(name, value, _source_of(name, layers)) for name, value in _leaves(settings)]
+    return rows, _inherited_stops(rows)
+
+
+def _leaves(model: BaseModel, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name in type(model).model_fields:
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _source_of(name: str, layers: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    return next((source for source, values in reversed(layers) if _names(values, name.split("."))), "built in")
+
+
+def _names(values: object, path: Sequence[str]) -> bool:
+    """Whether a layer says something at this place."""
+    for key in path:
+        if not isinstance(values, Mapping) or key not in values:
+            return False
+        values = cast("Mapping[str, object]", values)[key]
+    return True
+
+
+def _inherited_stops(rows: Sequence[Sourced]) -> list[str]:
+    """Settings merge key by key, so a table that sets a stage's length alone keeps the preset's stop strings."""
+    stops = {row.name.removesuffix(".stop"): row for row in rows if row.name.endswith(".stop") and row.value}
+    given = {
+        row.name.rpartition(".")[0]: row.source
+        for row in rows
+        if row.source != "built in" and not row.source.startswith("preset ")
+    }
+    return [
+        f"{table} in {given[table]} keeps stop = {list(row.value)!r} of {row.source}; for none set stop = []."
+        for table, row in stops.items()
+        if table in given and (row.source == "built in" or row.source.startswith("preset "))
+    ]
+
+
+def _layers(
+    preset: str, toml_text: str, toml_file: Path | None, overrides: Mapping[str, Any] | None
+) -> list[tuple[str, Mapping[str, Any]]]:
+    """What is laid over the built-in defaults, with its name, the last word last."""
+    layers: list[tuple[str, Mapping[str, Any]]] = []
     for source, text in _toml_sources(toml_text, toml_file):
         try:
-            _merge(given, tomllib.loads(text))
+            layers.append((source, tomllib.loads(text)))
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{source} must be TOML: {error}") from error
-    _merge(given, overrides or {})
-    if preset == "default" and _names_embedded_model(given):
+    layers.append(("options", overrides or {}))
+    if preset == "default" and _names_embedded_model(_merged(values for _, values in layers)):
         preset = "embedded"
-    merged = _preset_values(preset)
-    _merge(merged, given)
-    return _validated(merged)
+    return [(f"preset {preset}", _preset_values(preset)), *layers]
+
+
+def _merged(layers: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    merged: dict[str, Any] = {}
+    for values in layers:
+        _merge(merged, values)
+    return merged
 
 
 def preset_settings(preset: str) -> Settings:
@@ -367,4 +440,4 @@ def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
         if isinstance(present, dict) and isinstance(value, Mapping):
             _merge(present, value)
         else:
-            into[key] = dict(value) if isinstance(value, Mapping) else value
+            into[key] = copy.deepcopy(dict(value)) if isinstance(value, Mapping) else value

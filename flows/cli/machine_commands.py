@@ -1,4 +1,4 @@
-"""Commands about the machine: `doctor`, `serve`, `forecast`."""
+"""Commands about the machine and its settings: `doctor`, `settings`, `serve`, `forecast`."""
 
 from typing import Annotated
 
@@ -13,6 +13,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     for command in (doctor, serve, forecast):
         app.command()(with_common_flags(command))
+    app.command("settings")(with_common_flags(show_settings))
 
 
 def doctor(
@@ -35,6 +36,23 @@ def doctor(
     show({"findings": [vars(finding) for finding in findings]}, "\n".join(str(finding) for finding in findings))
     if any(finding.blocks for finding in findings):
         raise InputError("Something that a round needs is missing; the lines above say what to type.")
+
+
+def show_settings(
+    name: Name = "", model: Model = "", preset: Preset = "default", settings: Settings = None,
+) -> None:  # fmt: skip
+    """Print every setting, its value and where the value comes from: built in, preset, file or option."""
+    from flows.runs.parameters import given_by_hand
+    from tasks.settings import explain_settings
+
+    overrides = given_by_hand({"name": name, "model.name": model})
+    rows, notes = explain_settings(preset, settings_text(settings), environment().config, overrides)
+    width = max(len(row.name) for row in rows)
+    lines = [f"{row.name:{width}}  {row.value!r}  ({row.source})" for row in rows]
+    show(
+        {"settings": [vars(row) for row in rows], "notes": notes},
+        "\n".join([*lines, *(f"Note: {one}" for one in notes)]),
+    )
 
 
 def serve(

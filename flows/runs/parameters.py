@@ -52,14 +52,19 @@ def chosen_settings(
     rounds: int = 0,
 ) -> Settings:
     """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then what was given by hand."""
-    overrides: dict[str, Any] = {}
     given = {
         "name": name, "model.name": model, "questions.in_domain": question_sets,
         "questions.train_per_set": train_questions, "comparison.methods": methods, "comparison.seeds": seeds,
         "comparison.match": match, "comparison.rounds": rounds,
     }  # fmt: skip
+    return load_settings(preset, settings_toml, environment.config, given_by_hand(given))
+
+
+def given_by_hand(given: Mapping[str, object]) -> dict[str, Any]:
+    """Nested settings of what was given as `section.key`, without what was not."""
+    overrides: dict[str, Any] = {}
     set_given(overrides, given)
-    return load_settings(preset, settings_toml, environment.config, overrides)
+    return overrides
 
 
 def set_given(settings: dict[str, Any], given: Mapping[str, object]) -> None:
