@@ -9,7 +9,7 @@ from uuid import UUID
 from storage.ids import content_id, seed_of
 from storage.records import AdaptedGuideline, AnswerKind, FailedRequest, Path, Structure, Verdict
 from tasks.engines.engine import Completion, RequestFailed
-from tasks.rules.answers.final_answer import NATURAL_ENDS
+from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.answers.verdicts import Judgement
 from tasks.rules.ladder.ladder import Chain, Ladder
 from tasks.rules.ladder.requests import Request, clean, closing_words, ended, whole_sentences, whole_text
@@ -64,7 +64,7 @@ def generated_record(
 
 def _was_cut(completion: Completion) -> bool:
     """Whether a limit ended the text, by whatever name the server calls it."""
-    return completion.finish_reason.lower() not in NATURAL_ENDS
+    return not is_natural_stop(completion.finish_reason)
 
 
 def _kept_text(request: Request, completion: Completion) -> str:

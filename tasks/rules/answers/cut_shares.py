@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from storage.records import Round
-from tasks.rules.answers.final_answer import NATURAL_ENDS
+from tasks.rules.answers.finish_reasons import NATURAL
 
 TOO_MANY = 0.05  # above it lengths decide what is accepted, and who looks better
 SETTING = {
@@ -35,7 +35,7 @@ def cut_sql(round: Round) -> str:
 
     Of held-out answers those count that decisions read: the first sample.
     """
-    ends = ", ".join(f"'{one}'" for one in sorted(NATURAL_ENDS))
+    ends = ", ".join(f"'{one}'" for one in sorted(NATURAL))
     cut = f"lower(t.finish_reason) NOT IN ({ends})"
     tables = (
         ("adapted guideline", "adapted_guidelines", cut),
