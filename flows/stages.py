@@ -103,7 +103,7 @@ def synthesize(
         name: Name of the task set, or empty for the settings' own
         question_sets: In-domain question sets to train on; empty for the preset's
         train_questions: Train questions a set; 0 for the preset's
-        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
         until: Time of day, such as 06:00, in the time zone of the nights, at which this run ends; the next run goes on
         budget_tokens: Most tokens that this run generates; 0 for no limit
         budget_money: Most that this run costs at the settings' prices; 0 for no limit
@@ -147,7 +147,7 @@ def train(
 
     Args:
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
         round_number: Number of the round; 0 for the newest of the line
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
@@ -170,7 +170,7 @@ def evaluate(
 
     Args:
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
         round_number: Number of the round; 0 for the newest of the line
         role: Which model answers: base, champion, challenger, or all three
         again: Ask for every answer once more, though it is known; the first ones stand, and what changed is said
@@ -200,7 +200,7 @@ def promote(
 
     Args:
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
         round_number: Number of the round; 0 for the newest of the line
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
@@ -226,7 +226,7 @@ def overrule(
         person: Who decides; empty for the user this runs as
         round_number: Number of the round; 0 for the newest of the line
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
@@ -249,7 +249,7 @@ def rollback(
         to: Id of that model or its beginning; empty for the champion before the present one
         reason: Why; it is kept
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
@@ -267,7 +267,7 @@ def forecast(
 
     Args:
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a local folder or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
         rate: Tokens a second of hardware that is not there; 0 takes the probe's
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML

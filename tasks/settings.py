@@ -44,7 +44,7 @@ class Sampling(Frozen):
 class ModelSettings(Frozen):
     """Which model, and how its chat template is used."""
 
-    name: str = Field(default=EMBEDDED_MODEL, description="`embedded`, or a local folder or hub name")
+    name: str = Field(default=EMBEDDED_MODEL, description="`embedded`, a local folder, a GGUF file or a hub name")
     revision: str = Field(default="", description="Hub revision; empty for the newest")
     system_prompt: str = Field(default="", description="System message; empty leaves the template's own")
     thinking: bool = Field(default=False, description="Passed to templates that know `enable_thinking`")

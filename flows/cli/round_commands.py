@@ -23,7 +23,7 @@ Sets = Annotated[list[str] | None, typer.Option("--question-set", help="In-domai
 Train = Annotated[int, typer.Option(help="Train questions a set; 0 as the preset says")]
 Gate = Annotated[int, typer.Option(help="Gate questions a set; 0 as the preset says")]
 Chains = Annotated[int, typer.Option(help="Most chains a question; 0 as the preset says")]
-Model = Annotated[str, typer.Option(help="Base model: embedded, a folder or a hub name")]
+Model = Annotated[str, typer.Option(help="Base model: embedded, a folder, a GGUF file or a hub name")]
 Seed = Annotated[int, typer.Option(help="Root of every random choice; 0 as the preset says")]
 Until = Annotated[str, typer.Option(help="End at this time of day, e.g. 06:00; the next run goes on", metavar="HH:MM")]
 BudgetTokens = Annotated[int, typer.Option(help="End before this run generates more tokens; 0 for no limit")]

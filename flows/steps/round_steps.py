@@ -35,6 +35,7 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
 
     `change` gives an unfinished round the synthesis settings at hand.
     """
+    from tasks.engines.models.model_files import refuse_quantised
     from tasks.ingestion.ingest_questions import check_question_sets
     from tasks.promotion.promote import current_champion, promotions_of, repair
 
@@ -61,6 +62,7 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
             artifacts.warn_of_misfits(work)
             return
         check_question_sets(work.store, work.settings)
+        refuse_quantised(work.base.folder, work.settings.model.name)
         champion = current_champion(work.store, work.base.record, work.line)
         work.store.append([work.base.record])
         work.round = rounds.start_round(work.store, work.settings, work.base.record, champion)

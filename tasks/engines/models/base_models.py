@@ -52,18 +52,52 @@ def prepare_model(settings: ModelSettings, environment: Environment) -> Prepared
     folder = Path(settings.name).expanduser()
     if folder.is_dir():
         return describe_model(folder.absolute(), environment)
+    if folder.is_file():
+        return _prepare_file(folder.absolute(), environment)
     if settings.name.startswith((".", "/", "~")) or settings.name.count("/") != 1:
         raise InputError(
-            f"A model is {EMBEDDED!r}, a local folder or a hub name such as 'Qwen/Qwen2.5-7B-Instruct'; found "
-            f"{settings.name!r}, and there is no such folder. Set model.name."
+            f"A model is {EMBEDDED!r}, a local folder, a GGUF file or a hub name such as 'Qwen/Qwen2.5-7B-Instruct'; "
+            f"found {settings.name!r}, and there is no such folder or file. Set model.name."
         )
     return describe_model(_fetch(settings), environment, name=settings.name.rpartition("/")[2])
 
 
 def prepare_embedded(environment: Environment) -> Path:
     """The embedded model's folder below the home; converts the packaged GGUF where that was not done yet."""
-    gguf, digest = find_gguf()
-    folder = _embedded_folder(environment, gguf, digest)
+    return _converted(*find_gguf(), environment)
+
+
+def _prepare_file(gguf: Path, environment: Environment) -> PreparedModel:
+    """A GGUF file's model, converted once; its folder is named by the file's digest."""
+    with gguf.open("rb") as opened:
+        magic = opened.read(4)
+    if magic != b"GGUF":
+        raise InputError(
+            f"A model file is a GGUF file, which begins with b'GGUF'; {str(gguf)!r} begins with {magic!r}. Set "
+            "model.name to a GGUF file, or to a folder with config.json and *.safetensors."
+        )
+    return describe_model(_converted(gguf, _digest_of_file(gguf, environment), environment), environment)
+
+
+def _digest_of_file(gguf: Path, environment: Environment) -> str:
+    """The file's SHA-256, kept by its place, size and time: reading gigabytes again would cost seconds a command."""
+    found = gguf.stat()
+    state = hashlib.sha256(f"{gguf}:{found.st_size}:{found.st_mtime_ns}".encode()).hexdigest()[:24]
+    kept = environment.models / ".digests" / f"gguf-{state}.txt"
+    if kept.is_file():
+        return kept.read_text("utf-8")
+    digest = file_digest(gguf)
+    make_home(environment)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    partial = kept.with_suffix(f".{os.getpid()}")
+    partial.write_text(digest, "utf-8")
+    partial.rename(kept)
+    return digest
+
+
+def _converted(gguf: Path, digest: str, environment: Environment) -> Path:
+    """The GGUF's folder of safetensors below the home; converts where that was not done yet."""
+    folder = _converted_folder(environment, gguf, digest)
     if folder.is_dir():
         return folder
     make_home(environment)
@@ -78,8 +112,9 @@ def prepare_embedded(environment: Environment) -> Path:
         shutil.rmtree(partial, ignore_errors=True)
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise InputError(
-            f"The embedded model ({gguf.name}) could not be converted: {last} (exit {done.returncode}). It needs "
-            "torch, transformers, gguf, 2 GB of memory and 0.5 GB of disk. Run: make setup"
+            f"The model {gguf.name} could not be converted: {last} (exit {done.returncode}). It needs torch, "
+            f"transformers, gguf, about {gguf.stat().st_size * 12 / 1e9:.1f} GB of memory and a third of that as disk. "
+            "Run: make setup"
         )
     try:
         partial.rename(folder)
@@ -90,12 +125,13 @@ def prepare_embedded(environment: Environment) -> Path:
 
 def prepared_embedded(environment: Environment) -> Path | None:
     """The embedded model's folder where it was converted already; converts nothing."""
-    folder = _embedded_folder(environment, *find_gguf())
+    folder = _converted_folder(environment, *find_gguf())
     return folder if folder.is_dir() else None
 
 
-def _embedded_folder(environment: Environment, gguf: Path, digest: str) -> Path:
-    return environment.models / f"{gguf.name.split('.')[0]}-{digest[:12]}"
+def _converted_folder(environment: Environment, gguf: Path, digest: str) -> Path:
+    stem = gguf.name.split(".")[0] if gguf.name.startswith("SmolLM2") else gguf.name.removesuffix(".gguf")
+    return environment.models / f"{stem}-{digest[:12]}"
 
 
 def find_gguf() -> tuple[Path, str]:

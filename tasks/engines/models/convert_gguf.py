@@ -20,6 +20,16 @@ def convert(gguf: Path, target: Path) -> None:
     model = load_model(str(gguf.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16, **where)
     model.save_pretrained(str(target))
     tokenizer.save_pretrained(str(target))
+    if licence := stated_licence(gguf):
+        (target / "README.md").write_text(f"---\nlicense: {licence}\n---\n", "utf-8")
+
+
+def stated_licence(gguf: Path) -> str:
+    """The licence that the file's own metadata name, in one line; empty where they name none."""
+    from gguf import GGUFReader
+
+    field = GGUFReader(str(gguf)).fields.get("general.license")
+    return " ".join(str(field.contents()).split())[:80] if field else ""
 
 
 if __name__ == "__main__":

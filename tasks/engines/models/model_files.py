@@ -6,6 +6,10 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
+
+from storage.errors import InputError
+from tasks.engines.models.chat_template import read_json
 
 PREFIX = "base_model.model."  # what PEFT puts before every module's name
 
@@ -63,3 +67,15 @@ def tensor_names(file: Path) -> list[str]:
     with file.open("rb") as handle:
         header: dict[str, object] = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
     return [name for name in header if name != "__metadata__"]
+
+
+def refuse_quantised(folder: Path, name: str) -> None:
+    """Raise InputError for weights that can be served and not trained: neither LoRA nor merging knows their form."""
+    config = read_json(folder / "config.json").get("quantization_config")
+    if not isinstance(config, dict):
+        return
+    method = str(cast("dict[str, object]", config).get("quant_method") or "an unnamed method")
+    raise InputError(
+        f"A round trains its base model, so the weights must not be quantised; those of {name!r} are, by {method}. "
+        "They can be served (regenesis serve). Set model.name to the same model's weights in bfloat16."
+    )
