@@ -99,6 +99,10 @@ class SynthesisSettings(Frozen):
     )  # fmt: skip
     commit_seconds: float = Field(default=4.0, gt=0, description="Longest time before a micro-batch is committed")
     commit_rows: int = Field(default=512, ge=1, description="Most rows of a micro-batch")
+    writer: Literal["base", "champion"] = Field(
+        default="base",
+        description="Who writes a round's paths: the base, or the best model so far (the base in a first round)",
+    )
     prompt_set: PromptSet = Field(
         default="embedded",
         description="Built-in prompts, a folder of tasks/prompts/: for the embedded model, for instruct models "

@@ -13,6 +13,7 @@ from storage.open_store import open_store
 from storage.records import Round
 from tasks.guidelines import chosen_guidelines
 from tasks.ingestion.ingest_questions import check_question_sets, train_questions_ahead
+from tasks.promotion.promote import current_champion
 from tasks.prompt_files import prompts_of
 from tasks.rounds import round_row as rounds
 from tasks.synthesis.synthesis_plan import plan_synthesis
@@ -37,8 +38,10 @@ def plan_paths(
         settings = rounds.with_synthesis(unfinished, settings.synthesis) if change else begun
     check_question_sets(store, settings)
     number = unfinished.number if unfinished else rounds.next_number(store)
+    by_champion = settings.synthesis.writer == "champion"
+    writer = current_champion(store, base, rounds.line_of(base, settings)) if by_champion else base
     planned = plan_synthesis(
-        store, model=base, questions=train_questions_ahead(store, settings, number),
+        store, model=writer, questions=train_questions_ahead(store, settings, number),
         guidelines=chosen_guidelines(settings.synthesis.guidelines),
         prompts=prompts_of(settings), settings=settings, round=unfinished, draw=number,
     )  # fmt: skip

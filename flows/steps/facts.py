@@ -81,6 +81,11 @@ def challenger_of(work: Workplace) -> Adapter | None:
     return found[-1] if found else None
 
 
+def writer_of(work: Workplace) -> Model:
+    """The model that writes the round's paths, as the settings say."""
+    return model_in(work, "champion" if work.settings.synthesis.writer == "champion" else "base")
+
+
 def model_in(work: Workplace, role: str) -> Model:
     """The model that has this role in the round."""
     from tasks.training.train_adapter import model_of

@@ -100,11 +100,12 @@ def synthesize_paths(work: Workplace) -> None:
         return
     questions = work.questions("train")
     work.open_tracking_meanwhile()
+    writer = facts.writer_of(work)
     report = work.ask(
-        work.base.record,
+        writer,
         "Writing reasoning paths",
         lambda engine, judge: synthesize(
-            work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
+            work.store, engine, work.renderer, judge, model=writer, questions=questions,
             guidelines=work.guidelines, prompts=work.prompts, settings=work.settings, round=work.round,
             draw=work.round.number, spending=work.spending,
             on_progress=artifacts.synthesis_progress(work.watcher, work.check_room),
@@ -146,7 +147,7 @@ def watch_collapse(work: Workplace) -> None:
         return
     work.watcher.step("Looking for collapse")
     with work.timings.phase("verification"):
-        health, warnings = watch(work.store, work.round)
+        health, warnings = watch(work.store, work.round, facts.writer_of(work).id)
     work.timings.figures |= {TIMINGS_KEY: health.as_dict(), WARNINGS_KEY: warnings}
     artifacts.warn_of_collapse(work, health, warnings)
     work.keep_timings()
@@ -357,14 +358,14 @@ def forecast(work: Workplace, rate: float) -> Result:
     """What the round at hand will take; the probe's paths are the round's own."""
     from tasks.synthesis.round_forecast import Hardware, forecast_round, kept_weight_bytes
 
-    questions, base = work.questions("train"), work.base.record
+    questions, writer = work.questions("train"), facts.writer_of(work)
     answers = 2 * len(work.questions("gate", "final")) + work.settings.evaluation.noise_questions
     weights = kept_weight_bytes(work.base.folder, work.settings.training)
     found = work.ask(
-        base,
+        writer,
         "Probing",
         lambda engine, judge: forecast_round(
-            work.store, engine, work.renderer, judge, model=base, questions=questions,
+            work.store, engine, work.renderer, judge, model=writer, questions=questions,
             guidelines=work.guidelines, prompts=work.prompts, settings=work.settings, round=work.round,
             draw=work.round.number, evaluation_answers=answers,
             hardware=Hardware(tokens_per_second=rate or None, weight_bytes=weights),

@@ -26,9 +26,9 @@ def read_text_health(store: "Store", draw: int, model_id: UUID | None = None) ->
     return text_health(paths, right)
 
 
-def watch_collapse(store: "Store", round: Round) -> tuple[TextHealth, list[str]]:
-    """This round's figures and its warnings against the earlier rounds of its line."""
-    now = read_text_health(store, round.number, round.base_model_id)
+def watch_collapse(store: "Store", round: Round, writer: UUID) -> tuple[TextHealth, list[str]]:
+    """The figures of what this round's writer wrote, and warnings against the earlier rounds of its line."""
+    now = read_text_health(store, round.number, writer)
     earlier = [
         stored_health(other)
         for other in store.select(Round, order_by="number", line=round.line)
