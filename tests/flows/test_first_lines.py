@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flows.stages import synthesize
-from flows.steps.round_steps import workplace
+from flows.steps import workplace
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 
