@@ -2,7 +2,6 @@
 
 from importlib import resources
 from pathlib import Path
-from typing import cast
 
 from storage.errors import InputError
 from storage.ids import content_id
@@ -37,7 +36,7 @@ def load_prompts(folder: str = "", prompt_set: PromptSet = "embedded") -> dict[s
     rounds begun before there were sets say so.
     """
     if folder in FOLDERS and not Path(folder).is_dir():
-        folder, prompt_set = "", cast(PromptSet, folder)
+        folder, prompt_set = "", folder
     built_in = resources.files("tasks").joinpath("prompts")
     texts: dict[str, str] = {}
     for name in FOLDERS[prompt_set]:
