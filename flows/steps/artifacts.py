@@ -109,13 +109,10 @@ def training_progress(watcher: "Watcher", check_limits: Callable[[], None]) -> C
 
 def warn_of_misfits(work: "Workplace") -> None:
     """What of the settings does not fit the model, said before anything is generated."""
-    from prefect.logging import get_run_logger
-
     from tasks.doctor import misfits
 
     for line in misfits(work.settings, work.prompts, work.base.folder):
-        work.watcher.say(f"Warning: {line}")
-        get_run_logger().warning("%s", line)
+        _warn(work, line)
 
 
 def tabulate_results(work: "Workplace") -> None:
@@ -160,13 +157,20 @@ def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:
 
 def warn_of_cuts(work: "Workplace", *stages: str) -> None:
     """What was cut off in these stages, said where it is more than a few."""
-    from prefect.logging import get_run_logger
-
     from tasks.rules.answers.cut_shares import cut_shares, cut_sql, cut_warnings
 
     shares = cut_shares(work.store.query(cut_sql(work.round)).to_pylist())
     for line in cut_warnings([one for one in shares if one.stage in stages]):
-        work.watcher.say(f"Warning: {line}")
+        _warn(work, line)
+
+
+def _warn(work: "Workplace", line: str) -> None:
+    """To the person, and to Prefect's log where there is a run to log to."""
+    from prefect.exceptions import MissingContextError
+    from prefect.logging import get_run_logger
+
+    work.watcher.say(f"Warning: {line}")
+    with suppress(MissingContextError):
         get_run_logger().warning("%s", line)
 
 

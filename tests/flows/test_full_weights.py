@@ -1,6 +1,7 @@
 """The recipes that train full weights, on the real engine: stored whole, served, examined, made champion, rolled back.
 
-Small sets; all else as the presets have it. Base and challengers answer in turn from the suite's one server. The
+Small sets, short texts and the embedded model's prompts, of which it learns whatever is right; all else as the presets
+have it. Base and challengers answer in turn from the suite's one server. The
 embedded model never boxes an answer (0 of 79 paths), so what `official-code` accepts is planted.
 """
 
@@ -37,12 +38,17 @@ gate_per_set = 12
 final_per_set = 0
 difficulty = {{ chain_sum = {{ min_terms = 2, max_terms = 2, min_digits = 1, max_digits = 1 }} }}
 [synthesis]
+prompt_set = "embedded"
 chains_per_question = {chains}
 guideline_selections = {selections}
 hinted_chains = 1
 adapt = {{ max_tokens = 24 }}
 structure = {{ max_tokens = 32 }}
 path = {{ max_tokens = 64 }}
+[selection]
+accept_cut = true
+min_work_words = 0
+answer_in_work = false
 [training]
 epochs = 1
 min_examples = 1
