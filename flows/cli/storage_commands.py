@@ -50,16 +50,19 @@ def compact(
 
 @app.command()
 @with_common_flags
-def gc() -> None:
-    """Remove files that nothing refers to; never an adapter with a row."""
-    from storage.care.check_and_gc import find_garbage, remove_garbage
+def gc(
+    trash_days: Annotated[float, typer.Option(min=0, help="Days for which what went to the trash stays there")] = 30,
+) -> None:
+    """Move adapters that no store names into the home's trash; remove half-written files and what is long in it."""
+    from storage.care.garbage import find_garbage, remove_garbage
 
-    found = find_garbage(existing_store(), environment().home)
+    found = find_garbage(existing_store(), environment().home, trash_days)
     for one in found:
-        note(f"would remove {one.path} ({one.bytes / 1e6:.1f} MB): {one.why}")
+        deed = f"would move to {one.kept}:" if one.kept else "would remove"
+        note(f"{deed} {one.path} ({one.bytes / 1e6:.1f} MB): {one.why}")
     freed = 0
     if found and not COMMON.dry_run:
-        confirm(f"Remove {len(found)} files or folders?")
+        confirm(f"Move or remove {len(found)} files or folders?")
         freed = remove_garbage(found)
     figures = {"found": [str(one.path) for one in found], "bytes_freed": freed}
     show(figures, f"{len(found)} found, {freed / 1e6:.1f} MB freed.")

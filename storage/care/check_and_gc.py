@@ -1,8 +1,6 @@
-"""Care of a store: check, compact, collect garbage, back up. Each says what it found; only what is asked changes."""
+"""Care of a store: check, compact, back up. Each says what it found; only what is asked changes."""
 
-import shutil
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +17,6 @@ from storage.store.store import Store
 from storage.views import all_views
 
 KEEP_DAYS = 7.0
-_UNTOUCHED_SECONDS = 24 * 3600.0
 _CHAIN = (("structures", "adapted_guideline_id", "adapted_guidelines"), ("paths", "structure_id", "structures"),
           ("paths", "adapted_guideline_id", "adapted_guidelines"), ("verdicts", "path_id", "paths"),
           ("selections", "path_id", "paths"), ("training_examples", "path_id", "paths"))  # fmt: skip
@@ -33,15 +30,6 @@ class Problem:
     where: str
     count: int
     example: str
-
-
-@dataclass(frozen=True)
-class Garbage:
-    """A file or folder that nothing refers to."""
-
-    path: Path
-    bytes: int
-    why: str
 
 
 def check_store(store: Store, home: Path | None = None) -> list[Problem]:
@@ -95,30 +83,6 @@ def back_up_store(store: Store, target: Path) -> Path:
             partial.with_name(partial.name + leftover).unlink(missing_ok=True)
 
 
-def find_garbage(store: Store, home: Path) -> list[Garbage]:
-    """Files that no row refers to and nobody has touched for a day: adapter folders, half-written files, old copies.
-
-    An adapter with a row is never in it, so neither champion, previous champion nor base can be.
-    """
-    rows = store.query("SELECT location FROM adapters")["location"].to_pylist()
-    known = {(home / location).resolve() for location in rows}
-    folders = sorted(folder for folder in (home / "adapters").glob("*") if folder.is_dir())
-    garbage = [_garbage(folder, "no adapter's row names it") for folder in folders if folder.resolve() not in known]
-    if isinstance(store, FileStore):
-        garbage += [_garbage(file, "half written") for file in sorted(store.path.parent.glob("*.part"))]
-    return [one for one in garbage if _untouched(one.path)]
-
-
-def remove_garbage(garbage: Sequence[Garbage]) -> int:
-    """Remove what `find_garbage` found; returns the bytes freed."""
-    for one in garbage:
-        if one.path.is_dir():
-            shutil.rmtree(one.path)
-        else:
-            one.path.unlink(missing_ok=True)
-    return sum(one.bytes for one in garbage)
-
-
 def _file(store: Store) -> FileStore:
     if not isinstance(store, FileStore):
         raise PermanentError(f"A store is a file or a lake; found {type(store).__name__}.")
@@ -158,13 +122,3 @@ def _check_adapters(store: Store, home: Path) -> Iterator[Problem]:
     missing = [f"{row['id']} at {row['location']}" for row in rows if not (home / row["location"]).is_dir()]
     if missing:
         yield Problem("adapter_files_missing", str(home), len(missing), missing[0])
-
-
-def _garbage(path: Path, why: str) -> Garbage:
-    files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return Garbage(path, sum(file.stat().st_size for file in files), why)
-
-
-def _untouched(path: Path) -> bool:
-    files = [path, *path.rglob("*")] if path.is_dir() else [path]
-    return all(time.time() - file.stat().st_mtime > _UNTOUCHED_SECONDS for file in files)

@@ -1,16 +1,14 @@
 """Care of a store: what a check finds, what compacting keeps, what garbage is, and that a failure changes nothing."""
 
-import os
-import time
 from pathlib import Path as FilePath
 
 import duckdb
 import pytest
 
-from storage.care.check_and_gc import Problem, back_up_store, check_store, compact, find_garbage, remove_garbage
+from storage.care.check_and_gc import Problem, back_up_store, check_store, compact
 from storage.errors import InputError, PermanentError
 from storage.open_store import Store, open_store
-from storage.records import Adapter, Path, TrainingSet
+from storage.records import Path, TrainingSet
 from tests.storage.examples import make, uid
 from tests.storage.story import whole_story
 
@@ -81,24 +79,3 @@ def test_a_backup_is_a_store_of_its_own_and_overwrites_nothing(store: Store, tmp
     assert len(open_store(f"duckdb:///{target}").select(TrainingSet)) == len(store.select(TrainingSet)) == 7
     with pytest.raises(InputError, match="is there already"):
         back_up_store(store, target)
-
-
-def test_garbage_is_what_no_row_names_and_nobody_touched_for_a_day(store: Store, tmp_path: FilePath) -> None:
-    store.append([make(Adapter, "kept", location="adapters/known")])
-    for name in ("known", "unknown", "fresh"):
-        (tmp_path / "adapters" / name).mkdir(parents=True)
-        (tmp_path / "adapters" / name / "weights").write_bytes(b"12345")
-    (tmp_path / ".reader.duckdb.1.part").touch()
-    yesterday = time.time() - 90_000
-    for old in (
-        tmp_path / "adapters" / "known", tmp_path / "adapters" / "unknown", tmp_path / "adapters" / "known" / "weights",
-        tmp_path / "adapters" / "unknown" / "weights", tmp_path / ".reader.duckdb.1.part",
-    ):  # fmt: skip
-        os.utime(old, (yesterday, yesterday))
-
-    garbage = find_garbage(store, tmp_path)
-    freed = remove_garbage(garbage)
-
-    assert [one.path.name for one in garbage] == ["unknown", ".reader.duckdb.1.part"]
-    assert freed == 5
-    assert sorted(folder.name for folder in (tmp_path / "adapters").iterdir()) == ["fresh", "known"]
