@@ -18,6 +18,7 @@ from storage.records import RECORD_TYPES, Record
 from storage.store.tables import arrow_schema, sql_types
 from tasks.comparison.contest import Contest
 from tasks.comparison.pool import draw_of
+from tasks.comparison.state_check import OF_ITS_DRAWS, check_rows
 
 if TYPE_CHECKING:
     from storage.open_store import Store
@@ -50,21 +51,28 @@ def write_state(contest: Contest, folder: Path) -> dict[str, int]:
 def bring(store: "Store", folder: Path) -> int:
     """Put the rows of a state's folder into the store; returns how many were new. Bringing twice changes nothing.
 
-    Raises InputError for a folder that is none, and for rows that are not of these tables; then nothing is written.
+    Raises InputError for a folder that is none, and for rows that are not of these tables or of another comparison;
+    then nothing is written.
     """
-    check_state(folder)
+    comparison = check_state(folder)
     tables: dict[str, ArrowTable] = {}
     for record_type in RECORD_TYPES:
         file = folder / f"{record_type.table}.parquet"
         if file.is_file():
             tables[record_type.table] = read_table(file, record_type)
+    check_rows(tables, comparison)
     return store.append_tables(tables)
 
 
-def check_state(folder: Path) -> None:
-    """Raises InputError where the folder is no state."""
-    if not (folder / CARD).is_file():
-        raise InputError(f"--from takes a folder that `compare --export` wrote; {str(folder)!r} has no {CARD}.")
+def check_state(folder: Path) -> str:
+    """Whose state it is: the comparison's id; raises InputError where the folder is none."""
+    try:
+        return str(json.loads((folder / CARD).read_text("utf-8"))["comparison"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"--from takes a folder that `compare --export` wrote; {str(folder)!r} has no {CARD} that names its "
+            "comparison."
+        ) from error
 
 
 def _write(rows: "ArrowTable", target: Path) -> None:
@@ -124,7 +132,7 @@ def _which(contest: Contest) -> dict[str, str]:
         "guidelines": "true",
         "prompts": "true",
         "models": f"id IN ({of_trials('model_id')}) OR id IN (SELECT model_id FROM paths WHERE {drawn})",
-        **dict.fromkeys(("adapted_guidelines", "structures", "paths", "verdicts", "failed_requests", "pools"), drawn),
+        **dict.fromkeys(OF_ITS_DRAWS, drawn),
         **dict.fromkeys(("selections", "training_examples"), f"training_set_id IN ({of_trials('training_set_id')})"),
         "training_sets": f"id IN ({of_trials('training_set_id')})",
         "adapters": f"id IN ({of_trials('adapter_id')})",

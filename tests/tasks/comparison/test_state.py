@@ -1,33 +1,110 @@
 """A comparison's state: every kind of row comes back as it was, and what is no state is refused by name."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
 from storage.errors import InputError
 from storage.open_store import open_store
-from storage.records import RECORD_TYPES, Record
+from storage.records import (
+    RECORD_TYPES,
+    Adapter,
+    Comparison,
+    Evaluation,
+    Model,
+    QuestionSet,
+    Record,
+    Round,
+    TrainingSet,
+)
+from storage.store.tables import sql_types, to_arrow
+from tasks.comparison.pool import FIRST_DRAW
 from tasks.comparison.state import CARD, as_text, bring, read_table
-from tests.storage.examples import make
+from tasks.comparison.state_check import OF_ITS_DRAWS, TABLES
+from tests.storage.examples import make, uid
+
+COMPARISON = uid(Comparison, "this")
+OF = {
+    "comparison_id": COMPARISON, "draw": FIRST_DRAW + 1, "round_id": None, "location": f"adapters/{'a' * 32}",
+    "question_set_id": uid(QuestionSet), "training_set_id": uid(TrainingSet), "adapter_id": uid(Adapter),
+    "model_id": uid(Model), "evaluation_id": uid(Evaluation),
+}  # fmt: skip
+KINDS = {kind.table: kind for kind in RECORD_TYPES}
+
+
+def of_the_comparison(table: str, key: object = 0, **other: Any) -> Record:
+    """A row that belongs to it, but for what is said."""
+    columns = sql_types(KINDS[table])
+    values = {name: value for name, value in OF.items() if name in columns} | other
+    if table == "comparisons":
+        values |= {"id": COMPARISON}
+    return make(KINDS[table], key, **values)
+
+
+def state_of(folder: Path, records: Iterable[Record]) -> Path:
+    """A state's folder with these rows."""
+    state = folder / "state"
+    state.mkdir()
+    by_table: dict[str, list[Record]] = {}
+    for record in records:
+        by_table.setdefault(record.table, []).append(record)
+    for table, rows in by_table.items():
+        pq.write_table(as_text(to_arrow(KINDS[table], rows)), state / f"{table}.parquet")
+    (state / CARD).write_text(json.dumps({"comparison": str(COMPARISON)}), "utf-8")
+    return state
 
 
 def test_every_kind_of_row_travels_and_comes_back_as_it_was(tmp_path: Path) -> None:
-    here, there = (open_store(f"duckdb:///{tmp_path / name}.duckdb") for name in ("here", "there"))
-    here.append([make(kind, key) for kind in RECORD_TYPES for key in (1, 2)])
-    state = tmp_path / "state"
-    state.mkdir()
-    for kind in RECORD_TYPES:
-        pq.write_table(as_text(here.query(f"SELECT * FROM {kind.table}")), state / f"{kind.table}.parquet")
-    (state / CARD).write_text("{}", "utf-8")
+    there = open_store(f"duckdb:///{tmp_path / 'there.duckdb'}")
+    records = [of_the_comparison(table) for table in TABLES]
+    state = state_of(tmp_path, records)
 
     brought, again = bring(there, state), bring(there, state)
 
-    assert (brought, again) == (2 * len(RECORD_TYPES), 0)
-    for kind in RECORD_TYPES:
-        assert there.select(kind, order_by="id") == here.select(kind, order_by="id"), kind
+    assert (brought, again) == (len(TABLES), 0)
+    for record in records:
+        assert there.select(type(record)) == [record]
     assert str(pq.read_table(state / "paths.parquet").schema.field("id").type) == "string"
+
+
+STRANGERS = {
+    **{kind.table: [(kind.table, {})] for kind in RECORD_TYPES if kind.table not in TABLES},
+    **{f"{table} of another draw": [(table, {"draw": 3})] for table in (*OF_ITS_DRAWS, "questions")},
+    **{f"{name} of another": [(table, {name: uid(Round, "another")})] for table, name in (
+        ("comparison_figures", "comparison_id"), ("questions", "question_set_id"), ("selections", "training_set_id"),
+        ("answers", "model_id"), ("evaluations", "model_id"), ("evaluation_figures", "evaluation_id"),
+        ("paths", "round_id"), ("training_sets", "round_id"), ("evaluations", "round_id"),
+    )},
+    **{f"location {place!r}": [("adapters", {"location": place})] for place in (
+        "/home/ada/.ssh", "../.ssh", "adapters/../../.ssh", "adapters", "adapters/a b", f"adapters/{'a' * 32}/x",
+    )},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", STRANGERS)
+def test_what_is_no_row_of_the_comparison_is_refused_and_nothing_is_taken(case: str, tmp_path: Path) -> None:
+    there = open_store(f"duckdb:///{tmp_path / 'there.duckdb'}")
+    changed = dict(STRANGERS[case])
+    records = [of_the_comparison(table, **changed.get(table, {})) for table in TABLES]
+    records += [of_the_comparison(table) for table in changed if table not in TABLES]
+
+    with pytest.raises(InputError, match=r"A comparison's state holds (no|rows of)"):
+        bring(there, state_of(tmp_path, records))
+
+    assert [kind.table for kind in RECORD_TYPES if there.select(kind)] == []
+
+
+@pytest.mark.parametrize("table", ["models", "adapters", "training_sets", "comparisons"])
+def test_a_further_row_that_no_trial_names_is_refused(table: str, tmp_path: Path) -> None:
+    records = [of_the_comparison(one) for one in TABLES]
+    records.append(make(KINDS[table], "further", **{k: v for k, v in OF.items() if k in sql_types(KINDS[table])}))
+
+    with pytest.raises(InputError, match="alone; found id"):
+        bring(open_store(f"duckdb:///{tmp_path / 'there.duckdb'}"), state_of(tmp_path, records))
 
 
 def wrong_files(folder: Path) -> dict[str, Path]:
