@@ -67,6 +67,7 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
         work.store.append([work.base.record])
         work.round = rounds.start_round(work.store, work.settings, work.base.record, champion)
         work.own_round()
+        work.settings = rounds.settings_of(work.round)  # of the machine that came first
         work.watcher.say(f"Round {work.round.number} of {work.line}; the champion is {champion.name}.")
         artifacts.warn_of_misfits(work)
 

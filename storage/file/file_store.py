@@ -3,7 +3,7 @@
 import os
 import shlex
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from storage.file.reader_copy import reader_of, refresh_reader
 from storage.locks import alone
 from storage.records import Record
 from storage.store.arrow import ArrowTable
-from storage.store.batches import append_rows, largest, replace_row, transaction
+from storage.store.batches import append_rows, numbered_row, replace_row, transaction
 from storage.store.store import ALONE_SECONDS, Store
 from storage.store.tables import R, to_arrow
 
@@ -42,11 +42,9 @@ class FileStore(Store):
         with self._writing() as connection, transaction(connection):
             return sum(append_rows(connection, table, rows) for table, rows in tables.items())
 
-    def append_next(self, make: Callable[[int], R], column: str) -> R:
+    def append_next(self, make: Callable[[int], R], column: str, unless: Mapping[str, object]) -> R:
         with self._writing() as connection, transaction(connection):
-            record = make(largest(connection, make(0).table, column) + 1)
-            append_rows(connection, record.table, to_arrow(type(record), [record]))
-        return record
+            return numbered_row(connection, make, column, unless)
 
     def update(self, record: Record) -> None:
         with self._writing() as connection, transaction(connection):

@@ -2,7 +2,7 @@
 
 import shlex
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ from storage.lake.lake_catalogue import CATALOG, Lake, attach_statement
 from storage.lake.leases import conflict_with_others, held_lease
 from storage.records import Record
 from storage.store.arrow import ArrowTable
-from storage.store.batches import append_rows, largest, replace_row
+from storage.store.batches import append_rows, numbered_row, replace_row
 from storage.store.store import ALONE_SECONDS, Store
 from storage.store.tables import R, to_arrow
 
@@ -36,12 +36,10 @@ class LakeStore(Store):
             lambda connection: sum(append_rows(connection, table, rows) for table, rows in tables.items())
         )
 
-    def append_next(self, make: Callable[[int], R], column: str) -> R:
+    def append_next(self, make: Callable[[int], R], column: str, unless: Mapping[str, object]) -> R:
         def append(connection: duckdb.DuckDBPyConnection) -> R:
             conflict_with_others(connection)
-            record = make(largest(connection, make(0).table, column) + 1)
-            append_rows(connection, record.table, to_arrow(type(record), [record]))
-            return record
+            return numbered_row(connection, make, column, unless)
 
         return self._committed(append)
 

@@ -4,14 +4,14 @@ Ids are unique because every append leaves out what is there. Where a type has `
 the batch's draws: equal ids have equal draws, and row-group statistics skip the rest.
 """
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 
 import duckdb
 
 from storage.records import RECORD_TYPES, Record
 from storage.store.arrow import ArrowTable
-from storage.store.tables import sql_types, to_arrow
+from storage.store.tables import R, from_rows, sql_types, to_arrow
 
 RECORD_TYPE_OF_TABLE: dict[str, type[Record]] = {record_type.table: record_type for record_type in RECORD_TYPES}
 
@@ -42,10 +42,20 @@ def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTa
     return int(inserted[0]) if inserted else 0
 
 
-def largest(connection: duckdb.DuckDBPyConnection, table: str, column: str) -> int:
-    """The largest number in a column; 0 for an empty table."""
-    row = connection.execute(f'SELECT coalesce(max("{column}"), 0) FROM {table}').fetchone()
-    return int(row[0]) if row else 0
+def numbered_row(
+    connection: duckdb.DuckDBPyConnection, make: Callable[[int], R], column: str, unless: Mapping[str, object]
+) -> R:
+    """The row that equals `unless`, or a new one with the next number in `column`, in the caller's transaction."""
+    kind = type(make(0))
+    columns = ", ".join(f'"{name}"' for name in sql_types(kind))
+    equal = " AND ".join(f'"{name}" = ?' for name in unless)
+    there = connection.execute(f"SELECT {columns} FROM {kind.table} WHERE {equal}", [*unless.values()]).fetchall()
+    if there:
+        return from_rows(kind, there)[-1]
+    row = connection.execute(f'SELECT coalesce(max("{column}"), 0) FROM {kind.table}').fetchone()
+    record = make(int(row[0]) + 1 if row else 1)
+    append_rows(connection, kind.table, to_arrow(kind, [record]))
+    return record
 
 
 def replace_row(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> None:

@@ -7,7 +7,7 @@ import re
 import threading
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import cast
@@ -43,8 +43,12 @@ class Store(ABC):
         """Append Arrow rows by table name; ids are unique within each table given. Returns how many were new."""
 
     @abstractmethod
-    def append_next(self, make: Callable[[int], R], column: str) -> R:
-        """Append the record that `make` gives for the number after the largest in `column`; no two get the same."""
+    def append_next(self, make: Callable[[int], R], column: str, unless: Mapping[str, object]) -> R:
+        """Append the record that `make` gives for the number after the largest in `column`; no two get the same.
+
+        Where a row whose columns equal `unless` is there, also one that another machine just made, that one is returned
+        in its place.
+        """
 
     @abstractmethod
     def update(self, record: Record) -> None:

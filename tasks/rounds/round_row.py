@@ -95,7 +95,7 @@ def next_number(store: Store) -> int:
 
 
 def start_round(store: Store, settings: Settings, base: Model, champion: Model) -> Round:
-    """A new row, numbered after every round in the store."""
+    """A new row, numbered after every round in the store; or the one that another machine just began on this line."""
 
     def numbered(number: int) -> Round:
         return Round(
@@ -114,7 +114,7 @@ def start_round(store: Store, settings: Settings, base: Model, champion: Model) 
             finished_at=None,
         )
 
-    return store.append_next(numbered, "number")
+    return store.append_next(numbered, "number", {"line": line_of(base, settings), "status": "running"})
 
 
 def settings_of(record: Round) -> Settings:

@@ -28,7 +28,7 @@ def attempts(store: Store) -> dict[str, object]:
     return {
         "append": lambda: store.append([make(Path, 1)]),
         "update": lambda: store.update(make(Path, 0)),
-        "number": lambda: store.append_next(lambda n: make(Path, n, sample=n), "sample"),
+        "number": lambda: store.append_next(lambda n: make(Path, n, sample=n), "sample", {"sample": -1}),
         "select": lambda: store.select(Path),
         "copy": store.refresh_reader,
         "open": lambda: open_store(store.url, busy_seconds=0.05),

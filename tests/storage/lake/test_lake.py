@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path as FilePath
 
 import duckdb
@@ -98,10 +99,10 @@ def test_of_rows_with_the_same_id_the_first_is_seen_and_compaction_removes_the_o
 def test_two_rounds_begun_at_once_get_different_numbers(store: LakeStore) -> None:
     starters = [store, opened(store.url), opened(store.url)]
 
-    begun = at_once(*(
-        lambda starter=starter, name=name: starter.append_next(lambda n: make(Round, (name, n), number=n), "number")
-        for name, starter in enumerate(starters)
-    ))  # fmt: skip
+    def begin(starter: LakeStore, name: int) -> Round:
+        return starter.append_next(lambda n: make(Round, (name, n), number=n), "number", {"line": "none"})
+
+    begun = at_once(*(partial(begin, starter, name) for name, starter in enumerate(starters)))
 
     assert sorted(record.number for record in begun) == [1, 2, 3]  # type: ignore[attr-defined]
     assert sorted(record.number for record in store.select(Round)) == [1, 2, 3]
