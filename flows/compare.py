@@ -2,6 +2,7 @@
 
 from prefect import flow
 
+from flows.runs.nights import planned_start
 from flows.runs.parameters import (
     Count,
     Match,
@@ -51,7 +52,7 @@ def compare(
     settings = chosen_settings(
         read_environment(), preset, settings_toml, name=name, methods=methods, seeds=seeds, match=match, rounds=rounds
     )
-    with open_workplace(settings, limits_of(until, 0, 0)) as work:
+    with open_workplace(settings, limits_of(until, 0, 0, planned_start())) as work:
         contest = steps.begin_comparison(work, brought)
         steps.draw_questions(work, contest)
         steps.forecast(work, contest)

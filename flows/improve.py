@@ -2,7 +2,7 @@
 
 from prefect import flow
 
-from flows.runs.nights import as_a_night
+from flows.runs.nights import as_a_night, planned_start
 from flows.runs.parameters import (
     Count,
     Money,
@@ -55,7 +55,7 @@ def improve(
         read_environment(), preset, settings_toml, name=name, question_sets=question_sets, model=model,
         train_questions=train_questions,
     )  # fmt: skip
-    with open_workplace(settings, limits_of(until, budget_tokens, budget_money)) as work:
+    with open_workplace(settings, limits_of(until, budget_tokens, budget_money, planned_start())) as work:
         steps.begin_round(work, new)
         steps.ingest_questions(work)
         steps.synthesize_paths(work)

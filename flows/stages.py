@@ -9,6 +9,7 @@ from pathlib import Path
 
 from prefect import flow
 
+from flows.runs.nights import planned_start
 from flows.runs.parameters import (
     Count,
     Decision,
@@ -115,7 +116,7 @@ def synthesize(
         read_environment(), preset, settings_toml, name=name, question_sets=question_sets, model=model,
         train_questions=train_questions,
     )  # fmt: skip
-    with open_workplace(settings, limits_of(until, budget_tokens, budget_money)) as work:
+    with open_workplace(settings, limits_of(until, budget_tokens, budget_money, planned_start())) as work:
         steps.begin_round(work, change=change)
         steps.ingest_questions(work)
         steps.synthesize_paths(work)

@@ -103,14 +103,27 @@ def mlflow_pages() -> str:
 
 
 def time_zone() -> ZoneInfo:
-    """In which nights are planned and windows end: REGENESIS_TIMEZONE, or this machine's own zone."""
-    name = os.environ.get("REGENESIS_TIMEZONE") or get_localzone_name() or "UTC"
+    """In which nights are planned and windows end: REGENESIS_TIMEZONE, else TZ, else this machine's own zone."""
+    setting, name = _zone_name()
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: "Europe" is a folder
         raise InputError(
-            f"REGENESIS_TIMEZONE takes a name of the time zone database, such as Europe/Berlin or UTC; found {name!r}."
+            f"{setting} takes a name of the time zone database, such as Europe/Berlin or UTC; found {name!r}. "
+            "Set REGENESIS_TIMEZONE."
         ) from error
+
+
+def _zone_name() -> tuple[str, str]:
+    """What says the zone, and its name. Other programs take what is no name (TZ=JST-9) as UTC or as a rule."""
+    for setting in ("REGENESIS_TIMEZONE", "TZ"):
+        name = os.environ.get(setting, "").removeprefix(":" if setting == "TZ" else "")
+        if name and not name.startswith("/"):  # a path, such as /etc/localtime, is read below
+            return setting, name
+    try:
+        return "This machine's time zone", get_localzone_name() or "UTC"
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise InputError(f"This machine's time zone can't be told ({error}). Set REGENESIS_TIMEZONE.") from error
 
 
 def secret(name: str) -> str | None:

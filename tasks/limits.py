@@ -79,7 +79,7 @@ class Spending:
 
     def stopped(self, reason: str) -> Stopped:
         """The clean end that a reason of `over` makes."""
-        until = f"{self.limits.until.astimezone():%Y-%m-%d %H:%M}" if self.limits.until else ""
+        until = f"{self.limits.until:%Y-%m-%d %H:%M %Z}" if self.limits.until else ""
         words = {
             "window": f"The window ended at {until}",
             "run_money": f"The money budget of {self.limits.money:,g} is spent ({self.money:,.2f})",

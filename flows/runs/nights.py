@@ -3,6 +3,7 @@ deployment that gets nowhere pauses itself and says why.
 """
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from typing import ParamSpec, cast
 from uuid import UUID
@@ -48,6 +49,11 @@ def as_a_night(flow: "Callable[P, Result | State[Result]]") -> "Callable[P, Stat
         return completed(result)
 
     return run
+
+
+def planned_start() -> datetime | None:
+    """The moment for which this flow run was planned, however long it waited; None outside of a flow run."""
+    return cast("datetime", flow_run.scheduled_start_time) if flow_run.id else None
 
 
 def _later_night() -> str:

@@ -5,13 +5,13 @@ Zero, an empty text or an empty list means "as the preset says". All else is set
 
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from storage.environment import Environment, time_zone
-from storage.errors import InputError
+from storage.errors import InputError, Stopped
 from tasks.limits import Limits, Spending
 from tasks.rules.nights.window import next_moment
 from tasks.settings import Settings, load_settings
@@ -92,10 +92,29 @@ def settings_toml_with(settings_toml: str, given: Mapping[str, object]) -> str:
     return tomli_w.dumps(settings)
 
 
-def limits_of(until: str, budget_tokens: int, budget_money: float, now: datetime | None = None) -> Limits:
-    """The limits of a run that begins `now`; a time of day is the next such moment in its zone, the nights' own."""
-    moment = next_moment(until, now or datetime.now(time_zone())) if until else None
-    return Limits(moment, budget_tokens, budget_money)
+def limits_of(
+    until: str,
+    budget_tokens: int,
+    budget_money: float,
+    planned: datetime | None = None,
+    now: datetime | None = None,
+) -> Limits:
+    """The limits of a run that was planned for this moment, or for now.
+
+    A time of day is the next such moment after that in the zone of the nights: a night that waited for others has no
+    longer a window than one that did not. Raises Stopped where its window is over before it began.
+    """
+    if not until:
+        return Limits(None, budget_tokens, budget_money)
+    now = (now or datetime.now(UTC)).astimezone(time_zone())
+    since = planned.astimezone(now.tzinfo) if planned else now
+    end = next_moment(until, since)
+    if end <= now:
+        raise Stopped(
+            f"The run was planned for {since:%Y-%m-%d %H:%M %Z} and had until {end:%Y-%m-%d %H:%M %Z}; its turn came "
+            "after that. Nothing was begun, and the next run goes on."
+        )
+    return Limits(end, budget_tokens, budget_money)
 
 
 def check_parameters(environment: Environment, parameters: dict[str, Any]) -> Settings:

@@ -1,21 +1,26 @@
 """A run that a window or a budget ends: cleanly, with its own exit code and state, and the next run goes on."""
 
+import importlib
 import json
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import prefect.runtime
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flows.improve import improve
 from flows.runs.parameters import limits_of, settings_toml_with
 from flows.stages import synthesize
 from storage.environment import time_zone
-from storage.errors import InputError
+from storage.errors import InputError, Stopped
 from storage.open_store import Store, open_store
 from storage.records import Adapter, Answer, Round
 from storage.records import Path as RecordedPath
+from tasks.limits import Spending
 from tasks.settings import load_settings
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
@@ -101,11 +106,66 @@ def test_a_time_of_day_is_the_next_one_in_the_time_zone_of_the_nights(monkeypatc
     assert limits.until == datetime(2026, 1, 2, 0, 30, tzinfo=UTC)
 
 
-def test_a_time_zone_that_is_none_is_refused_with_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("REGENESIS_TIMEZONE", "Europe/Atlantis")
+@pytest.mark.parametrize("setting", ["REGENESIS_TIMEZONE", "TZ"])
+@pytest.mark.parametrize(
+    "name", ["Europe/Atlantis", "JST-9", '"Europe/Berlin"', "CET-1CEST,M3.5.0,M10.5.0/3", "Europe", "../UTC", "Berlin"]
+)
+def test_a_time_zone_that_is_none_is_refused_with_one_line(
+    monkeypatch: pytest.MonkeyPatch, setting: str, name: str
+) -> None:
+    monkeypatch.delenv("REGENESIS_TIMEZONE", raising=False)
+    monkeypatch.setenv(setting, name)
 
-    with pytest.raises(InputError, match=r"such as Europe/Berlin or UTC; found 'Europe/Atlantis'"):
+    with pytest.raises(InputError) as refused:
         limits_of("06:00", 0, 0.0)
+    assert str(refused.value).startswith(f"{setting} takes a name")
+    assert f"such as Europe/Berlin or UTC; found {name!r}" in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["Asia/Tokyo", ":Asia/Tokyo"])
+def test_the_zone_of_a_shell_is_that_of_the_nights_and_of_their_messages(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv("REGENESIS_TIMEZONE", raising=False)
+    monkeypatch.setenv("TZ", name)
+    now = datetime(2026, 1, 1, 23, tzinfo=UTC)
+
+    limits = limits_of("09:30", 0, 0.0, now=now)
+
+    assert limits.until == datetime(2026, 1, 2, 0, 30, tzinfo=UTC)
+    assert "ended at 2026-01-02 09:30 JST;" in str(Spending(limits).stopped("window"))
+
+
+PLANNED = datetime(2026, 1, 2, 1, tzinfo=UTC)
+
+
+@given(waited=st.floats(0, 48).map(lambda hours: timedelta(hours=hours)))
+def test_a_night_that_waited_has_what_is_left_of_its_window_and_ends_at_once_where_nothing_is(
+    waited: timedelta,
+) -> None:
+    end = datetime(2026, 1, 2, 6, 15, tzinfo=UTC)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("REGENESIS_TIMEZONE", "UTC")
+        if PLANNED + waited < end:
+            assert limits_of("06:15", 0, 0.0, PLANNED, PLANNED + waited).until == end
+        else:
+            with pytest.raises(Stopped, match=r"planned for 2026-01-02 01:00 UTC and had until 2026-01-02 06:15 UTC"):
+                limits_of("06:15", 0, 0.0, PLANNED, PLANNED + waited)
+
+
+@pytest.mark.parametrize("flow", ["flows.improve.improve", "flows.stages.synthesize", "flows.compare.compare"])
+def test_a_run_whose_window_was_over_before_its_turn_ends_as_budget_spent_and_begins_nothing(
+    home: Path, flow: str, machinery: ScriptedMachinery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the queue does to a night that stood behind another one."""
+    monkeypatch.setitem(prefect.runtime.flow_run.FIELDS, "scheduled_start_time", lambda: PLANNED)
+    module, _, name = flow.rpartition(".")
+
+    state = getattr(importlib.import_module(module), name)(until="06:15", return_state=True)
+
+    assert (state.type.value, state.name) == ("COMPLETED", "budget spent")
+    assert "its turn came after that" in state.message
+    assert not (home / "regenesis.duckdb").exists()
 
 
 def test_options_without_a_field_in_the_form_stand_above_the_file() -> None:

@@ -139,6 +139,21 @@ def test_a_night_that_was_missed_is_run_once_by_the_newest_run_that_is_due(stack
     assert len(rounds_of(stack, "chain_sum")) == 1
 
 
+def test_a_night_whose_window_ended_while_it_waited_ends_at_once_and_pages_nobody(stack: RealStack) -> None:
+    stack.script()
+    with stack.client() as client:
+        deployment = client.read_deployment_by_name("improve/nightly-gcd")
+        long_ago = Scheduled(scheduled_time=datetime.now(UTC) - timedelta(days=2))
+        run = client.create_flow_run_from_deployment(deployment.id, state=long_ago, parameters={"until": "06:15"})
+
+    ended = stack.await_state(run.id, "budget spent", "skipped", "promoted", "Failed", "Crashed")
+
+    assert (ended.state_type.value, ended.state_name) == ("COMPLETED", "budget spent")  # type: ignore[union-attr]
+    assert "its turn came after that" in (ended.state.message or "")  # type: ignore[union-attr]
+    assert rounds_of(stack, "gcd") == []
+    assert stack.pages_of(run) == []
+
+
 def test_a_deployment_whose_rounds_are_refused_pauses_itself_and_says_so_once(stack: RealStack) -> None:
     stack.script(trained_share=0.0)
     impatient = stack.settings + "[gate]\npause_after_refused = 1\n"
