@@ -19,7 +19,7 @@ from storage.locks import owned
 from storage.migrations import check_version, schema_version
 from storage.open_store import open_store
 from storage.store.store import Store
-from storage.store.store_url import file_of, is_lake
+from storage.store.store_url import file_of, is_lake, shown
 
 RECORDS = "mlflow.db"
 
@@ -46,7 +46,7 @@ def restore(environment: Environment, backup: Path, now: datetime) -> list[Path]
     if is_lake(environment.store_url):
         raise InputError(
             "A backup takes the place of a file; into an empty lake it is moved. Run, with REGENESIS_STORE="
-            f"duckdb:///{backup}: regenesis storage move {environment.store_url!r}"
+            f"duckdb:///{backup}: regenesis storage move {shown(environment.store_url)!r}"
         )
     file = DatabaseFile(file_of(environment.store_url), busy_seconds=5.0)
     _check_backup(backup, file.path)

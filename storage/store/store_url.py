@@ -4,6 +4,7 @@
 `ducklake:postgresql://USER@HOST[:PORT]/DB?data=URL`.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
@@ -14,6 +15,9 @@ _FORMS = (
     "duckdb:///ABSOLUTE/PATH.duckdb, ducklake:sqlite:///ABSOLUTE/catalog.sqlite?data=URL or "
     "ducklake:postgresql://USER@HOST[:PORT]/DB?data=URL"
 )
+
+_BUCKET = re.compile(r"s3://[\w.-]+(/[^?#]*)?")  # s3://BUCKET/PREFIX; keys come from the environment
+_PARAMETER = re.compile(r"#|(?:^|[?&;\s])(?!data=)[^=?&;#\s]*=")  # &password=, a libpq string's password=, #anything
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def file_of(url: str) -> Path:
 def lake_of(url: str) -> LakePlace:
     """The catalogue and data in a `ducklake:` URL; raises InputError for another form, or where it holds a password."""
     parts = _split(url)
-    query = parse_qs(parts.query)
+    query = parse_qs(parts.query.replace("+", "%2B"))  # parse_qs reads a form, in which + is a blank
     if parts.password is not None or "password" in query:
         raise InputError(
             f"A store's URL holds no password; found one in {shown(url)!r}. Set PGPASSWORD, or use a passfile."
@@ -67,11 +71,19 @@ def lake_of(url: str) -> LakePlace:
 
 
 def shown(url: str) -> str:
-    """The URL as it may be printed: without a password, should it hold one."""
-    head, at, tail = url.rpartition("@")
-    user = head.rpartition("://")
-    secret = at and ":" in user[2]
-    return f"{user[0]}{user[1]}{user[2].partition(':')[0]}:…@{tail}" if secret else url
+    """The URL as it may be printed: nothing that could be a password, wherever somebody put one.
+
+    Hides what lies between a colon and the last @, and what follows the first parameter that is not `data`.
+    """
+    begin, at = url.find("//") + 2 if "//" in url else 0, url.rfind("@")
+    colon = url.find(":", begin, max(at, begin)) + 1  # of USER:PASSWORD; 0 for none
+    parameter = _PARAMETER.search(url)
+    hidden = min(colon or len(url), parameter.end() if parameter else len(url))
+    if hidden == len(url):
+        return url
+    after = url[at:] if colon and not (parameter and parameter.start() < at) else ""
+    later = _PARAMETER.search(after)
+    return f"{url[:hidden]}…{after[: later.end()] + '…' if later else after}"
 
 
 def _split(url: str) -> SplitResult:
@@ -87,7 +99,7 @@ def _split(url: str) -> SplitResult:
 
 def _data_of(data: str, url: str) -> str:
     place = data.removeprefix("file://")
-    if not (place.startswith("s3://") and len(place) > len("s3://")) and not Path(place).is_absolute():
+    if not _BUCKET.fullmatch(place) and not Path(place).is_absolute():
         raise InputError(f"A lake's files lie in an absolute folder or at s3://BUCKET/PREFIX; found {shown(url)!r}.")
     return place.rstrip("/") + "/"
 
