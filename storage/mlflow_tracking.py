@@ -4,6 +4,7 @@ One parent run a round, nested runs for its stages; everything is found again by
 changes nothing. The store decides who is champion; the registry's alias follows it.
 """
 
+import hashlib
 import json
 import logging
 import os
@@ -30,13 +31,16 @@ if TYPE_CHECKING:
 EXPERIMENT = "regenesis"
 CHAMPION, CHALLENGER = "champion", "challenger"
 MODEL_TAG, ADAPTER_TAG = "regenesis.model_id", "regenesis.adapter_id"
-ROUND_TAG, STAGE_TAG = "regenesis.round_id", "regenesis.stage"
+ROUND_TAG, STAGE_TAG, LINE_TAG = "regenesis.round_id", "regenesis.stage", "regenesis.line"
 _OPEN_SECONDS = 300.0
 LONGEST_VALUE = 500  # characters of a parameter
 
 
 def registered_name(line: str) -> str:
-    """The registered model of a line of rounds; MLflow refuses slashes and colons."""
+    """The registered model that a line of rounds takes where no other line has it; MLflow refuses slashes and colons.
+
+    Lines may meet in it: `Qwen/Instruct-math` and `Qwen-Instruct/math`.
+    """
     return re.sub(r"[^\w.-]+", "-", line)
 
 
@@ -69,7 +73,7 @@ class Tracking:
         found = self._find_run({ROUND_TAG: str(round.id), STAGE_TAG: "round"})
         if found:
             return found
-        tags = {ROUND_TAG: str(round.id), STAGE_TAG: "round", "regenesis.line": round.line}
+        tags = {ROUND_TAG: str(round.id), STAGE_TAG: "round", LINE_TAG: round.line}
         run = self._start_run(f"round-{round.number}", tags)
         self.log_params(run, flattened(json.loads(round.settings)) | {"round.seed": round.seed})
         return run
@@ -161,8 +165,7 @@ class Tracking:
         found = self.version_of(line, model.id)
         if found:
             return str(found.version)
-        name = registered_name(line)
-        self._ensure_registered(name)
+        name = self._taken(line)
         own = {MODEL_TAG: str(model.id), ADAPTER_TAG: str(model.adapter_id or "")} | dict(tags or {})
         with self._fluent(run_id) as mlflow:
             info = _log_pyfunc(mlflow, model, reference, code_file, files or {}, self.home)
@@ -173,8 +176,8 @@ class Tracking:
 
     def version_of(self, line: str, model_id: UUID) -> "ModelVersion | None":
         """The registered version of a model; None when it was never registered."""
-        name = registered_name(line)
-        if not self._is_registered(name):
+        name = self._name_of(line)
+        if self._owner_of(name) is None:
             return None
         found = self.client.search_model_versions(f"name = '{name}'", max_results=1000)
         mine = [version for version in found if version.tags.get(MODEL_TAG) == str(model_id)]
@@ -237,10 +240,9 @@ class Tracking:
         self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
 
     def _move(self, line: str, alias: str, model: Model, location: str) -> str:
-        name = registered_name(line)
+        name = self._taken(line)
         found = self.version_of(line, model.id)
         if found is None:
-            self._ensure_registered(name)
             source = (self.home / (location or "models")).as_uri()
             found = self.client.create_model_version(name, source, tags={MODEL_TAG: str(model.id)})
         self.client.set_registered_model_alias(name, alias, found.version)
@@ -250,18 +252,35 @@ class Tracking:
         from mlflow.exceptions import MlflowException
 
         try:
-            version = self.client.get_model_version_by_alias(registered_name(line), alias)
+            version = self.client.get_model_version_by_alias(self._name_of(line), alias)
         except MlflowException:
             return None
         tagged = version.tags.get(MODEL_TAG)
         return UUID(tagged) if tagged else None
 
-    def _is_registered(self, name: str) -> bool:
-        return bool(self.client.search_registered_models(f"name = '{name}'"))
+    def _name_of(self, line: str) -> str:
+        """The registered model of a line, there or not; of two lines that meet in one the later has a digest."""
+        name = registered_name(line)
+        if self._owner_of(name) in (None, "", line):
+            return name
+        return f"{name}-{hashlib.sha256(line.encode()).hexdigest()[:12]}"
 
-    def _ensure_registered(self, name: str) -> None:
-        if not self._is_registered(name):
-            self.client.create_registered_model(name)
+    def _owner_of(self, name: str) -> str | None:
+        """The line that has this registered model; empty where an earlier version made it, None where there is none."""
+        found = self.client.search_registered_models(f"name = '{name}'")
+        return found[0].tags.get(LINE_TAG, "") if found else None
+
+    def _taken(self, line: str) -> str:
+        """The line's registered model, which from now on is the line's alone; made where there is none."""
+        client = self.client  # opened before the lock, which its opening takes, too
+        with alone(self.home / "mlflow.lock", wait_seconds=_OPEN_SECONDS):
+            name = self._name_of(line)
+            owner = self._owner_of(name)
+            if owner is None:
+                client.create_registered_model(name, tags={LINE_TAG: line})
+            elif not owner:
+                client.set_registered_model_tag(name, LINE_TAG, line)
+        return name
 
     def _find_run(self, tags: Mapping[str, str]) -> str:
         """The first run with these tags; empty when there is none."""

@@ -10,7 +10,7 @@ import pytest
 
 from storage.errors import InputError
 from storage.ids import content_id
-from storage.mlflow_tracking import Tracking, registered_name
+from storage.mlflow_tracking import MODEL_TAG, Tracking, registered_name
 from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
 from tests.storage.examples import make
 
@@ -147,3 +147,37 @@ def test_a_death_while_mlflows_database_is_made_leaves_none_behind(
 
     assert not (tmp_path / "mlflow.db").exists()
     assert Tracking(tmp_path).champion("small/sums") is None
+
+
+def test_lines_whose_names_meet_have_a_registered_model_each(tracking: Tracking) -> None:
+    """Whatever signs the names hold: all of these are `Qwen-Instruct-math` to MLflow."""
+    lines = [f"Qwen{one}Instruct{other}math" for one in "/-: " for other in "/ :-"]
+
+    moved = {line: tracking.move_champion(line, model(line)) for line in lines}
+
+    assert {line: tracking.champion(line) for line in lines} == {line: model(line).id for line in lines}
+    assert len({version.name for line in lines if (version := tracking.version_of(line, model(line).id))}) == len(lines)
+    assert set(moved.values()) == {"1"}
+
+
+def test_a_registered_model_of_an_earlier_version_stays_that_of_its_line(tracking: Tracking) -> None:
+    line, other, name = "older/a-b", "older-a/b", "older-a-b"
+    tracking.client.create_registered_model(name)
+    made = tracking.client.create_model_version(name, "file:///x", tags={MODEL_TAG: str(model(line).id)})
+    tracking.client.set_registered_model_alias(name, "champion", made.version)
+
+    assert tracking.champion(line) == model(line).id
+    assert tracking.move_champion(line, model(line)) == str(made.version)
+    tracking.move_champion(other, model(other))
+
+    assert (tracking.champion(line), tracking.champion(other)) == (model(line).id, model(other).id)
+    assert tracking.client.get_registered_model(name).tags["regenesis.line"] == line
+
+
+def test_lines_whose_names_meet_at_the_same_moment_have_a_registered_model_each(tracking: Tracking) -> None:
+    lines = [f"at once{sign}x" for sign in "/-: "]
+
+    with ThreadPoolExecutor(len(lines)) as threads:
+        list(threads.map(lambda line: tracking.move_champion(line, model(line)), lines))
+
+    assert {line: tracking.champion(line) for line in lines} == {line: model(line).id for line in lines}
