@@ -8,9 +8,14 @@ import asyncio
 import os
 import subprocess
 import sys
+import tempfile
+from collections import Counter
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
+import yaml
 from prefect.blocks.webhook import Webhook
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.actions import WorkPoolCreate
@@ -36,9 +41,7 @@ async def register(prefect_file: Path) -> list[str]:
     async with get_client() as client:
         await _make_pool(client)
         paused = [one for one in await client.read_deployments(limit=200) if one.paused]
-        _deploy(prefect_file)
-        for one in paused:  # a deployment that is registered again runs again
-            await client.pause_deployment(one.id)
+        _deploy(prefect_file, {(one.name, one.entrypoint or "") for one in paused})
         webhook = await _webhook()
         patience = Patience.of(secret(PATIENCE) or "")
         wanted = automations(webhook, str(client.api_url).rstrip("/"), patience, _password_file())
@@ -62,16 +65,38 @@ async def _make_pool(client: PrefectClient) -> None:
             await client.create_work_queue(name=name, work_pool_name=POOL, concurrency_limit=limit)
 
 
-def _deploy(prefect_file: Path) -> None:
-    command = ["-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", prefect_file.name]
-    done = subprocess.run(
-        [sys.executable, *command], cwd=prefect_file.parent, capture_output=True, text=True, check=False,
-        # its folder holds modules of ours
-        env=os.environ | {"COLUMNS": "200", "PYTHONSAFEPATH": "1", "REGENESIS_TIMEZONE": time_zone().key},
-    )  # fmt: skip
+def _deploy(prefect_file: Path, paused: Collection[tuple[str, str]]) -> None:
+    """Register the file's deployments; those that are paused (name and entrypoint) never run in between."""
+    with tempfile.TemporaryDirectory() as scratch:
+        written = Path(scratch) / "prefect.yaml"
+        content = yaml.safe_load(prefect_file.read_text("utf-8"))
+        written.write_text(yaml.safe_dump(still_paused(content, paused), sort_keys=False), "utf-8")
+        command = ["-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(written)]
+        done = subprocess.run(
+            [sys.executable, *command], cwd=prefect_file.parent, capture_output=True, text=True, check=False,
+            # its folder holds modules of ours
+            env=os.environ | {"COLUMNS": "200", "PYTHONSAFEPATH": "1", "REGENESIS_TIMEZONE": time_zone().key},
+        )  # fmt: skip
     print(done.stdout, done.stderr, flush=True)
     if done.returncode:
         raise PermanentError(f"The deployments of {str(prefect_file)!r} cannot be registered; see the lines above.")
+
+
+def still_paused(content: Mapping[str, Any], paused: Collection[tuple[str, str]]) -> dict[str, Any]:
+    """A prefect.yaml's content, in which these deployments (name and entrypoint) are paused.
+
+    Prefect starts a deployment that is registered again without a word about it. A name that stands once in the file
+    means the same deployment, also where its entrypoint has moved.
+    """
+    deployments: list[dict[str, Any]] = content["deployments"]
+    names = Counter(one["name"] for one in deployments)
+    known = {name for name, _ in paused}
+
+    def is_paused(one: Mapping[str, Any]) -> bool:
+        return (one["name"], one["entrypoint"]) in paused or (one["name"] in known and names[one["name"]] == 1)
+
+    marked = [one | {"paused": True} if is_paused(one) else one for one in deployments]
+    return {**content, "deployments": marked}
 
 
 async def _webhook() -> UUID | None:

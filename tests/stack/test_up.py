@@ -6,6 +6,8 @@ Killed, it leaves nothing behind, and the next one finds it all again.
 import json
 import os
 import signal
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pytest
 import yaml
 
 from flows.stack.automations import Patience, automations
+from flows.stack.registration import still_paused
 from tests.fakes.real_stack import CHECKOUT, TIMEZONE, RealStack, processes_of
 
 DEPLOYMENTS = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))["deployments"]
@@ -73,6 +76,56 @@ def test_a_stack_that_is_killed_leaves_nothing_and_the_next_one_finds_it_all_aga
     with stack.client() as client:
         assert client.read_deployment(paused.id).paused
         client.resume_deployment(paused.id)
+
+
+REGISTERS = """
+import asyncio, sys
+from pathlib import Path
+from flows.stack.registration import PrefectClient, register
+
+async def killed(*_):
+    sys.exit("killed before it could pause anything")
+
+PrefectClient.pause_deployment = killed
+asyncio.run(register(Path(sys.argv[1])))
+"""
+
+
+@pytest.mark.slow
+def test_a_paused_deployment_does_not_run_for_a_moment_when_it_is_registered_again(stack: RealStack) -> None:
+    environment = stack.environment() | stack.access() | {"REGENESIS_HOME": str(stack.home)}
+    with stack.client() as client:
+        names = ("improve/nightly-gcd", "verify/verify")
+        paused = [client.read_deployment_by_name(name).id for name in names]
+        for one in paused:
+            client.pause_deployment(one)
+
+        subprocess.run([sys.executable, "-c", REGISTERS, str(stack.deployments)], check=True, env=environment)
+
+        found = {one.name for one in client.read_deployments() if one.paused}
+        for one in paused:
+            client.resume_deployment(one)
+    assert found == {"nightly-gcd", "verify"}
+
+
+@pytest.mark.parametrize(
+    ("paused", "marked"),
+    [
+        ({("one", "a.f")}, [True, False, False]),
+        ({("one", "old.f")}, [True, False, False]),  # its entrypoint has moved
+        ({("two", "a.g")}, [False, True, False]),  # there are two of the name
+        ({("two", "old.g")}, [False, False, False]),
+        ({("three", "a.f")}, [False, False, False]),
+    ],
+)
+def test_what_is_paused_is_told_by_name_and_entrypoint(paused: set[tuple[str, str]], marked: list[bool]) -> None:
+    file = {"name": "x", "deployments": [{"name": name, "entrypoint": entry} for name, entry in
+            (("one", "a.f"), ("two", "a.g"), ("two", "a.h"))]}  # fmt: skip
+
+    written = still_paused(file, paused)
+
+    assert [one.get("paused", False) for one in written["deployments"]] == marked
+    assert written["name"] == "x"
 
 
 def as_an_earlier_version_left(home: Path) -> None:
