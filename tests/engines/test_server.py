@@ -370,3 +370,12 @@ def wait_until(condition: Any, seconds: float) -> bool:
     while not condition() and time.monotonic() < end:
         time.sleep(0.1)
     return bool(condition())
+
+
+@pytest.mark.parametrize("path", ["/collective_rpc", "/v1/load_lora_adapter", "/reset_prefix_cache", "/v1/completions"])
+@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}])
+def test_a_web_page_that_the_browser_has_open_cannot_ask_it(server: Server, path: str, headers: dict[str, str]) -> None:
+    request = urllib.request.Request(server.url + path, b"{}", headers | {"Content-Type": "text/plain"}, method="POST")
+
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=60)

@@ -228,7 +228,7 @@ def _start(
     command = [
         sys.executable, "-m", "tasks.engines.watchdog", str(os.getpid()), scratch,
         sys.executable, "-m", "tasks.engines.server.vllm_process", *arguments,
-        f"--served-model-name={served_name}", f"--host={host}", f"--port={port}",
+        f"--served-model-name={served_name}", f"--host={host}", f"--port={port}", *_guard_for(host),
     ]  # fmt: skip
     with log_file.open("wb") as log:
         process = subprocess.Popen(
@@ -287,6 +287,11 @@ def _require_free(host: str, port: int) -> None:
                 f"Port {port} on {host} must be free; it is not ({error.strerror}). Choose another one with --port, "
                 "or 0 for any free one."
             ) from error
+
+
+def _guard_for(host: str) -> list[str]:
+    """On loopback vLLM asks for no key, and lets every web page load adapters and call its workers."""
+    return ["--middleware=tasks.web_guard.WebGuard"] if host in LOOPBACK else []
 
 
 def _key_for(host: str) -> dict[str, str]:
