@@ -12,9 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
+from storage.sql.presenting import terminal_text
 from tasks.rules.cards.markdown import cell
 
 if TYPE_CHECKING:
+    from logging import Logger, LoggerAdapter
+
     from flows.steps.progress import Watcher
     from flows.steps.workplace import Workplace
     from tasks.rules.training.collapse import TextHealth
@@ -36,14 +39,22 @@ class ProgressInPrefect:
         self._news: dict[str, tuple[float, str]] = {}
         self._artifacts: dict[str, UUID] = {}
         self._closed = threading.Event()
-        if not _in_a_flow_run():  # Prefect would start a server of its own to post to
+        self._log: Logger | LoggerAdapter[Logger] | None = None
+        if _in_a_flow_run():
+            from prefect.logging import get_run_logger
+
+            self._log = get_run_logger()  # the flow's, kept: steps report from threads that know no run
+        else:  # Prefect would start a server of its own to post to
             self._closed.set()
         context = contextvars.copy_context()  # which flow run the artifacts belong to
         self._thread = threading.Thread(target=lambda: context.run(self._post), name="progress", daemon=True)
         self._thread.start()
 
     def say(self, line: str) -> None:
+        """To the person, and to the run's log, which is what is left of a night in the morning."""
         self._watcher.say(line)
+        if self._log:
+            self._log.info("%s", terminal_text(line))
 
     def step(self, title: str) -> None:
         self._title = title
