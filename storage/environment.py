@@ -6,6 +6,7 @@
 """
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,6 +16,8 @@ from tzlocal import get_localzone_name
 from storage.errors import InputError
 from storage.locks import RUN_LOCK
 from storage.store.store_url import file_of
+
+_NOT_IN_A_PATH = re.compile(r"\?|%[0-9A-Fa-f]{2}")  # ho?me: DuckDB writes its log to ho.wal?me; a%20b, a%2Fb
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,11 @@ class Environment:
 def read_environment(home: str | Path | None = None) -> Environment:
     """Places from the environment; an explicit `home` wins. Creates nothing."""
     root = Path(home or os.environ.get("REGENESIS_HOME") or ".regenesis").expanduser().absolute()
+    if found := _NOT_IN_A_PATH.search(str(root)):
+        raise InputError(
+            f"REGENESIS_HOME is a path without ? and without %20 and the like, which DuckDB, MLflow and Prefect read "
+            f"as parts of a URL; found {found[0]!r} in {str(root)!r}. Name another folder, or move it."
+        )
     config = os.environ.get("REGENESIS_CONFIG")
     endpoints = os.environ.get("REGENESIS_ENDPOINTS", "")
     return Environment(
