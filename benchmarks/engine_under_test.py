@@ -10,7 +10,7 @@ from pathlib import Path as File
 from storage.environment import make_home, read_environment
 from storage.open_store import open_store
 from storage.records import Guideline, Model, Prompt, Question
-from tasks.engines.engine import Completion, Engine
+from tasks.engines.engine import Completion, Engine, capacity_of
 from tasks.engines.models.base_models import prepare_model
 from tasks.engines.models.rendering import Renderer
 from tasks.engines.server.vllm_server import Server, running_server
@@ -39,6 +39,11 @@ class RecordingEngine:
     engine: Engine
     answered: list[Answered] = field(default_factory=list[Answered])
     first_request: float = 0.0
+
+    @property
+    def capacity(self) -> int:
+        """The engine's."""
+        return capacity_of(self.engine)
 
     async def __aenter__(self) -> "RecordingEngine":
         await self.engine.__aenter__()  # type: ignore[attr-defined]

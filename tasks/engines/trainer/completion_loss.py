@@ -1,4 +1,8 @@
-"""The loss on completion tokens alone, for CPUs: the same figure as TRL's, for less work."""
+"""The loss on completion tokens alone, for CPUs: the same figure as TRL's, for less work.
+
+Only where it is the same: a model that scales or caps its logits (Cohere, Granite, Gemma 2) or adds a router's loss
+(mixtures of experts) keeps TRL's own.
+"""
 
 from typing import TYPE_CHECKING, Any, cast
 
@@ -7,24 +11,27 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 LOGIT_ROWS = 4096  # completion positions whose logits are held at once (49,152 words: 0.8 GB)
+TRIED_TOKENS = 16  # of one row, for the comparison with the model's own loss
+SAME_LOSS = 0.002  # of the loss; bfloat16 rounds by 0.0005, a scale of logits changes it by 0.01 and more
 
 
-def install_completion_loss(model: "PreTrainedModel") -> None:
+def install_completion_loss(model: "PreTrainedModel") -> bool:
     """Replace the model's fused LM head: on a CPU TRL's scores every position and recomputes it in the backward pass.
 
-    This one projects the positions that bear loss, once. Same loss; measured in benchmarks/training.py.
+    This one projects the positions that bear loss, once. Same loss; measured in benchmarks/training.py. False, and
+    nothing is replaced, where the model's own loss is another.
     """
     import types
 
     import torch
-    from torch.nn.functional import cross_entropy
     from torch.utils.checkpoint import checkpoint
 
+    if not is_plain_loss(model):
+        return False
     original = model.forward
 
     def rows_loss(rows: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
-        head: Any = model.get_output_embeddings()
-        return -cross_entropy(head(rows).float(), labels, reduction="none")
+        return _rows_loss(model, rows, labels)
 
     def forward(self: "PreTrainedModel", *args: object, fused_lm_head: bool = False, **kwargs: Any) -> object:
         if not fused_lm_head:
@@ -48,3 +55,35 @@ def install_completion_loss(model: "PreTrainedModel") -> None:
         return FusedCausalLMOutput(log_probs=log_probs, entropy=blank, is_top1=blank.bool(), label_mask=mask)
 
     model.forward = types.MethodType(forward, model)
+    return True
+
+
+def is_plain_loss(model: "PreTrainedModel") -> bool:
+    """Whether the model's own loss is that of its last layer's output, tried on a row of tokens.
+
+    By trying, and not by the names in its configuration: each family calls what it does to its logits otherwise.
+    """
+    import torch
+
+    training = model.training
+    ids = torch.arange(1, TRIED_TOKENS + 1).unsqueeze(0) % int(cast("Any", model.config).vocab_size)
+    ids = ids.to(model.device)
+    model.eval()
+    try:
+        with torch.no_grad():
+            asked: Any = model(input_ids=ids, labels=ids, use_cache=False)
+            own = float(asked.loss)
+            hidden: torch.Tensor = cast("Any", model.base_model)(input_ids=ids, use_cache=False).last_hidden_state
+            plain = -float(_rows_loss(model, hidden[0, :-1], ids[0, 1:]).mean())
+    finally:
+        model.train(training)
+    balances_experts = getattr(asked, "aux_loss", None) is not None  # its share of the loss may be too small to see
+    return not balances_experts and abs(own - plain) <= SAME_LOSS * max(1.0, abs(own))
+
+
+def _rows_loss(model: "PreTrainedModel", rows: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+    """Log-probabilities of the labels by the output layer alone."""
+    from torch.nn.functional import cross_entropy
+
+    head: Any = model.get_output_embeddings()
+    return -cross_entropy(head(rows).float(), labels, reduction="none")
