@@ -29,6 +29,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+def check_training(settings: Settings) -> None:
+    """Raise where training cannot start here as the settings say: before a night of paths, not after it."""
+    from tasks.engines.trainer.training_process import plan_launch
+
+    plan_launch(settings.training.kind, settings.training.accelerate_config)
+
+
 @step("begin round")
 def begin_round(work: Workplace, new: bool = False, change: bool = False) -> None:
     """Go on with the unfinished round of this line, or begin one; mend what a crash left between store and registry.
@@ -54,6 +61,7 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
             if change:
                 _change_synthesis(work)
             work.settings = rounds.settings_of(work.round)
+            check_training(work.settings)
             work.timings = rounds.Timings.of(work.round)
             words = "these synthesis settings" if change else "the settings it began with (--new abandons it)"
             work.watcher.say(
@@ -63,6 +71,7 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
             return
         check_question_sets(work.store, work.settings)
         refuse_quantised(work.base.folder, work.settings.model.name)
+        check_training(work.settings)
         champion = current_champion(work.store, work.base.record, work.line)
         work.store.append([work.base.record])
         work.round = rounds.start_round(work.store, work.settings, work.base.record, champion)

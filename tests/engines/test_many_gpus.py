@@ -10,7 +10,7 @@ from storage.errors import InputError
 from tasks.engines.hardware import Gpu, Hardware, find_hardware
 from tasks.engines.trainer import training_process
 from tasks.engines.trainer.training_job import Job
-from tasks.engines.trainer.training_process import command_of, environment_of
+from tasks.engines.trainer.training_process import CHILD, Launch, command_of, environment_of, plan_launch
 from tasks.settings import load_settings
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "gpus"
@@ -83,6 +83,28 @@ def test_fsdp_without_a_gpu_is_refused_with_what_there_is_instead() -> None:
         pytest.skip("there is a GPU")
     with pytest.raises(InputError, match=r"FSDP on GPUs alone.*MULTI_CPU"):
         command_of(job(FOLDER / "fsdp-8.yaml"), Path("work"))
+
+
+@pytest.mark.parametrize(("kind", "launcher"), [("lora", "torch.distributed.run"), ("full", CHILD)])
+def test_several_gpus_without_a_configuration_train_lora_on_all_and_full_weights_on_the_first(
+    kind: str, launcher: str, eight_gpus: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,4,5")
+    alone = replace(job(Path()), kind=kind, settings={"accelerate_config": ""})
+
+    command, environment = command_of(alone, Path("work")), environment_of(alone)
+
+    assert command[2] == launcher
+    assert ("--nproc_per_node=8" in command) == (kind == "lora")
+    assert environment["CUDA_VISIBLE_DEVICES"] == ("3,4,5" if kind == "lora" else "3")
+    assert plan_launch(kind, "").note
+
+
+def test_one_gpu_or_none_needs_no_launcher(monkeypatch: pytest.MonkeyPatch) -> None:
+    for gpus in (0, 1):
+        found = replace(find_hardware(), gpus=(Gpu("some GPU", 2**30),) * gpus)
+        monkeypatch.setattr(training_process, "find_hardware", lambda found=found: found)
+        assert plan_launch("lora", "") == plan_launch("full", "") == Launch()
 
 
 @pytest.mark.parametrize("text", ["distributed_type: DEEPSPEED\nnum_processes: 8", "distributed_type: FSDP", "[1, 2]"])

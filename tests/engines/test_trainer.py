@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from storage.errors import InputError, PermanentError
+from tasks.engines.hardware import Gpu, find_hardware
 from tasks.engines.models.rendering import Renderer
 from tasks.engines.trainer import trainer, training_process
 from tasks.engines.trainer.checkpoints import WHOLE, newest_checkpoint, step_of
@@ -167,6 +169,20 @@ def test_two_processes_end_as_one_does(tiny: Path, tmp_path: Path, undisturbed: 
     configuration.write_text("distributed_type: MULTI_CPU\nnum_processes: 2\nuse_cpu: true\n", "utf-8")
     settings = SETTINGS.model_copy(update={"accelerate_config": str(configuration)})
     trained = train(tiny, tmp_path / "work", settings)
+    assert trained.losses == pytest.approx(undisturbed.losses, abs=NOISE)
+
+
+def test_two_gpus_without_a_configuration_train_lora_together(
+    tiny: Path, tmp_path: Path, undisturbed: TrainedWeights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Simulated: two GPUs are found, and each of the two processes that follow computes on the CPU."""
+    found = replace(find_hardware(), gpus=(Gpu("some GPU", 2**33),) * 2)
+    monkeypatch.setattr(training_process, "find_hardware", lambda: found)
+    said: list[str] = []
+
+    trained = train(tiny, tmp_path / "work", say=said.append)
+
+    assert "Training on 2 GPUs, each with a copy of the model." in said
     assert trained.losses == pytest.approx(undisturbed.losses, abs=NOISE)
 
 

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,6 +18,7 @@ from tasks.engines.models.model_files import PREFIX
 if TYPE_CHECKING:
     import torch
 
+KEPT = "kept_share"  # in the files' metadata
 WEIGHTS = re.compile(r".*\.(safetensors|bin)$|.*\.index\.json$")
 
 
@@ -27,7 +29,7 @@ def merge_adapter(base_folder: Path, adapter_folder: Path, target: Path) -> Path
     from safetensors import safe_open
     from safetensors.torch import save_file
 
-    deltas = _read_adapter(adapter_folder)
+    deltas, kept = _read_adapter(adapter_folder), _Kept()
     partial = target.with_name(f".{target.name}.part-{os.getpid()}")
     partial.mkdir(parents=True)
     try:
@@ -38,9 +40,9 @@ def merge_adapter(base_folder: Path, adapter_folder: Path, target: Path) -> Path
                 metadata = cast("dict[str, str]", opened.metadata() or {"format": "pt"})
                 for name in cast("list[str]", opened.keys()):
                     tensor: torch.Tensor = opened.get_tensor(name)
-                    tensors[name] = _merged(tensor, deltas[name]) if name in deltas else tensor
+                    tensors[name] = _merged(tensor, deltas[name], kept) if name in deltas else tensor
                     left.discard(name)
-            save_file(tensors, str(partial / file.name), metadata=metadata)
+            save_file(tensors, str(partial / file.name), metadata=metadata | {KEPT: f"{kept.share:.4f}"})
         if left:
             raise PermanentError(
                 f"Every module of an adapter must be in the base weights; found {sorted(left)[:3]!r} in "
@@ -78,9 +80,36 @@ def _read_adapter(folder: Path) -> dict[str, tuple["torch.Tensor", "torch.Tensor
     return found
 
 
-def _merged(weight: "torch.Tensor", delta: tuple["torch.Tensor", "torch.Tensor", float]) -> "torch.Tensor":
+@dataclass
+class _Kept:
+    """How much of what was learnt is left after rounding: the share of the deltas that the rounded sums differ by."""
+
+    learnt: float = 0.0
+    left: float = 0.0
+
+    @property
+    def share(self) -> float:
+        return self.left / self.learnt if self.learnt else 1.0
+
+
+def kept_share(folder: Path) -> float:
+    """What of an adapter its merged weights keep, 1 for all; 1 for weights that were not merged here."""
+    from safetensors import safe_open
+
+    shares: list[float] = []
+    for file in sorted(folder.glob("*.safetensors")):
+        with safe_open(str(file), framework="pt") as opened:
+            shares.append(float(cast("dict[str, str]", opened.metadata() or {}).get(KEPT, 1.0)))
+    return shares[-1] if shares else 1.0  # each file's counts the files before it
+
+
+def _merged(weight: "torch.Tensor", delta: tuple["torch.Tensor", "torch.Tensor", float], kept: _Kept) -> "torch.Tensor":
     down, up, scale = delta
-    return (weight.float() + scale * (up.float() @ down.float())).to(weight.dtype)
+    learnt = scale * (up.float() @ down.float())
+    merged = (weight.float() + learnt).to(weight.dtype)
+    kept.learnt += float((learnt * learnt).sum())
+    kept.left += float(((merged.float() - weight.float()) * learnt).sum())
+    return merged
 
 
 def _copy_the_rest(base_folder: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ from storage.errors import InputError, PermanentError
 from tasks.engines.models.merging import merge_adapter
 from tasks.engines.models.precision import probe_precision
 from tasks.engines.trainer.training_job import Job, read_job, write_job
-from tasks.engines.trainer.training_process import command_of, environment_of, owned_process
+from tasks.engines.trainer.training_process import command_of, environment_of, owned_process, plan_launch
 from tasks.settings import TrainingSettings
 
 __all__ = ["Tokens", "TrainedWeights", "TrainingProgress", "merge_adapter", "train_weights"]
@@ -91,6 +91,8 @@ def train_weights(
     began = time.monotonic()
     tell = say or _say_nothing
     check_end_of_turn(examples, end_of_turn)
+    if note := plan_launch(settings.kind, settings.accelerate_config).note:
+        tell(note)
     work_folder.mkdir(parents=True, exist_ok=True)
     log_file.parent.mkdir(parents=True, exist_ok=True)
     job = _job(

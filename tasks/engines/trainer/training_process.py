@@ -6,8 +6,9 @@ import subprocess
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from storage.errors import InputError
 from tasks.engines.hardware import find_hardware, preload
@@ -40,20 +41,50 @@ def owned_process(command: list[str], environment: dict[str, str], log: object) 
                 pipe.close()
 
 
-def command_of(job: Job, work_folder: Path) -> list[str]:
-    """One process; or accelerate's launcher, and for several CPU processes torch's."""
-    job_file = str(work_folder / "job.json")
-    configuration = str(job.settings["accelerate_config"])
+@dataclass(frozen=True)
+class Launch:
+    """How training is started here."""
+
+    processes: int = 1
+    launcher: Literal["", "torch", "accelerate"] = ""
+    visible: str = ""  # CUDA_VISIBLE_DEVICES where not all GPUs take part
+    note: str = ""  # what a person should know of it
+
+
+def plan_launch(kind: str, configuration: str) -> Launch:
+    """By accelerate's configuration; without one LoRA over all GPUs, full weights on the first of them.
+
+    TRL refuses several GPUs in one process. Raises InputError where the configuration is none, or does not fit here:
+    so a round asks before it writes paths all night.
+    """
+    gpus = len(find_hardware().gpus)
     if not configuration:
-        return [sys.executable, "-m", CHILD, job_file]
+        if gpus < 2:
+            return Launch()
+        if kind == "lora":
+            return Launch(gpus, "torch", note=f"Training on {gpus} GPUs, each with a copy of the model.")
+        first = (os.environ.get("CUDA_VISIBLE_DEVICES") or "0").split(",")[0]
+        shards = "training.accelerate_config takes deploy/gpus/fsdp-8.yaml or one like it, which shards them."
+        return Launch(visible=first, note=f"Training full weights on the first of {gpus} GPUs alone. {shards}")
     known = _accelerate_configuration(configuration)
-    if known["distributed_type"] == "FSDP" and not find_hardware().gpus:
+    if known["distributed_type"] == "FSDP" and not gpus:
         raise InputError(
             f"accelerate runs FSDP on GPUs alone; {configuration!r} asks for it, and no GPU was found here. Several "
             "CPU processes each hold the whole model: distributed_type: MULTI_CPU."
         )
-    if known["distributed_type"] == "MULTI_CPU":
-        count = f"--nproc_per_node={known.get('num_processes', 1)}"
+    own = known["distributed_type"] == "MULTI_CPU"
+    return Launch(int(str(known.get("num_processes", 1))), "torch" if own else "accelerate")
+
+
+def command_of(job: Job, work_folder: Path) -> list[str]:
+    """One process; or accelerate's launcher, and torch's for several CPU processes or GPUs without a configuration."""
+    job_file = str(work_folder / "job.json")
+    configuration = str(job.settings["accelerate_config"])
+    launch = plan_launch(job.kind, configuration)
+    if not launch.launcher:
+        return [sys.executable, "-m", CHILD, job_file]
+    if launch.launcher == "torch":
+        count = f"--nproc_per_node={launch.processes}"
         return [sys.executable, "-m", "torch.distributed.run", "--standalone", count, "-m", CHILD, job_file]
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", configuration]
     return [*launcher, "--module", CHILD, job_file]
@@ -83,13 +114,11 @@ def environment_of(job: Job) -> dict[str, str]:
 
     On a CPU with tcmalloc: the usual allocator gives each step's tensors back to the system and faults them in again.
     """
-    processes = 1
-    if job.settings["accelerate_config"]:
-        known = _accelerate_configuration(str(job.settings["accelerate_config"]))
-        processes = int(str(known.get("num_processes", 1)))
+    launch = plan_launch(job.kind, str(job.settings["accelerate_config"]))
     machine = find_hardware()
-    own = {
-        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes)),
+    own = {"CUDA_VISIBLE_DEVICES": launch.visible} if launch.visible else {}
+    own |= {
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // launch.processes)),
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_OFFLINE": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
