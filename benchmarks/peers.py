@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 GOAL, DISTILABEL_GOAL = 0.95, 1.5
-DISTILABEL = "distilabel[openai]==1.5.3"
+DISTILABEL = ("distilabel[openai]==1.5.3", "requests")  # the second is used and not declared
 LOW, HIGH = 100, 48_000  # ordinary ids of the embedded model's vocabulary
 Chain = list[tuple[list[int], int]]  # prompt ids and generated tokens of each stage
 
@@ -37,6 +37,7 @@ class Ask(Step):
     """One stage of the chains: a batch of prompts at a time, all of its requests at once."""
     stage: int
     url: str
+    times: str
     @property
     def inputs(self): return ["prompts", "lengths"]
     @property
@@ -51,22 +52,25 @@ class Ask(Step):
                         temperature=0.8, extra_body={"ignore_eos": True})
                     return reply.choices[0].text
                 return await asyncio.gather(*map(ask, inputs))
+        began = time.time()
         for row, text in zip(inputs, asyncio.run(ask_all())):
             row[f"text_{self.stage}"] = text
+        with open(self.times, "a") as file:
+            file.write(f"{began} {time.time()}\\n")
         yield inputs
 
 if __name__ == "__main__":
-    url, chains = sys.argv[1], json.load(open(sys.argv[2]))
+    url, chains, times = sys.argv[1], json.load(open(sys.argv[2])), sys.argv[2] + ".times"
     rows = [{"prompts": [p for p, _ in c], "lengths": [n for _, n in c]} for c in chains]
     with Pipeline(name="chains") as pipeline:
         before = LoadDataFromDicts(data=rows)
         for stage in range(max(map(len, chains))):
-            after = Ask(name=f"stage_{stage}", stage=stage, url=url)
+            after = Ask(name=f"stage_{stage}", stage=stage, url=url, times=times)
             before >> after
             before = after
-    began = time.perf_counter()
     pipeline.run(use_cache=False)
-    seconds = time.perf_counter() - began
+    moments = [[float(one) for one in line.split()] for line in open(times)]
+    seconds = max(end for _, end in moments) - min(begin for begin, _ in moments)  # its start-up does not count
     most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
     print("\\n" + json.dumps({"seconds": seconds, "peak_mib": most / 1024}), flush=True)
 '''
@@ -179,7 +183,8 @@ def shifted(chains: Sequence[Chain], by: int) -> list[Chain]:
 
 def side_of(command: list[str], tokens: int = 0, accepted: int = 0) -> tuple[Side, dict[str, Any]]:
     """A side's figures, from the last line of its process."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    quiet = os.environ | {"DISTILABEL_LOG_LEVEL": "ERROR", "HF_HUB_OFFLINE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=quiet)
     if done.returncode:
         sys.exit(f"{command[1:4]} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -195,10 +200,10 @@ def distilabel_python() -> str:
     if not (cache / ".made").is_file():
         print(f"making distilabel's environment in {cache} ...", flush=True)
         steps = ([sys.executable, "-m", "venv", "--clear", str(cache)],
-                 [str(python), "-m", "pip", "install", "-q", DISTILABEL])  # fmt: skip
+                 [str(python), "-m", "pip", "install", "-q", *DISTILABEL])  # fmt: skip
         for step in steps:
             if subprocess.run(step, check=False).returncode:
-                print(f"{DISTILABEL} cannot be installed here; distilabel is left out.", flush=True)
+                print(f"{DISTILABEL[0]} cannot be installed here; distilabel is left out.", flush=True)
                 return ""
         (cache / ".made").touch()
     return str(python)
