@@ -6,6 +6,7 @@ Tests script another machinery; steps and flows know only the protocols.
 import shutil
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -127,9 +128,12 @@ class GivenEndpoints:
     def __init__(
         self, model: Model, base: "PreparedModel", renderer: "Renderer", settings: Settings, environment: Environment
     ) -> None:
+        from tasks.engines.models.fingerprint import TEXT, fingerprint_of
+
         self._model = model
         self._base_names = (settings.model.name, base.record.name, str(base.folder))
         self._said: set[str] = set()
+        self._fingerprint = (renderer.text_ids(TEXT), partial(fingerprint_of, base, environment))
         self._renderer = renderer
         self._settings = settings
         self._urls = environment.endpoints
@@ -162,6 +166,7 @@ class GivenEndpoints:
             timeout_seconds=self._settings.synthesis.request_timeout_seconds,
             seconds_per_token=self._settings.synthesis.request_seconds_per_token,
             base_names=self._base_names, text_of=self._renderer.prompt_text, say=say_once,
+            fingerprint=self._fingerprint,
         )  # fmt: skip
 
     def close(self) -> None: ...

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 
 from storage.errors import InputError
 from tasks.engines.engine import Completion, EngineDown, RequestFailed
+from tasks.engines.models.fingerprint import Fingerprint
 from tasks.engines.server.client import OpenAIEngine
 from tasks.engines.server.server_kinds import ListedModel, is_another_model, read_pages
 from tasks.settings import Sampling
@@ -18,6 +20,7 @@ from tests.fakes.scripted_server import Body, Reply, Script, ScriptedServer, alw
 
 DRAWN = Sampling(temperature=0.7, top_k=40, max_tokens=8, stop=("\n",))
 RIGHT = always(Reply(text="five"))
+ECHOES = replace(VLLM, fields=VLLM.fields | {"echo", "logprobs"})
 
 
 def text_of(ids: Sequence[int]) -> str:
@@ -149,6 +152,52 @@ async def test_a_server_that_names_itself_another_model_is_refused_by_name() -> 
         with pytest.raises(InputError, match=r"Qwen2\.5-7B-Instruct.*stored as the base's"):
             async with engine_of(server.url, base_names=["embedded", "SmolLM2-135M-Instruct-Q8"]):
                 pass
+
+
+PRINT = Fingerprint((5, 6, 7), (-1.0, -2.0))
+
+
+def gives_logprobs(*values: float | None) -> Script:
+    """A server that echoes a prompt with these log-probabilities, and one of what it writes."""
+    logprobs = {"token_logprobs": [*values, -0.1]}
+    raw = json.dumps({"choices": [{"text": "five", "finish_reason": "length", "logprobs": logprobs}]}).encode()
+    return lambda body, _number: Reply(raw=raw) if dict(body).get("echo") else Reply(text="five")
+
+
+async def first_line(answer: Script, known: Fingerprint | None = PRINT, kind: ScriptedKind = ECHOES) -> str:
+    said: list[str] = []
+    async with (
+        kind.server(answer) as server,
+        engine_of(server.url, said=said, base_names=["m"], fingerprint=(PRINT.ids, lambda: known)) as engine,
+    ):
+        await engine.complete([1], Sampling(temperature=0), 7)
+    return said[0]
+
+
+async def test_a_server_whose_log_probabilities_are_the_bases_is_said_to_be_it() -> None:
+    assert "are the base's (0.050 nats apart)" in await first_line(gives_logprobs(None, -1.1, -2.0))
+
+
+@pytest.mark.parametrize("theirs", [(-1.0, -3.0), (-9.0, -2.0), (0.0, 0.0)])
+async def test_a_server_whose_log_probabilities_are_anothers_is_refused(theirs: tuple[float, float]) -> None:
+    with pytest.raises(InputError, match=r"nats from the base's.*stored as the base's"):
+        await first_line(gives_logprobs(None, *theirs))
+
+
+@pytest.mark.parametrize(
+    "answer", [RIGHT, gives_logprobs(None, -1.0), gives_logprobs(None, -1.0, None), gives_logprobs()]
+)
+async def test_a_server_that_gives_no_log_probabilities_is_known_by_its_name_alone(answer: Script) -> None:
+    assert "its name alone" in await first_line(answer)
+
+
+async def test_a_base_that_is_too_large_to_compare_with_is_known_by_its_name_alone() -> None:
+    assert "too large" in await first_line(gives_logprobs(None, -1.0, -2.0), known=None)
+
+
+async def test_servers_of_every_kind_are_asked_for_a_proof_without_ending_the_run() -> None:
+    for kind in KINDS:
+        assert "its name alone" in await first_line(RIGHT, kind=kind), kind.name
 
 
 NAMES = st.sampled_from(["Qwen2.5-7B", "SmolLM2-135M-Instruct", "Llama-3.2-1B", "x-0.5b", "Mixtral-8x7B"])

@@ -13,19 +13,22 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from flows.steps.machinery import OwnServer
-from storage.environment import Environment
+from storage.environment import Environment, read_environment
 from storage.errors import InputError, PermanentError
 from storage.records import Adapter, Model, Question
 from tasks.engines.engine import RequestFailed
 from tasks.engines.models.base_models import PreparedModel
+from tasks.engines.models.fingerprint import TEXT, fingerprint_of
 from tasks.engines.models.merging import merge_adapter
 from tasks.engines.models.rendering import Renderer
+from tasks.engines.server.client import OpenAIEngine
 from tasks.engines.server.vllm_server import Server, running_server
 from tasks.engines.trainer.trainer import Tokens, train_weights
 from tasks.engines.watchdog import session_members
@@ -60,6 +63,27 @@ def answers(
             return [completion.text for completion in done]
 
     return asyncio.run(ask())
+
+
+def test_a_vllm_that_is_given_is_recognised_and_proved_to_serve_the_base(
+    server: Server, renderer: Renderer, prepared_model: PreparedModel, tmp_path: Path
+) -> None:
+    environment, said = read_environment(tmp_path), list[str]()
+    known = partial(fingerprint_of, prepared_model, environment)
+    engine = OpenAIEngine(
+        [server.url], base_names=[prepared_model.record.name], fingerprint=(renderer.text_ids(TEXT), known),
+        say=said.append,
+    )  # fmt: skip
+
+    async def ask() -> str:
+        async with engine as running:
+            return (await running.complete(renderer.prompt_ids(Turns("", "Say yes.", "")), GREEDY, 1)).text
+
+    assert asyncio.run(ask()) == answers(server, renderer, questions=["Say yes."])[0]
+    assert "is vLLM 0." in said[0]
+    assert "tells how full it is" in said[0]
+    assert "log-probabilities are the base's" in said[0]
+    assert len(said) == 1
 
 
 def equal_share(one: Sequence[str], other: Sequence[str]) -> float:

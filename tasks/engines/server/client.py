@@ -7,12 +7,13 @@ nothing; who is asked is `endpoints`, how `recognition`, what a reply means `rep
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from storage.errors import InputError, ReGenesisError
 from tasks.engines.engine import Completion, EngineDown, RequestFailed
+from tasks.engines.models.fingerprint import Fingerprint
 from tasks.engines.server.concurrency import ToldLimit
 from tasks.engines.server.endpoints import Endpoint, EndpointPool, EverythingDown
 from tasks.engines.server.recognition import Asked, Recognition
@@ -94,6 +95,7 @@ class OpenAIEngine:
         alive: Callable[[], bool] | None = None,
         base_names: Sequence[str] = (),
         text_of: Callable[[Sequence[int]], str] | None = None,
+        fingerprint: tuple[Sequence[int], Callable[[], Fingerprint | None]] | None = None,
         say: Callable[[str], None] = _nobody_listens,
     ) -> None:
         """`model_name` names the model of a vLLM server of our own; empty: each endpoint is asked what it is.
@@ -118,8 +120,10 @@ class OpenAIEngine:
             is_healthy=self._is_healthy,
         )
         asked = Asked(tuple(stop_token_ids), tuple(stop_strings), tuple(base_names), text_of)
+        if fingerprint:
+            asked = replace(asked, fingerprint_ids=tuple(fingerprint[0]), fingerprint=fingerprint[1])
         self._say = say
-        self._recognition = Recognition(self._get, self._send_for_recognition, asked, say)
+        self._recognition = Recognition(self._get, self._post_page, self._send_for_recognition, asked, say)
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:
@@ -349,6 +353,20 @@ class OpenAIEngine:
                 f"{endpoint.url}{page}", headers=_headers(endpoint), timeout=limit, allow_redirects=False
             ) as response:
                 return response.status, endpoint.without_key(await response.content.read(MOST_BYTES))
+        except (aiohttp.ClientError, ValueError) as error:
+            raise OSError(str(error)) from error
+
+    async def _post_page(self, endpoint: Endpoint, body: bytes) -> tuple[int, bytes]:
+        """Status and body of a reply that is no completion to keep; raises OSError where nobody answers."""
+        import aiohttp
+
+        limit = aiohttp.ClientTimeout(total=self._timeout_seconds)
+        try:
+            async with self._open().post(
+                f"{endpoint.url}/v1/completions", data=body, headers=_headers(endpoint), timeout=limit,
+                allow_redirects=False,
+            ) as response:  # fmt: skip
+                return response.status, await response.content.read(MOST_BYTES)
         except (aiohttp.ClientError, ValueError) as error:
             raise OSError(str(error)) from error
 

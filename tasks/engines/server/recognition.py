@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from storage.errors import InputError
 from tasks.engines.engine import RequestFailed
+from tasks.engines.models.fingerprint import SAME_MODEL, Fingerprint
 from tasks.engines.server.concurrency import TOLD_FROM_THE_START, ToldLimit
 from tasks.engines.server.endpoints import Endpoint
 from tasks.engines.server.replies import Text, Trouble
@@ -23,6 +24,7 @@ from tasks.engines.server.server_kinds import (
     forms_of,
     is_another_model,
     is_root_of,
+    logprobs_of,
     parameters_of,
     read_pages,
 )
@@ -32,6 +34,7 @@ PATIENCE_SECONDS = 3.0  # a refusal comes at once; what takes longer is being wr
 AWAY = (502, 503, 504)
 
 Get = Callable[[Endpoint, str], Awaitable[tuple[int, bytes]]]  # raises OSError where nobody answers
+Post = Callable[[Endpoint, bytes], Awaitable[tuple[int, bytes]]]
 Send = Callable[[Endpoint, bytes, int], Awaitable[Text | Trouble]]
 
 
@@ -43,17 +46,21 @@ class Asked:
     stop_strings: tuple[str, ...] = ()
     base_names: tuple[str, ...] = ()  # names and folders of the base; empty where any model will do
     text_of: Callable[[Sequence[int]], str] | None = None  # a prompt's ids as text, for servers that take no ids
+    fingerprint_ids: tuple[int, ...] = ()  # of a fixed text; empty where nothing is to be proved
+    fingerprint: Callable[[], Fingerprint | None] = lambda: None  # the base's own, which takes a while
 
 
 class Recognition:
     """Knows how each endpoint is asked."""
 
-    def __init__(self, get: Get, send: Send, asked: Asked, say: Callable[[str], None]) -> None:
+    def __init__(self, get: Get, post: Post, send: Send, asked: Asked, say: Callable[[str], None]) -> None:
         self._get = get
+        self._post = post
         self._send = send
         self._asked = asked
         self._say = say
         self._fixed: dict[tuple[str, str, Form, Sampling], str] = {}
+        self._proving = asyncio.Lock()
         self._meeting: dict[str, asyncio.Lock] = {}
 
     async def meet(self, endpoint: Endpoint) -> bool:
@@ -82,8 +89,36 @@ class Recognition:
         endpoint.form = forms_of(served.kind, text_too=self._asked.text_of is not None)[0]
         if served.load:
             endpoint.limit = ToldLimit(float(TOLD_FROM_THE_START * served.load.engines))
-        self._say(describe(endpoint.name, served, model, endpoint.form))
+        proof = await self._prove(endpoint)
+        self._say(describe(endpoint.name, served, model, endpoint.form, proof))
         return True
+
+    async def _prove(self, endpoint: Endpoint) -> str:
+        """Compare what it makes of a fixed text with what the base does; how that went, for its line."""
+        ids = self._asked.fingerprint_ids
+        if not ids:
+            return ""
+        body = {"model": endpoint.model, "prompt": ids, "max_tokens": 1, "temperature": 0, "echo": True, "logprobs": 1}
+        try:
+            status, raw = await self._post(endpoint, json.dumps(body).encode())
+        except OSError:
+            status, raw = 0, b""
+        theirs = logprobs_of(raw, len(ids)) if status == 200 and endpoint.form.ids else None
+        if theirs is None:
+            return "; it gives no log-probabilities of a prompt, so its name alone says that it is the base"
+        async with self._proving:
+            known = await asyncio.to_thread(self._asked.fingerprint)
+        if known is None:
+            return "; the base's weights are too large to compare it with, so its name alone says that it is the base"
+        difference = known.difference(theirs)
+        if difference > SAME_MODEL:
+            raise InputError(
+                f"{endpoint.name} must serve the base {self._asked.base_names[:1]!r}; the log-probabilities that "
+                f"{endpoint.model!r} gives a fixed text are {difference:.2f} nats from the base's, where {SAME_MODEL} "
+                "is another model. Its texts would be stored as the base's. Set model.name to what it serves, or take "
+                "it out of REGENESIS_ENDPOINTS."
+            )
+        return f"; its log-probabilities are the base's ({difference:.3f} nats apart)"
 
     def body(self, endpoint: Endpoint, prompt_ids: Sequence[int], sampling: Sampling, seed: int, cached: bool) -> bytes:
         """The request in the endpoint's form; what depends on the sampling alone is written once."""

@@ -7,8 +7,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from pathlib import PurePath
-from typing import cast
+from typing import Any, cast
 
 from tasks.settings import Sampling
 
@@ -142,7 +143,21 @@ def parameters_of(
     return written | {name: value for name, value in extra.items() if name in form.fields}
 
 
-def describe(name: str, served: Served, model: ListedModel, form: Form) -> str:
+def logprobs_of(body: bytes, count: int) -> list[float] | None:
+    """The log-probabilities of an echoed prompt of `count` tokens, but for its first; None where a reply has none.
+
+    One token was written behind the prompt; a list of any other length is that of other tokens.
+    """
+    try:
+        reply: Any = json.loads(body)
+        given: list[Any] = reply["choices"][0]["logprobs"]["token_logprobs"]
+        found = [float(one) for one in given[1:count]]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return None
+    return found if len(given) == count + 1 and all(map(isfinite, found)) else None
+
+
+def describe(name: str, served: Served, model: ListedModel, form: Form, proof: str = "") -> str:
     """The line that says what a server is and how it is asked."""
     root = f" ({model.root})" if model.root and model.root != model.name else ""
     what = f"{served.kind.name} {served.version}".strip()
@@ -153,7 +168,7 @@ def describe(name: str, served: Served, model: ListedModel, form: Form) -> str:
     engines = f", {load.engines} engines" if load and load.engines > 1 else ""
     tells = f"it tells how full it is{engines}" if load else "it does not tell how full it is"
     seeds = "" if "seed" in form.fields else "; it gets no seeds"
-    return f"{name} is {what} and serves {model.name!r}{root}; it is asked with {takes}{seeds}; {tells}."
+    return f"{name} is {what} and serves {model.name!r}{root}; it is asked with {takes}{seeds}; {tells}{proof}."
 
 
 def is_another_model(listed: ListedModel, expected: Iterable[str]) -> bool:
