@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from storage.errors import PermanentError
+from storage.errors import PermanentError, TransientError
 from storage.open_store import Store
 from storage.records import Adapter, Answer, Evaluation, FailedRequest, Model, Question
 from tasks.engines.engine import RequestFailed
@@ -100,10 +100,27 @@ def test_a_question_without_an_answer_is_a_failed_request_and_is_not_counted(tmp
     assert [failed.stage for failed in store.select(FailedRequest)] == ["answer"]
 
 
-def test_an_evaluation_with_many_answers_missing_is_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("reason", "kind"), [("prompt_too_long", PermanentError), ("timed_out", TransientError)])
+def test_an_evaluation_with_many_answers_missing_is_an_error_that_says_whether_it_may_pass(
+    tmp_path: Path, reason: str, kind: type[Exception]
+) -> None:
     store, questions = small_store(tmp_path, gate=20)
-    with pytest.raises(PermanentError, match="needs an answer to at least 95%"):
-        evaluated(store, lambda _: RequestFailed("too long", reason="prompt_too_long", attempts=1), questions)
+
+    def refuses_most(asked: Asked) -> Scripted:
+        return right_below(99)(asked) if "gate 1 " in asked.prompt else RequestFailed("no", reason=reason, attempts=1)
+
+    with pytest.raises(kind, match="needs an answer to at least 95%"):
+        evaluated(store, refuses_most, questions)
+
+
+@pytest.mark.parametrize(("reason", "kind"), [("refused", PermanentError), ("endpoint_error", TransientError)])
+def test_an_evaluation_whose_requests_all_fail_ends_with_the_servers_words(
+    tmp_path: Path, reason: str, kind: type[Exception]
+) -> None:
+    store, questions = small_store(tmp_path, gate=4)
+
+    with pytest.raises(kind, match=r"all failed.*CUDA error"):
+        evaluated(store, lambda _: RequestFailed("CUDA error", reason=reason, attempts=1), questions)
 
 
 def test_strict_and_lenient_readings_are_counted_apart(tmp_path: Path) -> None:
