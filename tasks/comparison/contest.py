@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", Model, Prompt)
 HOW = (
-    "room", "model.precision", "evaluation.adapter", "synthesis.window_chains", "synthesis.commit_seconds",
+    "room", "model.precision", "model.sequences", "model.cache_gib", "evaluation.adapter",
+    "synthesis.window_chains", "synthesis.commit_seconds", "synthesis.request_timeout_seconds",
+    "synthesis.request_seconds_per_token",
     "comparison.rate", "comparison.training_rate", "comparison.tokens_a_text",
 )  # fmt: skip
 """Settings that change how it is run, not what it finds (but for rounding): these change no id."""

@@ -257,6 +257,18 @@ async def test_a_server_that_is_down_at_the_start_is_waited_for_and_then_met() -
     assert "vLLM" in said[1]
 
 
+async def test_a_server_that_comes_back_as_another_model_is_refused() -> None:
+    async with VLLM.server(RIGHT) as server, engine_of(server.url, base_names=["SmolLM2-135M"]) as engine:
+        await engine.complete([1], DRAWN, 7)
+        await server.die()
+        server.pages["/v1/models"] = models("Qwen2.5-7B")
+        asking = asyncio.create_task(engine.complete([1], DRAWN, 7))
+        await asyncio.sleep(0.05)
+        await server.start()
+        with pytest.raises(InputError, match=r"Qwen2\.5-7B"):
+            await asking
+
+
 def away_until(moment: float, trouble: Reply) -> Script:
     """Away until so many seconds after its first request."""
     began: list[float] = []

@@ -18,7 +18,7 @@ from tasks.engines.server.concurrency import ToldLimit
 from tasks.engines.server.endpoints import Endpoint, EndpointPool, EverythingDown
 from tasks.engines.server.recognition import Asked, Recognition
 from tasks.engines.server.replies import MOST_BYTES, Text, Trouble, read_reply
-from tasks.engines.server.server_kinds import METRICS_PAGE, VLLM, form_of, load_of
+from tasks.engines.server.server_kinds import METRICS_PAGE, MODELS_PAGE, VLLM, form_of, load_of
 from tasks.settings import Sampling
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class OpenAIEngine:
         self._first_pace, self._pace = seconds_per_token, 0.0
         self._session: ClientSession | None = None
         self._looking: set[asyncio.Task[None]] = set()
+        self._told: set[str] = set()  # endpoints whose load is looked at
         self._wrong: ReGenesisError | None = None  # what an endpoint turned out to be when it came up later
         self._pool = EndpointPool(
             urls,
@@ -159,6 +160,7 @@ class OpenAIEngine:
     ) -> None:
         for task in self._looking:
             task.cancel()
+        self._told.clear()
         await asyncio.gather(*self._looking, return_exceptions=True)
         await self._pool.close()
         if self._session is not None:
@@ -306,25 +308,26 @@ class OpenAIEngine:
             self._pool.mark_down(endpoint)
 
     def _met(self, endpoint: Endpoint) -> None:
-        if isinstance(endpoint.limit, ToldLimit):
+        if isinstance(endpoint.limit, ToldLimit) and endpoint.name not in self._told:
+            self._told.add(endpoint.name)
             task = asyncio.create_task(self._look_at_load(endpoint, endpoint.limit))
             self._looking.add(task)
             task.add_done_callback(self._looking.discard)
 
     async def _is_healthy(self, endpoint: Endpoint) -> bool:
+        """Whether it answers again; one of others is met anew, for it may have come back as another model."""
         try:
-            if not endpoint.model:
-                if not await self._recognition.meet(endpoint):
-                    return False
-                self._met(endpoint)
-                return True
-            status, _ = await self._get(endpoint, "/v1/models")
-            return status < 500
+            if self.model_name:
+                status, _ = await self._get(endpoint, MODELS_PAGE)
+                return status < 500
+            if not await self._recognition.meet(endpoint):
+                return False
+            self._met(endpoint)
         except OSError:
             return False
         except ReGenesisError as error:
             self._wrong = error
-            return True
+        return True
 
     async def _look_at_load(self, endpoint: Endpoint, limit: ToldLimit) -> None:
         """Keep the limit at what the server says, often at first."""

@@ -39,6 +39,7 @@ class ToldLimit:
     limit: float = float(TOLD_FROM_THE_START)
     most: int = 16_384
     _saturated: bool = False
+    _quiet_until: float = 0.0
 
     def sent(self, in_flight: int) -> None:
         """A request went out; a limit that is never reached is no reason to raise it."""
@@ -64,8 +65,10 @@ class ToldLimit:
         """Says nothing that the server does not tell better."""
 
     def pushed_back(self, now: float) -> None:
-        """It refuses more than it has: half as many, until it tells again."""
-        self.limit = max(1.0, self.limit / 2)
+        """It refuses more than it has: half as many, once for each burst, until it tells again."""
+        if now >= self._quiet_until:
+            self.limit = max(1.0, self.limit / 2)
+            self._quiet_until = now + 1.0
 
     def returned(self, limit: float, now: float) -> None:
         """It was away and is back, empty."""

@@ -87,7 +87,7 @@ class Recognition:
         model = self._choose(endpoint, served)
         endpoint.model, endpoint.kind = model.name, served.kind
         endpoint.form = forms_of(served.kind, text_too=self._asked.text_of is not None)[0]
-        if served.load:
+        if served.load and not isinstance(endpoint.limit, ToldLimit):
             endpoint.limit = ToldLimit(float(TOLD_FROM_THE_START * served.load.engines))
         proof = await self._prove(endpoint)
         self._say(describe(endpoint.name, served, model, endpoint.form, proof))
