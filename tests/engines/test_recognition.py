@@ -204,11 +204,19 @@ NAMES = st.sampled_from(["Qwen2.5-7B", "SmolLM2-135M-Instruct", "Llama-3.2-1B", 
 ALIASES = st.sampled_from(["base", "default", "my-model", "/data/weights", "gpt", "champion"])
 
 
-@given(NAMES, NAMES, st.sampled_from(["", "org/", "/models/", "./"]), st.sampled_from(["", "base", "served"]))
+@given(
+    NAMES, NAMES, st.sampled_from(["", "org/", "/models/", "./"]), st.sampled_from(["", "base", "served", "x", "qwen"])
+)
 def test_a_model_is_another_where_both_are_named_and_differ(served: str, base: str, place: str, alias: str) -> None:
     listed = ListedModel(alias or f"{place}{served}", f"{place}{served}")
 
     assert is_another_model(listed, ["embedded", base]) == (served != base)
+
+
+@given(NAMES, st.sampled_from(["-b179c9523d0e", "-AWQ", ".Q4_K_M.gguf", "-Instruct", "/"]))
+def test_a_name_that_goes_on_may_be_the_same_model(base: str, more: str) -> None:
+    assert not is_another_model(ListedModel("base", f"/models/{base}{more}"), [base])
+    assert not is_another_model(ListedModel(base), [f"/models/{base}{more}"])
 
 
 @given(ALIASES | NAMES, ALIASES)

@@ -172,12 +172,20 @@ def describe(name: str, served: Served, model: ListedModel, form: Form, proof: s
 
 
 def is_another_model(listed: ListedModel, expected: Iterable[str]) -> bool:
-    """Whether a server names plainly a model that is none of `expected`; names such as 'base' say nothing."""
-    known = [name for name in expected if name]
-    said = [name for name in (listed.root, listed.name) if _names_a_model(name)]
-    if any(_plain(one) == _plain(name) for one in (listed.root, listed.name) for name in known):
+    """Whether a server names plainly a model that is none of `expected`; names such as 'base' say nothing.
+
+    A name that goes on where the other ends may be the same (a folder's digest, `-AWQ`); log-probabilities tell.
+    """
+    known = [_plain(name) for name in expected if name]
+    said = [_plain(name) for name in (listed.root, listed.name) if name]
+    if any(_may_be_one(one, name) for one in said for name in known):
         return False
-    return bool(said) and any(_names_a_model(name) for name in known)
+    return any(map(_names_a_model, said)) and any(map(_names_a_model, known))
+
+
+def _may_be_one(one: str, other: str) -> bool:
+    shorter, longer = sorted((one, other), key=len)
+    return shorter == longer or (_names_a_model(shorter) and longer.startswith(shorter))
 
 
 def is_root_of(listed: ListedModel, expected: Iterable[str]) -> bool:
@@ -192,7 +200,7 @@ def _plain(name: str) -> str:
 
 def _names_a_model(name: str) -> bool:
     """Whether a name means one model: it has a size (Qwen2.5-7B, SmolLM2-135M)."""
-    return re.search(r"(?:^|[-_.])\d+(?:\.\d+)?x?\d*[bm](?:$|[-_.])", _plain(name)) is not None
+    return re.search(r"(?:^|[-_.])\d+(?:\.\d+)?x?\d*[bm](?:$|[-_.])", name) is not None
 
 
 def _models(page: dict[str, object]) -> list[tuple[ListedModel, str]]:
