@@ -4,17 +4,22 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flows.steps.machinery import GivenEndpoints
+from storage.environment import read_environment
 from storage.errors import InputError
-from tasks.engines.engine import Completion, EngineDown, RequestFailed
+from tasks.engines.engine import Completion, EngineDown, RequestFailed, entered
+from tasks.engines.models.base_models import PreparedModel
 from tasks.engines.models.fingerprint import Fingerprint
+from tasks.engines.models.rendering import Renderer
 from tasks.engines.server.client import OpenAIEngine
 from tasks.engines.server.server_kinds import ListedModel, is_another_model, read_pages
-from tasks.settings import Sampling
+from tasks.settings import Sampling, load_settings
 from tests.fakes.scripted_kinds import KINDS, VLLM, ScriptedKind, models
 from tests.fakes.scripted_server import Body, Reply, Script, ScriptedServer, always
 
@@ -333,3 +338,19 @@ async def test_a_long_request_may_take_as_long_as_its_tokens_do() -> None:
     async with VLLM.server(slow) as server, engine_of(server.url, timeout_seconds=0.2, max_retries=0) as engine:
         with pytest.raises(RequestFailed, match=r"no whole reply in 0\.2 s"):
             await engine.complete([1], Sampling(max_tokens=8), 7)
+
+
+async def test_a_step_at_given_endpoints_says_once_what_they_are(
+    model_folder: Path, prepared_model: PreparedModel
+) -> None:
+    said: list[str] = []
+    settings, renderer = load_settings(), Renderer(model_folder)
+    async with VLLM.server(RIGHT) as server:
+        environment = replace(read_environment(model_folder), endpoints=(server.url,))
+        served = GivenEndpoints(prepared_model.record, prepared_model, renderer, settings, environment)
+        for _ in range(2):
+            async with entered(served.engine(said.append)) as engine:
+                assert (await engine.complete([1], DRAWN, 7)).text == "five"
+
+    assert len(said) == 1
+    assert "vLLM" in said[0]
