@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.steps.machinery import GivenEndpoints
@@ -209,6 +209,7 @@ NAMES = st.sampled_from(["Qwen2.5-7B", "SmolLM2-135M-Instruct", "Llama-3.2-1B", 
 ALIASES = st.sampled_from(["base", "default", "my-model", "/data/weights", "gpt", "champion"])
 
 
+@settings(deadline=None)
 @given(
     NAMES, NAMES, st.sampled_from(["", "org/", "/models/", "./"]), st.sampled_from(["", "base", "served", "x", "qwen"])
 )
@@ -218,18 +219,21 @@ def test_a_model_is_another_where_both_are_named_and_differ(served: str, base: s
     assert is_another_model(listed, ["embedded", base]) == (served != base)
 
 
+@settings(deadline=None)
 @given(NAMES, st.sampled_from(["-b179c9523d0e", "-AWQ", ".Q4_K_M.gguf", "-Instruct", "/"]))
 def test_a_name_that_goes_on_may_be_the_same_model(base: str, more: str) -> None:
     assert not is_another_model(ListedModel("base", f"/models/{base}{more}"), [base])
     assert not is_another_model(ListedModel(base), [f"/models/{base}{more}"])
 
 
+@settings(deadline=None)
 @given(ALIASES | NAMES, ALIASES)
 def test_names_that_say_nothing_prove_nothing(served: str, base: str) -> None:
     assert not is_another_model(ListedModel(served), [base])
     assert not is_another_model(ListedModel(base), [served])
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(st.sampled_from(["/v1/models", "/metrics", "/version", "/info", "/props"]), st.text(max_size=60))
 )
@@ -344,10 +348,10 @@ async def test_a_step_at_given_endpoints_says_once_what_they_are(
     model_folder: Path, prepared_model: PreparedModel
 ) -> None:
     said: list[str] = []
-    settings, renderer = load_settings(), Renderer(model_folder)
+    chosen, renderer = load_settings(), Renderer(model_folder)
     async with VLLM.server(RIGHT) as server:
         environment = replace(read_environment(model_folder), endpoints=(server.url,))
-        served = GivenEndpoints(prepared_model.record, prepared_model, renderer, settings, environment)
+        served = GivenEndpoints(prepared_model.record, prepared_model, renderer, chosen, environment)
         for _ in range(2):
             async with entered(served.engine(said.append)) as engine:
                 assert (await engine.complete([1], DRAWN, 7)).text == "five"

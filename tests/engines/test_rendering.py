@@ -114,6 +114,7 @@ def test_no_built_in_prefill_is_asked_with_a_blank_at_its_end(renderer: Renderer
         assert text == text.rstrip() or not turns.prefill, name
 
 
+@settings(deadline=None)
 @given(st.text(alphabet=" \t\na.", max_size=8))
 def test_a_prefill_that_ends_in_blanks_is_asked_without_them(renderer: Renderer, prefill: str) -> None:
     asked = renderer.prompt_ids(Turns("", "x", prefill))

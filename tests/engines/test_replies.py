@@ -5,7 +5,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tasks.engines.server.replies import Text, Trouble, read_reply, seconds_to_wait
@@ -31,11 +31,13 @@ def test_retry_after_is_a_number_or_a_date(header: str, seconds: float) -> None:
     assert seconds_to_wait(header, now=datetime(2026, 1, 2, tzinfo=UTC)) == seconds
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from([200, 400, 401, 404, 429, 500, 503]))
 def test_no_bytes_make_the_reader_fail(body: bytes, status: int) -> None:
     assert isinstance(read_reply(status, body, 3), Text | Trouble)
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
@@ -71,6 +73,7 @@ def test_a_natural_end_is_a_stop_whatever_a_server_calls_it(said: str) -> None:
     assert reply.finish_reason == "stop"
 
 
+@settings(deadline=None)
 @given(st.sampled_from(CUTS) | st.text(min_size=1, max_size=30))
 def test_every_other_end_is_a_cut_and_kept_as_the_server_said_it(said: str) -> None:
     reply = read_reply(200, completion(finish_reason=said), 3)
@@ -81,6 +84,7 @@ def test_every_other_end_is_a_cut_and_kept_as_the_server_said_it(said: str) -> N
     assert final_answer("Count. The answer is 5", reply.finish_reason) == NotStated("cut_off")
 
 
+@settings(deadline=None)
 @given(
     st.fixed_dictionaries(
         {}, optional=dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), st.none() | st.just("x"))
