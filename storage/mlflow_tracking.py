@@ -372,9 +372,18 @@ def _log_pyfunc(
 ) -> Any:
     """Log one models-from-code model with signature and input example."""
     from mlflow.models import ModelSignature
-    from mlflow.types.schema import ColSpec, DataType, Schema
+    from mlflow.types.schema import AnyType, ColSpec, DataType, Schema
 
-    signature = ModelSignature(Schema([ColSpec(DataType.string)]), Schema([ColSpec(DataType.string)]))
+    text = DataType.string
+    inputs = Schema(
+        [
+            ColSpec(text, "question"),
+            ColSpec(text, "kind"),  # required: a default would hide in which form a question is asked
+            # a list of texts; MLflow's own type for one refuses the empty cell of a row that has none
+            ColSpec(AnyType(), "choices", required=False),
+        ]
+    )
+    signature = ModelSignature(inputs, Schema([ColSpec(text)]))
     written = home / f".reference-{model.id}.json"
     written.write_text(json.dumps(dict(reference), indent=2, sort_keys=True), "utf-8")
     try:
@@ -388,7 +397,7 @@ def _log_pyfunc(
             python_model=str(code_file),
             artifacts=artifacts,
             signature=signature,
-            input_example=["What is 2 + 2?"],
+            input_example=[{"question": "What is 2 + 2?", "kind": "number"}],
             pip_requirements=["regenesis"],
         )
     finally:

@@ -13,7 +13,7 @@ from storage.records import Domain, Question, QuestionSet
 from tasks.ingestion.hub_rows import hub_source
 from tasks.ingestion.ingest_questions import Ingested, ingest_rows
 from tasks.ingestion.question_files import FileMapping, file_source
-from tasks.rules.ladder.prompts import accepted, asked, parse_prompt, wanted_form
+from tasks.rules.ladder.prompts import accepted, ask_question, parse_prompt
 
 SHOWN_QUESTIONS = 10
 
@@ -79,7 +79,7 @@ def _shown(questions: Sequence[Question], answer_prompt: str) -> list[str]:
     template = parse_prompt(answer_prompt)
     lines: list[str] = []
     for number, question in enumerate(questions[:SHOWN_QUESTIONS], start=1):
-        turns = template.fill(question=asked(question), form=wanted_form(question))
+        turns = ask_question(template, question)
         lines += ["", f"-- {number}, {question.part}, {question.answer_kind}: {accepted(question) or 'no reference'}"]
         lines += [part for part in (turns.system, turns.user.strip(), turns.prefill.strip()) if part]
     return lines

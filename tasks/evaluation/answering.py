@@ -16,7 +16,7 @@ from storage.records import Answer, FailedRequest, Model, Prompt, Question, Roun
 from storage.store.micro_batches import Committer
 from tasks.engines.engine import AllFailed, Completion, Engine, RequestFailed, capacity_of
 from tasks.rules.answers.verdicts import VERIFIER_VERSION, Case, Judgement
-from tasks.rules.ladder.prompts import Turns, asked, wanted_form
+from tasks.rules.ladder.prompts import Turns, ask_question
 from tasks.rules.ladder.requests import StagePlan, clean, plan_stage, whole_text
 from tasks.settings import Sampling, Settings
 from tasks.verification.verify_paths import case_of
@@ -57,7 +57,7 @@ class PlannedAnswer:
     @property
     def turns(self) -> Turns:
         """The conversation, as in training."""
-        return self.plan.template.fill(question=asked(self.question), form=wanted_form(self.question))
+        return ask_question(self.plan.template, self.question)
 
 
 @dataclass(frozen=True)

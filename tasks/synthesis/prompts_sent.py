@@ -1,5 +1,6 @@
 """The exact text that was sent for a generated record, made again from its parents by the function that sent it."""
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -8,12 +9,15 @@ from storage.environment import Environment
 from storage.errors import InputError
 from storage.lineage.lineage_tree import find_record
 from storage.records import AdaptedGuideline, Answer, Guideline, Path, Prompt, Question, Round, Structure
-from tasks.rules.ladder.prompts import Turns, asked, parse_prompt, shown_answer, wanted_form
+from tasks.rules.ladder.ladder import Above, is_selection_head, selected_guidelines, values_of, values_of_selection
+from tasks.rules.ladder.prompts import Turns, ask_question, parse_prompt
+from tasks.rules.ladder.requests import stands_below
 from tasks.settings import ModelSettings, Settings
 
 if TYPE_CHECKING:
     from storage.open_store import Store
 
+Chained = AdaptedGuideline | Structure | Path
 GENERATED = {kind.table: kind for kind in (AdaptedGuideline, Structure, Path, Answer)}
 
 
@@ -39,12 +43,10 @@ def prompt_sent(store: "Store", prefix: str) -> SentPrompt:
     question = store.get(Question, row.question_id) if row else None
     if row is None or prompt is None or question is None:
         raise InputError(f"The prompt or question of {found.id} is not in the store. Run: regenesis storage check")
-    values = {"question": asked(question), **_parents(store, row)}
-    if row.hinted:
-        values["answer"] = shown_answer(question)
+    values = {} if isinstance(row, Answer) else _values(store, row, prompt, question)
     model = _model_of(store, row.round_id)
     template = parse_prompt(prompt.text).for_thinking(model.thinking)
-    turns = template.fill(form=wanted_form(question), **values)
+    turns = ask_question(template, question, **values)
     return SentPrompt(turns, model, row.prompt_tokens, isinstance(row, Path) and row.closed)
 
 
@@ -57,22 +59,47 @@ def rendered(sent: SentPrompt, environment: Environment) -> str:
     return renderer.decode(renderer.prompt_ids(sent.turns))
 
 
-def _parents(store: "Store", row: AdaptedGuideline | Structure | Path | Answer) -> dict[str, str]:
-    """The texts of the chain above a row, by placeholder."""
-    if isinstance(row, Answer):
-        return {}
-    guideline = store.get(Guideline, row.guideline_id) if row.guideline_id else None
+def _values(store: "Store", row: Chained, prompt: Prompt, question: Question) -> dict[str, str]:
+    """What the row's stage showed beside its question, by placeholder."""
+    if prompt.name == "select_guidelines":
+        return values_of_selection(_listed(store, row))
+    return values_of(_above(store, row), question, row.hinted)
+
+
+def _above(store: "Store", row: Chained) -> Above:
+    """The texts of the chain above a row."""
     adapted = structure = None
     if isinstance(row, Structure | Path) and row.adapted_guideline_id:
         adapted = store.get(AdaptedGuideline, row.adapted_guideline_id)
     if isinstance(row, Path) and row.structure_id:
         structure = store.get(Structure, row.structure_id)
+    guideline = store.get(Guideline, row.guideline_id) if row.guideline_id else None
     advice = guideline.text if guideline else ""
-    return {
-        "guideline": advice,
-        "adapted_guideline": adapted.text if adapted else advice,
-        "structure": structure.text if structure else "",
-    }
+    if guideline and is_selection_head(guideline):
+        advice = _selected(store, guideline, adapted or structure or row)
+    return Above(advice, adapted.text if adapted else "", structure.text if structure else "")
+
+
+def _selected(store: "Store", head: Guideline, first: Chained) -> str:
+    """The guidelines that the model selected for a chain; `first` is the chain's first row below its selection."""
+    rows = store.select(AdaptedGuideline, question_id=first.question_id, guideline_id=head.id, draw=first.draw)
+    for row in rows:
+        if stands_below(first, first.table, (first.question_id, head.id, row.id)):
+            return selected_guidelines(row.id, row.text, _listed(store, row))
+    raise InputError(f"The selection of guidelines above {first.id} is not in the store. Run: regenesis storage check")
+
+
+def _listed(store: "Store", selection: Chained) -> list[Guideline]:
+    """The guidelines that a selection was shown, in the order of their numbers."""
+    ids = [UUID(text) for text in json.loads(selection.sampling).get("guidelines", [])]
+    found = [store.get(Guideline, identity) for identity in ids]
+    listed = [guideline for guideline in found if guideline]
+    if not ids or len(listed) < len(ids):
+        raise InputError(
+            f"The list of guidelines that selection {selection.id} was shown is not in the store: versions before 0.2 "
+            "did not keep it. What was sent for this chain cannot be shown."
+        )
+    return listed
 
 
 def _model_of(store: "Store", round_id: UUID | None) -> ModelSettings:

@@ -25,7 +25,7 @@ from storage.records import (
     Verdict,
 )
 from tasks.rules.ladder.leak import mentions_given_answer
-from tasks.rules.ladder.prompts import PromptTemplate, Turns, asked, parse_prompt, wanted_form
+from tasks.rules.ladder.prompts import PromptTemplate, Turns, ask_question, parse_prompt
 from tasks.rules.training.contamination import Overlap, find_overlaps
 from tasks.rules.training.selection import Candidate, Choice, rank, select_paths
 from tasks.settings import Settings
@@ -222,7 +222,7 @@ def build_examples(
             path_id=candidate.path.id,
             question_id=candidate.question.id,
             position=position,
-            prompt=_turns(template, candidate.question).user,
+            prompt=ask_question(template, candidate.question).user,
             completion=_completion(template, candidate.path),
             draw=candidate.path.draw,
         )
@@ -258,7 +258,7 @@ def describe(
     drawn: Drawn, settings: Settings, answer_prompt: Prompt, count: int, overlaps: Mapping[UUID, Overlap]
 ) -> str:
     """JSON kept with the set: settings, prompt with its system message and prefill, overlapping pairs."""
-    turns = parse_prompt(answer_prompt.text).fill(question="")
+    template = parse_prompt(answer_prompt.text)
     return canonical(
         {
             "selection": settings.selection.model_dump(mode="json"),
@@ -267,8 +267,8 @@ def describe(
             "question_set_ids": [str(one) for one in drawn.question_set_ids],
             "count": count,
             "prompt_id": str(answer_prompt.id),
-            "system": turns.system,
-            "prefill": turns.prefill,
+            "system": template.system,
+            "prefill": template.assistant,
             "contaminated": [
                 {"question_id": str(key), "held_out_id": str(overlap.held_out_id), "share": round(overlap.share, 3)}
                 for key, overlap in sorted(overlaps.items(), key=lambda pair: str(pair[0]))
@@ -310,18 +310,13 @@ def _over_length(
     return {
         candidate.path.id: "over_length"
         for candidate in candidates
-        if count_tokens(_turns(template, candidate.question), _completion(template, candidate.path)) > limit
+        if count_tokens(ask_question(template, candidate.question), _completion(template, candidate.path)) > limit
     }
 
 
 def _completion(template: PromptTemplate, path: Path) -> str:
     """What the model is taught to write: the path without the words that the answer prompt begins for it."""
     return path.text.strip().removeprefix(template.assistant.strip()).strip()
-
-
-def _turns(template: PromptTemplate, question: Question) -> Turns:
-    """The question as evaluation asks it."""
-    return template.fill(question=asked(question), form=wanted_form(question))
 
 
 def _leaks(candidate: Candidate) -> bool:

@@ -12,7 +12,7 @@ from typing import cast
 from storage.records import Question
 from tasks.rules.gate.answer_figures import Figure, Reading
 from tasks.rules.gate.statistics import wilson_interval
-from tasks.rules.ladder.prompts import asked, wanted_form
+from tasks.rules.ladder.prompts import ask_question
 from tasks.rules.ladder.requests import StagePlan
 
 METRIC = "exact_match"
@@ -39,7 +39,7 @@ class HarnessTask:
 
 def harness_task(name: str, questions: Sequence[Question], plan: StagePlan) -> HarnessTask:
     """The task of these questions; the lenient reading only where every answer is a number."""
-    turns = [plan.template.fill(question=asked(one), form=wanted_form(one)) for one in questions]
+    turns = [ask_question(plan.template, question) for question in questions]
     # the harness takes any of several targets where the first row has a list, so then every row has one
     several = any(question.other_answers for question in questions)
     rows: list[dict[str, object]] = [

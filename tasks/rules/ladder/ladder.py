@@ -13,7 +13,7 @@ from uuid import UUID
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Guideline, Prompt, Question
-from tasks.rules.ladder.prompts import PromptTemplate, Turns, asked, parse_prompt, shown_answer, wanted_form
+from tasks.rules.ladder.prompts import PromptTemplate, Turns, ask_question, parse_prompt, shown_answer
 from tasks.rules.ladder.requests import Request, Stage, StagePlan, plan_stage, request_id
 from tasks.settings import Sampling, Settings, SynthesisSettings
 
@@ -29,6 +29,7 @@ KNOWN_VALUES: dict[Stage, frozenset[str]] = {
 ADAPTING, PLANNING = ("regenesis", "no_structure"), ("regenesis", "no_adaptation")
 AFTER_PATH = Sampling(temperature=0.0, max_tokens=64)
 _NUMBER = re.compile(r"\d+")
+_SELECTION = re.compile(r"Selection (\d{1,4}) of (\d{1,4}): ")  # "Selection 2 of 20: two or three of ..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,43 @@ class Chain:
         """Ids in the order in which they are generated."""
         before = (self.selection_id, self.adapted_id, self.structure_id)
         return [*(one for one in before if one), self.path_id]
+
+
+@dataclass(frozen=True, slots=True)
+class Above:
+    """The texts above a stage in its chain; empty where the chain has none."""
+
+    guideline: str = ""  # for a chain whose model selected its guidelines, those two or three
+    adapted_guideline: str = ""
+    structure: str = ""
+
+
+def values_of(above: Above, question: Question, hinted: bool) -> dict[str, str]:
+    """What a stage below the selection shows beside its question, by placeholder."""
+    values = {"answer": shown_answer(question)} if hinted else {}
+    if not above.guideline:  # strategy direct: its prompt has no placeholder for any of them
+        return values
+    return values | {
+        "guideline": above.guideline,
+        "adapted_guideline": above.adapted_guideline or above.guideline,
+        "structure": above.structure,
+    }
+
+
+def values_of_selection(guidelines: Sequence[Guideline]) -> dict[str, str]:
+    """What a selection shows beside its question: the numbered list that it selects from."""
+    return {"guidelines": "\n".join(f"{place}. {one.text}" for place, one in enumerate(guidelines, start=1))}
+
+
+def selected_guidelines(selection_id: UUID, reply: str, guidelines: Sequence[Guideline]) -> str:
+    """The two or three of `guidelines` that the reply names by number; the seed fills up what is missing."""
+    # "Use 4 and 11." -> [4, 11]; a selection's list is short, so a number of four digits is none of its numbers
+    places = list(dict.fromkeys(int(found) for found in _NUMBER.findall(reply[:400]) if len(found) < 4))
+    chosen = [guidelines[place - 1] for place in places if 1 <= place <= len(guidelines)][:3]
+    spare = [guideline for guideline in guidelines if guideline not in chosen]
+    missing = max(0, min(2, len(guidelines)) - len(chosen))
+    chosen += random.Random(str(selection_id)).sample(spare, missing)
+    return "\n".join(guideline.text for guideline in chosen)
 
 
 @dataclass(frozen=True)
@@ -95,11 +133,8 @@ class Ladder:
     def after_path(self, stage: Stage, chain: Chain, texts: Mapping[UUID, str]) -> Request:
         """`close` continues the path's own conversation; `summary` and `self_check` begin one about it."""
         plan = self.stages[stage, chain.hinted]
-        form = wanted_form(chain.question)
-        values = {"question": asked(chain.question), "path": texts[chain.path_id]}
-        if stage == "self_check":
-            values["answer"] = shown_answer(chain.question)
-        filled = plan.template.fill(form=form, **values)
+        values = {"answer": shown_answer(chain.question)} if stage == "self_check" else {}
+        filled = ask_question(plan.template, chain.question, path=texts[chain.path_id], **values)
         if stage == "close" and not filled.user:
             turns = self._turns_without_hint(chain, texts)
             filled = Turns(filled.system or turns.system, turns.user, filled.prefill)
@@ -118,17 +153,8 @@ class Ladder:
     def _turns_without_hint(self, chain: Chain, texts: Mapping[UUID, str]) -> Turns:
         """The path's own conversation; for a hinted path the plain question, so that its answer must come of it."""
         if chain.hinted and self.answer:
-            return self.answer.fill(form=wanted_form(chain.question), question=asked(chain.question))
+            return ask_question(self.answer, chain.question)
         return self._request("path", chain.path_id, chain, texts).turns
-
-    def chosen_guidelines(self, chain: Chain, reply: str) -> str:
-        """The guidelines that a selection's reply names by number, two or three; the seed fills up what lacks."""
-        places = list(dict.fromkeys(int(found) for found in _NUMBER.findall(reply[:400]) if len(found) < 4))
-        chosen = [self.guidelines[place - 1] for place in places if 1 <= place <= len(self.guidelines)][:3]
-        spare = [guideline for guideline in self.guidelines if guideline not in chosen]
-        missing = max(0, min(2, len(self.guidelines)) - len(chosen))
-        chosen += random.Random(str(chain.selection_id)).sample(spare, missing)
-        return "\n".join(guideline.text for guideline in chosen)
 
     def _heads(self, question: Question, hinted: bool) -> list[tuple[Guideline | None, int]]:
         count = self.settings.hinted_chains if hinted else self.settings.chains_per_question
@@ -164,18 +190,20 @@ class Ladder:
 
     def _request(self, stage: Stage, identity: UUID, chain: Chain, texts: Mapping[UUID, str]) -> Request:
         plan = self.stages[stage, chain.hinted]
-        values = {"question": asked(chain.question)}
         if stage == "selection":
-            values["guidelines"] = "\n".join(f"{n}. {one.text}" for n, one in enumerate(self.guidelines, start=1))
-        elif chain.guideline:
-            values["guideline"] = chain.guideline.text
-            if chain.selection_id:
-                values["guideline"] = self.chosen_guidelines(chain, texts[chain.selection_id])
-            values["adapted_guideline"] = texts.get(chain.adapted_id, "") if chain.adapted_id else values["guideline"]
-            values["structure"] = texts.get(chain.structure_id, "") if chain.structure_id else ""
-        if chain.hinted:
-            values["answer"] = shown_answer(chain.question)
-        return Request(stage, identity, plan.template.fill(form=wanted_form(chain.question), **values), plan)
+            values = values_of_selection(self.guidelines)
+        else:
+            values = values_of(self._above(chain, texts), chain.question, chain.hinted)
+        return Request(stage, identity, ask_question(plan.template, chain.question, **values), plan)
+
+    def _above(self, chain: Chain, texts: Mapping[UUID, str]) -> Above:
+        if chain.guideline is None:
+            return Above()
+        advice = chain.guideline.text
+        if chain.selection_id:
+            advice = selected_guidelines(chain.selection_id, texts[chain.selection_id], self.guidelines)
+        adapted = texts.get(chain.adapted_id, "") if chain.adapted_id else ""
+        return Above(advice, adapted, texts.get(chain.structure_id, "") if chain.structure_id else "")
 
 
 def build_ladder(
@@ -187,7 +215,7 @@ def build_ladder(
     if not guidelines and synthesis.strategy != "direct":
         raise InputError(f"Strategy {synthesis.strategy!r} needs at least one guideline; found none. Give a list.")
     stages: dict[tuple[Stage, bool], StagePlan] = {
-        (stage, hinted): _plan(settings, prompts, stage, hinted)
+        (stage, hinted): _plan(settings, prompts, guidelines, stage, hinted)
         for hinted in (False, True)
         for stage in _stages_wanted(synthesis)
     }
@@ -202,17 +230,25 @@ def selection_heads(synthesis: SynthesisSettings) -> tuple[Guideline, ...]:
     """The heads of chains whose two or three guidelines the model selects itself (official-code: 20)."""
     if synthesis.strategy == "direct":
         return ()
-    texts = [
-        f"Selection {place} of {synthesis.guideline_selections}: two or three of the guidelines, chosen by the model."
-        for place in range(1, synthesis.guideline_selections + 1)
-    ]
-    return tuple(
-        Guideline(
-            id=content_id("guidelines", text), name=f"selection {place}", position=1000 + place, text=text,
-            in_hinted_retry=False,
-        )
-        for place, text in enumerate(texts, start=1)
-    )  # fmt: skip
+    count = synthesis.guideline_selections
+    return tuple(_selection_head(place, count) for place in range(1, count + 1))
+
+
+def is_selection_head(guideline: Guideline) -> bool:
+    """Whether it is no advice of a list, but the head of a chain whose model selected its guidelines itself."""
+    found = _SELECTION.match(guideline.text)
+    return bool(found) and guideline.id == _selection_head(int(found[1]), int(found[2])).id
+
+
+def _selection_head(place: int, count: int) -> Guideline:
+    text = f"Selection {place} of {count}: two or three of the guidelines, chosen by the model."
+    return Guideline(
+        id=content_id("guidelines", text),
+        name=f"selection {place}",
+        position=1000 + place,  # behind every list of guidelines
+        text=text,
+        in_hinted_retry=False,
+    )
 
 
 def prompt_name(stage: Stage, strategy: str, hinted: bool) -> str:
@@ -246,7 +282,9 @@ def _stages_wanted(synthesis: SynthesisSettings) -> list[Stage]:
     return wanted + [stage for asked_for, stage in optional if asked_for]
 
 
-def _plan(settings: Settings, prompts: Mapping[str, Prompt], stage: Stage, hinted: bool) -> StagePlan:
+def _plan(
+    settings: Settings, prompts: Mapping[str, Prompt], guidelines: Sequence[Guideline], stage: Stage, hinted: bool
+) -> StagePlan:
     synthesis = settings.synthesis
     samplings: dict[Stage, Sampling] = {
         "selection": synthesis.adapt, "adapted_guideline": synthesis.adapt, "structure": synthesis.structure,
@@ -260,7 +298,8 @@ def _plan(settings: Settings, prompts: Mapping[str, Prompt], stage: Stage, hinte
     if name not in prompts:
         raise InputError(f"Strategy {synthesis.strategy!r} needs a prompt {name!r}; found {sorted(prompts)!r}.")
     closing = (prompts["close"], synthesis.close) if stage == "path" and synthesis.close_paths else None
-    return plan_stage(prompts[name], sampling, settings.model, closing)
+    listed = guidelines if stage == "selection" else ()
+    return plan_stage(prompts[name], sampling, settings.model, closing, listed)
 
 
 def _check_placeholders(plan: StagePlan, stage: Stage, hinted: bool) -> None:

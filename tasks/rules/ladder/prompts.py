@@ -7,6 +7,7 @@ Only the known placeholders are filled, in one pass: braces in a question or in 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from storage.errors import InputError
 from storage.records import AnswerKind, Question
@@ -18,6 +19,25 @@ FORMS: dict[AnswerKind, str] = {
 }  # fmt: skip
 _SECTION = re.compile(r"^\[(system|user|assistant)\][ \t]*$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
+
+
+class Asks(Protocol):
+    """What a prompt must know of a question; the record `Question` is one."""
+
+    @property
+    def text(self) -> str:
+        """The question itself."""
+        ...
+
+    @property
+    def choices(self) -> Sequence[str]:
+        """The choices that it offers, A first; empty where it offers none."""
+        ...
+
+    @property
+    def answer_kind(self) -> AnswerKind:
+        """What its answer is, which decides the form that prompts ask for."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -50,12 +70,11 @@ class PromptTemplate:
         begun = thinking and "{path}" not in self.assistant
         return replace(self, assistant="") if begun else self
 
-    def fill(self, *, form: str = "the number", **known: str) -> Turns:
+    def fill(self, **values: str) -> Turns:
         """The turns with every placeholder replaced; a value is never read as a template.
 
-        `form` says what the answer should look like: `wanted_form(question)`.
+        Questions are asked with `ask_question`, which knows the form of each kind of answer.
         """
-        values = {"form": form, **known}
         missing = self.placeholders - values.keys()
         if missing:
             raise InputError(
@@ -91,7 +110,12 @@ def parse_prompt(text: str) -> PromptTemplate:
     return PromptTemplate(**parts)
 
 
-def asked(question: Question) -> str:
+def ask_question(template: PromptTemplate, question: Asks, **known: str) -> Turns:
+    """The turns that ask this question, in the form of its kind; `known` fills the other placeholders."""
+    return template.fill(question=asked(question), form=wanted_form(question), **known)
+
+
+def asked(question: Asks) -> str:
     """The question as every prompt shows it: its text, then its lettered choices."""
     return lettered(question.text, question.choices)
 
@@ -104,7 +128,7 @@ def lettered(text: str, choices: Sequence[str]) -> str:
     return "\n".join([text, *lines, ""])  # what a prompt says next stands on a line of its own
 
 
-def wanted_form(question: Question) -> str:
+def wanted_form(question: Asks) -> str:
     """What an answer of the question's kind looks like, as prompts say it."""
     return FORMS[question.answer_kind]
 

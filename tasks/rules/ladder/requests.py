@@ -4,12 +4,13 @@ The id hashes the parents, model, prompt, sampling, draw, sample and hint; never
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
 
 from storage.ids import canonical, content_id
-from storage.records import AnswerKind, Prompt
+from storage.records import AnswerKind, Generated, Guideline, Prompt
 from tasks.rules.ladder.prompts import PromptTemplate, Turns, parse_prompt
 from tasks.settings import ModelSettings, Sampling
 
@@ -50,14 +51,23 @@ class Request:
 
 
 def plan_stage(
-    prompt: Prompt, sampling: Sampling, model: ModelSettings, closing: tuple[Prompt, Sampling] | None = None
+    prompt: Prompt,
+    sampling: Sampling,
+    model: ModelSettings,
+    closing: tuple[Prompt, Sampling] | None = None,
+    listed: Sequence[Guideline] = (),
 ) -> StagePlan:
-    """The plan of a stage; `closing` joins a path's sampling, for it changes the path's text."""
+    """The plan of a stage; `closing` joins a path's sampling, for it changes the path's text.
+
+    `listed` are the guidelines that a selection may name, and join its sampling for the same reason.
+    """
     described = sampling.model_dump(mode="json")
     if closing:
         described["close"] = {"prompt_id": str(closing[0].id), **closing[1].model_dump(mode="json")}
     if model.system_prompt or model.thinking:
         described["conversation"] = {"system_prompt": model.system_prompt, "thinking": model.thinking}
+    if listed:
+        described["guidelines"] = [str(guideline.id) for guideline in listed]
     template = parse_prompt(prompt.text).for_thinking(model.thinking)
     return StagePlan(prompt, template, sampling, canonical(described))
 
@@ -69,6 +79,14 @@ def request_id(
     return content_id(
         TABLES[stage], *map(str, parents), str(model_id), str(plan.prompt.id), plan.sampling_text, draw, sample, hinted
     )
+
+
+def stands_below(row: Generated, table: str, parents: Sequence[UUID]) -> bool:
+    """Whether these are the stored row's parents, which its id proves: the same hash as `request_id`."""
+    identity = content_id(
+        table, *map(str, parents), str(row.model_id), str(row.prompt_id), row.sampling, row.draw, row.sample, row.hinted
+    )
+    return identity == row.id
 
 
 def whole_text(prefill: str, completion: str) -> str:

@@ -10,7 +10,7 @@ from storage.errors import InputError
 from storage.records import Prompt
 from tasks.prompt_files import prompt_record
 from tasks.rules.ladder.adaptive import Tally, chains_to_start, reason_to_stop, target_allows_another
-from tasks.rules.ladder.ladder import Ladder, build_ladder
+from tasks.rules.ladder.ladder import Ladder, build_ladder, selected_guidelines
 from tests.fakes.ladder_examples import guidelines, question, settings
 from tests.fakes.scripted_engine import marked_prompts
 
@@ -72,12 +72,21 @@ def test_official_code_has_25_guidelines_and_20_selections() -> None:
 
 
 def test_a_selection_that_names_too_few_guidelines_is_filled_up_by_seed() -> None:
-    one = ladder("official-code")
-    chain = one.chains(question(1))[-1]
-    assert one.chosen_guidelines(chain, "4, 11") == "advice 4\nadvice 11"
-    assert one.chosen_guidelines(chain, "4, 11, 2 and 7").count("\n") == 2
-    assert one.chosen_guidelines(chain, "none of them").count("\n") == 1
-    assert one.chosen_guidelines(chain, "none") == one.chosen_guidelines(chain, "none")
+    def chosen(reply: str) -> str:
+        return selected_guidelines(UUID(int=3), reply, guidelines())
+
+    assert chosen("4, 11") == "advice 4\nadvice 11"
+    assert chosen("4, 11, 2 and 7").count("\n") == 2
+    assert chosen("none of them").count("\n") == 1
+    assert chosen("none") == chosen("none")
+
+
+def test_a_selection_from_another_list_of_guidelines_is_another_request() -> None:
+    def ids(count: int) -> set[UUID | None]:
+        one = build_ladder(settings("official-code"), UUID(int=7), marked_prompts(), guidelines(count), 1)
+        return {chain.selection_id for chain in one.chains(question(1))}
+
+    assert ids(25) & ids(24) == {None}
 
 
 def test_a_hinted_retry_leaves_out_the_guidelines_that_say_so() -> None:

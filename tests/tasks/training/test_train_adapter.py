@@ -32,7 +32,11 @@ LOADER = """
 import json, mlflow
 mlflow.set_tracking_uri("{uri}")
 loaded = [mlflow.pyfunc.load_model("models:/{name}@" + alias) for alias in ("champion", "challenger")]
-print(json.dumps([one.predict(["What is 2 + 2?", "And 3 + 3?"]) for one in loaded]))
+rows = [
+    {{"question": "What is 2 + 2?", "kind": "number"}},
+    {{"question": "Which is largest?", "kind": "choice", "choices": ["7", "19"]}},
+]
+print(json.dumps([one.predict(rows) for one in loaded]))
 print(json.dumps([[one.metadata.signature is not None, one.input_example is not None] for one in loaded]))
 """
 
