@@ -1,18 +1,28 @@
-"""Opens the store that a URL names: a DuckDB file, or a DuckLake. Both take and give the same records."""
+"""Opens the store that a URL names: a DuckDB file, or a DuckLake. Both take and give the same records.
+
+The package's own name `storage.open_store` is this module's function, and so this module is loaded with the package.
+It imports DuckDB and Arrow when a store is opened, not before: `regenesis --help` needs neither.
+"""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from storage.errors import InputError
-from storage.file.database import DatabaseFile
-from storage.file.file_schema import ensure_schema
-from storage.file.file_store import FileStore
-from storage.lake.lake_catalogue import Lake, attach
-from storage.lake.lake_schema import ensure_lake
-from storage.lake.lake_store import LakeStore
-from storage.store.store import Store
 from storage.store.store_url import file_of, is_lake, lake_of
 
+if TYPE_CHECKING:
+    from storage.store.store import Store
+
 __all__ = ["Store", "existing_store", "open_store", "store_exists"]
+
+
+def __getattr__(name: str) -> object:
+    """`Store`, whose module loads DuckDB, at its first use."""
+    if name == "Store":
+        from storage.store.store import Store
+
+        return Store
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def open_store(
@@ -21,7 +31,7 @@ def open_store(
     busy_seconds: float = 5.0,
     keep_log: bool = False,
     say: Callable[[str], None] = lambda line: None,
-) -> Store:
+) -> "Store":
     """The store at a URL, made or migrated where needed (a backup comes first).
 
     A file's user waits `busy_seconds` while a foreign client holds it, and `say` is told whom the wait is for.
@@ -30,15 +40,23 @@ def open_store(
     Raises InputError where the database is newer than this program, damaged, or cannot be written.
     """
     if is_lake(url):
+        from storage.lake.lake_catalogue import Lake
+        from storage.lake.lake_schema import ensure_lake
+        from storage.lake.lake_store import LakeStore
+
         lake = Lake(lake_of(url))
         ensure_lake(lake)
         return LakeStore(url, lake)
+    from storage.file.database import DatabaseFile
+    from storage.file.file_schema import ensure_schema
+    from storage.file.file_store import FileStore
+
     file = DatabaseFile(file_of(url), busy_seconds, say)
     ensure_schema(file)
     return FileStore(url, file, keep_log=keep_log)
 
 
-def existing_store(url: str) -> Store:
+def existing_store(url: str) -> "Store":
     """The store at a URL, where there is one; raises InputError where there is none, and makes nothing."""
     if not store_exists(url):
         raise InputError(f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home")
@@ -52,6 +70,8 @@ def store_exists(url: str) -> bool:
     place = lake_of(url)
     if place.catalogue_file is not None:
         return place.catalogue_file.exists()
+    from storage.lake.lake_catalogue import attach
+
     try:
         attach(place, read_only=True).close()
     except InputError as error:
