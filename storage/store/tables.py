@@ -57,11 +57,6 @@ def to_arrow(record_type: type[R], records: Sequence[R]) -> ArrowTable:
     return pa.Table.from_arrays(columns, schema=arrow_schema(record_type))
 
 
-def to_row(record: Record) -> dict[str, object]:
-    """Column -> value as the database takes it."""
-    return {name: to_value(getattr(record, name)) for name in sql_types(type(record))}
-
-
 def to_value(value: object) -> object:
     """A field's value as DuckDB takes it: times in UTC without a zone, everything else as it is."""
     return _utc_without_zone(value) if isinstance(value, datetime) else value

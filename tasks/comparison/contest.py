@@ -213,9 +213,3 @@ def finish_comparison(store: "Store", record: Comparison, timings: str) -> Compa
     changed = replace(record, status="finished", timings=timings, finished_at=finished)
     store.update(changed)
     return changed
-
-
-def newest_comparison(store: "Store", name: str = "") -> Comparison | None:
-    """The comparison that was begun last, of this name where one is given."""
-    found = store.select(Comparison, order_by="started_at, id", **({"name": name} if name else {}))
-    return found[-1] if found else None

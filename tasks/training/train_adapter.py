@@ -52,14 +52,13 @@ def train_adapter(
     round: Round | None,
     parent: Adapter | None = None,
     on_progress: Callable[[int, int, float], None] | None = None,
-    on_step: "Callable[[TrainingProgress], None] | None" = None,
     say: Callable[[str], None] | None = None,
 ) -> Adapter:
     """The adapter of this training set, stored and logged to MLflow; a round's is registered as challenger.
 
-    It goes on from `parent`, or from what the settings say. `on_progress(step, steps, loss)` a step; `on_step` gets
-    tokens a second and seconds left too; `say` gets lines for people (precision, out of memory). Raises InputError on
-    too few or too long examples.
+    It goes on from `parent`, or from what the settings say. `on_progress(step, steps, loss)` is called
+    after each step; `say` gets lines for people (precision, out of memory). Raises InputError on too few or too long
+    examples.
     """
     parent = parent or parent_of(store, round, settings)
     identity = adapter_id(base.record, parent, training_set, settings)
@@ -70,7 +69,7 @@ def train_adapter(
         takes = takes_of(question_sets_of(store, examples), checked_mixing(settings))
         tokens = [replace(one, takes=often) for one, often in zip(tokens, takes, strict=True)]
         work = environment.adapters / f".work-{identity.hex}"
-        trained = _train(tokens, work, base, parent, environment, settings, identity, on_progress, on_step, say)
+        trained = _train(tokens, work, base, parent, environment, settings, identity, on_progress, say)
         adapter = _store_weights(trained, environment, training_set, base.record, parent, settings, round, identity)
         _store_record(store, base.record, adapter)
         shutil.rmtree(work, ignore_errors=True)
@@ -178,7 +177,6 @@ def _train(
     settings: Settings,
     identity: UUID,
     on_progress: Callable[[int, int, float], None] | None,
-    on_step: "Callable[[TrainingProgress], None] | None",
     say: Callable[[str], None] | None,
 ) -> "TrainedWeights":
     from tasks.engines.models.rendering import Renderer
@@ -189,8 +187,6 @@ def _train(
     def tell(progress: "TrainingProgress") -> None:
         if on_progress:
             on_progress(progress.step, progress.steps, progress.loss)
-        if on_step:
-            on_step(progress)
 
     return train_weights(
         tokens,

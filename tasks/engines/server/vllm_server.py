@@ -108,11 +108,6 @@ class Server:
         self.adapters[served] = str(folder)
         return served
 
-    def unload_adapter(self, served: str) -> None:
-        """Forget an adapter."""
-        if self.adapters.pop(served, None) is not None:
-            self._post("/v1/unload_lora_adapter", {"lora_name": served})
-
     def swap_weights(self, folder: Path) -> float:
         """Answer with other weights of the same model from now on, cached prefixes forgotten; returns seconds.
 

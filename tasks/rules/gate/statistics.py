@@ -275,11 +275,6 @@ def smallest_margin(questions: int, discordance: float, alpha: float, power: flo
     return min(1.0, (quantile(1 - alpha) + quantile(power)) * math.sqrt(discordance / questions))
 
 
-def questions_for_margin(margin: float, discordance: float, alpha: float, power: float = 0.8) -> int:
-    """Questions with which an equal model meets `margin` with chance `power`; the inverse of `smallest_margin`."""
-    return math.ceil(discordance * ((quantile(1 - alpha) + quantile(power)) / margin) ** 2)
-
-
 def pass_at_k(samples: int, correct: int, k: int) -> float:
     """Unbiased chance that one of k answers is right, from `samples` of them (M. Chen et al., arXiv 2107.03374)."""
     if samples - correct < k:
