@@ -23,6 +23,7 @@ check: setup
 	@.venv/bin/ruff check .
 	@.venv/bin/pyright
 	@.venv/bin/lint-imports
+	@.venv/bin/deptry flows tasks storage
 	@.venv/bin/python .ci/audit.py
 
 bench: setup
