@@ -10,7 +10,7 @@ from tasks.rules.comparison.contrasts import smallest_difference
 from tasks.settings import Settings
 
 LENGTH_SHARE = 0.6
-"""Of a stage's longest text, what it writes on average (measured on the embedded model: CHANGELOG.md, prompts)."""
+"""Of a stage's longest text, what it writes on average (measured on the embedded model: docs/decisions.md)."""
 TRAINING_TO_GENERATION = 0.8
 START_SECONDS = 45.0
 PROMPT_TOKENS = 60
