@@ -41,7 +41,7 @@ class Environment:
 
     @property
     def run_lock(self) -> Path:
-        """Held by whoever works on the store: beside its file, or in the home where the store is none."""
+        """The lock of whoever works on the store: next to its file, or in the home where the store is a lake."""
         file = file_of(self.store_url) if self.store_url.startswith("duckdb:///") else self.home / "store"
         return file.with_name(RUN_LOCK)
 

@@ -90,7 +90,7 @@ class Model:
     id: Annotated[UUID, "Hash of weights, tokenizer, chat template and adapter; not of path or precision"]
     name: Annotated[str, "Readable name, such as SmolLM2-135M-Instruct or SmolLM2-135M-Instruct+round3"]
     base_model_id: Annotated[UUID, "The base model's id; its own for a base"]
-    adapter_id: Annotated[UUID | None, "The adapter upon the base; null for a base"]
+    adapter_id: Annotated[UUID | None, "The adapter on the base; null for a base"]
     revision: Annotated[str, "Digest of the base weights"]
     chat_template_hash: Annotated[str, "SHA-256 of the chat template"]
 
@@ -216,7 +216,7 @@ class TrainingExample:
     position: Annotated[int, "Place in the set, from 0"]
     prompt: Annotated[str, "User message, as in evaluation"]
     completion: Annotated[str, "Assistant message that bears the loss"]
-    draw: Annotated[int | None, "The path's draw; null where schema 4 came to a row whose path was gone"]
+    draw: Annotated[int | None, "The path's draw; null for a row of a schema before 4 whose path was deleted"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +227,7 @@ class Adapter:
     id: Annotated[UUID, "Hash of base model, parent, training set and training settings"]
     name: Annotated[str, "Readable name, such as round-3"]
     training_set_id: Annotated[UUID, "What it was trained on"]
-    base_model_id: Annotated[UUID, "The base it stands upon"]
+    base_model_id: Annotated[UUID, "The base model it was trained from"]
     parent_adapter_id: Annotated[UUID | None, "The champion it went on from; null from the base"]
     kind: Annotated[Literal["lora", "full"], "lora or full"]
     location: Annotated[str, "Folder below the home, named by digest"]
@@ -340,7 +340,7 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True)
 class FailedRequest:
-    """A request that no retry could mend, or that ran out of them; kept so that nothing vanishes."""
+    """A request that failed for good, at once or after all retries; kept so that nothing vanishes."""
 
     table: ClassVar[str] = "failed_requests"
     id: Annotated[UUID, "Hash of request and attempt time"]

@@ -72,9 +72,9 @@ class QuestionSettings(Frozen):
         default=("chain_sum", "products", "gcd", "letter_counting"), description="Trained on"
     )
     out_of_domain: tuple[str, ...] = Field(default=("number_sequence", "lcm", "aiw"), description="Never trained on")
-    train_per_set: int = Field(default=24, ge=0, description="Train questions drawn a round from each in-domain set")
+    train_per_set: int = Field(default=24, ge=0, description="Train questions drawn per round from each in-domain set")
     gate_per_set: int = Field(
-        default=64, ge=1, description="Gate questions a set; drawn anew each round where procedural"
+        default=64, ge=1, description="Gate questions per set; a procedural set draws fresh ones each round"
     )
     final_per_set: int = Field(default=32, ge=0, description="Final questions a set; read by no decision")
     difficulty: dict[str, dict[str, Any]] = Field(default_factory=dict, description="reasoning-gym settings by set")
@@ -87,7 +87,7 @@ class SynthesisSettings(Frozen):
         default="regenesis",
         description="regenesis, no_adaptation, no_structure, no_adaptation_no_structure or direct",
     )
-    chains_per_question: int = Field(default=8, ge=1, description="Most chains a question, one guideline each")
+    chains_per_question: int = Field(default=8, ge=1, description="Most chains per question, one guideline each")
     guideline_selections: int = Field(
         default=0, ge=0, description="Sampled selections of 2-3 guidelines (official-code: 20)"
     )
@@ -129,7 +129,7 @@ class SynthesisSettings(Frozen):
     )
     hinted_only: bool = Field(default=False, description="Show the answer to every chain (method hints_only)")
     token_budget: int = Field(
-        default=0, ge=0, description="Generated tokens a round's synthesis at most; 0 for no limit"
+        default=0, ge=0, description="Most tokens that the synthesis of a round generates; 0 for no limit"
     )
     target_accepted: int = Field(
         default=0, ge=0, description="Accepted paths wanted for the whole set; 0 for no target"
@@ -138,8 +138,8 @@ class SynthesisSettings(Frozen):
     min_pass_rate: float = Field(default=0.0, ge=0, le=1, description="A question below it gets no more free chains")
     max_pass_rate: float = Field(default=1.0, ge=0, le=1, description="A question above it is too easy: no more chains")
     pass_rate_after_chains: int = Field(default=4, ge=1, description="Judged chains before a pass rate counts")
-    price_per_hour: float = Field(default=0.0, ge=0, description="Money an hour of the engine costs; 0 where free")
-    price_per_million_tokens: float = Field(default=0.0, ge=0, description="Money a million generated tokens cost")
+    price_per_hour: float = Field(default=0.0, ge=0, description="Price of the engine per hour; 0 where free")
+    price_per_million_tokens: float = Field(default=0.0, ge=0, description="Price per million generated tokens")
     money_budget: float = Field(default=0.0, ge=0, description="Money a run of synthesis may cost; 0 for no limit")
     max_retries: int = Field(default=4, ge=0, description="Tries of a request after the first")
     request_timeout_seconds: float = Field(
@@ -239,7 +239,7 @@ class EvaluationSettings(Frozen):
         default=64, ge=0, description="Gate questions that the champion is asked twice a round (A/A); 0 for none"
     )
     adapter: Literal["auto", "lora", "merged"] = Field(
-        default="auto", description="LoRA served upon the base, or merged into it; auto: merged (docs: engine)"
+        default="auto", description="LoRA served on the base, or merged into it; auto: merged (docs: engine)"
     )
 
 
@@ -277,7 +277,7 @@ class ComparisonSettings(Frozen):
 
 
 class RoomSettings(Frozen):
-    """What must stay free, before a step and while it runs; below it the round stops, to be gone on with."""
+    """What must stay free, before a step and while it runs; below it the round stops and can be resumed."""
 
     min_free_disk_gib: float = Field(default=1.0, ge=0, description="Free disk below the home in GiB; 0 asks for none")
     min_free_memory_gib: float = Field(default=0.25, ge=0, description="Available memory in GiB; 0 asks for none")

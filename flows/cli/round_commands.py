@@ -278,7 +278,7 @@ def _described(flow_name: str, parameters: dict[str, Any]) -> str:
 
 
 def _settings_with(file: Path | None, chains: int, seed: int, gate_questions: int = 0) -> str:
-    """The file's settings with what has an option here and no field in the flow's form."""
+    """The settings file's TOML, with the options of this command that are no parameters of the flow written into it."""
     from flows.runs.parameters import settings_toml_with
 
     given = {"synthesis.chains_per_question": chains, "seed": seed, "questions.gate_per_set": gate_questions}

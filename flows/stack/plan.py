@@ -62,7 +62,7 @@ class Stack:
         return password_file(self.home)
 
     def environment(self) -> dict[str, str]:
-        """What every program of the stack sees; what the user has set wins, but for where and how Prefect is asked."""
+        """What every program of the stack sees; what the user has set wins, except where and how Prefect is asked."""
         auth_string = secret(SERVER_AUTH) or self.password_file.read_text("utf-8").strip()
         forced = locked(self._origins(), auth_string) | {
             "PREFECT_API_URL": f"{self.prefect_url}/api", "REGENESIS_HOME": str(self.home),

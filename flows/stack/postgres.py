@@ -20,7 +20,7 @@ USER, DATABASE = "regenesis", "prefect"
 
 @dataclass(frozen=True)
 class Postgres:
-    """Where it lies and whom it runs as; empty `user` for whoever starts it."""
+    """Where it lies and as which user it runs; an empty `user` is the one who starts it."""
 
     programs: Path
     data: Path
@@ -116,7 +116,7 @@ def _unreachable(folder: Path, user: str) -> str:
 
 
 def _initialise(postgres: Postgres) -> None:
-    """A fresh data folder; the password file is written last, so that a half-made one is made anew."""
+    """A fresh data folder; the password file is written last, so that a half-made one is made again."""
     shutil.rmtree(postgres.data, ignore_errors=True)
     postgres.data.mkdir(mode=0o700)
     password, handed = secrets.token_urlsafe(32), postgres.data.with_name(".postgres.initial")

@@ -120,7 +120,7 @@ def stack_folder(environment: Environment) -> Path:
 
 
 def stack_lock(environment: Environment) -> Path:
-    """The lock file of whoever runs the stack."""
+    """The lock file of the process that runs the stack."""
     return stack_folder(environment) / "up.lock"
 
 

@@ -36,8 +36,11 @@ STEP: dict[str, Any] = {
 def step(
     name: str, **options: Any
 ) -> Callable[[Callable[Concatenate[Workplace, P], T]], Callable[Concatenate[Workplace, P], T]]:
-    """A step on a workplace as a task of this name. Where it is stopped early, its state says by what and the flow is
-    told by Stopped: raised outside the task, for which the end was no failure."""
+    """A step on a workplace as a Prefect task of this name.
+
+    Where a limit stops the step early, the task's state says which limit, and Stopped is raised again outside the
+    task, so that Prefect does not mark the task as failed.
+    """
 
     def as_task(do: Callable[Concatenate[Workplace, P], T]) -> Callable[Concatenate[Workplace, P], T]:
         @wraps(do)

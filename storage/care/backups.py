@@ -115,6 +115,6 @@ def _check_backup(backup: Path, target: Path) -> None:
 
 
 def _copy_records(source: Path, target: Path) -> None:
-    """A whole copy, whoever writes meanwhile."""
+    """A whole copy, even while other processes write."""
     with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
         reading.backup(writing)

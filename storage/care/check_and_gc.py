@@ -51,7 +51,7 @@ def check_store(store: Store, home: Path | None = None) -> list[Problem]:
 
 
 def compact(store: Store, keep_days: float = KEEP_DAYS) -> Compacted:
-    """Give back room. A lake also forgets its states older than `keep_days`, but for those of training sets.
+    """Give back room. A lake also forgets its states older than `keep_days`, except those of training sets.
 
     Raises HeldByAnother while a foreign client has a file open.
     """

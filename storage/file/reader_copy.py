@@ -34,7 +34,7 @@ def reader_of(store: Path) -> Path:
 
 
 def refresh_reader(file: DatabaseFile) -> Path:
-    """Make the copy anew; returns its path. The last copy stays where this fails."""
+    """Make a fresh copy; returns its path. If that fails, the last copy stays."""
     target = reader_of(file.path)
     partial = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.part")
     try:
@@ -60,7 +60,7 @@ def refresh_reader(file: DatabaseFile) -> Path:
 
 
 def newest_reader(file: DatabaseFile) -> Path:
-    """The copy with every acknowledged row: made anew where the store has changed since.
+    """The copy with every acknowledged row: made again if the store has changed since.
 
     In a folder that can only be read it is the store itself, which nobody writes there.
     """

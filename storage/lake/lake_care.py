@@ -44,7 +44,7 @@ def compact_lake(store: LakeStore, keep_days: float) -> Compacted:
 
 
 def old_snapshots(connection: duckdb.DuckDBPyConnection, keep_days: float) -> list[int]:
-    """States older than that, but for the newest and those that a training set was chosen from."""
+    """States older than that, except the newest and those that a training set was chosen from."""
     rows = connection.execute(
         f"SELECT snapshot_id FROM ducklake_snapshots('{CATALOG}') WHERE snapshot_time < ?::TIMESTAMPTZ - to_seconds(?)"
         f" AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshots('{CATALOG}'))"

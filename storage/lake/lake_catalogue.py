@@ -50,7 +50,7 @@ class LakeAway(InputError):
 
 
 class Lake:
-    """A DuckLake. Threads share it; each use has a connection of its own upon what is attached."""
+    """A DuckLake. Threads share it; each use has its own connection to the attached lake."""
 
     def __init__(self, place: LakePlace) -> None:
         self.place = place

@@ -103,7 +103,7 @@ class Store(ABC):
 
     @abstractmethod
     def refresh_reader(self) -> Path | None:
-        """Make the copy for foreign clients anew; returns its path, or None where they may read the store itself."""
+        """Make a fresh copy for foreign clients; returns its path, or None where they may read the store itself."""
 
     @abstractmethod
     def client_command(self) -> str:
@@ -111,7 +111,7 @@ class Store(ABC):
 
     @abstractmethod
     def settle(self) -> None:
-        """What was committed lies in the store's own files, whoever copies them. A run does it at its end."""
+        """Fold what was committed into the store's own files, so that a copy of them is whole; at a run's end."""
 
     @abstractmethod
     def reading_long(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

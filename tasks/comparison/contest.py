@@ -32,7 +32,7 @@ HOW = (
     "synthesis.request_seconds_per_token",
     "comparison.rate", "comparison.training_rate", "comparison.tokens_a_text",
 )  # fmt: skip
-"""Settings that change how it is run, not what it finds (but for rounding): these change no id."""
+"""Settings that change how a comparison runs, not what it finds (apart from rounding): they change no id."""
 
 
 class Try(NamedTuple):
@@ -208,7 +208,7 @@ def check_comparison(settings: Settings) -> None:
 
 
 def finish_comparison(store: "Store", record: Comparison, timings: str) -> Comparison:
-    """Its table is written."""
+    """Mark the comparison as finished, once its table is written."""
     finished = record.finished_at or datetime.now(UTC)
     changed = replace(record, status="finished", timings=timings, finished_at=finished)
     store.update(changed)

@@ -32,7 +32,10 @@ def is_answered(contest: Contest, trial: Trial, questions: Sequence[Question]) -
 
 
 def choose_rates(contest: Contest) -> list[str]:
-    """Each method's learning rate, stored with the accuracy at every rate; of equal ones the smaller rate. Says so."""
+    """Choose each method's learning rate and store it with the accuracy at every rate; returns a line per method.
+
+    Of rates with equal accuracy the smaller one is chosen.
+    """
     first, questions, said = contest.seeds[0], contest.dev_questions, list[str]()
     for contender in (one for one in contest.contenders if one.method.trains):
         found: dict[float, int] = {}

@@ -1,6 +1,6 @@
 """A comparison's state as Parquet, so that another machine goes on with it: pools, answers, training records.
 
-Rows travel, weights do not: a model whose answers are all there is not needed again; any other is trained anew.
+Rows travel, weights do not: a model whose answers are all there is not needed again; any other is trained again.
 """
 
 import json

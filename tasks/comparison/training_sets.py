@@ -72,7 +72,7 @@ def pool_plan(contest: Contest, one: Try, seed: int, iteration: int) -> PoolPlan
 
 
 def entrant(contest: Contest, one: Try, seed: int, iteration: int) -> Entrant:
-    """What a try may choose from."""
+    """The candidates that a try may choose its training examples from."""
     method = one.contender.method
     if method.teaches != "paths":
         written = _reference_candidates(contest, one.contender, seed)

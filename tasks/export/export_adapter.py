@@ -92,7 +92,7 @@ def find_adapter(store: "Store", prefix: str) -> tuple[Model, Adapter]:
 
 
 def base_of(store: "Store", adapter: Adapter) -> Model:
-    """The base that the adapter stands upon."""
+    """The base that the adapter was trained from."""
     base = store.get(Model, adapter.base_model_id)
     if base is None:
         raise InputError(f"Base model {adapter.base_model_id} of adapter {adapter.id} is not in the store. "

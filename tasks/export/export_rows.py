@@ -1,6 +1,6 @@
 """The step from the store to a folder for others: rows as conversations, in the form of the tool, with their card.
 
-Needs the light base only, but for the format `datasets`. The folder is whole or absent; the store is only read.
+Needs the light base only, except for the format `datasets`. The folder is whole or absent; the store is only read.
 """
 
 import itertools

@@ -1,6 +1,6 @@
 """Ingest: question sets in, with their three disjoint parts fixed for ever.
 
-Embedded sets are drawn by a seed: train and gate anew for each round, final once. Files are read whole and
+Embedded sets are drawn by a seed: train and gate afresh for each round, final once. Files are read whole and
 checked before anything is written; one transaction a set.
 """
 

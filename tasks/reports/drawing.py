@@ -19,7 +19,7 @@ def axis_end(shares: Sequence[float]) -> float:
 
 
 def interval_chart(rows: Sequence[Row]) -> str:
-    """Accuracy of each model on each set as a dot upon its interval.
+    """Accuracy of each model on each set as a dot on its interval.
 
     Rows have `question_set`, `model`, `role`, `accuracy`, `low` and `high`, those of a set together.
     """
@@ -63,7 +63,7 @@ def _intervals(rows: Sequence[Row], value: str, top: float, said: Callable[[floa
 
 
 def bar_chart(rows: Sequence[Row], label: str, value: str, part: str = "") -> str:
-    """A bar a row, and upon it the share that `part` is of `value`."""
+    """A bar per row; its filled part is the share of `part` in `value`."""
     top = max([number(row[value]) for row in rows] + [1.0])
     parts: list[str] = []
     height = 4

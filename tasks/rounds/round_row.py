@@ -130,7 +130,7 @@ def change_synthesis(store: Store, record: Round, synthesis: SynthesisSettings) 
 
 
 def with_synthesis(record: Round, synthesis: SynthesisSettings) -> Settings:
-    """The settings a round began with, but for its synthesis."""
+    """The settings a round began with, except those of synthesis."""
     return settings_of(record).model_copy(update={"synthesis": synthesis})
 
 
@@ -163,7 +163,7 @@ def finish_round(store: Store, record: Round) -> Round:
 
 
 def fail_round(store: Store, record: Round, reason: str, timings: Timings) -> Round:
-    """The round cannot be finished whatever is tried again; the next one begins anew."""
+    """No retry can finish the round; mark it so that the next run begins another."""
     changed = replace(record, status="failed", reason=reason, timings=timings.as_json(), finished_at=datetime.now(UTC))
     store.update(changed)
     return changed

@@ -111,7 +111,7 @@ class Server:
     def swap_weights(self, folder: Path) -> float:
         """Answer with other weights of the same model from now on, cached prefixes forgotten; returns seconds.
 
-        vLLM 0.32 leaves the packed copy of a tied output layer as it was; our worker extension packs it anew.
+        vLLM 0.32 leaves the packed copy of a tied output layer as it was; our worker extension packs it again.
         """
         began = time.monotonic()
         if not self.swappable:

@@ -9,7 +9,7 @@ class RepacksOutputLayer:
     model_runner: Any  # the worker's own
 
     def repack_output_layer(self) -> None:
-        """Take a tied output layer anew from the embeddings: on a CPU it is a packed copy, which reloading leaves."""
+        """Pack a tied output layer again from the embeddings: on a CPU it is a packed copy, which reloading leaves."""
         from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
         for layer in self.model_runner.get_model().modules():

@@ -1,7 +1,7 @@
 """A comparison's table: accuracies and paired differences with intervals over seeds and questions, Holm-adjusted.
 
-Verdicts in, one row a method, scope and reading out. A seed's verdict is missing nowhere: a question without an answer
-counts as not right.
+Verdicts in; out comes one row per method, scope and reading. Every seed has a verdict on every question: a question
+without an answer counts as not right.
 """
 
 from collections.abc import Mapping, Sequence

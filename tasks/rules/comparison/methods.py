@@ -102,9 +102,10 @@ def _entering(method: Method, sets: Sequence[str], guidelines: int) -> list[Cont
 
 
 def pool_settings(settings: Settings, of: Sequence[Contender], contender: Contender) -> SynthesisSettings:
-    """How the pool is written that a contender draws on: sampled to the end, so that methods share all of it.
+    """The synthesis settings of the pool that this contender selects from.
 
-    It has hinted retries where any of the contenders `of` needs them of its strategy; the others leave them aside.
+    Questions are sampled to the end, so that all methods can share the pool. Hinted retries are made if any contender
+    in `of` with the same strategy needs them; the other contenders ignore those paths.
     """
     method = contender.method
     every = method.hints == "every"

@@ -176,7 +176,7 @@ class Distribution:
         return float(self.values[min(len(self.values) - 1, place)])
 
     def high(self, alpha: float) -> float:
-        """One-sided upper bound, likewise."""
+        """One-sided upper bound at level `alpha`, read from the other end as `low` reads its own."""
         return -Distribution(-self.values[::-1], self.shares[::-1]).low(alpha)
 
 

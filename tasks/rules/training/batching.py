@@ -51,7 +51,7 @@ def plan_rows(lengths: Sequence[int], batch_size: int, device_batch_size: int, p
 def example_order(lengths: Sequence[int], plan: BatchPlan, seed: int, takes: Sequence[float] = ()) -> list[int]:
     """Places of the examples in the order they are trained on: `steps * batch_size` of them.
 
-    Every pass is shuffled anew; neighbours are then grouped by length, and the batches shuffled again. `takes` says
+    Every pass is shuffled again; neighbours are then grouped by length, and the batches shuffled again. `takes` says
     how often a pass takes each example, by default once.
     """
     chance = random.Random(seed)
