@@ -10,7 +10,7 @@ POLARITY = {word: (pair, place == 0) for pair in PAIRS for place, word in enumer
 SAME_FAMILY = frozenset({PAIRS[0], PAIRS[1]})
 NEGATION = r"(?:not|never|\w+n't|neither|nor|no longer|hardly|(?:cannot|can't)(?:\s+possibly)?(?:\s+be)?)"
 TOKEN = re.compile(
-    rf"\b(?:(?P<negation>{NEGATION})\s+(?:(?:be|really|the case that it is|an?)\s+"
+    rf"\b(?:(?P<negation>{NEGATION})\s+(?:(?:be|really|say|call it|the case that it is|an?)\s+"
     rf"|\w+ly\s+)*)?(?P<word>" + "|".join(POLARITY) + r"|y|n)\b",
     re.I,
 )
@@ -99,6 +99,8 @@ def _polarity(match: re.Match[str], words: str, family: frozenset[tuple[str, str
     front = words[: match.start()]
     turned = TURNS.search(words, 0, match.start() + 1)
     if turned and turned.start() <= match.start() < turned.end():
+        return None
+    if re.match(r"\s+(?:is|would be)\s+(?:wrong|false|incorrect)\b", words[match.end() :], re.IGNORECASE):
         return None
     if UNSAID.search(TURNS.sub("", front)):
         return None

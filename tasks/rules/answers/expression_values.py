@@ -16,6 +16,7 @@ Value = Fraction | complex
 MOST_BITS = 20_000
 MOST_EXPONENT = 3000
 POINTS = 6
+MOST_BY_FLOAT = 1e6
 
 
 class Undefined(Exception):
@@ -254,16 +255,20 @@ def same_value(one: Node, other: Node, sign: int = 1, other_sign: int = 1) -> bo
     """Whether two expressions have the same value at every point where both have one (half of them at least)."""
     rounded = has_decimals(one) != has_decimals(other)
     cancels = has_sum(one) or has_sum(other)
+    names = names_of(one) | names_of(other)
     seen = 0
-    for point in range(POINTS if names_of(one) | names_of(other) else 1):
+    for point in range(POINTS if names else 1):
         try:
             ours, theirs = value_at(one, point, sign), value_at(other, point, other_sign)
         except Undefined:
             continue
         if not close(ours, theirs, rounded, cancels):
             return False
+        exactly = isinstance(ours, Fraction) and isinstance(theirs, Fraction)
+        if not exactly and not names and max(abs(complex(ours)), abs(complex(theirs))) > MOST_BY_FLOAT:
+            raise BeyondGrammar("more digits than a float has")
         seen += 1
-    return seen >= (POINTS // 2 if names_of(one) | names_of(other) else 1)
+    return seen >= (POINTS // 2 if names else 1)
 
 
 def close(one: Value, other: Value, rounded: bool, cancels: bool = False) -> bool:

@@ -173,6 +173,7 @@ CONFIRMED = re.compile(
     r"\b(?:yes|correct|right|confirmed|verified|matches|checks out|holds|indeed|consistent)\b", re.IGNORECASE
 )
 CONCLUDES = re.compile(r"(?:so|therefore|thus|hence|in total|altogether|finally|in all)\b", re.IGNORECASE)
+EXPLAINS = re.compile(r"(?:explanation|because|check|note|reason|this is because|since|proof|\W)", re.IGNORECASE)
 FULL_SENTENCE = re.compile(r"[A-Z][A-Za-z']*\s+[a-z]\w*")
 AFTER_A_BOX = re.compile(
     r"[\s$\\)\]*}]*(?:\?\s*(?:no\b|wait|hmm)|(?:is|was|would be)\s(?:wrong|incorrect|not\b))", re.IGNORECASE
@@ -349,7 +350,7 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
     if text[end : end + 1] == "?":
         return None
     if match["verb"] is None and not match["mark"] and kind in ("number", "expression"):
-        words = _of_a_solution(words, line)
+        words = _of_a_solution(words, _calm(text[begin:].split("\n\n", 1)[0][:LONGEST_LIST]))
     words, line = (OPEN_EMPHASIS.sub("", part) for part in (words, line))
     stated = Stated(words, line, False, front.strip(), denied)
     return _Found(match.start(), end, stated, "talk" if denied or _is_talk(words, kind) else "meant")
@@ -428,13 +429,19 @@ def _is_abbreviated(text: str, point: int) -> bool:
     return any(found.end() == point for found in ABBREVIATIONS.finditer(text, max(0, point - 8), point + 12))
 
 
-def _of_a_solution(words: str, line: str) -> str:
-    """`Answer: John has 5 apples. He buys 3 more. ...` opens a solution: its last line counts, if it concludes."""
-    rest = line[len(words) :].lstrip(".!? ")
-    if not FULL_SENTENCE.match(words) or not VALUE.search(rest):
+def _of_a_solution(words: str, paragraph: str) -> str:
+    """`Answer: John has 5 apples. He buys 3 more. ...` opens a solution: its last line counts, if it concludes.
+
+    Else all its values are offered, so that none of them is taken for the answer.
+    """
+    rest = paragraph[len(words) :].lstrip(".!? \n")
+    if not FULL_SENTENCE.match(words) or not VALUE.search(rest) or EXPLAINS.match(rest):
         return words
-    last = re.split(r"(?<=[.!?])\s+", rest)[-1]
-    return last.rstrip(".!") if CONCLUDES.match(last) else f"{words}; {rest}"
+    last = re.split(r"(?<=[.!?])\s+", rest.strip())[-1]
+    if CONCLUDES.match(last):
+        return last.rstrip(".!")
+    values = dict.fromkeys(re.findall(NUMERAL, plain(f"{words} {rest}")))
+    return " or ".join(values) if len(values) > 1 else words
 
 
 def _is_talk(words: str, kind: AnswerKind | None) -> bool:

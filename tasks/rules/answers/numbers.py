@@ -60,8 +60,8 @@ LATEX_SIGNS = {
     "\\left": "",
     "\\right": "",
     "\\approx": "≈",
-    "\\dots": " ",
-    "\\ldots": " ",
+    "\\dots": "…",
+    "\\ldots": "…",
     "\\displaystyle": "",
 }
 REASON = re.compile(
@@ -130,7 +130,8 @@ UNIT_LETTER_APART = re.compile(
     r"|(?<!¦)(?<!¦\s)\b[smghLCFKNJWV](?=\s*[-+*/=])"
 )
 GLUED_BRACKET = re.compile(
-    r"[-+*/×·÷^]\s*\(|\)\s*[-+*/×·÷^(¦]|¦\s?\(|¦\s*[-+*×·÷]\s*[A-Za-z](?![A-Za-z]|\s[a-z])|[A-Za-z]\s*[-+*×·÷]\s*¦"
+    r"[-+*/×·÷^]\s*\(|\)\s*[-+*/×·÷^(¦]|¦\s?\(|¦\s*[-+*×·÷]\s*[A-Za-z](?![A-Za-z]|\s[a-z])"
+    r"|[A-Za-z]\s*[-+*×·÷]\s*¦"
 )
 MINUS_WORD = re.compile(
     r"^(\W*)(?:(?:approximately|about|around|roughly)\s+)?(?:negative|minus)\s+(?=[\d$.])", re.IGNORECASE
@@ -320,7 +321,7 @@ def _single_quantity(words: str) -> Number | NoNumber:
         return "algebra"
     if BEFORE_THE_VALUE.search(residue.partition("¦")[0]) or BEHIND_THE_VALUE.search(residue):
         return "not_an_answer"
-    if any(sign in residue for sign in "=±<>≤≥"):
+    if any(sign in residue for sign in "=±<>≤≥") or "…" in residue.partition("¦")[2]:
         return "not_an_answer"
     return _only_value(words, found, residue)
 
