@@ -24,7 +24,7 @@ PART = "|".join(sorted(PARTS, key=len, reverse=True))
 MIXED = re.compile(rf"(?<![\w./,])(\d+)\s+and\s+(an?|\d+)[\s-]+({PART})s?\b", re.IGNORECASE)
 SIMPLE = re.compile(rf"(?<![\w./,])(\d+)[\s-]+({PART})(?:s\b|\b(?!\s+(?:of\s+)?\d))(?!\s+place)", re.IGNORECASE)
 ALONE = re.compile(rf"(?<![\w./,-])(?:an?\s+({PART})|(half))\b(?=\s*(?:$|[.,;!)]|(?:of\s+)?an?\b))", re.IGNORECASE)
-MIXED_HALF = re.compile(r"(\d+)\s+and\s+(?:an?\s+)?half\b", re.IGNORECASE)
+MIXED_HALF = re.compile(r"(?<![\w.,])(\d+)\s+and\s+(?:an?\s+)?half\b", re.IGNORECASE)
 A_POWER = re.compile(r"\b(?:an?)\s+(dozen|hundred|thousand|million|billion)\b", re.IGNORECASE)
 HALF_A = re.compile(r"(?<=1/2)\s+an?\s+(?=(?:dozen|hundred|thousand|million|billion)\b)", re.IGNORECASE)
 

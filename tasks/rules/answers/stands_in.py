@@ -22,6 +22,7 @@ from tasks.rules.answers.short_texts import list_items, plain_text
 from tasks.rules.answers.spelling import plain, undressed
 
 LONGEST = 50_000
+LONGEST_NUMERAL = 200
 WRITTEN = re.compile(
     rf"(?<![\w.])(?:(?P<whole>\d+) (?=\d+/\d))?(?P<numeral>{NUMERAL})"
     r"(?:\s?/\s?(?P<bottom>\d+(?:\.\d+)?))?"
@@ -70,6 +71,8 @@ def numbers_in(text: str) -> Iterator[Number]:
 
 def _readings(match: re.Match[str], line: str) -> Iterator[Number]:
     """The numeral; with its fraction bar also the quotient and the divisor; with its magnitude the product."""
+    if match.end() - match.start() > LONGEST_NUMERAL:
+        return
     digits = number_offered(match["numeral"])
     if not isinstance(digits, Number):
         return

@@ -1,37 +1,30 @@
-"""The answer-leak detector."""
+"""The answer-leak detector, on texts labelled by reading."""
 
 import pytest
 
 from tasks.rules.ladder.leak import mentions_given_answer, talks_about_the_given_answer
-
-LEAKS = [
-    "We need to show that the given answer is 12. The answer is 12.",
-    "Since the answer is 12, the sum must be 12. The answer is 12.",
-    "We know that the answer is 7. So 3 + 4 = 7. The answer is 7.",
-    "The right way is to match the correct answer. 3 + 4 = 7.",
-    "As we were told the answer, we work backwards from the answer. The answer is 7.",
-    "The answer provided is 7, so 3 + 4 must be 7.",
-    "The hint says 7. The answer is 7.",
-    "The correct answer is 7. To see it, add 3 and 4. The answer is 7.",
-    "The answer is 7. First we add 3 and 4 to get 7. So it is 7.",
-]
-CLEAN = [
-    "Add 3 and 4 to get 7. The answer is 7.",
-    "Add 3 and 4 to get 7. The correct answer is 7.",
-    "We know that 3 + 4 = 7. Therefore the answer is 7.",
-    "The given numbers are 3 and 4. Their sum is 7. The final answer is 7.",
-    "Using the values given in the question, 3 + 4 = 7. The answer is 7.",
-    "The answer is 7.",
-    "To find the answer, add. 3 + 4 = 7. The answer is 7.",
-]
+from tests.rules.ladder.leak_texts import CLEAN, LEAKS
 
 
-@pytest.mark.parametrize("text", LEAKS)
-def test_a_path_that_talks_about_its_given_answer_is_found(text: str) -> None:
-    assert talks_about_the_given_answer(text, "7")
+def test_at_least_49_of_50_leaks_are_found_and_49_of_50_that_are_found_are_leaks():
+    found = [talks_about_the_given_answer(text, answer) for text, answer in LEAKS]
+    flagged = [talks_about_the_given_answer(text, answer) for text, answer in CLEAN]
+
+    assert min(len(LEAKS), len(CLEAN)) >= 50
+    assert sum(found) >= 0.98 * len(LEAKS), [LEAKS[i] for i, seen in enumerate(found) if not seen]
+    assert sum(found) >= 0.98 * (sum(found) + sum(flagged)), [CLEAN[i] for i, seen in enumerate(flagged) if seen]
 
 
-@pytest.mark.parametrize("text", CLEAN)
-def test_a_path_that_finds_its_answer_is_no_leak(text: str) -> None:
-    assert not talks_about_the_given_answer(text, "7")
-    assert not mentions_given_answer(text)
+@pytest.mark.parametrize("value", ["12", "1,200", "-5", "1/2", "0.5", "$12.50", "yes", "B", "Paris"])
+def test_any_value_that_is_stated_before_its_work_is_a_leak_and_behind_it_none(value: str):
+    work = "First we look at what is there, then we count what is left of it. Some are red, others are blue."
+
+    assert mentions_given_answer(f"The answer is {value}. {work} The answer is {value}.", value)
+    assert mentions_given_answer(f"Answer: {value}\n\nExplanation: {work}", value)
+    assert not mentions_given_answer(f"{work} The answer is {value}.", value)
+    assert not mentions_given_answer(f"{work} The correct answer is {value}. It fits what is there.", value)
+
+
+def test_without_the_value_talk_alone_counts():
+    assert mentions_given_answer("The given answer fits.")
+    assert not mentions_given_answer("We know that the answer must be whole. 3 * 4 = 12. The answer is 12.")
