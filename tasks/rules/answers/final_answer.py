@@ -38,6 +38,9 @@ STATEMENT = re.compile(
     r"|^[ \t]{0,3}(?P<mark>####)(?!#)",
     re.IGNORECASE | re.MULTILINE,
 )
+# where a statement may stand; character classes let the search skip what cannot begin one
+CANDIDATE = re.compile(r"[aA][nN][sS][wW][eE][rR]|[cCrRbB](?i:orrect|ight|est)\s(?i:option|choice)|####(?!#)")
+WORD_BEFORE = re.compile(r"\b\w{1,12}\s+$")
 # no statement of the answer: `a different answer: ...`, `this answer is helpful`, `my first answer was 20`
 OTHER_ANSWERS = frozenset(
     [
@@ -99,6 +102,8 @@ LETTER_FIRST = re.compile(r"\(?[A-Z]\)?(?=\.\s)")
 OPEN_EMPHASIS = re.compile(r"(?<=\w)(?:__|\*\*)$")
 BULLETED = re.compile(r"(?:[^\n]*\n\s*[-*•+–]\s+)+[^\n]*")
 FENCED = re.compile(r"(`{3,}|~{3,})[^\n`]{0,20}\n(.*?)(?:\n\s*\1|\Z)", re.DOTALL)
+BLOCK_BEGINS = frozenset("`~$\\")
+NEXT_BULLET = re.compile(r"\n\s*[-*•+–]\s+")
 DISPLAYED = re.compile(
     r"\\\[(.*?)(?:\\\]|\Z)|\$\$(.*?)(?:\$\$|\Z)|\$\s*\n(.*?)\n\s*\$"
     r"|\\begin\{(equation|align|aligned|gather|center)\*?\}(.*?)(?:\\end\{\4\*?\}|\Z)",
@@ -267,7 +272,7 @@ def _statements(text: str, cut: bool, kind: AnswerKind | None) -> Iterator[_Foun
     boxes = _boxes(text) if "\\boxed" in text or "\\fbox" in text else []
     matches = [
         match
-        for match in STATEMENT.finditer(text)
+        for match in _marks(text)
         if not any(start <= match.start() and (end is None or match.start() < end) for start, end in boxes)
     ]
     marks = sum(match["mark"] is not None for match in matches)
@@ -278,6 +283,24 @@ def _statements(text: str, cut: bool, kind: AnswerKind | None) -> Iterator[_Foun
         found = _boxed(text, boxes, what) if box else _sentence(text, what, cut, kind, marks)
         if found is not None:
             yield found
+
+
+def _marks(text: str) -> Iterator[re.Match[str]]:
+    """What finditer of STATEMENT gives, tried only where a word of it stands: most of a text has none."""
+    last = 0
+    for candidate in CANDIDATE.finditer(text):
+        place = candidate.start()
+        if place < last:
+            continue
+        before = WORD_BEFORE.search(text, max(last, place - 40), place)
+        line = max(last, text.rfind("\n", 0, place) + 1)
+        starts = {place, before.start() if before else place, line if place - line < 32 else place}
+        for start in sorted(starts):
+            match = STATEMENT.match(text, start)
+            if match and match.end() > place:
+                last = match.end()
+                yield match
+                break
 
 
 def _boxed(text: str, boxes: list[tuple[int, int | None]], place: int) -> _Found | None:
@@ -335,7 +358,8 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
     denied = named in WRONG_ANSWERS
     role = _role(front if denied else f"{front}{match['kind'] or ''}")
     begin, end, line_end = _content(text, match, kind)
-    words, line = _calm(_inside(text[begin:end])), _calm(_inside(text[begin:line_end]))
+    words = _calm(_inside(text[begin:end]))
+    line = words if line_end == end else _calm(_inside(text[begin:line_end]))
     if named in OTHER_ANSWERS and not (named == "this" and PURE_VALUE.fullmatch(words)):
         return None
     if CONDITIONAL.match(match["verb"] or "") and re.search(r"\bif\b", line):
@@ -343,7 +367,7 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
     if role != "meant":
         return _Found(match.start() - len(front), end, Stated(words, line, False), role)
     rest = text[begin : begin + LONGEST_LIST]
-    if not rest.strip("\"'`$ \r\n\t.") or LIST_BEGINS.match(rest):
+    if not rest.strip("\"'`$ \r\n\t.") or (rest[0] == "1" and LIST_BEGINS.match(rest)):
         return _Found(match.start(), end, NotStated("cut_off" if cut and not rest else "no_final_answer"))
     if cut and not _is_finished(text, end):
         return _Found(match.start(), end, NotStated("cut_off"))
@@ -351,7 +375,8 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
         return None
     if match["verb"] is None and not match["mark"] and kind in ("number", "expression"):
         words = _of_a_solution(words, _calm(text[begin:].split("\n\n", 1)[0][:LONGEST_LIST]))
-    words, line = (OPEN_EMPHASIS.sub("", part) for part in (words, line))
+    if words.endswith(("**", "__")) or line.endswith(("**", "__")):
+        words, line = (OPEN_EMPHASIS.sub("", part) for part in (words, line))
     stated = Stated(words, line, False, front.strip(), denied)
     return _Found(match.start(), end, stated, "talk" if denied or _is_talk(words, kind) else "meant")
 
@@ -366,13 +391,17 @@ def _is_mark(text: str, end: int, marks: int) -> bool:
 
 def _front(text: str, start: int) -> str:
     """What the sentence says before `start`."""
-    front = text[max(0, start - 160) : start]
+    front = text[max(0, start - 160, text.rfind("\n", 0, start) + 1) : start]
+    if not any(sign in front for sign in ".!?。"):
+        return front
     ends = [match.end() for match in SENTENCE_END.finditer(front)]
     return front[ends[-1] :] if ends else front
 
 
 def _role(front: str) -> Literal["meant", "denied", "supposed"]:
     """Whether the sentence supposes, doubts or denies what follows: `if`, `some might think`, `I don't think`."""
+    if len(front) <= len("The"):
+        return "meant"
     clause = CLAUSE_BEGINS.split(front)[-1]
     if SUPPOSED.search(clause) or re.search(r"\b(?:if|suppose|assume)\b[^,.\n]{0,25}$", front, re.IGNORECASE):
         return "supposed"
@@ -386,7 +415,7 @@ def _content(text: str, match: re.Match[str], kind: AnswerKind | None) -> tuple[
     if "\n" in text[match.end() : begin] or match["mark"]:
         bullet = BULLET.match(text, begin)
         begin = bullet.end() if bullet and not LIST_BEGINS.match(text[begin:]) else begin
-    for pattern in (FENCED, DISPLAYED):
+    for pattern in (FENCED, DISPLAYED) if text[begin : begin + 1] in BLOCK_BEGINS else ():
         block = pattern.match(text, begin)
         if block:
             return begin, block.end(), block.end()
@@ -394,20 +423,20 @@ def _content(text: str, match: re.Match[str], kind: AnswerKind | None) -> tuple[
     line_end = len(text) if line_end < 0 else line_end
     letter = LETTER_FIRST.match(text, begin) if kind == "choice" else None
     end = letter.end() if letter else _sentence_end(text, begin)
-    bullets = BULLETED.match(text, begin)
-    if bullets and BULLET.match(text, begin - 2) and "\n" in text[match.end() : begin]:
+    bullets = BULLETED.match(text, begin) if "\n" in text[match.end() : begin] else None
+    if bullets and BULLET.match(text, begin - 2):
         return begin, bullets.end(), bullets.end()
     return begin, len(text) if end is None else end, line_end
 
 
 def _inside(block: str) -> str:
     """What a fence or display holds; other words as they are. Items below each other are a list."""
-    for pattern in (FENCED, DISPLAYED):
+    for pattern in (FENCED, DISPLAYED) if block[:1] in BLOCK_BEGINS else ():
         match = pattern.match(block)
         if match:
             groups = match.groups()
             return (groups[1] if pattern is FENCED else groups[0] or groups[1] or groups[2] or groups[4] or "").strip()
-    return re.sub(r"\n\s*[-*•+–]\s+", ", ", block)
+    return NEXT_BULLET.sub(", ", block) if "\n" in block else block
 
 
 def _is_finished(text: str, end: int) -> bool:
@@ -447,6 +476,8 @@ def _of_a_solution(words: str, paragraph: str) -> str:
 def _is_talk(words: str, kind: AnswerKind | None) -> bool:
     """Whether a sentence about the answer states none: `The answer is positive, as expected`."""
     if kind in ("number", "expression"):
+        if words[:1].isdigit():
+            return False
         shown = plain(words)
         if PROPERTY.match(words):
             return True
@@ -484,5 +515,7 @@ def _unless_taken_back(text: str, found: _Found, supposed: list[tuple[int, int]]
 
 def _calm(words: str) -> str:
     """Runs of blanks made one, so that no later pattern can be slow on them; line breaks stay."""
+    if words.isascii() and words.isprintable() and "  " not in words:
+        return words.strip()
     lines = (BLANKS.sub(" ", part).strip() for part in words.split("\n"))
     return "\n".join(line for line in lines if line)

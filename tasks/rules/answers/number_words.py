@@ -29,8 +29,14 @@ A_POWER = re.compile(r"\b(?:an?)\s+(dozen|hundred|thousand|million|billion)\b", 
 HALF_A = re.compile(r"(?<=1/2)\s+an?\s+(?=(?:dozen|hundred|thousand|million|billion)\b)", re.IGNORECASE)
 
 
+NUMBER_WORDS = frozenset({*ONES, *TENS, *POWERS, *PARTS, *(f"{part}s" for part in PARTS), "dozen", "hundred"})
+LETTERS = re.compile(r"[a-z]+")
+
+
 def in_digits(words: str) -> str:
     """The same words with runs of number words in digits; a run that is no number stays."""
+    if NUMBER_WORDS.isdisjoint(LETTERS.findall(words.lower())):
+        return words
     words = RUN.sub(lambda run: _digits(run.group()), words)
     words = MIXED_HALF.sub(r"\1 1/2", words)
     words = MIXED.sub(lambda m: f"{m[1]} {m[2] if m[2].isdigit() else 1}/{PARTS[m[3].lower()]}", words)

@@ -133,6 +133,7 @@ GLUED_BRACKET = re.compile(
     r"[-+*/×·÷^]\s*\(|\)\s*[-+*/×·÷^(¦]|¦\s?\(|¦\s*[-+*×·÷]\s*[A-Za-z](?![A-Za-z]|\s[a-z])"
     r"|[A-Za-z]\s*[-+*×·÷]\s*¦"
 )
+THOUSANDS_K = re.compile(r"¦ ?[kK]\b")  # 5k may be 5,000
 MINUS_WORD = re.compile(
     r"^(\W*)(?:(?:approximately|about|around|roughly)\s+)?(?:negative|minus)\s+(?=[\d$.])", re.IGNORECASE
 )
@@ -168,8 +169,9 @@ def is_same_number(answer: Number, reference: Number) -> bool:
 
 def _close(answer: Number, reference: Number) -> bool:
     """Rounding is forgiven to 1e-6, and never by more than the last place that the rounder one shows."""
-    if answer.value == reference.value:
-        return True
+    apart = abs(answer.value - reference.value)
+    if not apart or apart * 1_000_000 > abs(reference.value):
+        return not apart
     exact = (
         answer.decimals == reference.decimals
         or _places(answer.value) == _places(reference.value) != None  # noqa: E711
@@ -177,7 +179,7 @@ def _close(answer: Number, reference: Number) -> bool:
     )
     shown = min(places for places in (answer.decimals, reference.decimals, 99) if places is not None)
     last_place = Fraction(1, 10**shown) if 0 < shown < 99 else Fraction(1, 10**4)
-    return not exact and abs(answer.value - reference.value) <= min(abs(reference.value) / 1_000_000, last_place)
+    return not exact and apart <= last_place
 
 
 def _places(value: Fraction) -> int | None:
@@ -252,8 +254,10 @@ def simplified(words: str) -> str:
     if words.count("$") != 1:
         words = re.sub(r"\$(?=\s*$)|\$(?=[-\\\d.\s][^$]*\$)", " ", words) if words.count("$") % 2 == 0 else words
         words = DOLLARS.sub(" ", words) if "\\" in words else words
-    words = DOLLAR_KINDS.sub("$", words.replace("¤", "$").replace("~", " ")).replace("{,}", ",")
-    words = CLOCK.sub(r"\1 hours", UNIT.sub(" unit", words))
+    words = words.replace("¤", "$").replace("~", " ")
+    words = DOLLAR_KINDS.sub("$", words) if "$" in words else words.replace("{,}", ",")
+    words = UNIT.sub(" unit", words)
+    words = CLOCK.sub(r"\1 hours", words) if ":00" in words else words
     return words.strip().rstrip(".,;:!?\"'").lstrip("\"'“‘ ")
 
 
@@ -308,8 +312,8 @@ def _single_quantity(words: str) -> Number | NoNumber:
     if not found:
         return "algebra" if VARIABLE.fullmatch(words) else "not_an_answer"
     residue = " ".join(QUANTITY.sub(" ¦ ", words).split())
-    if re.search(r"¦ ?[kK]\b", QUANTITY.sub("¦", words)):
-        return "not_an_answer"  # 5k may be 5,000
+    if ("k" in words or "K" in words) and THOUSANDS_K.search(QUANTITY.sub("¦", words)):
+        return "not_an_answer"
     glued = {match["glue"][:1] for match in found} - {""}
     if glued:
         return "algebra" if "^" in glued or "!" in glued else "not_an_answer" if "+" in glued else "ambiguous"
@@ -340,6 +344,8 @@ def _only_value(words: str, found: list[re.Match[str]], residue: str) -> Number 
         return "ambiguous"
     if any(character.isdigit() for character in residue):
         return "not_an_answer"
+    if residue.strip() == "¦":
+        return numbers[0]
     behind = QUANTITY.sub(lambda match: "5" if match.group()[-1].isdigit() else "¦", words)
     if VARIABLE.search(behind) or UNIT_LETTER_APART.search(residue):
         return "algebra" if len(found) == 1 else "ambiguous"
@@ -395,6 +401,8 @@ def _fraction(digits: str) -> Fraction:
 
 def _english(digits: str) -> str:
     """A numeral of any locale with a point for its decimals and no thousands marks: 1.234,50 -> 1234.50."""
+    if digits.isdigit():
+        return digits
     digits = digits.replace("'", "").replace(" ", "")
     if digits.count(".") > 1:
         return digits.replace(".", "").replace(",", ".")

@@ -89,7 +89,7 @@ class Pending:
 
 def judged_quickly(case: Case) -> Judgement | Pending:
     """The judgement of one case, or what algebra has to decide first."""
-    if not any(reference.strip() for reference in case.references):
+    if not case.answer.strip() and not any(map(str.strip, case.also_accepted)):
         return Judgement("unjudged", "no_reference", None, "unjudged", None)
     stated = final_answer(case.text, case.finish_reason, case.answer_kind)
     if isinstance(stated, NotStated):
@@ -111,6 +111,8 @@ def decided(pending: Pending, compared: Compared, case: Case) -> Judgement:
 
 def compare(stated: Stated, case: Case) -> Compared | Undecided:
     """A stated answer against each of the case's references, by its kind: equal to any of them is correct."""
+    if not case.also_accepted:
+        return _compare_with(stated, case.answer, case)
     found: list[Compared | Undecided] = []
     for reference in case.references:
         if reference.strip():
@@ -128,7 +130,8 @@ def _compare_with(stated: Stated, reference: str, case: Case) -> Compared | Unde
         return NOT_AN_ANSWER
     kind = case.answer_kind
     if kind == "number" or (kind == "text" and is_plain_fraction(reference)):
-        if (stated.boxed and stated.words.endswith("!")) or FACTORIAL.search(stated.words):
+        words = stated.words
+        if "!" in words and ((stated.boxed and words.endswith("!")) or FACTORIAL.search(words)):
             return compare_values(stated.words, reference)
         return compare_numbers(stated.words, reference, case.question)
     if kind == "choice":
@@ -142,7 +145,7 @@ def _compare_with(stated: Stated, reference: str, case: Case) -> Compared | Unde
 
 def compare_numbers(words: str, reference: str, question: str = "") -> Compared | Undecided:
     """Equal values; a question that asks for dozens or millions takes them for the unit."""
-    if LONG_DIGITS.fullmatch(reference.strip()):
+    if len(reference) > 3900 and LONG_DIGITS.fullmatch(reference.strip()):
         return EQUAL if words.strip().replace(",", "") == reference.strip().replace(",", "") else DIFFERS
     answer, wanted = number_offered(words), _reference_number(reference)
     if answer == "algebra" or wanted == "algebra":
