@@ -97,7 +97,8 @@ BEFORE_THE_VALUE = re.compile(
 BEHIND_THE_VALUE = re.compile(
     r"¦[^¦]*?(?:\b(?:or|and)\s+(?:more|less|fewer|greater|above|below|over|under|higher|lower"
     r"|up|so|upwards?|larger|smaller)"
-    r"|\btimes\s+(?:as|more|less|the|larger|smaller|greater|bigger)|\bsquared|\bcubed|\bfactorial"
+    r"|\b(?:plus|minus)\s+\w|\btimes\s+(?:as|more|less|the|larger|smaller|greater|bigger)"
+    r"|\bsquared|\bcubed|\bfactorial"
     r"|\b(?:at\s+)?(?:minimum|maximum|at\s+least|at\s+most)\b|\band\s+(?:an?\s+)?(?:half"
     r"|quarter|third|bit)\b|\bis\s+(?:wrong|incorrect|false"
     r"|not)\b)|¦\s*-?(?:fold|ish)\b|¦\s?\+",
@@ -285,6 +286,8 @@ def _with_aside(this: Number, inside: str, outside: str) -> Number | NoNumber:
     """`72 (48+24)`, `0.5 (or 50%)`, `90 minutes (1.5 hours)` say one value twice; `72 (or 73)` says two."""
     if re.match(r"\s*(?:rounded|since|because|from|as|after|not\s+(?:counting|including))\b", inside):
         return this
+    if re.match(r"\s*(?:at (?:least|most)|or (?:more|less|fewer)|minimum|maximum|up to|not\s*$|wrong)", inside):
+        return "not_an_answer"
     alternative = re.match(r"\s*(?:or|i\.e\.,?|that is,?|which is|equal to|equals|=|≈|about|approximately)\s*", inside)
     other = number_offered(inside[alternative.end() :] if alternative else inside)
     if isinstance(other, Number):
