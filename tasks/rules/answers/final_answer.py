@@ -38,8 +38,9 @@ STATEMENT = re.compile(
     r"|^[ \t]{0,3}(?P<mark>####)(?!#)",
     re.IGNORECASE | re.MULTILINE,
 )
-# where a statement may stand; character classes let the search skip what cannot begin one
-CANDIDATE = re.compile(r"[aA][nN][sS][wW][eE][rR]|[cCrRbB](?i:orrect|ight|est)\s(?i:option|choice)|####(?!#)")
+# letters of every statement, which plain search finds at once; and how far in front of them the statement's word begins
+KEYS = (("nswer", 1), ("NSWER", 1), ("ption", 9), ("hoice", 9), ("PTION", 9), ("HOICE", 9), ("####", 0))
+OPTION = re.compile(r"\b(?:correct|right|best)\s", re.IGNORECASE)
 WORD_BEFORE = re.compile(r"\b\w{1,12}\s+$")
 # no statement of the answer: `a different answer: ...`, `this answer is helpful`, `my first answer was 20`
 OTHER_ANSWERS = frozenset(
@@ -285,11 +286,23 @@ def _statements(text: str, cut: bool, kind: AnswerKind | None) -> Iterator[_Foun
             yield found
 
 
+def _candidates(text: str) -> list[int]:
+    """Where a statement's own word may begin, in order."""
+    places: list[int] = []
+    for key, ahead in KEYS:
+        found = text.find(key)
+        while found >= 0:
+            option = OPTION.search(text, max(0, found - ahead), found) if ahead > 1 else None
+            if ahead <= 1 or option:
+                places.append(option.start() if option else found - ahead)
+            found = text.find(key, found + len(key))
+    return sorted(places)
+
+
 def _marks(text: str) -> Iterator[re.Match[str]]:
     """What finditer of STATEMENT gives, tried only where a word of it stands: most of a text has none."""
     last = 0
-    for candidate in CANDIDATE.finditer(text):
-        place = candidate.start()
+    for place in _candidates(text):
         if place < last:
             continue
         before = WORD_BEFORE.search(text, max(last, place - 40), place)

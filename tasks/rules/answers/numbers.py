@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
-from tasks.rules.answers.number_words import in_digits
+from tasks.rules.answers.number_words import LETTERS, in_digits
 from tasks.rules.answers.spelling import DOLLARS, plain, undressed
 from tasks.rules.answers.units import same_quantity
 
@@ -104,12 +104,15 @@ BEHIND_THE_VALUE = re.compile(
     r"|not)\b)|¦\s*-?(?:fold|ish)\b|¦\s?\+",
     re.IGNORECASE,
 )
-MATHS_WORD = re.compile(
-    r"(?<![a-z])(?:roots?|sqrt|pi|ln|log(?:arithm)?|sin(?:e)?|cos(?:ine)?|tan(?:gent)?|exp"
-    r"|euler|infinity|infinite|factorial"
-    r"|squared|cubed|power|modulo|mod)(?![a-z])",
-    re.IGNORECASE,
+MATHS = (
+    "root roots sqrt pi ln log logarithm sin sine cos cosine tan tangent exp euler infinity infinite factorial squared"
+    " cubed power modulo mod"
 )
+MATHS_WORDS = frozenset(MATHS.split())
+# words without which no pattern for reasons, or for a chain of equal sides, can match: most answers have none
+REASON_WORDS = frozenset({"because", "since", "given", "as", "so"})
+EQUAL_WORDS = frozenset({"i", "that", "which", "equals", "equal", "approximately"})
+EQUAL_SIGNS = frozenset("=≈≃→⇒")
 CALCULATION = re.compile(
     r"[-+*/×·÷]|\\(?:times|cdot|div)\b|^\s*[xX]\s*$"
     r"|\b(?:plus|minus|times|multiplied|divided|squared|cubed|modulo|mod|more than|less than)\b",
@@ -196,9 +199,12 @@ def number_offered(words: str) -> Number | NoNumber:
         value = Fraction(digits) if "." in digits else Fraction(int(digits))
         return Number(-value if simple[1] == "-" else value, decimals=len(digits.partition(".")[2]))
     words = simplified(words)
-    reason = REASON.search(words)
+    said = LETTERS.findall(words.lower())
+    reason = None if REASON_WORDS.isdisjoint(said) else REASON.search(words)
     if reason and any(character.isdigit() for character in words[: reason.start()]):
         words = words[: reason.start()]
+    if EQUAL_WORDS.isdisjoint(said) and EQUAL_SIGNS.isdisjoint(words):
+        return _one_side(words.strip(" ,;:"))
     forms = [side.strip(" ,;:") for side in ABOUT.split(words)]
     if len(forms) == 2 and forms[0]:
         return _with_approximation(_sides(forms[0]), _sides(forms[1]))
@@ -320,7 +326,7 @@ def _single_quantity(words: str) -> Number | NoNumber:
     glued = {match["glue"][:1] for match in found} - {""}
     if glued:
         return "algebra" if "^" in glued or "!" in glued else "not_an_answer" if "+" in glued else "ambiguous"
-    if MATHS_WORD.search(residue):
+    if not MATHS_WORDS.isdisjoint(LETTERS.findall(residue.lower())):
         return "algebra"
     if _is_calculation(words, found) or re.search(r"¦\s*(?:squared|cubed)\b", residue, re.IGNORECASE):
         return "not_evaluated"
