@@ -251,6 +251,12 @@ def final_answer(text: str, finish_reason: str = "stop", kind: AnswerKind | None
     return weak or NotStated("cut_off" if cut else "no_final_answer")
 
 
+def statements_in_order(text: str) -> list[tuple[int, int, Stated]]:
+    """(start, end, what is stated) of every statement that is meant, as they stand; thoughts included."""
+    found = [one for one in _statements(text, False, None) if one.role == "meant"]
+    return [(one.start, one.end, one.stated) for one in reversed(found) if isinstance(one.stated, Stated)]
+
+
 def spoken_text(text: str) -> str | None:
     """What a text says once it has stopped thinking; None where it never stops."""
     tags = list(THINKING.finditer(text)) if "<" in text else []
