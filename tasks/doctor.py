@@ -13,6 +13,7 @@ from typing import Literal
 from storage.environment import Environment
 from storage.errors import InputError
 from storage.records import Prompt
+from storage.sql.wall import wall_version
 from tasks.engines.hardware import GIB, Hardware, find_hardware
 from tasks.prompt_files import prompts_of
 from tasks.rules.ladder.lengths import ill_fitting_lengths, ill_fitting_preset
@@ -42,7 +43,7 @@ def diagnose(environment: Environment, settings: Settings) -> list[Finding]:
     machine = find_hardware()
     checks: list[Callable[[], list[Finding]]] = [
         _python, _compiler, lambda: _memory(machine), lambda: _disk(environment), lambda: _libraries(machine),
-        _packages, _people_tools, lambda: _model(environment, settings, machine),
+        _packages, _people_tools, _sql_wall, lambda: _model(environment, settings, machine),
     ]  # fmt: skip
     return [finding for check in checks for finding in check()]
 
@@ -128,6 +129,16 @@ def _packages() -> list[Finding]:
     if needed["torch"] and not build.startswith("cpu") and cuda and not shutil.which("nvidia-smi"):
         found.append(Finding("torch", "problem", "a CUDA build, and no GPU here.", "It works; a CPU build is smaller."))
     return found
+
+
+def _sql_wall() -> list[Finding]:
+    """What keeps a user's SQL in should the check of its statements have a hole."""
+    version = wall_version()
+    if version:
+        ports = "files and ports" if version >= 4 else "files; ports from Linux 6.7 on"
+        return [Finding("SQL's wall", "ok", f"Landlock {version} ({ports})")]
+    advice = "SQL is then held by the list of what it may hold alone. Linux 5.13 and newer have it."
+    return [Finding("SQL's wall", "missing", "no Landlock in this kernel.", advice)]
 
 
 def _people_tools() -> list[Finding]:

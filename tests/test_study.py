@@ -81,4 +81,4 @@ def test_each_query_of_the_page_gives_what_stands_below_it(brought: Brought) -> 
     assert shown
     for sql, text in shown:
         rows = brought.store.query(sql)
-        assert as_table(rows.column_names, rows.to_pylist()) == text.rstrip("\n"), sql
+        assert as_table(rows.column_names, [list(row.values()) for row in rows.to_pylist()]) == text.rstrip("\n"), sql

@@ -79,9 +79,9 @@ def show(result: Mapping[str, object], text: str) -> None:
         print(terminal_text(text))
 
 
-def show_exactly(text: str) -> None:
+def show_exactly(text: str, end: str = "\n") -> None:
     """Text as it stands where a file or a program reads it; on a terminal nothing in it steers the terminal."""
-    print(terminal_text(text) if sys.stdout.isatty() else text)
+    print(terminal_text(text) if sys.stdout.isatty() else text, end=end)
 
 
 def note(line: str) -> None:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TextIO
 
@@ -29,6 +30,7 @@ def sql(
     out: Annotated[Path | None, typer.Option(help="Write to this file")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds the statement may take")] = 60,
     memory: Annotated[str, typer.Option(help="Memory it may take")] = "1GB",
+    disk: Annotated[str, typer.Option(help="Temporary disk it may take for what does not fit into memory")] = "4GB",
     schema: Annotated[bool, typer.Option("--schema", help="Print every table and view with its columns")] = False,
     client: Annotated[
         bool, typer.Option("--client", help="Print the line that opens the reader copy in DuckDB's own client")
@@ -36,7 +38,7 @@ def sql(
     as_of: Annotated[str, typer.Option(help="A lake as it was when this adapter or training set was chosen")] = "",
 ) -> None:
     """Ask the store, read-only, also while a round runs."""
-    from storage.sql.sandbox import run_user_sql, schema_text
+    from storage.sql.sandbox import Limits, print_user_sql, run_user_sql, schema_text
 
     if client:
         line = existing_store().client_command()
@@ -57,16 +59,12 @@ def sql(
         from storage.lineage.time_travel import snapshot_of
 
         snapshot = snapshot_of(existing_store(), as_of)
-    text = run_user_sql(
-        environment().store_url,
-        statement,
-        output=output,
-        timeout_seconds=timeout,
-        memory=memory,
-        out_file=out,
-        snapshot=snapshot,
-    )
-    print(text, end="" if text.endswith("\n") else "\n")
+    limits = Limits(timeout, memory, disk)
+    url = environment().store_url
+    if out is not None:
+        show_exactly(run_user_sql(url, statement, output, limits, out, snapshot), end="")
+    else:
+        print_user_sql(url, statement, partial(show_exactly, end=""), output, limits, snapshot)
 
 
 def lineage(

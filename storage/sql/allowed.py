@@ -33,7 +33,8 @@ INFORMATION_SCHEMA = frozenset({
 })  # fmt: skip
 # what SHOW without a table's name lists, as DuckDB calls it in the tree
 LISTS = frozenset({'"tables"', '"databases"', "__show_tables_expanded"})
-_OF_THE_SCHEMA = frozenset({"schema_migrations", "schema_state", "leases"})
+# `reader_age` is in the copy of a file that is read
+_OF_THE_SCHEMA = frozenset({"schema_migrations", "schema_state", "leases", "reader_age"})
 
 
 @dataclass(frozen=True)

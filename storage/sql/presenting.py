@@ -3,32 +3,37 @@
 import csv
 import io
 import json
+import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from uuid import UUID
 
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff]")
-_STEERS_A_TERMINAL = re.compile(
-    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\u2028\u2029\ufeff\ud800-\udfff]"
+# What steers a terminal or hides: controls, separators of lines, halves of characters, and invisible format
+# characters (direction marks such as U+202E and U+061C, tags, the soft hyphen). Left alone: the joiners U+200C and
+# U+200D, without which Persian and many emoji are spelled wrongly, and Arabic and Kaithi signs that are seen.
+_INVISIBLE = (
+    r"\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+    r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\ud800-\udfff"
 )
+_CONTROLS = re.compile(rf"[\x00-\x1f{_INVISIBLE}]")
+_STEERS_A_TERMINAL = re.compile(rf"[\x00-\x08\x0b-\x1f{_INVISIBLE}]")
 _CONTROLS_IN_FILES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 MAX_CELL = 72
 
-Row = Mapping[str, object]
+Row = Sequence[object]
+"""The values of a row, by position: two columns may have one name."""
 
 
 def as_table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     """Aligned columns; long cells are cut with an ellipsis, numbers stand to the right."""
-    cells = [[_cell(row[name]) for name in columns] for row in rows]
+    cells = [[_cell(value) for value in row] for row in rows]
     heads = [_cell(name) for name in columns]
     widths = [max([len(head), *(len(line[index]) for line in cells)]) for index, head in enumerate(heads)]
-    right = [
-        all(isinstance(row[name], (int, float, type(None))) and not isinstance(row[name], bool) for row in rows)
-        for name in columns
-    ]
+    right = [all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
     lines = [heads, ["-" * width for width in widths], *cells]
     return "\n".join(
         "  ".join(
@@ -39,19 +44,39 @@ def as_table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     )
 
 
-def as_csv(columns: Sequence[str], rows: Sequence[Row]) -> str:
+def cut(value: object) -> object:
+    """As much of a value as a table's cell shows, so that a table of huge cells is small."""
+    if _is_number(value):
+        return value
+    text = _text(value)
+    return text if len(text) <= MAX_CELL else text[: MAX_CELL + 1]
+
+
+def as_csv(rows: Iterable[Row]) -> str:
     """RFC 4180; text that a spreadsheet would take for a formula gets an apostrophe in front."""
     target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow([_harmless(name) for name in columns])
-    writer.writerows([[_harmless(row[name]) for name in columns] for row in rows])
+    csv.writer(target, lineterminator="\n").writerows([_harmless(value) for value in row] for row in rows)
     return target.getvalue()
 
 
-def as_json(columns: Sequence[str], rows: Sequence[Row]) -> str:
-    """A list of objects, one a line."""
-    lines = [json.dumps({name: _plain(row[name]) for name in columns}) for row in rows]
-    return "[" + ",\n ".join(lines) + "]\n"
+def as_json(names: Sequence[str], row: Row) -> str:
+    """One object on one line; the names are told apart already."""
+    return json.dumps({name: _plain(value) for name, value in zip(names, row, strict=True)}, allow_nan=False)
+
+
+def told_apart(names: Sequence[str]) -> list[str]:
+    """The names with a number behind those that came before, in whatever case: `text`, `text_1`."""
+    taken: set[str] = set()
+    apart: list[str] = []
+    for name in names:
+        free = name
+        number = 0
+        while free.lower() in taken:
+            number += 1
+            free = f"{name}_{number}"
+        taken.add(free.lower())
+        apart.append(free)
+    return apart
 
 
 def escaped(text: str) -> str:
@@ -67,12 +92,16 @@ def terminal_text(text: str) -> str:
 def json_line(value: object) -> str:
     """One line of JSON in which what would steer a terminal is escaped as JSON escapes it."""
     text = json.dumps(value, default=str, ensure_ascii=False)
-    return _STEERS_A_TERMINAL.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+    return _STEERS_A_TERMINAL.sub(lambda match: json.dumps(match[0])[1:-1], text)
 
 
 def _cell(value: object) -> str:
     text = escaped(_text(value))
     return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
+
+
+def _is_number(value: object) -> bool:
+    return value is None or (isinstance(value, (int, float, Decimal)) and not isinstance(value, bool))
 
 
 def _text(value: object) -> str:
@@ -90,7 +119,7 @@ def _scalar(value: object) -> str:
 
 
 def _harmless(value: object) -> object:
-    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+    if _is_number(value):
         return value
     text = _CONTROLS_IN_FILES.sub(_visible, _text(value))
     return "'" + text if text.startswith(_FORMULA_STARTS) else text
@@ -98,7 +127,8 @@ def _harmless(value: object) -> object:
 
 def _visible(match: re.Match[str]) -> str:
     code = ord(match[0])
-    return _SHORT.get(match[0]) or (f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}")
+    long = f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return _SHORT.get(match[0]) or (f"\\x{code:02x}" if code < 256 else long)
 
 
 def _plain(value: object) -> object:
@@ -109,6 +139,8 @@ def _plain(value: object) -> object:
         return {str(key): _plain(one) for key, one in value.items()}  # pyright: ignore[reportUnknownVariableType,reportUnknownArgumentType]
     if isinstance(value, (list, tuple)):
         return [_plain(one) for one in value]  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)  # JSON has no word for it
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     return str(value) if isinstance(value, UUID) else repr(value) if isinstance(value, bytes) else str(value)

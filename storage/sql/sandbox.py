@@ -1,17 +1,22 @@
-"""Runs a user's SQL in a child process that can only read, and shows its rows; nothing of it can harm the store.
+"""Runs a user's SQL in a child process that can only read, and hands its rows on; nothing of it can harm the store.
 
-In: a store's URL and one statement. Out: text (table, CSV, JSON) or a Parquet file. It works while a round writes.
+In: a store's URL and one statement. Out: text (table, CSV, JSON), whole or piece by piece, or a Parquet file. It works
+while a round writes. However large a result is, this process holds only a piece of it.
 """
 
 import json
 import os
+import re
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Callable, Generator
+import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, BinaryIO, Literal, cast
 
 import duckdb
 import pyarrow as pa
@@ -20,12 +25,15 @@ import pyarrow.parquet as pq
 from storage.errors import InputError, PermanentError
 from storage.file.file_schema import write_surface
 from storage.migrations import migrate
-from storage.sql.presenting import as_csv, as_json, as_table, escaped
-from storage.store.arrow import ArrowTable, shaped
+from storage.sql.answers import END, ERROR, CutOff, received
+from storage.sql.presenting import escaped
 from storage.store.store_url import is_lake
 
 Output = Literal["table", "csv", "json", "parquet"]
 _SHOWN_ROWS = 1000
+_ROW_GROUP_BYTES = 32 << 20
+_NARROW = "Narrow it (WHERE draw = …), or raise the limit."
+_MEMORY = re.compile("out of memory|bad_alloc|MemoryError", re.IGNORECASE)
 _KEPT = ("PATH", "LANG", "HOME", "TZ")
 # how libpq reaches a catalogue's server; what is secret goes to the child with the request, and no setting repeats it
 _KEPT_FOR_A_LAKE = (
@@ -38,38 +46,66 @@ _KEYS = (
 _KILL_AFTER_SECONDS = 15.0  # past the time-out: starting, waiting for a turn, and the child's own grace
 
 
+@dataclass(frozen=True)
+class Limits:
+    """What a statement may take; sizes as DuckDB reads them, such as 1GB."""
+
+    timeout_seconds: float = 60
+    memory: str = "1GB"
+    disk: str = "4GB"
+    """In a temporary folder, for what does not fit into memory."""
+
+
 def run_user_sql(
-    url: str, statement: str, output: str = "table", timeout_seconds: float = 60, memory: str = "1GB",
-    out_file: Path | None = None, snapshot: int | None = None,
-) -> str:  # fmt: skip
+    url: str,
+    statement: str,
+    output: str = "table",
+    limits: Limits | None = None,
+    out_file: Path | None = None,
+    snapshot: int | None = None,
+) -> str:
     """The rows as text, or, with `out_file`, written there and a line that says so; of a lake also as it was once.
 
     Raises InputError where the statement is refused, wrong or too slow; the message says which.
     """
+    request = _request(url, statement, output, snapshot, whole=out_file is not None)
+    if out_file is None:
+        if output == "parquet":
+            raise InputError("Parquet is written to a file; name one.")
+        return "".join(_texts(request, limits or Limits()))
+    pieces = _pieces(request, limits or Limits())
+    write = _write_parquet if output == "parquet" else _write_text
+    with _whole(out_file) as partial:
+        rows = write(pieces, partial)
+    return f"{rows} rows written to {out_file}\n"
+
+
+def print_user_sql(
+    url: str,
+    statement: str,
+    write: Callable[[str], object],
+    output: str = "table",
+    limits: Limits | None = None,
+    snapshot: int | None = None,
+) -> None:
+    """The same rows handed to `write` piece by piece, as they come."""
+    if output == "parquet":
+        raise InputError("Parquet is written to a file; name one.")
+    for text in _texts(_request(url, statement, output, snapshot, whole=False), limits or Limits()):
+        write(text)
+
+
+def _request(url: str, statement: str, output: str, snapshot: int | None, *, whole: bool) -> dict[str, object]:
     if output not in ("table", "csv", "json", "parquet"):
         raise InputError(f"A format is table, csv, json or parquet; found {output!r}.")
-    if output == "parquet" and out_file is None:
-        raise InputError("Parquet is written to a file; name one.")
-    request: dict[str, object] = {
+    return {
         "url": url,
         "statement": statement,
-        "timeout_seconds": timeout_seconds,
-        "memory": memory,
+        "output": output,
+        "most_rows": _SHOWN_ROWS if output == "table" and not whole else None,
         "snapshot": snapshot,
         "keys": {name: os.environ[name] for name in _KEYS if name in os.environ} if is_lake(url) else {},
     }
-    with _child(request, timeout_seconds) as (header, stream):
-        if output == "parquet" and out_file is not None:
-            return _write_parquet(stream, header["kinds"], out_file)
-        limit = _SHOWN_ROWS if output == "table" and out_file is None else None
-        rows, more = _rows(stream, header["kinds"], limit)
-    columns = rows.column_names
-    shown = {"table": as_table, "csv": as_csv, "json": as_json}[output](columns, rows.to_pylist())
-    if output == "table":
-        shown += f"\n({rows.num_rows}{' first' if more else ''} rows)\n"
-    if out_file is None:
-        return shown
-    return _write_whole(out_file, rows.num_rows, lambda file: file.write_text(shown, "utf-8"))
 
 
 def schema_text() -> str:
@@ -100,32 +136,53 @@ def environment_for(url: str) -> dict[str, str]:
     return kept_values | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
+def _texts(request: dict[str, object], limits: Limits) -> Iterator[str]:
+    for kind, payload in _pieces(request, limits):
+        if kind != END:
+            yield payload.decode("utf-8", "replace")
+
+
+def _pieces(request: dict[str, object], limits: Limits) -> Iterator[tuple[bytes, bytes]]:
+    """The child's answer, its end with it; raises InputError with the child's own words, or with why it is cut off."""
+    began = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="regenesis-sql-", ignore_cleanup_errors=True) as folder,
+        _child(request | asdict(limits) | {"folder": folder}, limits) as (answer, complaints),
+    ):
+        try:
+            for kind, payload in received(answer):
+                if kind == ERROR:
+                    raise InputError(escaped(payload.decode("utf-8", "replace").replace("\n", " ")))
+                yield kind, payload
+        except CutOff as error:
+            late = time.monotonic() - began >= limits.timeout_seconds
+            raise InputError(_why_cut_off(complaints.read(), limits, late=late)) from error
+
+
+def _why_cut_off(complaints: bytes, limits: Limits, *, late: bool) -> str:
+    if late:
+        return f"The statement took longer than {limits.timeout_seconds:g} s and was stopped. {_NARROW}"
+    said = complaints.decode("utf-8", "replace").strip()
+    if _MEMORY.search(said):
+        return f"Out of Memory: the statement needs more than its {limits.memory}. {_NARROW}"
+    last = said.splitlines()[-1:] or ["it was killed"]
+    return f"The statement's process ended without an answer ({escaped(last[0])}). {_NARROW}"
+
+
 @contextmanager
-def _child(
-    request: dict[str, object], timeout_seconds: float
-) -> Generator[tuple[dict[str, "list[str]"], pa.ipc.RecordBatchStreamReader]]:
+def _child(request: dict[str, object], limits: Limits) -> Generator[tuple[BinaryIO, IO[bytes]]]:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "storage.sql.sandbox_child"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment_for(str(request["url"])),
     )  # fmt: skip
-    assassin = threading.Timer(timeout_seconds + _KILL_AFTER_SECONDS, process.kill)
+    assassin = threading.Timer(limits.timeout_seconds + _KILL_AFTER_SECONDS, process.kill)
     assassin.start()
     try:
         if process.stdin is None or process.stdout is None or process.stderr is None:
             raise PermanentError("The child process for SQL has no pipes.")
         process.stdin.write(json.dumps(request).encode())
         process.stdin.close()
-        line = process.stdout.readline()
-        if not line:
-            last = process.stderr.read().decode("utf-8", "replace").strip().splitlines()[-1:] or ["it was killed"]
-            raise InputError(f"The statement's process ended without an answer ({escaped(last[0])}). Narrow the query.")
-        header = json.loads(line)
-        if "error" in header:
-            raise InputError(escaped(header["error"].replace("\n", " ")))
-        try:
-            yield header, pa.ipc.open_stream(process.stdout)
-        except pa.ArrowInvalid as error:
-            raise InputError(f"The statement took longer than {timeout_seconds:g} s and was stopped.") from error
+        yield cast("BinaryIO", process.stdout), process.stderr
     finally:
         assassin.cancel()
         process.kill()
@@ -135,39 +192,45 @@ def _child(
                 pipe.close()
 
 
-def _rows(stream: pa.ipc.RecordBatchStreamReader, kinds: list[str], limit: int | None) -> tuple[ArrowTable, bool]:
-    batches: list[pa.RecordBatch] = []
-    count = 0
-    for batch in stream:
-        batches.append(batch)
-        count += batch.num_rows
-        if limit is not None and count > limit:
-            break
-    table = shaped(pa.Table.from_batches(batches, stream.schema), kinds)
-    more = limit is not None and count > limit
-    return (table.slice(0, limit), True) if more else (table, False)
+def _write_text(pieces: Iterator[tuple[bytes, bytes]], file: Path) -> int:
+    with file.open("wb") as target:
+        for kind, payload in pieces:
+            if kind == END:
+                return int(json.loads(payload)["rows"])
+            target.write(payload)
+    return 0
 
 
-def _write_parquet(stream: pa.ipc.RecordBatchStreamReader, kinds: list[str], target: Path) -> str:
-    rows = 0
+def _write_parquet(pieces: Iterator[tuple[bytes, bytes]], file: Path) -> int:
+    """A row group is written when it is large enough to be worth one."""
+    waiting: list[pa.Table] = []
+    writer: pq.ParquetWriter | None = None
+    try:
+        for kind, payload in pieces:
+            if kind == END:
+                if writer is not None and waiting:
+                    writer.write_table(pa.concat_tables(waiting))
+                return int(json.loads(payload)["rows"])
+            rows = pa.ipc.open_stream(payload).read_all()
+            writer = writer or pq.ParquetWriter(file, rows.schema)
+            waiting.append(rows)
+            if sum(table.nbytes for table in waiting) >= _ROW_GROUP_BYTES:
+                writer.write_table(pa.concat_tables(waiting))
+                waiting.clear()
+    finally:
+        if writer is not None:
+            writer.close()
+    return 0
 
-    def write(file: Path) -> None:
-        nonlocal rows
-        with pq.ParquetWriter(file, stream.schema) as writer:
-            for batch in stream:
-                writer.write_batch(batch)
-                rows += batch.num_rows
 
-    _write_whole(target, 0, write)
-    return f"{rows} rows written to {target}\n"
-
-
-def _write_whole(target: Path, rows: int, write: Callable[[Path], object]) -> str:
+@contextmanager
+def _whole(target: Path) -> Generator[Path]:
+    """A file beside the target that takes its place when all is written; nothing is left where it is not."""
     partial = target.with_name(target.name + ".part")
     try:
-        write(partial)
+        yield partial
         partial.replace(target)
     except OSError as error:
-        partial.unlink(missing_ok=True)
         raise InputError(f"{str(target)!r} can't be written ({error.strerror}). Name another file.") from error
-    return f"{rows} rows written to {target}\n"
+    finally:
+        partial.unlink(missing_ok=True)

@@ -1,14 +1,16 @@
 """The process in which a user's SQL runs: reads one request from standard input, answers on standard output.
 
-The answer is a line of JSON, then, where all is well, the rows as an Arrow stream. The connection only reads, has no
-way to files, network or settings, and is interrupted at the deadline; after a further grace the process ends itself.
+The connection only reads, has no way to files, network or settings, and is interrupted at the deadline; after a further
+grace the process ends itself. Rows are turned into text here, behind the wall, and go out in small pieces.
 """
 
 import json
 import os
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,96 +18,155 @@ import duckdb
 import pyarrow as pa
 
 from storage.errors import ReGenesisError
-from storage.file.database import DatabaseFile, told_clearly
-from storage.file.reader_copy import newest_reader
-from storage.lake.lake_catalogue import CATALOG, attach
+from storage.lake.lake_catalogue import CATALOG
+from storage.sql.allowed import allowed_functions, own_tables
+from storage.sql.answers import LARGEST_ROW, pieces, send_end, send_error, send_rows, send_text
+from storage.sql.closed_process import Bounds, Opened, limit, opened, shut, wall_in
+from storage.sql.exact_values import exact, make_ready, rows_of
+from storage.sql.presenting import as_csv, as_json, as_table, cut, told_apart
 from storage.sql.sql_check import Refused, checked
-from storage.store.store_url import LakePlace, file_of, is_lake, lake_of
-from storage.views import quoted
+from storage.store.arrow import ArrowBatch, ArrowBatches
 
 _GRACE_SECONDS = 5.0
-_BATCH_ROWS = 20_000
+_BATCH_ROWS = 2048  # as DuckDB works, so that no more than one such vector is held
+TOO_LATE = 3
+"""The exit code of a process that ended itself at the deadline."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is asked, as the parent sends it."""
+
+    url: str
+    statement: str
+    output: str
+    most_rows: int | None
+    timeout_seconds: float
+    memory: str
+    disk: str
+    folder: str
+    snapshot: int | None
+    keys: dict[str, str]
 
 
 def main() -> None:
     """One request, one answer."""
-    request = json.loads(sys.stdin.buffer.read())
+    request = Request(**json.loads(sys.stdin.buffer.read()))
     answer = sys.stdout.buffer
-    timeout_seconds = float(request["timeout_seconds"])
     try:
-        connection = locked_down(request["url"], request["memory"], request["snapshot"], request["keys"])
-        fired = _interrupt_after(connection, timeout_seconds)
-        statement = checked(connection, request["statement"], _catalog(connection))
-        _run(connection, statement, answer, fired, timeout_seconds)
+        store = _closed_store(request)
+        fired = _interrupt_after(store.connection, request.timeout_seconds)
+        statement = checked(store.connection, request.statement, _catalog(store))
+        _answer(store, statement, request, answer, fired)
     except (Refused, ReGenesisError) as error:
-        _say(answer, {"error": str(error)})
+        send_error(answer, str(error))
     except duckdb.Error as error:
-        _say(answer, {"error": _explained(error)})
+        send_error(answer, _explained(error, request))
+    except MemoryError:
+        send_error(answer, _too_much_memory(request))
 
 
-def locked_down(
-    url: str, memory: str, snapshot: int | None = None, keys: Mapping[str, str] | None = None
-) -> duckdb.DuckDBPyConnection:
-    """The store to read, then every door shut."""
-    connection = _lake_alone(lake_of(url), snapshot, keys or {}) if is_lake(url) else _file_alone(file_of(url))
-    connection.execute("SET memory_limit = ?", [memory])
-    connection.execute("SET python_enable_replacements = false")
-    connection.execute("SET enable_external_access = false")
-    connection.execute("SET lock_configuration = true")
-    return connection
+def _closed_store(request: Request) -> Opened:
+    folder = Path(request.folder)
+    store = opened(request.url, request.snapshot, request.keys)
+    _load_what_comes_late(store)
+    limit(store, Bounds(request.memory, request.disk, folder))
+    wall_in(store, request.url, request.keys, folder)
+    shut(store)
+    return store
 
 
-def _file_alone(path: Path) -> duckdb.DuckDBPyConnection:
-    """The newest copy of the file, under the file's name: however long a statement takes, no writer waits for it."""
-    copy = newest_reader(DatabaseFile(path, busy_seconds=2.0))
-    connection, name = duckdb.connect(), path.stem.replace('"', '""')
-    with told_clearly(copy):
-        connection.execute(f'ATTACH {quoted(str(copy))} AS "{name}" (READ_ONLY)')
-        connection.execute(f'USE "{name}"')
-    return connection
+def _load_what_comes_late(store: Opened) -> None:
+    """What is read from files when it is first needed; behind the wall there are no files."""
+    allowed_functions()
+    own_tables()
+    make_ready()
+    zone = str(store.setting("TimeZone"))
+    pa.scalar(0, pa.timestamp("us", zone)).as_py()
 
 
-def _lake_alone(place: LakePlace, snapshot: int | None, keys: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
-    """The lake to read, and of all files only its own."""
-    connection = attach(place, read_only=True, snapshot=snapshot, key=keys.get)
-    connection.execute(f"SET allowed_directories = [{quoted(place.data)}]")
-    if place.catalogue_file is not None:
-        beside = [str(place.catalogue_file) + ending for ending in ("", "-wal", "-shm", "-journal")]
-        connection.execute(f"SET allowed_paths = [{', '.join(map(quoted, beside))}]")
-    connection.execute(f"USE {CATALOG}.main")
-    return connection
-
-
-def _catalog(connection: duckdb.DuckDBPyConnection) -> str:
+def _catalog(store: Opened) -> str:
     """How a statement may call the store's database: of a file its stem, of a lake `regenesis`."""
-    row = connection.execute("SELECT current_database()").fetchone()
+    row = store.connection.execute("SELECT current_database()").fetchone()
     return str(row[0]) if row else CATALOG
 
 
-def _run(
-    connection: duckdb.DuckDBPyConnection, statement: str, answer: BinaryIO,
-    fired: threading.Event, timeout_seconds: float,
-) -> None:  # fmt: skip
-    started = False
+def _answer(store: Opened, statement: str, request: Request, answer: BinaryIO, fired: threading.Event) -> None:
     try:
-        result = connection.execute(statement)
-        kinds = [str(column[1]) for column in result.description or []]
-        reader = result.to_arrow_reader(_BATCH_ROWS)
-        first = next(reader, None)
-        _say(answer, {"kinds": kinds})
-        started = True
-        with pa.ipc.new_stream(answer, reader.schema) as writer:
-            for batch in (first, *reader) if first is not None else ():
-                writer.write_batch(batch)
+        found = store.connection.sql(statement)
+        names = list(found.columns)
+        batches = exact(found).to_arrow_reader(_BATCH_ROWS)
+        if request.output == "table":
+            rows = _send_table(names, batches, request, answer)
+        else:
+            send = {"csv": _send_csv, "json": _send_json, "parquet": _send_parquet}[request.output]
+            rows = send(names, batches, answer)
     except (duckdb.InterruptException, RuntimeError) as error:
         if not fired.is_set():
             raise
-        if started:
-            os._exit(3)  # the stream ends short, and the parent knows what the time was
         raise Refused(
-            f"The statement took longer than {timeout_seconds:g} s and was stopped. "
+            f"The statement took longer than {request.timeout_seconds:g} s and was stopped. "
             "Narrow it (WHERE draw = …), or raise the time-out."
         ) from error
+    send_end(answer, rows)
+
+
+def _send_table(names: list[str], batches: ArrowBatches, request: Request, answer: BinaryIO) -> int:
+    wanted = None if request.most_rows is None else request.most_rows + 1
+    cells = [[cut(value) for value in row] for row in islice(_rows(batches), wanted)]
+    more = wanted is not None and len(cells) == wanted
+    shown = cells[: request.most_rows] if more else cells
+    send_text(answer, f"{as_table(names, shown)}\n({len(shown)}{' first' if more else ''} rows)\n")
+    return len(shown)
+
+
+def _send_csv(names: list[str], batches: ArrowBatches, answer: BinaryIO) -> int:
+    send_text(answer, as_csv([names]))
+    count = 0
+    for batch in _small(batches):
+        count += batch.num_rows
+        send_text(answer, as_csv(rows_of(batch)))
+    return count
+
+
+def _send_json(names: list[str], batches: ArrowBatches, answer: BinaryIO) -> int:
+    apart = told_apart(names)
+    count = 0
+    for batch in _small(batches):
+        lines = [as_json(apart, row) for row in rows_of(batch)]
+        send_text(answer, (",\n " if count else "[") + ",\n ".join(lines))
+        count += len(lines)
+    send_text(answer, "]\n" if count else "[]\n")
+    return count
+
+
+def _send_parquet(names: list[str], batches: ArrowBatches, answer: BinaryIO) -> int:
+    apart = told_apart(names)
+    count = 0
+    for batch in chain([_no_rows(batches)], _small(batches)):
+        send_rows(answer, pa.RecordBatch.from_arrays(batch.columns, names=apart))
+        count += batch.num_rows
+    return count
+
+
+def _rows(batches: Iterable[ArrowBatch]) -> Iterator[Sequence[object]]:
+    return chain.from_iterable(rows_of(piece) for batch in batches for piece in pieces(batch))
+
+
+def _no_rows(batches: ArrowBatches) -> ArrowBatch:
+    """It carries the columns, should no row come."""
+    return pa.RecordBatch.from_pylist([], schema=batches.schema)
+
+
+def _small(batches: Iterable[ArrowBatch]) -> Iterator[ArrowBatch]:
+    for batch in batches:
+        for piece in pieces(batch):
+            if piece.nbytes > LARGEST_ROW:
+                raise Refused(
+                    f"A row may take {LARGEST_ROW >> 20} MiB; found one of {piece.nbytes >> 20}. Select less of it."
+                )
+            if piece.num_rows:
+                yield piece
 
 
 def _interrupt_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> threading.Event:
@@ -115,23 +176,27 @@ def _interrupt_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> t
         fired.set()
         connection.interrupt()
 
-    for delay, action in ((seconds, interrupt), (seconds + _GRACE_SECONDS, lambda: os._exit(3))):
+    for delay, action in ((seconds, interrupt), (seconds + _GRACE_SECONDS, lambda: os._exit(TOO_LATE))):
         timer = threading.Timer(delay, action)
         timer.daemon = True
         timer.start()
     return fired
 
 
-def _explained(error: duckdb.Error) -> str:
+def _explained(error: duckdb.Error, request: Request) -> str:
     text = str(error).strip()
     if "disabled by configuration" in text or "disabled through configuration" in text:
         return f"Files, network and extensions are out of reach of a query here. ({text.splitlines()[0]})"
+    if "bad_alloc" in text or "bad allocation" in text:
+        return _too_much_memory(request)
     return text
 
 
-def _say(answer: BinaryIO, message: dict[str, object]) -> None:
-    answer.write(json.dumps(message).encode() + b"\n")
-    answer.flush()
+def _too_much_memory(request: Request) -> str:
+    return (
+        f"Out of Memory: the statement needs more than its {request.memory}. Narrow it, select fewer long texts, "
+        "or raise the limit."
+    )
 
 
 if __name__ == "__main__":

@@ -41,6 +41,30 @@ class ArrowTable(Protocol):
     def replace_schema_metadata(self, metadata: object = None) -> "ArrowTable": ...
 
 
+class ArrowBatch(Protocol):
+    """Some rows of a stream."""
+
+    @property
+    def num_rows(self) -> int: ...
+    @property
+    def num_columns(self) -> int: ...
+    @property
+    def nbytes(self) -> int: ...
+    @property
+    def columns(self) -> list[Any]: ...
+    @property
+    def schema(self) -> Any: ...
+    def slice(self, offset: int = 0, length: int | None = None) -> "ArrowBatch": ...
+
+
+class ArrowBatches(Protocol):
+    """A stream of rows."""
+
+    @property
+    def schema(self) -> Any: ...
+    def __iter__(self) -> Iterator[ArrowBatch]: ...
+
+
 def shaped(table: ArrowTable, kinds: Sequence[str]) -> ArrowTable:
     """The table with UUIDs as UUIDs rather than text, and sums (HUGEINT, which Arrow lacks) as int64, not double."""
     for index, kind in enumerate(kinds):

@@ -9,8 +9,8 @@ from storage.environment import secret
 from storage.errors import InputError
 from storage.open_store import open_store
 from storage.records import Path
+from storage.sql.closed_process import opened, shut
 from storage.sql.sandbox import environment_for, run_user_sql
-from storage.sql.sandbox_child import locked_down
 from tests.storage.examples import make
 
 PLANTED = {
@@ -60,7 +60,8 @@ def test_no_setting_and_no_listing_of_an_s3_lake_shows_a_secret(lake: str, monke
 
     for name in PLANTED:
         monkeypatch.delenv(name)
-    connection = locked_down(lake, "1GB", None, keys)
-    with connection:
+    store = opened(lake, keys=keys)
+    shut(store)
+    with store.connection as connection:
         for listing in ("duckdb_settings()", "pg_settings", "duckdb_secrets()", "duckdb_databases()"):
             assert "hush" not in str(connection.execute(f"FROM {listing}").fetchall())

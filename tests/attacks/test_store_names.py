@@ -13,6 +13,7 @@ import pytest
 from storage.errors import InputError
 from storage.open_store import open_store
 from storage.records import Path
+from storage.sql.closed_process import opened
 from storage.sql.sandbox import run_user_sql
 from storage.sql.sql_check import Refused, checked
 from tests.storage.examples import make
@@ -47,11 +48,15 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     name = folder / ("regenesis.duckdb" if request.param == "file" else "catalog.sqlite")
     url = f"duckdb:///{name}" if request.param == "file" else f"ducklake:sqlite:///{name}?data={folder / 'data'}"
     open_store(url).append([make(Path, 1), make(Path, 2)])
+    opened(url).connection.close()  # which makes the copy of a file that is read
     return url, name
 
 
 def statements(name: FilePath) -> list[str]:
-    targets = [f"{name}{ending}" for ending in ENDINGS] + [str(name.parent / "data" / "x.parquet")]
+    targets = [f"{name}{ending}" for ending in ENDINGS] + [
+        f"{name.parent}/reader.duckdb",
+        f"{name.parent}/data/x.parquet",
+    ]
     return [
         explained + write.format(name=target) for explained, write, target in product(EXPLAINED, WRITES, targets)
     ]  # fmt: skip

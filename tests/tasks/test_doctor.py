@@ -105,3 +105,14 @@ def test_lora_support_is_read_from_vllm_itself() -> None:
 
 def test_findings_are_plain_enough_for_json(environment: Environment) -> None:
     assert json.dumps([vars(finding) for finding in diagnose(environment, Settings())])
+
+
+@pytest.mark.parametrize(("version", "said"), [(0, "no Landlock"), (3, "from Linux 6.7 on"), (7, "files and ports")])
+def test_it_says_which_wall_there_is_around_a_user_s_sql(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch, version: int, said: str
+) -> None:
+    monkeypatch.setattr("tasks.doctor.wall_version", lambda: version)
+    [found] = [one for one in diagnose(environment, Settings()) if one.name == "SQL's wall"]
+
+    assert said in str(found)
+    assert not found.blocks

@@ -149,6 +149,24 @@ that reads a file, runs SQL from a text, or shows settings or secrets. Whatever 
 function that a newer DuckDB brings until somebody has looked at it. The same holds for a file and a lake, and for the
 SQL page of `regenesis explore`. Keys and passwords are not in the environment of the process that runs the statement.
 
+Behind the list stands the operating system: the process shuts itself in with Landlock (Linux 5.13 and later;
+`regenesis doctor` says which) before it runs the statement. It can then open no file to write and none to read but the
+lake's own, start no program, and reach no port but those of the lake's servers. A file's statement reads a copy, never
+the live file.
+
+| limit | default | flag |
+| --- | --- | --- |
+| time | 60 s | `--timeout` |
+| memory of DuckDB; the process as a whole may take some 400 MiB and 24 MiB per thread more | 1 GB | `--memory` |
+| temporary disk for what does not fit into memory; the folder is removed | 4 GB | `--disk` |
+| rows of a table on the screen | 1,000 | `--out FILE` or another format writes all |
+| bytes of one row in CSV, JSON and Parquet; cells of a table are cut | 64 MiB | |
+
+CSV, JSON and Parquet go out piece by piece, however large they are. Columns of one name all come out; in JSON and Parquet
+the second `text` is called `text_1`. Types that Arrow or Python cannot hold exactly (HUGEINT beyond 64 bits in text
+outputs, infinite dates, dates before year 1, intervals, bit strings) come as DuckDB writes them. On a terminal whatever
+would steer it or hide, such as U+202E, is made visible in every format; a file or a pipe gets the exact characters.
+
 The outputs below come from a small made-up store of three rounds.
 
 ## Views
@@ -171,7 +189,7 @@ def page(store: Store) -> str:
 
 def _shown(store: Store, sql: str) -> str:
     rows = store.query(sql)
-    return f"```sql\n{sql}\n```\n```text\n{as_table(rows.column_names, rows.to_pylist())}\n```\n"
+    return f"```sql\n{sql}\n```\n```text\n{as_table(rows.column_names, [list(row.values()) for row in rows.to_pylist()])}\n```\n"
 
 
 def story_store(folder: Path) -> Store:

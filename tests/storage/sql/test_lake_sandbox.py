@@ -10,8 +10,8 @@ import pytest
 from storage.errors import InputError
 from storage.open_store import open_store
 from storage.records import Adapter, Path, TrainingSet
+from storage.sql.closed_process import opened, shut
 from storage.sql.sandbox import run_user_sql
-from storage.sql.sandbox_child import locked_down
 from storage.sql.sql_check import Refused, checked
 from tests.conftest import empty_store
 from tests.fakes.postgres import Postgres
@@ -82,7 +82,9 @@ REFUSED = [
 def test_whatever_does_more_than_read_is_refused(lake_url: str) -> None:
     folder = FilePath(lake_url.removeprefix("ducklake:sqlite:///").partition("?")[0]).parent
     before = files_in(folder)
-    connection = locked_down(lake_url, "1GB", None)
+    store = opened(lake_url)
+    shut(store)
+    connection = store.connection
 
     with closing(connection):
         for statement in REFUSED:

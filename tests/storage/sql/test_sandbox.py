@@ -13,7 +13,7 @@ import pytest
 from storage.errors import InputError
 from storage.open_store import Store, open_store
 from storage.records import Path, Round
-from storage.sql.sandbox import run_user_sql, schema_text
+from storage.sql.sandbox import Limits, run_user_sql, schema_text
 from storage.views import all_views
 from tests.storage.examples import make
 
@@ -99,13 +99,15 @@ def test_files_are_written_whole(store: Store, tmp_path: FilePath) -> None:
 def test_a_slow_statement_is_stopped(store: Store) -> None:
     with pytest.raises(InputError, match=r"longer than 0\.5 s and was stopped"):
         run_user_sql(
-            store.url, "SELECT sum(sin(a.range * b.range)) FROM range(9999999) a, range(999999) b", timeout_seconds=0.5
+            store.url,
+            "SELECT sum(sin(a.range * b.range)) FROM range(9999999) a, range(999999) b",
+            limits=Limits(timeout_seconds=0.5),
         )
 
 
 def test_a_statement_with_too_much_memory_is_refused(store: Store) -> None:
     with pytest.raises(InputError, match="Out of Memory"):
-        run_user_sql(store.url, "SELECT list(range) FROM range(90000000)", memory="50MB")
+        run_user_sql(store.url, "SELECT list(range) FROM range(90000000)", limits=Limits(memory="50MB"))
 
 
 def test_a_wrong_column_is_explained_in_one_line(store: Store) -> None:
