@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,7 @@ from storage.sql.allowed import allowed_functions, own_tables
 from storage.sql.answers import LARGEST_ROW, pieces, send_end, send_error, send_rows, send_text
 from storage.sql.closed_process import Bounds, Opened, limit, opened, shut, wall_in
 from storage.sql.exact_values import exact, make_ready, rows_of
+from storage.sql.pivot import with_values
 from storage.sql.presenting import as_csv, as_json, as_table, cut, told_apart
 from storage.sql.sql_check import Refused, checked
 from storage.store.arrow import ArrowBatch, ArrowBatches
@@ -56,7 +58,7 @@ def main() -> None:
     try:
         store = _closed_store(request)
         fired = _interrupt_after(store.connection, request.timeout_seconds)
-        statement = checked(store.connection, request.statement, _catalog(store))
+        statement = _allowed(store, request.statement)
         _answer(store, statement, request, answer, fired)
     except (Refused, ReGenesisError) as error:
         send_error(answer, str(error))
@@ -83,6 +85,12 @@ def _load_what_comes_late(store: Opened) -> None:
     make_ready()
     zone = str(store.setting("TimeZone"))
     pa.scalar(0, pa.timestamp("us", zone)).as_py()
+
+
+def _allowed(store: Opened, statement: str) -> str:
+    """The text to run; raises Refused."""
+    check = partial(checked, store.connection, catalog=_catalog(store))
+    return check(with_values(store.connection, statement, check))
 
 
 def _catalog(store: Opened) -> str:
