@@ -10,6 +10,7 @@ from pathlib import Path as File
 from storage.environment import make_home, read_environment
 from storage.open_store import open_store
 from storage.records import Guideline, Model, Prompt, Question
+from tasks.asking import Asking
 from tasks.engines.engine import Completion, Engine, capacity_of
 from tasks.engines.models.base_models import prepare_model
 from tasks.engines.models.rendering import Renderer
@@ -82,10 +83,19 @@ class Bench:
         store = open_store(f"duckdb:///{self.folder / store_name}.duckdb")
         with Judge() as judge:
             report = synthesize_paths(
-                store, engine, self.renderer, judge, model=self.model, questions=questions,
-                guidelines=self.guidelines, prompts=prompts_of(settings), settings=settings,
-                round=None, draw=draw,
-            )  # fmt: skip
+                Asking(
+                    store,
+                    engine,
+                    self.renderer,
+                    judge,
+                    model=self.model,
+                    prompts=prompts_of(settings),
+                    settings=settings,
+                    draw=draw,
+                ),
+                questions,
+                self.guidelines,
+            )
         return report, engine, time.perf_counter()
 
 

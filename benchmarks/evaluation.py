@@ -14,6 +14,7 @@ from synthesis_vs_raw import replay
 
 from storage.open_store import Store, open_store
 from storage.records import Evaluation, Question
+from tasks.asking import Asking
 from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.ingestion.ingest_questions import ingest_embedded
 from tasks.settings import Settings, load_settings
@@ -29,9 +30,10 @@ def evaluated(
     engine = RecordingEngine(on.server.engine(on.renderer))
     with Judge() as judge:
         rows = evaluate_model(
-            store, engine, on.renderer, judge, model=on.model, questions=questions, prompts=on.prompts,
-            settings=settings, round=None, role="base", draw=draw,
-        )  # fmt: skip
+            Asking(store, engine, on.renderer, judge, model=on.model, prompts=on.prompts, settings=settings, draw=draw),
+            questions,
+            "base",
+        )
     return engine, rows, time.perf_counter()
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from engine_under_test import Bench, bench, train_questions
 
 from storage.open_store import open_store
+from tasks.asking import Asking
 from tasks.rules.ladder.round_forecast import Estimate
 from tasks.settings import load_settings
 from tasks.synthesis.round_forecast import Hardware, forecast_round
@@ -49,14 +50,36 @@ def one_round(on: Bench, number: int, count: int, probe: int) -> list[Held]:
     began = time.perf_counter()
     with Judge() as judge:
         expected = forecast_round(
-            store, on.server.engine(on.renderer), on.renderer, judge, model=on.model, questions=questions,
-            guidelines=on.guidelines, prompts=on.prompts, settings=settings, round=None, draw=number,
-            evaluation_answers=0, probe_questions=probe, hardware=Hardware(training_tokens_per_second=NO_TRAINING),
-        )  # fmt: skip
+            Asking(
+                store,
+                on.server.engine(on.renderer),
+                on.renderer,
+                judge,
+                model=on.model,
+                prompts=on.prompts,
+                settings=settings,
+                draw=number,
+            ),
+            questions,
+            on.guidelines,
+            evaluation_answers=0,
+            probe_questions=probe,
+            hardware=Hardware(training_tokens_per_second=NO_TRAINING),
+        )
         report = synthesize_paths(
-            store, on.server.engine(on.renderer), on.renderer, judge, model=on.model, questions=questions,
-            guidelines=on.guidelines, prompts=on.prompts, settings=settings, round=None, draw=number,
-        )  # fmt: skip
+            Asking(
+                store,
+                on.server.engine(on.renderer),
+                on.renderer,
+                judge,
+                model=on.model,
+                prompts=on.prompts,
+                settings=settings,
+                draw=number,
+            ),
+            questions,
+            on.guidelines,
+        )
     seconds = time.perf_counter() - began
     tokens = store.query(
         "SELECT sum(completion_tokens)::BIGINT AS n FROM (SELECT completion_tokens FROM adapted_guidelines UNION ALL "

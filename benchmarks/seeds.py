@@ -16,7 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -145,11 +145,7 @@ def select_control(work: Workplace, wanted: int) -> None:
     work.ask(
         work.base.record,
         "Writing direct paths for the control",
-        lambda engine, judge: synthesize_paths(
-            work.store, engine, work.renderer, judge, model=work.base.record, questions=questions,
-            guidelines=builtin_guidelines(), prompts=work.prompts, settings=direct, round=work.round,
-            draw=work.round.number,
-        ),
+        lambda asking: synthesize_paths(replace(asking, settings=direct), questions, builtin_guidelines()),
         "synthesis",
     )  # fmt: skip
     select_examples(
@@ -177,11 +173,7 @@ def answer_gate(work: Workplace, model: Model) -> None:
     work.ask(
         model,
         "The control answers the gate questions",
-        lambda engine, judge: evaluate_model(
-            work.store, engine, work.renderer, judge, model=model, questions=work.questions("gate"),
-            prompts=work.prompts, settings=work.settings, round=work.round, role="control",
-            draw=work.round.number,
-        ),
+        lambda asking: evaluate_model(asking, work.questions("gate"), "control"),
         "evaluation",
     )  # fmt: skip
 

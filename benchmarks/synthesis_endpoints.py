@@ -27,6 +27,7 @@ from uuid import UUID
 from storage.ids import content_id
 from storage.open_store import open_store
 from storage.records import Model, Question
+from tasks.asking import Asking
 from tasks.engines.server.client import OpenAIEngine
 from tasks.guidelines import builtin_guidelines
 from tasks.prompt_files import load_prompts
@@ -171,9 +172,19 @@ def pipeline(urls: list[str], slots: int, requests: int) -> tuple[float, Synthes
         asked = questions(count)
         began = time.perf_counter()
         report = synthesize_paths(
-            store, engine(urls, slots), PlainRenderer(), judge, model=MODEL, questions=asked,
-            guidelines=builtin_guidelines(), prompts=load_prompts(), settings=settings, round=None, draw=1,
-        )  # fmt: skip
+            Asking(
+                store,
+                engine(urls, slots),
+                PlainRenderer(),
+                judge,
+                model=MODEL,
+                prompts=load_prompts(),
+                settings=settings,
+                draw=1,
+            ),
+            asked,
+            builtin_guidelines(),
+        )
         seconds = time.perf_counter() - began
         rows = store.query("SELECT count(*) AS n, count(DISTINCT id) AS m FROM paths").to_pylist()[0]
         assert rows["n"] == rows["m"] == report.generated["path"] == count * chains, (rows, report)

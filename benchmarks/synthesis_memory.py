@@ -17,6 +17,7 @@ from uuid import UUID
 from storage.ids import content_id
 from storage.open_store import Store, open_store
 from storage.records import Model, Path, Question, Verdict
+from tasks.asking import Asking
 from tasks.engines.engine import Completion
 from tasks.guidelines import builtin_guidelines
 from tasks.prompt_files import load_prompts
@@ -95,10 +96,20 @@ def main() -> None:
         store = open_store(f"duckdb:///{folder}/regenesis.duckdb")
         began, cpu = time.perf_counter(), time.process_time()
         report = synthesize_paths(
-            store, InstantEngine(), PlainRenderer(), judge, model=MODEL, questions=questions(count),
-            guidelines=builtin_guidelines(), prompts=load_prompts(), settings=settings, round=None, draw=1,
+            Asking(
+                store,
+                InstantEngine(),
+                PlainRenderer(),
+                judge,
+                model=MODEL,
+                prompts=load_prompts(),
+                settings=settings,
+                draw=1,
+            ),
+            questions(count),
+            builtin_guidelines(),
             on_progress=note,
-        )  # fmt: skip
+        )
         seconds, cpu = time.perf_counter() - began, time.process_time() - cpu
         stored = {kind.table: rows_of(store, kind.table) for kind in (Path, Verdict)}
     assert stored == {"paths": count, "verdicts": count}, stored

@@ -167,13 +167,15 @@ def _write_paths(work: Workplace, plan: "PoolPlan") -> None:
     report = work.ask(
         plan.model,
         f"Seed {plan.settings.seed}: {plan.synthesis.strategy} paths by {plan.model.name}",
-        lambda engine, judge: synthesize_paths(
-            work.store, engine, work.renderer, judge, model=plan.model, questions=plan.questions,
-            guidelines=plan.guidelines, prompts=plan.prompts, settings=plan.settings, round=None, draw=plan.draw,
-            spending=work.spending, on_progress=artifacts.synthesis_progress(work.watcher, work.check_room),
+        lambda asking: synthesize_paths(
+            replace(asking, prompts=plan.prompts, settings=plan.settings, draw=plan.draw),
+            plan.questions,
+            plan.guidelines,
+            spending=work.spending,
+            on_progress=artifacts.synthesis_progress(work.watcher, work.check_room),
         ),
         "synthesis",
-    )  # fmt: skip
+    )
     work.timings.add(synthesis_tokens=report.tokens, synthesis_seconds=round(report.seconds, 1))
     if report.stopped_by in RUN_LIMITS:
         raise work.spending.stopped(report.stopped_by)
@@ -238,12 +240,11 @@ def _answer(work: Workplace, contest: Contest, trials: "Sequence[Trial]", questi
         work.ask(
             model,
             f"{trial.method}, seed {trial.seed}: {model.name} answers {len(questions)} questions",
-            lambda engine, judge, model=model, prompts=prompts, trial=trial: evaluate_model(
-                work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=prompts,
-                settings=work.settings, round=None, role="control" if trial.adapter_id else "base", draw=0,
+            lambda asking, prompts=prompts, trial=trial: evaluate_model(
+                replace(asking, prompts=prompts), questions, "control" if trial.adapter_id else "base"
             ),
             "evaluation",
-        )  # fmt: skip
+        )
         work.keep_timings()
 
 

@@ -114,14 +114,15 @@ def synthesize_paths(work: Workplace) -> None:
     report = work.ask(
         writer,
         "Writing reasoning paths",
-        lambda engine, judge: synthesize(
-            work.store, engine, work.renderer, judge, model=writer, questions=questions,
-            guidelines=work.guidelines, prompts=work.prompts, settings=work.settings, round=work.round,
-            draw=work.round.number, spending=work.spending,
+        lambda asking: synthesize(
+            asking,
+            questions,
+            work.guidelines,
+            spending=work.spending,
             on_progress=artifacts.synthesis_progress(work.watcher, work.check_room),
         ),
         "synthesis",
-    )  # fmt: skip
+    )
     artifacts.note_synthesis(work, report)
     artifacts.warn_of_cuts(work, "adapted guideline", "structure", "path")
     work.keep_timings()
@@ -221,12 +222,9 @@ def evaluate(work: Workplace, role: str) -> None:
         work.ask(
             model,
             f"{role.capitalize()} answers {len(questions)} held-out questions",
-            lambda engine, judge: evaluate_model(
-                work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=work.prompts,
-                settings=work.settings, round=work.round, role=role, draw=work.round.number,
-            ),
+            lambda asking: evaluate_model(asking, questions, role),
             "evaluation",
-        )  # fmt: skip
+        )
     if twice := facts.to_ask_twice(work, model, questions):
         _ask_again(work, model, twice, sample=1)
     artifacts.warn_of_cuts(work, "held-out answer")
@@ -266,12 +264,9 @@ def _ask_again(work: Workplace, model: Model, questions: "Sequence[Question]", s
     found = work.ask(
         model,
         f"{model.name} answers {len(questions)} questions again",
-        lambda engine, judge: noise.ask_again(
-            work.store, engine, work.renderer, judge, model=model, questions=questions, prompts=work.prompts,
-            settings=work.settings, round=work.round, draw=work.round.number, sample=sample,
-        ),
+        lambda asking: noise.ask_again(asking, questions, sample),
         "evaluation",
-    )  # fmt: skip
+    )
     seconds = time.monotonic() - began
     work.timings.add(noise_seconds=round(seconds, 1), noise_tokens=found.tokens)
     said = f"{model.name}: {found} (A/A; {seconds:.1f} s)."
@@ -374,14 +369,15 @@ def forecast(work: Workplace, rate: float) -> Result:
     found = work.ask(
         writer,
         "Probing",
-        lambda engine, judge: forecast_round(
-            work.store, engine, work.renderer, judge, model=writer, questions=questions,
-            guidelines=work.guidelines, prompts=work.prompts, settings=work.settings, round=work.round,
-            draw=work.round.number, evaluation_answers=answers,
+        lambda asking: forecast_round(
+            asking,
+            questions,
+            work.guidelines,
+            evaluation_answers=answers,
             hardware=Hardware(tokens_per_second=rate or None, weight_bytes=weights),
         ),
         "synthesis",
-    )  # fmt: skip
+    )
     return Result("forecast", "\n".join(found.lines()), asdict(found))
 
 

@@ -22,6 +22,7 @@ from storage.errors import PermanentError, Stopped, StoreBusy, TransientError
 from storage.locks import owned
 from storage.open_store import Store, open_store, store_exists
 from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
+from tasks.asking import Asking
 from tasks.engines.engine import EngineDown, RendersExamples, RequestFailed
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.room import check_room
@@ -153,11 +154,10 @@ class Workplace:
         """Others may work on it."""
         self._leases.close()
 
-    def ask(self, model: Model, title: str, ask: "Callable[[Engine, Judge], T]", phase: str) -> T:
-        """What `ask` gives with a judge and an engine that answers as `model`; its time counts as `phase`.
+    def ask(self, model: Model, title: str, ask: Callable[[Asking], T], phase: str) -> T:
+        """The result of `ask`, given an engine that answers as `model` and a judge; its time counts as `phase`.
 
-        But for the CPU that this process takes beside the engine: what it takes from the engine's cores is storage,
-        verification or orchestration.
+        Our own CPU time during the call is moved from `phase` to storage, verification or orchestration.
         """
         from tasks.verification.verify_paths import Judge
 
@@ -170,7 +170,7 @@ class Workplace:
             asked = served.engine(self.watcher.say)
             engine = asked if phase == "synthesis" else LimitedEngine(asked, self.spending)
             try:
-                result = ask(engine, judge)
+                result = ask(self._asking(engine, judge, model))
             except (RequestFailed, EngineDown) as error:
                 if served.answers_as(model):
                     raise
@@ -183,6 +183,19 @@ class Workplace:
         self.timings.move(judge.cpu_seconds / cores, phase, "verification")
         self.timings.move((whole - storage - judge.cpu_seconds) / cores, phase, "orchestration")
         return result
+
+    def _asking(self, engine: "Engine", judge: "Judge", model: Model) -> Asking:
+        return Asking(
+            self.store,
+            engine,
+            self.renderer,
+            judge,
+            model,
+            self.prompts,
+            self.settings,
+            self._round,
+            self._round.number if self._round else 0,
+        )
 
     def address_of(self, model: Model) -> tuple[str, str]:
         """URL and name of a server that answers as this model; started where there is none."""

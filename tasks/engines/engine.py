@@ -109,12 +109,16 @@ def capacity_of(engine: Engine) -> int:
     return int(getattr(engine, "capacity", 0))
 
 
-class RendersExamples(Protocol):
+class Renders(Protocol):
     """The one function from turns to token ids, for synthesis, evaluation and training examples."""
 
     def prompt_ids(self, turns: Turns) -> list[int]:
         """Token ids of a conversation to be continued."""
         ...
+
+
+class RendersExamples(Renders, Protocol):
+    """What renders training examples too."""
 
     def completion_ids(self, text: str) -> list[int]:
         """Token ids of the continuation that is trained on, with its end-of-turn token."""

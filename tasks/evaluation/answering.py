@@ -4,18 +4,18 @@ Answers are rows like any other, committed in micro-batches; `tasks.evaluation.e
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.errors import InputError, Stopped
 from storage.ids import content_id, seed_of
-from storage.records import Answer, FailedRequest, Model, Prompt, Question, Round
+from storage.records import Answer, FailedRequest, Model, Prompt, Question
 from storage.store.micro_batches import Committer
-from tasks.engines.engine import AllFailed, Completion, Engine, RequestFailed, capacity_of
-from tasks.rules.answers.verdicts import VERIFIER_VERSION, Case, Judgement
+from tasks.asking import Asking
+from tasks.engines.engine import AllFailed, Completion, RequestFailed, capacity_of
+from tasks.rules.answers.verdicts import VERIFIER_VERSION, Judgement
 from tasks.rules.ladder.prompts import Turns, ask_question
 from tasks.rules.ladder.requests import StagePlan, clean, plan_stage, whole_text
 from tasks.settings import Sampling, Settings
@@ -26,22 +26,6 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 1024
 """Requests handed to the engine at once; it decides how many of them a server sees."""
-
-
-class Renders(Protocol):
-    """The part of `tasks.engines.models.rendering.Renderer` that is used."""
-
-    def prompt_ids(self, turns: Turns) -> list[int]:
-        """Token ids of a conversation to be continued."""
-        ...
-
-
-class Judges(Protocol):
-    """The part of `tasks.verification.verify_paths.Judge` that is used."""
-
-    async def judge_one(self, case: Case) -> Judgement:
-        """The judgement of one text."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -58,22 +42,6 @@ class PlannedAnswer:
     def turns(self) -> Turns:
         """The conversation, as in training."""
         return ask_question(self.plan.template, self.question)
-
-
-@dataclass(frozen=True)
-class Asking:
-    """Who is asked, by whom, and where what comes back is kept."""
-
-    store: "Store"
-    engine: Engine
-    renderer: Renders
-    judge: Judges
-    model: Model
-    round: Round | None
-    settings: Settings
-    now: Callable[[], datetime]
-    cached: bool = True
-    """Whether the server may reuse another request's prefix."""
 
 
 def answer_plan(prompts: Mapping[str, Prompt], settings: Settings, sampling: Sampling | None = None) -> StagePlan:

@@ -5,20 +5,16 @@ decision. It does not decide; that is `tasks.promotion.promote`.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.errors import PermanentError
-from storage.records import Adapter, Answer, Evaluation, Model, Prompt, Question, Round
-from tasks.engines.engine import Engine, entered
+from storage.records import Adapter, Answer, Evaluation, Model, Prompt, Question
+from tasks.asking import Asking
+from tasks.engines.engine import Engine, Renders, entered
 from tasks.evaluation.answering import (
-    Asking,
-    Judges,
     PlannedAnswer,
-    Renders,
     answer_plan,
     ask_missing,
     ask_one,
@@ -26,60 +22,50 @@ from tasks.evaluation.answering import (
     planned_answers,
 )
 from tasks.evaluation.evaluation_rows import count_answers
-from tasks.rules.ladder.requests import whole_text
+from tasks.rules.ladder.requests import StagePlan, whole_text
 from tasks.settings import Settings
-
-if TYPE_CHECKING:
-    from storage.open_store import Store
 
 PROBES = 16
 """Greedy answers of which at least one must differ before an adapter is believed to be at work."""
 
 
-def evaluate_model(
-    store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model, questions: Sequence[Question],
-    prompts: Mapping[str, Prompt], settings: Settings, round: Round | None, role: str, draw: int,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> list[Evaluation]:  # fmt: skip
+def evaluate_model(asking: Asking, questions: Sequence[Question], role: str) -> list[Evaluation]:
     """Answers and evaluations of a model, stored; an answer that is known is not generated again.
 
     Raises PermanentError where an adapter changes nothing, or more than 5 % of the questions got no answer.
     """
-    return asyncio.run(
-        evaluate(
-            store, engine, renderer, judge, model=model, questions=questions, prompts=prompts, settings=settings,
-            round=round, role=role, draw=draw, now=now,
-        )
-    )  # fmt: skip
-
-
-async def evaluate(
-    store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model, questions: Sequence[Question],
-    prompts: Mapping[str, Prompt], settings: Settings, round: Round | None, role: str, draw: int,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> list[Evaluation]:  # fmt: skip
-    """`evaluate_model` within a running event loop. An engine that is an async context manager is entered."""
-    plan = answer_plan(prompts, settings)
-    await asyncio.to_thread(store.append, [model, plan.prompt])
-    greedy = planned_answers(questions, model, plan, draw)
-    sampled_plan = answer_plan(prompts, settings, settings.evaluation.sampled)
+    store, settings, model = asking.store, asking.settings, asking.model
+    plan = answer_plan(asking.prompts, settings)
+    store.append([model, plan.prompt])
+    greedy = planned_answers(questions, model, plan, asking.draw)
+    sampled_plan = answer_plan(asking.prompts, settings, settings.evaluation.sampled)
     several = range(settings.evaluation.samples if settings.evaluation.samples > 1 else 0)
-    sampled = [one for sample in several for one in planned_answers(questions, model, sampled_plan, draw, sample)]
-    known = await asyncio.to_thread(known_answers, store, [*greedy, *sampled])
-    missing = [one for one in [*greedy, *sampled] if one.id not in known]
-    if missing:
-        async with entered(engine) as running:
-            asking = Asking(store, running, renderer, judge, model, round, settings, now)
-            probed = await _probe(asking, [one for one in missing if one.sample == 0 and one.plan is plan])
-            done = {answer.id for answer in probed}
-            await ask_missing(asking, [one for one in missing if one.id not in done], probed)
-    return await asyncio.to_thread(count_answers, store, greedy, sampled, model, plan, round, role, now())
+    sampled = [
+        one for sample in several for one in planned_answers(questions, model, sampled_plan, asking.draw, sample)
+    ]
+    known = known_answers(store, [*greedy, *sampled])
+    if missing := [one for one in [*greedy, *sampled] if one.id not in known]:
+        asyncio.run(_ask(asking, missing, plan))
+    return count_answers(store, greedy, sampled, model, plan, asking.round, role, asking.now())
+
+
+async def _ask(asking: Asking, missing: Sequence[PlannedAnswer], greedy: StagePlan) -> None:
+    async with entered(asking.engine) as engine:
+        asking = replace(asking, engine=engine)
+        probed = await _probe(asking, [one for one in missing if one.sample == 0 and one.plan is greedy])
+        done = {answer.id for answer in probed}
+        await ask_missing(asking, [one for one in missing if one.id not in done], probed)
 
 
 def probe_adapter(
-    engine_base: Engine, engine_challenger: Engine, renderer: Renders, questions: Sequence[Question], *,
-    prompts: Mapping[str, Prompt], settings: Settings,
-) -> int:  # fmt: skip
+    engine_base: Engine,
+    engine_challenger: Engine,
+    renderer: Renders,
+    questions: Sequence[Question],
+    *,
+    prompts: Mapping[str, Prompt],
+    settings: Settings,
+) -> int:
     """How many of the probes' greedy texts the adapter changes; raises PermanentError for none. Stores nothing."""
 
     async def texts(engine: Engine) -> list[str]:

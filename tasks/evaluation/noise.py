@@ -5,15 +5,14 @@ stand; an evaluation never counts them.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from storage.records import Answer, Model, Prompt, Question, Round
-from tasks.engines.engine import Engine, entered
-from tasks.evaluation.answering import Asking, Judges, Renders, answer_plan, ask_missing, known_answers, planned_answers
-from tasks.settings import Settings
+from storage.records import Answer, Model, Question
+from tasks.asking import Asking
+from tasks.engines.engine import entered
+from tasks.evaluation.answering import PlannedAnswer, answer_plan, ask_missing, known_answers, planned_answers
 
 if TYPE_CHECKING:
     from storage.open_store import Store
@@ -47,27 +46,15 @@ def next_sample(store: "Store", model: Model, questions: Sequence[Question]) -> 
     return 1 + max((answer.sample for answer in known), default=0)
 
 
-def ask_again(
-    store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model, questions: Sequence[Question],
-    prompts: Mapping[str, Prompt], settings: Settings, round: Round | None, draw: int = 0, sample: int = 1,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Noise:  # fmt: skip
+def ask_again(asking: Asking, questions: Sequence[Question], sample: int = 1) -> Noise:
     """Ask for each answer again as this sample and compare it with the first; only what is missing is asked."""
-    plan = answer_plan(prompts, settings)
-    first, second = (planned_answers(questions, model, plan, draw, one) for one in (0, sample))
-
-    async def ask() -> None:
-        known = known_answers(store, [*first, *second])
-        lacking = [[one for one in planned if one.id not in known] for planned in (first, second)]
-        if not any(lacking):
-            return
-        async with entered(engine) as running:
-            for missing, cached in ((lacking[0], True), (lacking[1][::-1], False)):
-                await ask_missing(
-                    Asking(store, running, renderer, judge, model, round, settings, now, cached=cached), missing
-                )
-
-    asyncio.run(ask())
+    store = asking.store
+    plan = answer_plan(asking.prompts, asking.settings)
+    first, second = (planned_answers(questions, asking.model, plan, asking.draw, one) for one in (0, sample))
+    known = known_answers(store, [*first, *second])
+    lacking = [[one for one in planned if one.id not in known] for planned in (first, second)]
+    if any(lacking):
+        asyncio.run(_ask(asking, *lacking))
     answers = known_answers(store, [*first, *second])
     pairs = [(answers.get(a.id), answers.get(b.id)) for a, b in zip(first, second, strict=True)]
     both = [(a, b) for a, b in pairs if a and b]
@@ -77,3 +64,10 @@ def ask_again(
         sum(a.strict_verdict != b.strict_verdict for a, b in both),
         sum(b.completion_tokens for _, b in both),
     )
+
+
+async def _ask(asking: Asking, first: Sequence[PlannedAnswer], second: Sequence[PlannedAnswer]) -> None:
+    """The second asking goes backwards, without cached prefixes."""
+    async with entered(asking.engine) as engine:
+        for missing, cached in ((first, True), (second[::-1], False)):
+            await ask_missing(replace(asking, engine=engine, cached=cached), missing)

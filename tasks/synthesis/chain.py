@@ -1,65 +1,51 @@
 """One chain, from its first missing stage to its verdict: asks, closes, judges, and hands rows to the committer."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Protocol
+from dataclasses import dataclass
 from uuid import UUID
 
 from storage.ids import seed_of
 from storage.records import Path, Verdict
 from storage.store.micro_batches import Committer
-from tasks.engines.engine import AllFailed, Completion, Engine, RequestFailed, capacity_of
+from tasks.asking import Asking
+from tasks.engines.engine import AllFailed, Completion, RequestFailed, capacity_of
 from tasks.limits import Spending
 from tasks.rules.answers.final_answer import NotStated, final_answer
 from tasks.rules.answers.finish_reasons import is_natural_stop
-from tasks.rules.answers.verdicts import Case, Judgement
 from tasks.rules.ladder.ladder import Chain, Ladder
-from tasks.rules.ladder.prompts import Turns
 from tasks.rules.ladder.requests import Request, Stage, clean, whole_sentences
-from tasks.settings import SelectionSettings
 from tasks.synthesis.account import Account, SynthesisProgress
 from tasks.synthesis.budget import Budget
 from tasks.synthesis.generated_rows import closed_path, failed_request, generated_record, says_yes, verdict_of
-from tasks.synthesis.question_work import Existing, Selects, tells
+from tasks.synthesis.question_work import Existing, tells
 from tasks.verification.verify_paths import case_of
 
 AFTER_THE_PATH: tuple[Stage, ...] = ("close", "summary", "self_check")
 
 
-class Renders(Protocol):
-    """The part of `tasks.engines.models.rendering.Renderer` that is used."""
+@dataclass(frozen=True)
+class Following:
+    """How a run is limited and watched."""
 
-    def prompt_ids(self, turns: Turns) -> list[int]:
-        """Token ids of a conversation to be continued."""
-        ...
-
-
-class Judges(Protocol):
-    """The part of `tasks.verification.verify_paths.Judge` that is used."""
-
-    async def judge_one(self, case: Case) -> Judgement:
-        """The judgement of one text."""
-        ...
+    spending: Spending | None = None  # the limits of the run, None for none
+    work_ahead: bool = True  # let an idle server begin chains that will probably be needed
+    on_progress: Callable[[SynthesisProgress], None] | None = None
 
 
 @dataclass(frozen=True)
 class Run:
     """What a run works with."""
 
-    store: Selects
-    engine: Engine
-    renderer: Renders
-    judge: Judges
+    asking: Asking
     ladder: Ladder
-    round_id: UUID | None
-    now: Callable[[], datetime]
-    selection: SelectionSettings = field(default_factory=SelectionSettings)  # what an accepted path must have
-    spending: Spending | None = None  # the limits of the run, None for none
-    work_ahead: bool = True  # let an idle server begin chains that will probably be needed
+    following: Following
     fresh: bool = False  # nothing is there of this draw and model, so the store need not be asked
     questions_total: int | None = None
-    on_progress: Callable[[SynthesisProgress], None] | None = None
+
+    @property
+    def round_id(self) -> UUID | None:
+        """The round's id; None where there is no round."""
+        return self.asking.round.id if self.asking.round else None
 
 
 class ChainRunner:
@@ -75,7 +61,7 @@ class ChainRunner:
         self._budget = budget
         self._committer = committer
         self._fail = fail
-        self.failures = AllFailed(in_flight=capacity_of(run.engine))
+        self.failures = AllFailed(in_flight=capacity_of(run.asking.engine))
         self._held: dict[UUID, int] = {}  # tokens reserved with a path for what completes it, by path id
 
     async def run(self, chain: Chain, existing: Existing) -> tuple[Path, Verdict] | None:
@@ -108,7 +94,7 @@ class ChainRunner:
                 self._account.fates["failed"] += 1
                 self._account.reasons[error.reason] += 1
                 return None
-            row = generated_record(self._ladder, chain, request, completion, self._run.round_id, self._run.now())
+            row = generated_record(self._ladder, chain, request, completion, self._run.round_id, self._run.asking.now())
             texts[request.id] = row.text
             if isinstance(row, Path):
                 return row
@@ -131,12 +117,12 @@ class ChainRunner:
 
     async def _judge(self, chain: Chain, path: Path, texts: dict[UUID, str]) -> tuple[Path, Verdict]:
         """Judge the path, and hand path and verdict over together."""
-        judgement = await self._run.judge.judge_one(case_of(chain.question, path.text, path.finish_reason))
+        judgement = await self._run.asking.judge.judge_one(case_of(chain.question, path.text, path.finish_reason))
         remarks: dict[str, object] = {}
         if self._settings.summary or self._settings.self_check:
             texts[path.id] = path.text
             remarks = await self._remarks(chain, texts)
-        verdict = verdict_of(path, judgement, remarks, self._run.now())
+        verdict = verdict_of(path, judgement, remarks, self._run.asking.now())
         self._committer.add([path, verdict])
         return path, verdict
 
@@ -165,8 +151,8 @@ class ChainRunner:
         await self._reserve(request, chain)
         used = 0
         try:
-            prompt_ids = self._run.renderer.prompt_ids(request.turns)
-            completion = await self._run.engine.complete(prompt_ids, sampling, seed_of(request.id))
+            prompt_ids = self._run.asking.renderer.prompt_ids(request.turns)
+            completion = await self._run.asking.engine.complete(prompt_ids, sampling, seed_of(request.id))
             used = completion.completion_tokens
         finally:
             self._budget.spend(sampling.max_tokens, used)
@@ -193,7 +179,7 @@ class ChainRunner:
         self._held[chain.path_id] = held + rest
 
     def _note_failure(self, chain: Chain, request: Request, error: RequestFailed) -> None:
-        row = failed_request(self._ladder, chain, request, error, self._run.round_id, self._run.now())
+        row = failed_request(self._ladder, chain, request, error, self._run.round_id, self._run.asking.now())
         self._committer.add([row])
         if error.fatal:
             self._fail(error)

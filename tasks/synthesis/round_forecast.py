@@ -6,21 +6,20 @@ The probe runs under the round's own draw, so the round reuses every token of it
 import random
 import time
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path as Folder
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from storage.errors import InputError
-from storage.records import AdaptedGuideline, Guideline, Model, Path, Prompt, Question, Round, Structure, Verdict
-from tasks.engines.engine import Engine
+from storage.records import AdaptedGuideline, Guideline, Path, Question, Structure, Verdict
+from tasks.asking import Asking
 from tasks.engines.models.chat_template import read_json
 from tasks.engines.server.server_plan import model_size
 from tasks.rules.ladder.round_forecast import Forecast, QuestionCost, Rates, RoundShape, forecast
-from tasks.settings import Settings, TrainingSettings
+from tasks.settings import TrainingSettings
 from tasks.synthesis.account import SynthesisProgress
-from tasks.synthesis.chain import Judges, Renders
 from tasks.synthesis.synthesize_paths import synthesize_paths
 
 if TYPE_CHECKING:
@@ -41,14 +40,19 @@ class Hardware:
 
 
 def forecast_round(
-    store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model, questions: Sequence[Question],
-    guidelines: Sequence[Guideline], prompts: Mapping[str, Prompt], settings: Settings, round: Round | None, draw: int,
-    evaluation_answers: int, probe_questions: int = 8, hardware: Hardware | None = None,
-) -> Forecast:  # fmt: skip
+    asking: Asking,
+    questions: Sequence[Question],
+    guidelines: Sequence[Guideline],
+    *,
+    evaluation_answers: int,
+    probe_questions: int = 8,
+    hardware: Hardware | None = None,
+) -> Forecast:
     """Probe `probe_questions` of the questions, chosen by seed, and predict the round. Raises InputError on none."""
     if not questions:
         raise InputError("A forecast needs questions to probe; found none. Run: regenesis ingest")
     hardware = hardware or Hardware()
+    store, settings, model, draw = asking.store, asking.settings, asking.model, asking.draw
     chosen = random.Random(settings.seed).sample(list(questions), min(probe_questions, len(questions)))
     rates: list[float] = []
 
@@ -56,10 +60,7 @@ def forecast_round(
         rates.append(progress.tokens_per_second)
 
     began = time.perf_counter()
-    report = synthesize_paths(
-        store, engine, renderer, judge, model=model, questions=chosen, guidelines=guidelines, prompts=prompts,
-        settings=settings, round=round, draw=draw, work_ahead=False, on_progress=note,
-    )  # fmt: skip
+    report = synthesize_paths(asking, chosen, guidelines, work_ahead=False, on_progress=note)
     seconds = time.perf_counter() - began
     costs = question_costs(store, chosen, model.id, draw)
     path_tokens = [path.completion_tokens for path in _rows(store, Path, chosen, model.id, draw)]

@@ -43,9 +43,9 @@ class Scheduler:
         self._settings = run.ladder.settings
         self._chunks = question_chunks(questions, run.ladder)
         self.account = Account()
-        self.budget = Budget(self._settings, spent_tokens, run.spending)
+        self.budget = Budget(self._settings, spent_tokens, run.following.spending)
         self.committer = Committer(
-            run.store, seconds=self._settings.commit_seconds, rows=self._settings.commit_rows, on_error=self.fail
+            run.asking.store, seconds=self._settings.commit_seconds, rows=self._settings.commit_rows, on_error=self.fail
         )
         self._runner = ChainRunner(run, self.account, self.budget, self.committer, self.fail)
         self.error: BaseException | None = None
@@ -80,7 +80,7 @@ class Scheduler:
     def window(self) -> int:
         """Chains in flight at most: as the settings say, or half as many again as the engine takes requests now."""
         own = self._settings.window_chains
-        return own or int(WINDOW_TO_CAPACITY * capacity_of(self._run.engine)) or DEFAULT_WINDOW
+        return own or int(WINDOW_TO_CAPACITY * capacity_of(self._run.asking.engine)) or DEFAULT_WINDOW
 
     def stop(self, reason: str) -> None:
         """End cleanly: requests under way are awaited, no other begins."""
@@ -104,7 +104,7 @@ class Scheduler:
             while chunk := await asyncio.to_thread(next, self._chunks, None):
                 found: dict[UUID, Existing] = {}
                 if not self._run.fresh:
-                    found = await asyncio.to_thread(read_existing, self._run.store, self._ladder, chunk)
+                    found = await asyncio.to_thread(read_existing, self._run.asking.store, self._ladder, chunk)
                 self._source.extend((question, found.get(question.id)) for question in chunk)
                 self._fill()
                 while len(self._source) > self.window:
@@ -158,7 +158,7 @@ class Scheduler:
 
     def _work_ahead(self) -> QuestionWork | None:
         """When the server is nearly idle, a question that will probably need more chains than its rule starts now."""
-        if not self._run.work_ahead or len(self._tasks) >= self.window // IDLE_BELOW:
+        if not self._run.following.work_ahead or len(self._tasks) >= self.window // IDLE_BELOW:
             return None
         rate = cautious_pass_rate(self.account.accepted, self.account.ended)
         waiting = (work for work in self._active if work.waiting)
@@ -258,7 +258,7 @@ class Scheduler:
             self.account.solved += len(work.accepted_texts) == 1
 
     def _fate_of_right(self, work: QuestionWork, chain: Chain, path: Path, verdict: Verdict) -> str:
-        if refused := refusal_of_path(path, verdict, chain.question, self._run.selection):
+        if refused := refusal_of_path(path, verdict, chain.question, self._run.asking.settings.selection):
             return refused
         if chain.hinted and any(mentions_given_answer(path.text, one) for one in chain.question.accepted_answers):
             return "mentions_given_answer"
@@ -280,14 +280,14 @@ class Scheduler:
                 self._report_progress()
 
     def _report_progress(self) -> None:
-        if self._run.on_progress is None:
+        if self._run.following.on_progress is None:
             return
         seconds, account = self.seconds, self.account
         self._rates.append((seconds, account.tokens))
         before, tokens = self._rates[0]
         total, done = self._run.questions_total, account.questions_done
         share = account.share_done(total) if total else 0.0
-        self._run.on_progress(
+        self._run.following.on_progress(
             SynthesisProgress(
                 questions_done=done,
                 questions_total=total,

@@ -8,18 +8,18 @@ import asyncio
 import os
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from storage.records import Guideline, Model, Prompt, Question, Round
-from tasks.engines.engine import Engine, entered
+from storage.records import Guideline, Prompt, Question
+from tasks.asking import Asking
+from tasks.engines.engine import entered
 from tasks.limits import Spending
 from tasks.rules.ladder.ladder import Ladder, build_ladder
-from tasks.settings import Settings
 from tasks.synthesis.account import SynthesisProgress, SynthesisReport
-from tasks.synthesis.chain import Judges, Renders, Run
+from tasks.synthesis.chain import Following, Run
 from tasks.synthesis.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -29,49 +29,50 @@ __all__ = ["SynthesisProgress", "SynthesisReport", "synthesize", "synthesize_pat
 
 
 def synthesize_paths(
-    store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model,
-    questions: Iterable[Question], guidelines: Sequence[Guideline], prompts: Mapping[str, Prompt], settings: Settings,
-    round: Round | None, draw: int, spending: Spending | None = None, work_ahead: bool = True,
+    asking: Asking,
+    questions: Iterable[Question],
+    guidelines: Sequence[Guideline],
+    *,
+    spending: Spending | None = None,
+    work_ahead: bool = True,
     on_progress: Callable[[SynthesisProgress], None] | None = None,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> SynthesisReport:  # fmt: skip
+) -> SynthesisReport:
     """Paths and verdicts for the questions under this draw, and the exact account of what happened.
 
     `questions` may be an iterator of any length. Ends cleanly at a limit of the run (`spending`) or at a budget of
     the settings (`stopped_by` says which); on an error, Ctrl-C or SIGTERM what has arrived is committed first.
     """
-    return asyncio.run(
-        synthesize(
-            store, engine, renderer, judge, model=model, questions=questions, guidelines=guidelines, prompts=prompts,
-            settings=settings, round=round, draw=draw, spending=spending, work_ahead=work_ahead,
-            on_progress=on_progress, now=now,
-        )
-    )  # fmt: skip
+    following = Following(spending, work_ahead, on_progress)
+    return asyncio.run(synthesize(asking, questions, guidelines, following))
 
 
 async def synthesize(
-    store: "Store", engine: Engine, renderer: Renders, judge: Judges, *, model: Model,
-    questions: Iterable[Question], guidelines: Sequence[Guideline], prompts: Mapping[str, Prompt], settings: Settings,
-    round: Round | None, draw: int, spending: Spending | None = None, work_ahead: bool = True,
-    on_progress: Callable[[SynthesisProgress], None] | None = None,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> SynthesisReport:  # fmt: skip
-    """`synthesize_paths` within a running event loop. An engine that is an async context manager is entered."""
-    ladder = build_ladder(settings, model.id, prompts, guidelines, draw, round.seed if round else None)
-    await asyncio.to_thread(store.append, [*guidelines, *ladder.selections, *_prompts_used(ladder)])
-    rows, spent = await asyncio.to_thread(already_there, store, ladder)
-    async with entered(engine) as running:
+    asking: Asking,
+    questions: Iterable[Question],
+    guidelines: Sequence[Guideline],
+    following: Following | None = None,
+) -> SynthesisReport:
+    """`synthesize_paths` within a running event loop."""
+    seed = asking.round.seed if asking.round else None
+    ladder = build_ladder(asking.settings, asking.model.id, asking.prompts, guidelines, asking.draw, seed)
+    await asyncio.to_thread(asking.store.append, [*guidelines, *ladder.selections, *_prompts_used(ladder)])
+    rows, spent = await asyncio.to_thread(already_there, asking.store, ladder)
+    async with entered(asking.engine) as engine:
         run = Run(
-            store=store, engine=running, renderer=renderer, judge=judge, ladder=ladder,
-            round_id=round.id if round else None, now=now, spending=spending, work_ahead=work_ahead, fresh=rows == 0,
-            selection=settings.selection,
-            questions_total=len(questions) if isinstance(questions, Sequence) else None, on_progress=on_progress,
-        )  # fmt: skip
+            replace(asking, engine=engine),
+            ladder,
+            following or Following(),
+            fresh=rows == 0,
+            questions_total=len(questions) if isinstance(questions, Sequence) else None,
+        )
         scheduler = Scheduler(run, questions, spent)
         with _sigterm_commits_first(scheduler):
             await scheduler.run()
     return scheduler.account.report(
-        draw=draw, rows=scheduler.committer.committed, seconds=scheduler.seconds, stopped_by=scheduler.budget.stopped_by
+        draw=asking.draw,
+        rows=scheduler.committer.committed,
+        seconds=scheduler.seconds,
+        stopped_by=scheduler.budget.stopped_by,
     )
 
 

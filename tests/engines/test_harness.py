@@ -8,6 +8,7 @@ import pytest
 
 from storage.open_store import open_store
 from storage.records import Evaluation, EvaluationFigure, Question, Round
+from tasks.asking import Asking
 from tasks.evaluation.cross_check import cross_check
 from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.ingestion.ingest_questions import ingest_embedded
@@ -46,9 +47,20 @@ def test_the_harness_finds_about_what_we_find(
     questions, model, prompts = store.select(Question, part="gate"), prepared_model.record, load_prompts()
     with Judge() as judge:
         evaluate_model(
-            store, server.engine(renderer), renderer, judge, model=model, questions=questions, prompts=prompts,
-            settings=settings, round=round, role="base", draw=1,
-        )  # fmt: skip
+            Asking(
+                store,
+                server.engine(renderer),
+                renderer,
+                judge,
+                model=model,
+                prompts=prompts,
+                settings=settings,
+                round=round,
+                draw=1,
+            ),
+            questions,
+            "base",
+        )
 
     found = cross_check(
         store, url=server.url, model_name=server.model_name, tokenizer=prepared_model.folder, model=model,

@@ -7,6 +7,7 @@ from typing import Any
 from storage.ids import content_id
 from storage.open_store import Store, open_store
 from storage.records import Adapter, Answer, Pool, Question, QuestionSet, Trial
+from tasks.asking import Asking
 from tasks.comparison.contest import Contest, Try, begin_comparison
 from tasks.comparison.lessons import (
     Lesson,
@@ -98,9 +99,19 @@ class SmallComparison:
 
     def _write(self, plan: PoolPlan) -> None:
         synthesize_paths(
-            self.store, self.engine, TextRenderer(), self._judge, model=plan.model, questions=plan.questions,
-            guidelines=plan.guidelines, prompts=plan.prompts, settings=plan.settings, round=None, draw=plan.draw,
-        )  # fmt: skip
+            Asking(
+                self.store,
+                self.engine,
+                TextRenderer(),
+                self._judge,
+                model=plan.model,
+                prompts=plan.prompts,
+                settings=plan.settings,
+                draw=plan.draw,
+            ),
+            plan.questions,
+            plan.guidelines,
+        )
         paths = pool_paths(self.store, plan)
         vote_paths(self.store, self._judge, plan.settings.verification, draw=plan.draw, paths=paths)
         write_pool_row(self.store, plan)
@@ -127,10 +138,19 @@ class SmallComparison:
         """The models answer by the script, each with its own seeds."""
         for trial in trials:
             evaluate_model(
-                self.store, self.engine, TextRenderer(), self._judge, model=self.contest.model(trial.model_id),
-                questions=questions, prompts={"answer": self.contest.prompt(trial.prompt_id)},
-                settings=self.contest.settings, round=None, role="control", draw=0,
-            )  # fmt: skip
+                Asking(
+                    self.store,
+                    self.engine,
+                    TextRenderer(),
+                    self._judge,
+                    model=self.contest.model(trial.model_id),
+                    prompts={"answer": self.contest.prompt(trial.prompt_id)},
+                    settings=self.contest.settings,
+                    draw=0,
+                ),
+                questions,
+                "control",
+            )
 
     def _teach(self, lesson: Lesson) -> None:
         training_set = keep_examples(self.contest, lesson.entrant, lesson.choices)

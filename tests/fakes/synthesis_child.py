@@ -8,6 +8,7 @@ Prints `running` when the first request is made, and at the end the number of re
 import sys
 
 from storage.open_store import open_store
+from tasks.asking import Asking
 from tasks.settings import Settings
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths
 from tasks.verification.verify_paths import Judge
@@ -36,10 +37,19 @@ def synthesize_all(url: str, count: int, seconds: float) -> tuple[SynthesisRepor
     engine = ScriptedEngine(right_sometimes(0.4, hinted=False), delay=delay)
     with Judge() as judge:
         report = synthesize_paths(
-            open_store(url), engine, TextRenderer(), judge, model=MODEL,
-            questions=[question(number) for number in range(count)], guidelines=guidelines(),
-            prompts=marked_prompts(), settings=child_settings(), round=None, draw=1,
-        )  # fmt: skip
+            Asking(
+                open_store(url),
+                engine,
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=child_settings(),
+                draw=1,
+            ),
+            [question(number) for number in range(count)],
+            guidelines(),
+        )
     return report, engine
 
 

@@ -11,6 +11,7 @@ import pytest
 from storage.errors import PermanentError, ReGenesisError, TransientError
 from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, FailedRequest, Path, Structure, Verdict
+from tasks.asking import Asking
 from tasks.engines.server.client import OpenAIEngine
 from tasks.settings import Settings
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize
@@ -32,10 +33,10 @@ def store(tmp_path: File) -> Store:
 async def run(store: Store, urls: list[str], chosen: Settings) -> SynthesisReport:
     engine = OpenAIEngine(urls, "scripted", timeout_seconds=0.5, start_in_flight=8, most_in_flight=16, max_retries=8)
     with Judge() as judge:
-        return await synthesize(
-            store, engine, TextRenderer(), judge, model=MODEL, questions=QUESTIONS, guidelines=guidelines(),
-            prompts=marked_prompts(), settings=chosen, round=None, draw=1,
-        )  # fmt: skip
+        asking = Asking(
+            store, engine, TextRenderer(), judge, model=MODEL, prompts=marked_prompts(), settings=chosen, draw=1
+        )
+        return await synthesize(asking, QUESTIONS, guidelines())
 
 
 def check_accounts(store: Store, report: SynthesisReport) -> None:
@@ -119,9 +120,19 @@ async def filled(store: Store, servers: list[ScriptedServer], chains: int) -> Sy
     asked = [question(number, answer="5") for number in range(chains // 4)]
     with Judge() as judge:
         return await synthesize(
-            store, engine, TextRenderer(), judge, model=MODEL, questions=asked, guidelines=guidelines(),
-            prompts=marked_prompts(), settings=settings(adaptive=False, chains_per_question=4), round=None, draw=1,
-        )  # fmt: skip
+            Asking(
+                store,
+                engine,
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=settings(adaptive=False, chains_per_question=4),
+                draw=1,
+            ),
+            asked,
+            guidelines(),
+        )
 
 
 @pytest.mark.parametrize("urls", [1, 8])
@@ -167,9 +178,19 @@ async def test_a_run_whose_requests_all_fail_ends_alike_whatever_their_number(st
             asked = [question(number) for number in range(chains // 2)]
             with Judge() as judge, pytest.raises(ReGenesisError) as caught:
                 await synthesize(
-                    store, engine, TextRenderer(), judge, model=MODEL, questions=asked, guidelines=guidelines(),
-                    prompts=marked_prompts(), settings=chosen, round=None, draw=chains,
-                )  # fmt: skip
+                    Asking(
+                        store,
+                        engine,
+                        TextRenderer(),
+                        judge,
+                        model=MODEL,
+                        prompts=marked_prompts(),
+                        settings=chosen,
+                        draw=chains,
+                    ),
+                    asked,
+                    guidelines(),
+                )
         ends.append((type(caught.value), caught.value.exit_code))
         words = reply.message or "CUDA error" if b"CUDA" in (reply.raw or b"") else reply.message
         assert words in str(caught.value)

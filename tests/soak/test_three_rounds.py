@@ -14,6 +14,7 @@ from storage.environment import read_environment
 from storage.mlflow_tracking import Tracking
 from storage.open_store import Store, open_store
 from storage.records import Adapter, Answer, Model, Promotion, Question, Round
+from tasks.asking import Asking
 from tasks.engines.models.base_models import prepare_model, weights_digest
 from tasks.engines.models.rendering import Renderer
 from tasks.engines.server.vllm_server import running_server
@@ -113,9 +114,18 @@ def test_after_three_rounds_a_roll_back_serves_the_earlier_champion_as_it_was(tm
         renderer = Renderer(base.folder, chosen.model)
         with Judge() as judge:
             found = ask_again(
-                store, server.engine(renderer), renderer, judge, model=champion, questions=questions,
-                prompts=load_prompts(), settings=chosen, round=None, sample=next_sample(store, champion, questions),
-            )  # fmt: skip
+                Asking(
+                    store,
+                    server.engine(renderer),
+                    renderer,
+                    judge,
+                    model=champion,
+                    prompts=load_prompts(),
+                    settings=chosen,
+                ),
+                questions,
+                sample=next_sample(store, champion, questions),
+            )
     assert no_more_than(floor_of(store, champion), found)
 
 

@@ -10,6 +10,7 @@ import pytest
 from storage.errors import InputError, Stopped
 from storage.open_store import Store, open_store
 from storage.records import Answer, Path
+from tasks.asking import Asking
 from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.settings import Sampling, SynthesisSettings
@@ -27,10 +28,20 @@ EVERY_CHAIN = settings(chains_per_question=3, adaptive=False, hinted_retry=False
 def run(store: Store, spending: Spending) -> SynthesisReport:
     with Judge() as judge:
         return synthesize_paths(
-            store, ScriptedEngine(always_right), TextRenderer(), judge, model=MODEL, questions=QUESTIONS,
-            guidelines=guidelines(), prompts=marked_prompts(), settings=EVERY_CHAIN, round=None, draw=1,
+            Asking(
+                store,
+                ScriptedEngine(always_right),
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=EVERY_CHAIN,
+                draw=1,
+            ),
+            QUESTIONS,
+            guidelines(),
             spending=spending,
-        )  # fmt: skip
+        )
 
 
 @pytest.fixture
@@ -83,9 +94,19 @@ def test_evaluation_ends_at_a_budget_with_what_arrived_and_the_next_run_asks_the
         engine = LimitedEngine(scripted, Spending(Limits(tokens=tokens)))
         with Judge() as judge:
             evaluate_model(
-                store, engine, TextRenderer(), judge, model=MODEL, questions=questions, prompts=marked_prompts(),
-                settings=EVERY_CHAIN, round=None, role="base", draw=1,
-            )  # fmt: skip
+                Asking(
+                    store,
+                    engine,
+                    TextRenderer(),
+                    judge,
+                    model=MODEL,
+                    prompts=marked_prompts(),
+                    settings=EVERY_CHAIN,
+                    draw=1,
+                ),
+                questions,
+                "base",
+            )
         return len(scripted.asked)
 
     store.append([SETS[0], *questions])

@@ -9,6 +9,7 @@ import pytest
 from storage.errors import PermanentError, TransientError
 from storage.open_store import Store
 from storage.records import Adapter, Answer, Evaluation, FailedRequest, Model, Question
+from tasks.asking import Asking
 from tasks.engines.engine import RequestFailed
 from tasks.evaluation.evaluate_model import evaluate_model, probe_adapter
 from tasks.settings import EvaluationSettings, Settings
@@ -39,9 +40,21 @@ def evaluated(
     engine = ScriptedEngine(script)
     with Judge() as judge:
         rows = evaluate_model(
-            store, engine, TextRenderer(), judge, model=model, questions=questions, prompts=PROMPTS,
-            settings=settings or Settings(), round=round_of(number), role=role, draw=number, now=clock(),
-        )  # fmt: skip
+            Asking(
+                store,
+                engine,
+                TextRenderer(),
+                judge,
+                model=model,
+                prompts=PROMPTS,
+                settings=settings or Settings(),
+                round=round_of(number),
+                draw=number,
+                now=clock(),
+            ),
+            questions,
+            role,
+        )
     return rows, engine
 
 

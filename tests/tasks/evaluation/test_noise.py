@@ -4,6 +4,7 @@ from pathlib import Path
 
 from storage.open_store import Store
 from storage.records import Answer, Evaluation, Question
+from tasks.asking import Asking
 from tasks.evaluation.noise import Noise, ask_again, next_sample, noise_sample
 from tasks.settings import Settings
 from tasks.verification.verify_paths import Judge
@@ -16,9 +17,20 @@ def asked_again(store: Store, limit: int, questions: list[Question], sample: int
     engine = ScriptedEngine(right_below(limit))
     with Judge() as judge:
         noise = ask_again(
-            store, engine, TextRenderer(), judge, model=BASE, questions=questions, prompts=PROMPTS,
-            settings=Settings(), round=round_of(1), sample=sample, now=clock(),
-        )  # fmt: skip
+            Asking(
+                store,
+                engine,
+                TextRenderer(),
+                judge,
+                model=BASE,
+                prompts=PROMPTS,
+                settings=Settings(),
+                round=round_of(1),
+                now=clock(),
+            ),
+            questions,
+            sample=sample,
+        )
     return noise, engine
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from storage.errors import InputError
 from storage.open_store import open_store
+from tasks.asking import Asking
 from tasks.rules.ladder.round_forecast import Forecast
 from tasks.settings import TrainingSettings
 from tasks.synthesis.round_forecast import Hardware, forecast_round, kept_weight_bytes, known_rates
@@ -24,14 +25,22 @@ def forecast_and_run(folder: File, draw: int) -> tuple[Forecast, SynthesisReport
     chosen = settings(enough_accepted=3, window_chains=32)
     with Judge() as judge:
         expected = forecast_round(
-            store, engine, TextRenderer(), judge, model=MODEL, questions=QUESTIONS, guidelines=guidelines(),
-            prompts=marked_prompts(), settings=chosen, round=None, draw=draw, evaluation_answers=0, probe_questions=12,
-        )  # fmt: skip
+            Asking(
+                store, engine, TextRenderer(), judge, model=MODEL, prompts=marked_prompts(), settings=chosen, draw=draw
+            ),
+            QUESTIONS,
+            guidelines(),
+            evaluation_answers=0,
+            probe_questions=12,
+        )
         asked = len(engine.asked)
         report = synthesize_paths(
-            store, engine, TextRenderer(), judge, model=MODEL, questions=QUESTIONS, guidelines=guidelines(),
-            prompts=marked_prompts(), settings=chosen, round=None, draw=draw,
-        )  # fmt: skip
+            Asking(
+                store, engine, TextRenderer(), judge, model=MODEL, prompts=marked_prompts(), settings=chosen, draw=draw
+            ),
+            QUESTIONS,
+            guidelines(),
+        )
     return expected, report, asked
 
 

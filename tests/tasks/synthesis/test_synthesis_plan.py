@@ -3,6 +3,7 @@
 from pathlib import Path as File
 
 from storage.open_store import Store, open_store
+from tasks.asking import Asking
 from tasks.settings import Settings
 from tasks.synthesis.synthesis_plan import SynthesisPlan, plan_synthesis
 from tasks.synthesis.synthesize_paths import synthesize_paths
@@ -23,9 +24,19 @@ def plan(store: Store, chosen: Settings) -> SynthesisPlan:
 def run(store: Store, chosen: Settings, script: Script = always_right) -> dict[str, int]:
     with Judge() as judge:
         report = synthesize_paths(
-            store, ScriptedEngine(script), TextRenderer(), judge, model=MODEL, questions=QUESTIONS,
-            guidelines=guidelines(), prompts=marked_prompts(), settings=chosen, round=None, draw=1,
-        )  # fmt: skip
+            Asking(
+                store,
+                ScriptedEngine(script),
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=chosen,
+                draw=1,
+            ),
+            QUESTIONS,
+            guidelines(),
+        )
     return dict(report.generated)
 
 

@@ -13,6 +13,7 @@ import pytest
 from storage.errors import TransientError
 from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, AnswerKind, FailedRequest, Guideline, Path, Question, Structure, Verdict
+from tasks.asking import Asking
 from tasks.engines.engine import Completion, RequestFailed
 from tasks.limits import Limits, Spending
 from tasks.settings import PRESETS, Settings
@@ -43,10 +44,12 @@ def run(
 ) -> SynthesisReport:  # fmt: skip
     with Judge() as judge:
         return synthesize_paths(
-            store, engine, TextRenderer(), judge, model=MODEL, questions=questions,
-            guidelines=guidelines() if advice is None else advice, prompts=marked_prompts(), settings=chosen,
-            round=None, draw=draw,
-        )  # fmt: skip
+            Asking(
+                store, engine, TextRenderer(), judge, model=MODEL, prompts=marked_prompts(), settings=chosen, draw=draw
+            ),
+            questions,
+            guidelines() if advice is None else advice,
+        )
 
 
 def questions(count: int) -> list[Question]:
@@ -249,13 +252,17 @@ def test_a_slow_chain_holds_up_no_other() -> None:
 
         engine = HeldEngine(always_right)
         with Judge() as judge:
-            task = asyncio.create_task(
-                synthesize(
-                    store, engine, TextRenderer(), judge, model=MODEL, questions=questions(30), guidelines=guidelines(),
-                    prompts=marked_prompts(), settings=settings(adaptive=False, chains_per_question=2, window_chains=8),
-                    round=None, draw=1,
-                )
-            )  # fmt: skip
+            asking = Asking(
+                store,
+                engine,
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=settings(adaptive=False, chains_per_question=2, window_chains=8),
+                draw=1,
+            )
+            task = asyncio.create_task(synthesize(asking, questions(30), guidelines()))
             await asyncio.wait_for(seen.wait(), 30)
             slow.set()
             await task
@@ -330,13 +337,22 @@ def test_a_window_that_is_over_ends_the_run_cleanly(store: Store) -> None:
     clock = iter(range(0, 10**9, 40))
     with Judge() as judge:
         report = synthesize_paths(
-            store, ScriptedEngine(always_right, delay=lambda asked: 0.01), TextRenderer(), judge, model=MODEL,
-            questions=questions(500), guidelines=guidelines(), prompts=marked_prompts(),
-            settings=settings(window_chains=4), round=None, draw=1,
+            Asking(
+                store,
+                ScriptedEngine(always_right, delay=lambda asked: 0.01),
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=settings(window_chains=4),
+                draw=1,
+            ),
+            questions(500),
+            guidelines(),
             spending=Spending(
                 Limits(until=NOW + timedelta(seconds=100)), now=lambda: NOW + timedelta(seconds=next(clock))
             ),
-        )  # fmt: skip
+        )
 
     assert report.stopped_by == "window"
     assert not report.complete
@@ -426,10 +442,20 @@ def test_progress_counts_up_to_the_report(store: Store) -> None:
     seen: list[SynthesisProgress] = []
     with Judge() as judge:
         report = synthesize_paths(
-            store, ScriptedEngine(always_right), TextRenderer(), judge, model=MODEL, questions=questions(5),
-            guidelines=guidelines(), prompts=marked_prompts(), settings=settings(), round=None, draw=1,
+            Asking(
+                store,
+                ScriptedEngine(always_right),
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=settings(),
+                draw=1,
+            ),
+            questions(5),
+            guidelines(),
             on_progress=seen.append,
-        )  # fmt: skip
+        )
 
     assert seen[-1].questions_done == seen[-1].questions_total == 5
     assert seen[-1].accepted == report.accepted
@@ -446,10 +472,19 @@ def test_questions_are_read_from_their_iterator_only_as_they_are_needed(store: S
 
     with Judge() as judge:
         report = synthesize_paths(
-            store, ScriptedEngine(always_right), TextRenderer(), judge, model=MODEL, questions=endless(),
-            guidelines=guidelines(), prompts=marked_prompts(),
-            settings=settings(chains_per_question=25, max_candidates=600), round=None, draw=1,
-        )  # fmt: skip
+            Asking(
+                store,
+                ScriptedEngine(always_right),
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=settings(chains_per_question=25, max_candidates=600),
+                draw=1,
+            ),
+            endless(),
+            guidelines(),
+        )
 
     assert report.stopped_by == "max_candidates"
     assert report.paths == 600
