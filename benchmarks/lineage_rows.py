@@ -174,7 +174,7 @@ def filled_store(folder: Path, paths: int) -> Store:
         partial.mkdir()
         _fill(open_store(f"duckdb:///{partial / 'regenesis.duckdb'}"), LineageRows(paths))
         partial.rename(place)
-    return open_store(f"duckdb:///{place / 'regenesis.duckdb'}")
+    return open_store(f"duckdb:///{place / 'regenesis.duckdb'}", keep_log=True)  # as a run does
 
 
 def _fill(store: Store, rows: LineageRows) -> None:

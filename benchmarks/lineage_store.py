@@ -49,10 +49,10 @@ def append_ratios(folder: Path, batches: int, repeats: int) -> dict[str, Any]:
     for _ in range(repeats):
         times["bulk"].append(seconds(lambda: bulk_insert(folder / "bulk.duckdb", whole)))
         forget(folder)
-        store = open_store(f"duckdb:///{folder / 'store.duckdb'}")
+        store = open_store(f"duckdb:///{folder / 'store.duckdb'}", keep_log=True)
         times["append"].append(seconds(lambda store=store: [store.append_tables({"paths": one}) for one in tables]))
         forget(folder)
-        store = open_store(f"duckdb:///{folder / 'store.duckdb'}")
+        store = open_store(f"duckdb:///{folder / 'store.duckdb'}", keep_log=True)
         times["with_ids"].append(seconds(lambda store=store: append_with_ids(store, tables, requests)))
         forget(folder)
     against = {

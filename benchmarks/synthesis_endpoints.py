@@ -168,7 +168,7 @@ def pipeline(urls: list[str], slots: int, requests: int) -> tuple[float, Synthes
                                  "commit_rows": 4096}}
     )  # fmt: skip
     with tempfile.TemporaryDirectory() as folder, Judge() as judge:
-        store = open_store(f"duckdb:///{folder}/regenesis.duckdb")
+        store = open_store(f"duckdb:///{folder}/regenesis.duckdb", keep_log=True)
         asked = questions(count)
         began = time.perf_counter()
         report = synthesize_paths(

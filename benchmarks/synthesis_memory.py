@@ -93,7 +93,7 @@ def main() -> None:
             print(f"{progress.paths:>9} paths  {rates[-1]:7.0f} chains/s  {memory[-1]:6.0f} MiB", flush=True)
 
     with tempfile.TemporaryDirectory() as folder, Judge() as judge:
-        store = open_store(f"duckdb:///{folder}/regenesis.duckdb")
+        store = open_store(f"duckdb:///{folder}/regenesis.duckdb", keep_log=True)
         began, cpu = time.perf_counter(), time.process_time()
         report = synthesize_paths(
             Asking(
