@@ -131,7 +131,7 @@ def test_a_long_statement_keeps_no_writer_waiting(tmp_path: FilePath) -> None:
     impatient = open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}", busy_seconds=0.05)
     endless = "SELECT count(*) FROM range(100000000) a, range(100000) b"
     with ThreadPoolExecutor() as threads:
-        asked = threads.submit(run_user_sql, impatient.url, endless, timeout_seconds=4)
+        asked = threads.submit(run_user_sql, impatient.url, endless, limits=Limits(timeout_seconds=4))
         written = 0
         while not asked.done():
             written += impatient.append([make(Path, ("beside", written))])
