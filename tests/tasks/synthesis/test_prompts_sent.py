@@ -8,6 +8,7 @@ import pytest
 from storage.errors import InputError
 from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, Path, Prompt, Round, Structure
+from tasks.asking import Asking
 from tasks.guidelines import builtin_guidelines
 from tasks.prompt_files import load_prompts
 from tasks.settings import Settings
@@ -36,19 +37,9 @@ def synthesized(folder: File, chosen: Settings) -> tuple[Store, dict[int, str]]:
     engine = ScriptedEngine(script)
     store.append([round, question(1), MODEL])
     with Judge() as judge:
-        synthesize_paths(
-            store,
-            engine,
-            TextRenderer(),
-            judge,
-            model=MODEL,
-            questions=[question(1)],
-            guidelines=builtin_guidelines(),
-            prompts=load_prompts(chosen.synthesis.prompts),
-            settings=chosen,
-            round=round,
-            draw=1,
-        )
+        prompts = load_prompts(chosen.synthesis.prompts)
+        asking = Asking(store, engine, TextRenderer(), judge, MODEL, prompts, chosen, round, draw=1)
+        synthesize_paths(asking, [question(1)], builtin_guidelines())
     return store, {asked.seed: asked.prompt for asked in engine.asked}
 
 
