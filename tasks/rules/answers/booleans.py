@@ -10,7 +10,8 @@ POLARITY = {word: (pair, place == 0) for pair in PAIRS for place, word in enumer
 SAME_FAMILY = frozenset({PAIRS[0], PAIRS[1]})
 NEGATION = r"(?:not|never|\w+n't|neither|nor|no longer|hardly|(?:cannot|can't)(?:\s+possibly)?(?:\s+be)?)"
 TOKEN = re.compile(
-    rf"\b(?:(?P<negation>{NEGATION})\s+(?:(?:be|really|say|call it|the case that it is|an?)\s+"
+    rf"\b(?:(?P<negation>{NEGATION})\s+(?:(?:be|really|say|call it|the case that it is|at all|quite"
+    r"|always|even|close to|an?)\s+"
     rf"|\w+ly\s+)*)?(?P<word>" + "|".join(POLARITY) + r"|y|n)\b",
     re.I,
 )
@@ -30,7 +31,7 @@ HARMLESS = re.compile(
     r"\b(?:no doubt|without (?:a )?doubt|no question|certainly|of course|to be sure)\b,?", re.IGNORECASE
 )
 EMPHATIC_NO = re.compile(
-    r"\W*(?:absolutely|certainly|definitely|of course|surely|probably|most likely|clearly|it is"
+    r"\W*(?:nope|nah)\W*|\W*(?:absolutely|certainly|definitely|of course|surely|probably|most likely|clearly|it is"
     r"|it's|no,?)?\s*not"
     r"(?:\s+(?:at all|really|so))?\W*",
     re.IGNORECASE,
@@ -42,7 +43,8 @@ OPENING = re.compile(r"\W*(yes|no|true|false)\b(?=\W*[,:;.-]|\W*$)", re.IGNORECA
 # what follows is not said to hold: `it does not follow that it is true`
 UNSAID = re.compile(
     r"\b(?:impossible|not possible|follow|wrong|incorrect to|incorrect that|nobody|no one"
-    r"|cannot|can't|couldn't|not correct"
+    r"|cannot|can't|couldn't|not correct|rarely|seldom"
+    r"|almost(?! certainly| surely)|nowhere|opposite of|(?:other|less) than"
     r"|doubt\w*|unlikely|whether|unless)\b[^,;.]*$",
     re.IGNORECASE,
 )
@@ -104,7 +106,11 @@ def _polarity(match: re.Match[str], words: str, family: frozenset[tuple[str, str
         return None
     if UNSAID.search(TURNS.sub("", front)):
         return None
-    if negation in ("neither", "nor"):
-        return None
+    if (
+        negation in ("neither", "nor")
+        or (negation and front.rstrip().lower().endswith("not"))
+        or (negation and word == "no")
+    ):
+        return None  # `not no` does not say yes
     turns = bool(negation) + (turned is not None and "," not in words[turned.end() : match.start()])
     return positive != (turns % 2 == 1)

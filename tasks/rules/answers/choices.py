@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from tasks.rules.answers.compared import AMBIGUOUS, BAD_REFERENCE, DIFFERS, EQUAL, NOT_AN_ANSWER, Compared
 from tasks.rules.answers.final_answer import Stated
-from tasks.rules.answers.numbers import Number, is_same_number, number_offered
+from tasks.rules.answers.numbers import MAGNITUDE, Number, is_same_number, number_offered
 from tasks.rules.answers.short_texts import plain_text
 from tasks.rules.answers.spelling import plain, undressed
 
@@ -25,7 +25,7 @@ REASON = re.compile(
     r"^[\s,;]*\b(?:because|since|as|for|given|which|where|so|rather than|instead of|(?:and )?not)\b", re.IGNORECASE
 )
 ANOTHER = re.compile(
-    r"^[\s\"'$*]*(?:,|/|;|&|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:option"
+    r"^[\s\"'$*]*(?:,|/|;|&|-(?=[A-Z])|(?=\([A-Z]\))|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:option"
     r"|choice)?\s*[(\[]?([A-Z])[)\]]?(?=$|[\s.,;:)\]])"
 )
 DENIAL = re.compile(
@@ -38,10 +38,13 @@ DENIED_LETTER = re.compile(
     r"\s*(?:[,;:-]|\bbut\b|\band\b|\.(?=\s))\s*(?:but\s+)?(?:rather\s+|instead\s+)?"
     r"|\(?\b[A-Z]\b\)?,?\s*(?:which |that |this )?(?:is|was|can't be|cannot be)\s+(?:wrong"
     r"|incorrect|not\s\w+|false)\s*[,;:.]?\s*(?:and\s|but\s|while\s)?"
+    r"|\(?\b[A-Z]\b\)?\s*\((?:wrong|incorrect|false|not\s\w+)\)\s*[,;:.]?\s*(?:and\s|but\s)?"
 )
-CHANGED = re.compile(r"(?i:\b(?:no|wait|actually|rather|i mean))\b[,:]?\s+(?:it's\s+|it is\s+)?\(?[A-Z]\b(?!['’])")
+CHANGED = re.compile(
+    r",\s(?:no|wait),\s\w|(?i:\b(?:no|wait|actually|rather|i mean))\b[,:]?\s+(?:it's\s+|it is\s+)?\(?[A-Z]\b(?!['’])"
+)
 SEPARATORS = " .:,;)]}*\"'-(["
-ENDS = re.compile(r"\s*(?:$|[.,;:!?)\"'*]|\((?!\d)|because\b|since\b|as\b)")
+ENDS = re.compile(r"\s*(?:$|[.,;:!?)\"*]|'(?!s\b)|\((?!\d)|because\b|since\b|as\b)")
 
 
 def compare_choices(stated: Stated, reference: str, choices: tuple[str, ...]) -> Compared:
@@ -160,7 +163,10 @@ def _ends(option: str, behind: str) -> bool:
     if len(option) <= 2 and not option[-1].isdigit():
         return not behind.strip(" .,;:!?)\"'*")
     if option[-1].isdigit():
-        return re.match(r"\s*[.,:/^]?\s*\d|\w|\s*[-+*/×^]\s*[\d(a-z]|\s*(?:or|and|to)\b", behind) is None
+        return (
+            re.match(rf"\s*(?:{MAGNITUDE})s?\b|\s*[.,:/^]?\s*\d|\w|\s*[-+*/×^]\s*[\d(a-z]|\s*(?:or|and|to)\b", behind)
+            is None
+        )
     return ENDS.match(behind) is not None
 
 
@@ -195,6 +201,8 @@ def _is_whole(text: str, spans: list[tuple[int, int, int]]) -> bool:
     start, end = min(s for s, _, _ in spans), max(e for _, e, _ in spans)
     before, after = text[:start].strip(" \"'"), text[end:].strip(" \"'")
     numeric = text[start:end].replace(".", "").replace(",", "").isdigit()
+    if numeric and re.match(rf"(?:{MAGNITUDE})s?\b", after):
+        return False
     plain_before = re.fullmatch(r"(?:(?:the|an?|that|it|is|to|option|choice)\s*)*", before) is not None
     return plain_before and (
         not after or after[0] in ".,;:(!" or (numeric and re.fullmatch(r"[a-z°%$ ]+", after) is not None)

@@ -8,7 +8,7 @@ answer when a later one was cut off or taken back.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal
 
@@ -20,7 +20,11 @@ from tasks.rules.answers.spelling import plain, undressed
 
 MOST_STATEMENTS = 40
 LONGEST_LIST = 4000
-THINKING = re.compile(r"<(/?)(?:think|thinking|thought|reasoning|scratchpad|reflection)>", re.IGNORECASE)
+# <think>, [THINK], <|begin_of_thought|>
+THINKING = re.compile(
+    r"<\|?(/|end_of_)?(?:begin_of_)?(?:think|thinking|thought|reasoning|scratchpad|reflection)\|?>|\[(/?)(?-i:THINK)\]",
+    re.IGNORECASE,
+)
 BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 SIDE_BY_SIDE = re.compile(
     r"(?:[\s$\\()\[\],;/]|\\q?quad)*(?:or|and|\\text\{\s*(?:or|and)\s*\})?(?:[\s$\\()\[\],;/]"
@@ -32,7 +36,7 @@ ABOUT = r"(?:\s+(?:to|for|of)\s(?:[^\n.:=?\"“]{0,60}[\"“][^\"”\n]{1,400}[\
 STATEMENT = re.compile(
     rf"(?:\b(?P<kind>\w{{1,12}})\s+)?\banswers?\b\**(?:,\s?\w{{1,15}},)?{ABOUT}[\"'*)\s_]{{0,4}}?"
     r"(?:\s(?P<verb>is|are|was|equals|comes out (?:as|to be)|(?:would|should|must|will|has\sto"
-    r"|can\sonly)\sbe)\b|\s?:|\s?=)"
+    r"|can\sonly)\sbe)\b|\s?:|\s?=|(?<=<answer)>)"
     r"|\b(?:correct|right|best)\s(?:option|choice)(?:\s(?:is|would be)\b|:)"
     r"|^[#>*_\s]{0,12}(?:the\s)?(?:final\s|correct\s)?answers?[*_ \t]{0,4}$"
     r"|^[ \t]{0,3}(?P<mark>####)(?!#)",
@@ -82,7 +86,7 @@ SUPPOSED = re.compile(
 )
 DENIED = re.compile(
     r"(?<!\bif )\b(?:not|never|cannot|doubt|doubtful|unlikely|false|wrong|incorrect|hardly|nor"
-    r"|unsure|impossible|no way|nobody|no one)\b[^.\n]{0,40}$"
+    r"|unsure|impossible|no way|nobody|no one|rule out|refuse|(?:mistake|error)(?: is)? to)\b[^.\n]{0,40}$"
     r"|n[’']t\b[^.\n]{0,40}$",
     re.IGNORECASE,
 )
@@ -90,12 +94,13 @@ NO_DOUBT = re.compile(
     r"\b(?:no|without(?: an?)?|beyond(?: an?)?|not)\s+(?:doubt|wrong|only)|\bI do ?n.t doubt", re.IGNORECASE
 )
 SENTENCE_END = re.compile(r"[\n。]|[.!?](?=[*_\"'”’»)$]*(?:\s|$))")
+BEHIND_A_FACTORIAL = re.compile(r"\$|\s*[=·×*/^+]\s?\$?\d")
 ABBREVIATIONS = re.compile(
     r"\b(?:Dr|Mr|Mrs|Ms|Jr|Sr|Rs|Prof|vs|approx|i\.e|e\.g|[ap]\.m)(?=\.)"
     r"|\bSt(?=\.\s+[A-Z])|\b[Nn]o(?=\.\s+\d)|\b[A-Z](?=\.\s+[A-Z])|\.\.(?=\.)|\.(?=\.)"
 )
 LIST_BEGINS = re.compile(r"1[.)]\s+\S.*?(?:^|\s)2[.)]\s", re.DOTALL)
-DECORATION = re.compile(r"(?:\s|\*\*|\*(?=\s)|__|[:=]|\.\.+|…|→|⇒|=>|-->|—(?=\s))*")
+DECORATION = re.compile(r"(?:\s|\*\*|\*(?=\s)|__|=>|[:=]|\.\.+|…|→|⇒|-->|—(?=\s))*")
 BLANKS = re.compile(r"\s{2,}|[\t\r\f\v\x1c-\x1f\x85\u2028\u2029]")
 BULLET = re.compile(r"(?:>\s*|[-*•+–]\s+|1[.)]\s+)+")
 # a choice's letter ends its sentence: `A. No wait, B.`
@@ -140,6 +145,16 @@ PROPERTY = re.compile(
     r"|rounded to)\b(?!\s+(?:two|one)\s+(?:and|or))",
     re.IGNORECASE,
 )
+# `it is not \boxed{15}`
+DENIES_THE_BOX = re.compile(
+    r"(?:\bnot|n[’']t|\bnever|\brather than|\binstead of|\bother than|\bcannot be|\bno longer)"
+    r"\s+(?:(?:be|equal to|equal|simply|just|the|a)\s+)*[\s$\\(\[*]*$",
+    re.IGNORECASE,
+)
+UNREAL = re.compile(
+    r"^\W*had\b|\bif\b[^.]*\b(?:were|had)\b|\botherwise\b|\bwithout (?!loss|an?y? doubt|doubt)", re.IGNORECASE
+)
+NEGATED = re.compile(r"(?:not|never|no longer)\s+(?!(?:only|enough|possible|sure)\b)(?=\S+$)", re.IGNORECASE)
 CONDITIONAL = re.compile(r"(?:would|should|must|will) be$", re.IGNORECASE)
 VALUE = re.compile(
     rf"\d|\\|\$|[π∞√]|{RUN.pattern}|\b(?:half|quarter|thirds?|dozen|hundred)\b"
@@ -155,13 +170,13 @@ NO_VALUE = re.compile(
 TAKEN_BACK = re.compile(
     r"(?:^|(?<=[.!?\n,;(—]))[\s*_]*(?:(?:oh|ah|hmm+|uh|but|ok(?:ay)?|well|no)\b[\s,.!…]*)*"
     r"(?P<cue>wait|scratch that|hold on|correction|oops|sorry|my (?:mistake|bad)|actually"
-    r"|no(?=\s*[,:—-])|(?:or )?rather"
+    r"|no(?=\s*[,:—-])|hmm+[\s,.!…]*no\b|nope|(?:or )?rather"
     r"|on second thoughts?|I take (?:that|it) back|I meant?|disregard|ignore (?:that|this|the"
     r"|my)|I forgot|we forgot"
     r"|(?:I|we) (?:made|see|notice|spot)[^.\n]{0,20}\b(?:mistake|error)|(?:I|we) (?:was|were|am"
     r"|are) wrong"
     r"|let me (?:correct|redo|recompute|recalculate|fix|reconsider)"
-    r"|(?:that|this|it|which)(?:\s(?:answer|result|value))?(?:"
+    r"|(?:that|this|it|which|the above)(?:\s(?:answer|result|value))?(?:"
     r"(?:['’]s| is| was| must be| seems)\s(?:(?!not\b)\w+\s)?(?:wrong|incorrect|false|mistaken"
     r"|a mistake|an error)"
     r"|(?:['’]s| is| was) not\s(?:\w+\s)?(?:right|correct|true)"
@@ -178,8 +193,44 @@ INSTEAD = re.compile(
 CONFIRMED = re.compile(
     r"\b(?:yes|correct|right|confirmed|verified|matches|checks out|holds|indeed|consistent)\b", re.IGNORECASE
 )
+# an answer that is looked at again (`Hmm, let me recheck`), and another value in the end (`so it should be 15`)
+RECHECKED = re.compile(
+    r"\b(?:(?P<check>(?:let me|let['’]s|let us|I['’]ll|we can|to)\s+(?:\w+\s+)?(?:check|verify))"
+    r"|hmm+|re-?check\w*|double[- ]check\w*|check(?:ing)? again|(?:on|upon|after)\s(?:\w+\s)?(?:reflection|review"
+    r"|inspection|thought)|thinking again|edit|apolog(?:y|ies)|not quite|misread|misunderstood|contradicts?"
+    r"|too (?:small|large|big|high|low)"
+    r"|(?:it|that|this|answer) should (?:\w+\s)?(?:be|have been)"
+    r"|recompute|recalculat\w+|(?:seems?|looks?) (?:off|wrong)|n[o'’]t (?:seem|look|sound|add up))\b",
+    re.IGNORECASE,
+)
+NEXT_QUESTION = re.compile(r"\n\s*\W{0,3}(?:Q|Question|Problem|Human|User|Example|Instruction)\b")
+OTHER_VALUE = (
+    rf"\s+(?:really\s+|actually\s+|in fact\s+)?(?P<value>[-−]?[$€£]?{NUMERAL}%?|{RUN.pattern}|\(?(?-i:[A-Z])\)?(?!\w)"
+    r"|yes|no|true|false)(?:\s+(?:in total|total|instead|altogether|in all))?"
+    r"(?:,? not\s[^.\n]{1,20})?[*\s]*(?:[.!](?=\s|$)|$|\n)"
+)
+SHOULD_BE = re.compile(
+    r"(?:\b(?:(?:it|this|that|answer|value|result)\s+(?:should|must|has to|ought to|would)\s(?:\w+ly\s)?be"
+    r"|(?:correct|right|actual|true|real|proper)\s(?:answer|value|result|total|number|option|choice|one)\s+(?:is|="
+    rf"|would be|should be)|so|therefore|thus|hence|(?:I|we)(?:\snow)?\sget),?){OTHER_VALUE}",
+    re.IGNORECASE,
+)
+TURNS_OUT = re.compile(
+    r"(?:\b(?:it|that|this|answer|value|result|total|number)(?:\s(?:is|becomes|equals|comes to|makes)|['’]s)"
+    r"|\b(?:again|review|reflection|inspection|thought|recompute|recalculate|edit|confusion|apologies|quite)\s*[,:]"
+    rf"|\b(?:makes|giving|gives)){OTHER_VALUE}",
+    re.IGNORECASE,
+)
+BETTER = re.compile(
+    r"(?P<value>\([A-Z]\)|\b[A-Z]\b) is (?:the |a )?(?:better|correct|right|best) (?:answer|option|choice|one)"
+)
 CONCLUDES = re.compile(r"(?:so|therefore|thus|hence|in total|altogether|finally|in all)\b", re.IGNORECASE)
 EXPLAINS = re.compile(r"(?:explanation|because|check|note|reason|this is because|since|proof|\W)", re.IGNORECASE)
+NEGATIVE = re.compile(r"\W*(?:no|not|false|invalid|incorrect|implausible)\b", re.IGNORECASE)
+OFFERED = re.compile(rf"(?:(?<![\w.])[-−])?{NUMERAL}|{RUN.pattern}|\b(?:[a-z]|yes|no|true|false)\b")
+WITH_VALUE = re.compile(r"\d|\b(?:wrong|mistake|error|incorrect|not|yes|no|true|false|[B-HJ-Z])\b|n['’]t\b")
+# a calculation, where another follows: `16 - 3 - 4 = 9. 9 * 2 = 18.`
+CALCULATES = re.compile(r"\d\s*[-+*/×·]\s*\$?\d.*=")
 FULL_SENTENCE = re.compile(r"[A-Z][A-Za-z']*\s+[a-z]\w*")
 AFTER_A_BOX = re.compile(
     r"[\s$\\)\]*}]*(?:\?\s*(?:no\b|wait|hmm)|(?:is|was|would be)\s(?:wrong|incorrect|not\b))", re.IGNORECASE
@@ -243,6 +294,8 @@ def final_answer(text: str, finish_reason: str = "stop", kind: AnswerKind | None
         if found.role == "denied":
             denied.append(found.stated)
         elif found.role == "talk":
+            negated = NEGATED.match(found.stated.words)
+            denied += [replace(found.stated, words=found.stated.words[negated.end() :])] if negated else []
             weak = weak or found.stated
         elif any(one.words.startswith(found.stated.words) for one in denied):
             return NotStated("taken_back")
@@ -259,10 +312,9 @@ def statements_in_order(text: str) -> list[tuple[int, int, Stated]]:
 
 def spoken_text(text: str) -> str | None:
     """What a text says once it has stopped thinking; None where it never stops."""
-    tags = list(THINKING.finditer(text)) if "<" in text else []
-    closing = [tag for tag in tags if tag[1]]
-    rest = tags[-1] if tags and not tags[-1][1] else None
-    if rest is not None:
+    tags = list(THINKING.finditer(text)) if "<" in text or "[" in text else []
+    closing = [tag for tag in tags if tag[1] or tag[2]]
+    if tags and tags[-1] not in closing:
         return None
     return text[closing[-1].end() :] if closing else text
 
@@ -332,6 +384,8 @@ def _boxed(text: str, boxes: list[tuple[int, int | None]], place: int) -> _Found
     if inner is not None and inner.end() < len(bare) and not inner["mark"]:
         words = bare[inner.end() :].strip(" .*")
     stated = Stated(_calm(words), _calm(words), True)
+    if DENIES_THE_BOX.search(_front(text, text.rfind("\\", 0, start))):
+        return _Found(start, end, stated, "denied")
     if AFTER_A_BOX.match(text, end + 1):
         return _Found(start, end, Stated(stated.words, stated.line, True, denied=True), "talk")
     return _Found(start, end + 1, stated, "meant" if words else "talk")
@@ -383,6 +437,8 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
         return None
     if CONDITIONAL.match(match["verb"] or "") and re.search(r"\bif\b", line):
         role = "supposed"
+    if (match["verb"] or "").lower() == "would be" and UNREAL.search(front):
+        role = "supposed"
     if role != "meant":
         return _Found(match.start() - len(front), end, Stated(words, line, False), role)
     rest = text[begin : begin + LONGEST_LIST]
@@ -396,6 +452,8 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
         words = _of_a_solution(words, _calm(text[begin:].split("\n\n", 1)[0][:LONGEST_LIST]))
     if words.endswith(("**", "__")) or line.endswith(("**", "__")):
         words, line = (OPEN_EMPHASIS.sub("", part) for part in (words, line))
+    if words.endswith("}") and "{" not in words and text[match.start() - 1] == '"':
+        words = line = words.rstrip("} ").strip('"')  # {"answer": 21}
     stated = Stated(words, line, False, front.strip(), denied)
     return _Found(match.start(), end, stated, "talk" if denied or _is_talk(words, kind) else "meant")
 
@@ -467,7 +525,7 @@ def _is_finished(text: str, end: int) -> bool:
 
 def _sentence_end(text: str, begin: int) -> int | None:
     for match in SENTENCE_END.finditer(text, begin):
-        factorial = match.group() == "!" and text[match.end() : match.end() + 1] == "$"
+        factorial = match.group() == "!" and BEHIND_A_FACTORIAL.match(text, match.end())
         if not factorial and (match.group() != "." or not _is_abbreviated(text, match.start())):
             return match.start()
     return None
@@ -483,7 +541,8 @@ def _of_a_solution(words: str, paragraph: str) -> str:
     Else all its values are offered, so that none of them is taken for the answer.
     """
     rest = paragraph[len(words) :].lstrip(".!? \n")
-    if not FULL_SENTENCE.match(words) or not VALUE.search(rest) or EXPLAINS.match(rest):
+    solves = FULL_SENTENCE.match(words) or (CALCULATES.search(words) and CALCULATES.search(rest))
+    if not solves or not VALUE.search(rest) or EXPLAINS.match(rest):
         return words
     last = re.split(r"(?<=[.!?])\s+", rest.strip())[-1]
     if CONCLUDES.match(last):
@@ -495,6 +554,8 @@ def _of_a_solution(words: str, paragraph: str) -> str:
 def _is_talk(words: str, kind: AnswerKind | None) -> bool:
     """Whether a sentence about the answer states none: `The answer is positive, as expected`."""
     if kind in ("number", "expression"):
+        if NEGATED.match(words):
+            return True
         if words[:1].isdigit():
             return False
         shown = plain(words)
@@ -512,7 +573,7 @@ def _unless_taken_back(text: str, found: _Found, supposed: list[tuple[int, int]]
     backs = TAKEN_BACK.finditer(text, found.end, found.end + 2000)
     back = next((one for one in backs if not any(start <= one.start() <= end + 40 for start, end in supposed)), None)
     if back is None:
-        return stated
+        return _rechecked(text, found) or stated
     rest = text[back.end() :]
     instead = INSTEAD.match(rest)
     value = rest[instead.end() if instead else 0 :]
@@ -528,8 +589,34 @@ def _unless_taken_back(text: str, found: _Found, supposed: list[tuple[int, int]]
         and CONFIRMED.search(rest)
         and not re.search(r"\b(?:wrong|mistake|error|incorrect|not)\b", sentence)
     ):
+        return _rechecked(text, found) or stated
+    if NEGATIVE.match(getattr(stated, "words", "")) and re.search(r"true|correct|right|false", back["cue"]):
+        return stated  # `The answer is false. This is not true.`
+    is_value = isinstance(stated, Stated) and VALUE.match(stated.words)
+    if back["cue"].lower() == "actually" and is_value and not WITH_VALUE.search(sentence):
         return stated
     return NotStated("taken_back")
+
+
+def _rechecked(text: str, found: _Found) -> Stated | None:
+    """The other value to which looking at an answer again has led, if it has."""
+    behind = NEXT_QUESTION.split(text[found.end : found.end + 1000], maxsplit=1)[0]
+    cue = RECHECKED.search(behind, 0, 120)
+    if cue is None or isinstance(found.stated, NotStated):
+        return None
+    behind = behind[cue.start() :]
+    patterns = (SHOULD_BE, BETTER) if cue["check"] else (SHOULD_BE, BETTER, TURNS_OUT)
+    ends = [match for pattern in patterns for match in pattern.finditer(behind)]
+    value = max(ends, key=lambda match: match.end())["value"] if ends else ""
+    before = set(OFFERED.findall(found.stated.words.lower()))
+    alike = any(_is_numeric(value) == _is_numeric(one) for one in before)
+    if not alike or not before.isdisjoint(OFFERED.findall(value.lower())):
+        return None
+    return Stated(value, value, False)
+
+
+def _is_numeric(value: str) -> bool:
+    return value[-1:].isdigit() or RUN.fullmatch(value) is not None
 
 
 def _calm(words: str) -> str:

@@ -19,6 +19,9 @@ PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 
 PARTS.update(
     {"eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12, "twentieth": 20, "hundredth": 100, "thousandth": 1000}
 )
+PARTS.update({"eleventh": 11, "fifteenth": 15, "sixteenth": 16, "thirtieth": 30, "fortieth": 40, "fiftieth": 50})
+PARTS.update({"thirteenth": 13, "fourteenth": 14, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19})
+PARTS.update({"millionth": 10**6, "billionth": 10**9})
 PART = "|".join(sorted(PARTS, key=len, reverse=True))
 # "2 and a half", "1 and 3 quarters"; "3 quarters", "5-tenths"; a bare "half"; "half a million" loses its article
 MIXED = re.compile(rf"(?<![\w./,])(\d+)\s+and\s+(an?|\d+)[\s-]+({PART})s?\b", re.IGNORECASE)

@@ -19,6 +19,7 @@ MAX_DIGITS = 4000
 MAX_EXPONENT = 5000
 MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "lakh": 10**5, "million": 10**6, "crore": 10**7}
 MAGNITUDES.update({"ten": 10, "billion": 10**9, "trillion": 10**12, "bn": 10**9, "mn": 10**6})
+MAGNITUDES["quadrillion"] = 10**15
 MAGNITUDE = "|".join(MAGNITUDES)
 
 # 1,234.5  1'234.50  12,34,567  1.234,50  1.234.567  1 234,50  1 234 567  5,09 €  1234.5  .5
@@ -26,13 +27,14 @@ NUMERAL = (
     r"(?:\d{1,3}(?:'\d{3})+(?:[.,]\d+)?|\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?"
     r"|\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])(?:\.\d+)?"
     r"|\d{1,3}(?:\.\d{3})+,\d+|\d{1,3}(?:\.\d{3}){2,}(?![\d.])|\d{1,3}(?: \d{3})+,\d{1,2}(?!\d)"
-    r"|\d{1,3}(?: \d{3}){2,}(?!\d)|\d+,\d{1,2}(?=\s?(?:€|EUR\b|euros?\b))|\d+(?:\.\d+)?|\.\d+)"
+    r"|\d{1,3}(?: \d{3}){2,}(?!\d)|\d+,\d{1,2}(?=\s?(?:€|EUR\b|euros?\b))"
+    r"|(?<=€)\d+,\d{1,2}(?!\d)|(?<=€ )\d+,\d{1,2}(?!\d)|\d+(?:\.\d+)?|\.\d+)"
 )
 QUANTITY = re.compile(
     r"(?P<sign>(?<![\w)])[-+]\s?)?(?P<currency>(?:[$€£¥₹]|\b(?:CHF|EUR|USD|GBP|INR"
     r"|Rs\.?)(?=\s?\d))\s?)?(?P<sign2>-)?"
     r"(?<![\w.,/^])(?:"
-    rf"(?P<power>(?:(?P<mantissa>{NUMERAL})\s*[×·*xX]\s*)?10\s*\^\s*[({{]?(?P<power_exponent>[-+]?\d+)[)}}]?)"
+    rf"(?P<power>(?:(?P<mantissa>{NUMERAL})\s*[×·*xX]\s*)?10\s*(?:\^|\*\*)\s*[({{]?(?P<power_exponent>[-+]?\d+)[)}}]?)"
     r"|(?P<whole>\d+)(?:\s+|\s+and\s+|-)(?P<mixed_top>\d+)\s*/\s*(?P<mixed_bottom>\d+)"
     rf"|(?P<top>{NUMERAL})\s?/\s?(?P<bottom>-?{NUMERAL})"
     rf"|(?P<number>{NUMERAL})(?:[eE](?P<exponent>[-+]?\d+))?"
@@ -76,13 +78,21 @@ ABOUT = re.compile(r"≈|≃|~=|\bwhich is (?:about|approximately|roughly)\b|,?\
 # `72 clips in 2 months`: what is said behind the value and its unit is no second value
 CIRCUMSTANCE = re.compile(
     r"(?:(?<=[a-zA-Z)])|(?<=,))\s+(?:for|in|after|during|on|at|each|every|from|when|where|if"
-    r"|with|which|who)\b",
+    r"|with|which|who)\b|(?<=[\w),])\s+(?:not|rather than|instead of)\s+[-$]?\d",
+    re.IGNORECASE,
+)
+# `8, but with tax 9`, `15 only if x is even, otherwise 16`, `15, which is wrong`
+BUT_ANOTHER = re.compile(r"\b(?:but(?! not)|otherwise|or else)\b.*\d", re.IGNORECASE)
+WITHDRAWN = re.compile(
+    r"\b(?:is|was|seems)\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|mistaken|impossible|not\s(?:right|correct|true))\b",
     re.IGNORECASE,
 )
 SEVERAL = re.compile(r"\d[^=]*(?:,(?!\d{3}(?!\d))|;|\band\b|\bor\b)", re.IGNORECASE)
 BEFORE_THE_VALUE = re.compile(
     r"\b(?:not|never|n't|(?:more|less|fewer|greater|larger|smaller|higher|lower|other"
-    r"|rather) than|at (?:least|most)|up to"
+    r"|rather) than|at (?:the )?(?:very )?(?:least|most|minimum|maximum)|up to"
+    r"|no longer|as (?:many|much|few|little) as|quarter\s+(?:past|to|of)|at (?:worst|best)"
+    r"|(?:bounded|capped|limited) (?:\w+ )?(?:by|at|to)|(?:negative|minus)(?=\s*\($)"
     r"|nearly|almost|far from|close to|near|rarely|seldom|thought to be|over|under|above|below"
     r"|half|twice|double|triple|neither|except|minimum of"
     r"|maximum of|multiple of"
@@ -91,7 +101,7 @@ BEFORE_THE_VALUE = re.compile(
     r"|anything but|cannot|can't|isn't|wrong|incorrect)\b|[<>≤≥±≠]|\\(?:geq?|leq?|neq?|pm|[gl]t)\b"
     r"|\b(?:step|part|note|question|problem|exercise|example|figure|fig|case|equation|section"
     r"|option|room|page|version"
-    r"|chapter|level|item|no|number)s?[\s.#:]*$",
+    r"|chapter|level|item|no|(?<!the )number)s?[\s.#:]*$",
     re.IGNORECASE,
 )
 BEHIND_THE_VALUE = re.compile(
@@ -99,14 +109,16 @@ BEHIND_THE_VALUE = re.compile(
     r"|up|so|upwards?|larger|smaller)"
     r"|\b(?:plus|minus)\s+\w|\btimes\s+(?:as|more|less|the|larger|smaller|greater|bigger)"
     r"|\bsquared|\bcubed|\bfactorial"
-    r"|\b(?:at\s+)?(?:minimum|maximum|at\s+least|at\s+most)\b|\band\s+(?:an?\s+)?(?:half"
-    r"|quarter|third|bit)\b|\bis\s+(?:wrong|incorrect|false"
-    r"|not)\b)|¦\s*-?(?:fold|ish)\b|¦\s?\+",
+    r"|\b(?:minimum|maximum|at\s+(?:the\s+)?(?:very\s+)?(?:least|most))\b|\band\s+(?:an?\s+)?(?:half"
+    r"|quarter|third|bit|change)\b|\band then some\b|\bis\s+(?:wrong|incorrect|false"
+    r"|not|impossible|mistaken|unlikely)\b|\botherwise\b|\bunless\b|\bdepending on\b)"
+    r"|¦\s*-?(?:fold|ish|odd|score|gross|mil|myriads?|per mille?|‰)(?!\w)|¦\s?\+"
+    r"|¦\s?(?:st|nd|rd|th)\s+(?:prime|term|root|power|multiple|number|square|cube)\b",
     re.IGNORECASE,
 )
 MATHS = (
     "root roots sqrt pi ln log logarithm sin sine cos cosine tan tangent exp euler infinity infinite factorial squared"
-    " cubed power modulo mod"
+    " cubed power modulo mod alpha beta gamma delta epsilon theta lambda sigma omega phi"
 )
 MATHS_WORDS = frozenset(MATHS.split())
 # words without which no pattern for reasons, or for a chain of equal sides, can match: most answers have none
@@ -129,6 +141,7 @@ VARIABLE = re.compile(
     r"(?<![A-Za-z'’])(?![smghlLCFKNJWV])(?:(?<=\d)[A-Za-z]|(?<!\d)(?!a\s|A\s"
     r"|I\s)[A-Za-z])(?![A-Za-z'’.])"
 )
+PRODUCT_OF_NAMES = re.compile(r"(?<=\d)(?!cc)[abcxyz]{2,3}\b|(?<=\d )(?:xyz?|yz)\b")  # 2ab, 3xy
 UNIT_LETTER_APART = re.compile(
     r"(?:^|[^\w¦\s/°])\s*[smghlLCFKNJWV](?![A-Za-z'’.])"
     r"|(?<!¦)(?<!¦\s)\b[smghLCFKNJWV](?=\s*[-+*/=])"
@@ -139,7 +152,7 @@ GLUED_BRACKET = re.compile(
 )
 THOUSANDS_K = re.compile(r"¦ ?[kK]\b")  # 5k may be 5,000
 MINUS_WORD = re.compile(
-    r"^(\W*)(?:(?:approximately|about|around|roughly)\s+)?(?:negative|minus)\s+(?=[\d$.])", re.IGNORECASE
+    r"^(\W*)(?:(?:approximately|about|around|roughly|an?)\s+)?(?:negative|minus)\s+(?=[\d$.])", re.IGNORECASE
 )
 APART_SIGN = re.compile(r"^-\s*(?:approximately|about|around|roughly)?\s+(?=[\d$.])", re.IGNORECASE)
 # the left side of an equation that names what is sought: x, n_1, f(2), the total, P(X > 2), \angle ABC, |AB|
@@ -203,6 +216,8 @@ def number_offered(words: str) -> Number | NoNumber:
     reason = None if REASON_WORDS.isdisjoint(said) else REASON.search(words)
     if reason and any(character.isdigit() for character in words[: reason.start()]):
         words = words[: reason.start()]
+    if WITHDRAWN.search(words):
+        return "not_an_answer"
     if EQUAL_WORDS.isdisjoint(said) and EQUAL_SIGNS.isdisjoint(words):
         return _one_side(words.strip(" ,;:"))
     forms = [side.strip(" ,;:") for side in ABOUT.split(words)]
@@ -217,8 +232,14 @@ def _with_approximation(exact: Number | NoNumber, rounded: Number | NoNumber) ->
         return "algebra" if rounded == "algebra" else exact if isinstance(exact, Number) else rounded
     if not isinstance(exact, Number):
         return rounded if exact in ("not_an_answer", "not_evaluated") else exact
-    same = abs(exact.value - rounded.value) <= Fraction(1, 10 ** (rounded.decimals or 0))
+    same = _is_rounded(rounded, exact)
     return Number(exact.value, exact.percent, exact.decimals, (rounded,)) if same else "ambiguous"
+
+
+def _is_rounded(rounded: Number, exact: Number) -> bool:
+    """Whether one value is the other, rounded or cut off at its last decimal: 0.67 or 0.66 for 2/3, not 0.7 for 0.6."""
+    apart, place = abs(exact.value - rounded.value), Fraction(1, 10 ** (rounded.decimals or 0))
+    return 2 * apart <= place or (apart < place and abs(rounded.value) < abs(exact.value))
 
 
 def _sides(words: str) -> Number | NoNumber:
@@ -278,6 +299,8 @@ def _one_side(words: str) -> Number | NoNumber:
     words = in_digits(words)
     words = APART_SIGN.sub("-", MINUS_WORD.sub(r"\1-", words))
     first = QUANTITY.search(words)
+    if first and BUT_ANOTHER.search(words, first.end()):
+        return "ambiguous"
     if first:
         circumstance = CIRCUMSTANCE.search(words, first.end())
         words = words[: circumstance.start()] if circumstance else words
@@ -301,10 +324,13 @@ def _with_aside(this: Number, inside: str, outside: str) -> Number | NoNumber:
         percent = (other.percent and other.value == 100 * this.value) or (
             this.percent and this.value == 100 * other.value
         )
-        rounded = abs(other.value - this.value) <= Fraction(1, 10**other.decimals) if other.decimals else False
+        rounded = bool(other.decimals) and _is_rounded(other, this)
         return Number(this.value, this.percent, this.decimals, (other,)) if same or percent or rounded else "ambiguous"
+    parts = [Fraction(part) for part in re.findall(r"\d+", inside)]
     if not _has_value(inside) or value_of_sum(simplified(inside)) == this.value:
         return this
+    if not alternative and "." not in inside and sum(parts) == this.value:
+        return this  # 8 apples (5 red and 3 green)
     return "ambiguous" if alternative or other == "ambiguous" else this if other == "not_evaluated" else "algebra"
 
 
@@ -316,7 +342,7 @@ def _apart_from_brackets(words: str) -> tuple[str, str | None]:
 def _single_quantity(words: str) -> Number | NoNumber:
     found = list(QUANTITY.finditer(words))
     powers = bool(found) and all(match["power"] for match in found)
-    if any(sign in words for sign in "\\√π∞{}_|") or ("^" in words and not powers):
+    if any(sign in words for sign in "\\√∛∜π∞{}_|") or ("^" in words and not powers):
         return "not_evaluated" if _is_calculation(words, found) else "algebra"
     if not found:
         return "algebra" if VARIABLE.fullmatch(words) else "not_an_answer"
@@ -356,7 +382,7 @@ def _only_value(words: str, found: list[re.Match[str]], residue: str) -> Number 
     if residue.strip() == "¦":
         return numbers[0]
     behind = QUANTITY.sub(lambda match: "5" if match.group()[-1].isdigit() else "¦", words)
-    if VARIABLE.search(behind) or UNIT_LETTER_APART.search(residue):
+    if PRODUCT_OF_NAMES.search(behind) or VARIABLE.search(behind) or UNIT_LETTER_APART.search(residue):
         return "algebra" if len(found) == 1 else "ambiguous"
     return numbers[0]
 

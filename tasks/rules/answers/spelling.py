@@ -6,6 +6,7 @@ because NFKC would glue their digits to their neighbours (5² must not become 52
 
 import re
 import unicodedata
+from fractions import Fraction
 
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
@@ -17,6 +18,10 @@ ARABIC_MARKS = str.maketrans("٫٬", ".'")
 THOUSANDS = re.compile(
     r"(?<=\d)(?:,?\s*\\[,;:! ]\s*|~|\s?\{\s?,\s?\}|\\text\{,\}"
     r"|[\u202f\u00a0\u2009\u2007])(?=\d{3}(?!\d))|(?<=\d)’(?=\d{3}(?!\d))"
+)
+# 0.\overline{3}, 1.2\dot{5}
+REPEATING = re.compile(
+    r"(?<![\d.,])(\d{0,30})\.(\d{0,30})\\(?:overline|bar|dot)\s*\{?\s*(\d{1,30})(?:\}|(?<=\w)(?!\w))"
 )
 WRAPPERS = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf|tt|normal)|mbox"
@@ -31,7 +36,7 @@ HTML_TAG = re.compile(r"</?(?:b|i|u|em|strong|span|code|p|div|mark|answer|br)(?:
 def plain(words: str) -> str:
     """NFKC text in ASCII digits, superscripts as ^2, vulgar fractions as 1/2 and every dash as a hyphen."""
     if "\\" in words or "~" in words or "{," in words:
-        words = THOUSANDS.sub("'", words)
+        words = REPEATING.sub(_fraction, THOUSANDS.sub("'", words))
     if words.isascii():
         return words
     words = THOUSANDS.sub("'", words)
@@ -39,6 +44,14 @@ def plain(words: str) -> str:
     words = VULGAR.sub(lambda sign: " " + unicodedata.normalize("NFKC", sign.group()), words)
     words = MINUS.sub("-", unicodedata.normalize("NFKC", words)).replace("⁄", "/").translate(ARABIC_MARKS)
     return OTHER_DIGITS.sub(lambda digit: str(unicodedata.decimal(digit.group(), digit.group())), words)
+
+
+def _fraction(match: re.Match[str]) -> str:
+    """A repeating decimal as the fraction that it is: 0.\\overline{3} -> \\frac{1}{3}."""
+    whole, fixed, period = match.groups()
+    bottom = 10 ** len(fixed) * (10 ** len(period) - 1)
+    value = Fraction(int(f"{whole}{fixed}{period}") - int(f"{whole}{fixed}" or "0"), bottom)
+    return f"\\frac{{{value.numerator}}}{{{value.denominator}}}"
 
 
 def undressed(words: str) -> str:

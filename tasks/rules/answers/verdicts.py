@@ -32,8 +32,8 @@ LONGEST_ANSWER = 4000
 NO_NUMBER = {"ambiguous": AMBIGUOUS, "not_evaluated": NOT_EVALUATED, "not_an_answer": NOT_AN_ANSWER}
 # more digits than are ever computed with: such a number is compared as it is written
 LONG_DIGITS = re.compile(r"[-+]?[\d,]{3900,}")
-# 5! in maths is 120; at the end of a sentence it is 5, said with joy
-FACTORIAL = re.compile(r"\d!\s*(?:\$|\\\)|\\\])")
+# 5! in maths is 120, and so it is before the full stop of a sentence; as its last sign it is 5, said with joy
+FACTORIAL = re.compile(r"[\w)}]!(?:\s*(?:\$|\\\)|\\\]|=)|\.(?!\.))")
 ASKED_UNITS = (
     "dozen",
     "hundred",
@@ -131,7 +131,7 @@ def _compare_with(stated: Stated, reference: str, case: Case) -> Compared | Unde
     kind = case.answer_kind
     if kind == "number" or (kind == "text" and is_plain_fraction(reference)):
         words = stated.words
-        if "!" in words and ((stated.boxed and words.endswith("!")) or FACTORIAL.search(words)):
+        if "!" in words and ((stated.boxed and words.endswith("!")) or FACTORIAL.search(stated.line)):
             return compare_values(stated.words, reference)
         return compare_numbers(stated.words, reference, case.question)
     if kind == "choice":
