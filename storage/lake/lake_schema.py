@@ -58,7 +58,7 @@ def first_rows(record_type: type[Record]) -> str:
 def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
     version = schema_version(connection)
     if check_version(version, place.catalogue) and version:
-        refuse_beside_a_run(connection, place.catalogue)
+        refuse_beside_a_run(connection, place)
         _back_up_catalogue(place, version)
     migrate(connection)
     with transaction(connection):

@@ -152,6 +152,31 @@ def test_a_lease_keeps_another_run_out_until_it_ends(store: LakeStore) -> None:
         pass
 
 
+@pytest.mark.parametrize("skew", ["10 MINUTES", "-1 HOUR"])
+def test_clocks_do_not_decide_who_holds_a_lease(store: LakeStore, skew: str) -> None:
+    """The holder's clock is behind, or ahead: it keeps the lease while it lives, and not a moment longer."""
+    other = opened(store.url)
+
+    with store.leased(["sums"], 3):
+        store.lake.committed(lambda c: c.execute(f"UPDATE leases SET renewed_at = renewed_at - INTERVAL '{skew}'"))
+        with pytest.raises(InputError, match="works on 'sums' in round 3"), other.leased(["sums"], 3):
+            pass
+    with other.leased(["sums"], 3):
+        pass
+
+
+@pytest.mark.parametrize("skew", ["10 MINUTES", "-1 HOUR"])
+def test_a_row_that_a_killed_holder_left_keeps_nobody_out(store: LakeStore, skew: str) -> None:
+    left = f"INSERT INTO leases VALUES ('sums', 3, 'elsewhere:1:lock-dead', now()::TIMESTAMP - INTERVAL '{skew}')"
+    store.lake.committed(lambda c: c.execute(left))
+
+    with opened(store.url).leased(["sums"], 3):
+        held = store.query(f"SELECT owner FROM {CATALOG}.stored.leases WHERE question_set = 'sums'")
+
+    assert held.num_rows == 1
+    assert "dead" not in held["owner"].to_pylist()[0]
+
+
 def test_of_two_takers_at_once_one_gets_the_lease(store: LakeStore) -> None:
     takers = [store, opened(store.url)]
 
