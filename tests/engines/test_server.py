@@ -147,24 +147,28 @@ def test_greedy_answers_of_one_model_repeat(server: Server, renderer: Renderer) 
 
 
 def test_a_sampled_text_does_not_depend_on_what_is_asked_beside_it(server: Server, renderer: Renderer) -> None:
-    """Without a seed of its own none of these is equal; rounding in bfloat16 leaves one in a hundred or fewer."""
+    """Short texts, for rounding in bfloat16 parts one token in fifty on a CPU with AMX and fewer on others."""
     prompts = prompts_of(renderer)
 
-    async def ask(places: Sequence[int], at_once: int) -> dict[int, str]:
+    async def ask(places: Sequence[int], at_once: int, first_seed: int = 1000) -> dict[int, str]:
         places_free = asyncio.Semaphore(at_once)
         async with server.engine(renderer) as engine:
 
             async def one(place: int) -> str:
                 async with places_free:
-                    return (await engine.complete(prompts[place], Sampling(max_tokens=24), 1000 + place)).text
+                    done = await engine.complete(prompts[place], Sampling(max_tokens=8), first_seed + place)
+                    return done.text
 
             return dict(zip(places, await asyncio.gather(*map(one, places)), strict=True))
 
     together = asyncio.run(ask(range(len(prompts)), len(prompts)))
     few_and_backwards = asyncio.run(ask(range(len(prompts) - 1, -1, -1), 7))
+    with_other_seeds = asyncio.run(ask(range(len(prompts)), len(prompts), first_seed=5000))
 
+    places = range(len(prompts))
     assert len(set(together.values())) > 40
-    assert sum(together[place] == few_and_backwards[place] for place in together) >= 0.9 * len(together)
+    assert equal_share([together[at] for at in places], [few_and_backwards[at] for at in places]) >= 0.75
+    assert equal_share([together[at] for at in places], [with_other_seeds[at] for at in places]) <= 0.25
 
 
 def test_generation_ends_at_the_end_of_turn_token(server: Server, renderer: Renderer) -> None:
