@@ -28,7 +28,7 @@ TURNS = re.compile(
     re.IGNORECASE,
 )
 HARMLESS = re.compile(
-    r"\b(?:no doubt|without (?:a )?doubt|no question|certainly|of course|to be sure)\b,?", re.IGNORECASE
+    r"\b(?:no doubt|without (?:a )?doubt|no question|(?:almost )?certainly|of course|to be sure)\b,?", re.IGNORECASE
 )
 EMPHATIC_NO = re.compile(
     r"\W*(?:nope|nah)\W*|\W*(?:absolutely|certainly|definitely|of course|surely|probably|most likely|clearly|it is"

@@ -169,7 +169,9 @@ NO_VALUE = re.compile(
 )
 TAKEN_BACK = re.compile(
     r"(?:^|(?<=[.!?\n,;(—]))[\s*_]*(?:(?:oh|ah|hmm+|uh|but|ok(?:ay)?|well|no)\b[\s,.!…]*)*"
-    r"(?P<cue>wait|scratch that|hold on|correction|oops|sorry|my (?:mistake|bad)|actually"
+    r"(?P<cue>wait|(?:scratch|strike|make) that|never ?mind|(?:revised|update|edit)(?=:)|looking back"
+    r"|(?:that|it) was a typo|I mis\w+|no(?=\s*[.!]\s+(?:it|that)(?: is|['’]s) \W?\d)"
+    r"|hold on|correction|oops|sorry|my (?:mistake|bad)|actually"
     r"|no(?=\s*[,:—-])|hmm+[\s,.!…]*no\b|nope|(?:or )?rather"
     r"|on second thoughts?|I take (?:that|it) back|I meant?|disregard|ignore (?:that|this|the"
     r"|my)|I forgot|we forgot"
@@ -187,7 +189,7 @@ TAKEN_BACK = re.compile(
 INSTEAD = re.compile(
     r"(?:(?:no|so|then|and|it|that|this|i|should|must|would|be|have been|meant?|is|make|to say"
     r"|rather|actually|instead|the"
-    r"|correct|right|one|value|number|option|choice|answer)(?:['’]s)?[\s,:]+)*",
+    r"|correct|right|one|value|total|result|number|option|choice|answer)(?:['’]s)?[\s,:]+)*",
     re.IGNORECASE,
 )
 CONFIRMED = re.compile(
@@ -195,12 +197,13 @@ CONFIRMED = re.compile(
 )
 # an answer that is looked at again (`Hmm, let me recheck`), and another value in the end (`so it should be 15`)
 RECHECKED = re.compile(
-    r"\b(?:(?P<check>(?:let me|let['’]s|let us|I['’]ll|we can|to)\s+(?:\w+\s+)?(?:check|verify))"
-    r"|hmm+|re-?check\w*|double[- ]check\w*|check(?:ing)? again|(?:on|upon|after)\s(?:\w+\s)?(?:reflection|review"
-    r"|inspection|thought)|thinking again|edit|apolog(?:y|ies)|not quite|misread|misunderstood|contradicts?"
-    r"|too (?:small|large|big|high|low)"
+    r"\b(?:(?P<check>(?:let me|let['’]s|let us|I['’]ll|we can|to)\s+(?:\w+\s+)?(?:check|verify)"
+    r"|double[- ]check\w*|check(?:ing)? again|(?<=[.!\n]\s)(?:but|however),?\s(?!if\b))"
+    r"|hmm+|re-?check\w*|(?:on|upon|after)\s(?:\w+\s)?(?:reflection|review"
+    r"|inspection|thought)|thinking again|edit|apolog(?:y|ies|i[sz]e)|not quite|misread|misunderstood|contradicts?"
+    r"|too (?:small|large|big|high|low)(?=\s*[;,.:])"
     r"|(?:it|that|this|answer) should (?:\w+\s)?(?:be|have been)"
-    r"|recompute|recalculat\w+|(?:seems?|looks?) (?:off|wrong)|n[o'’]t (?:seem|look|sound|add up))\b",
+    r"|recompute|recalculat\w+|(?:seems?|looks?) (?:off|wrong)|\w*n[o'’]t (?:seem|look|sound|add up|match))\b",
     re.IGNORECASE,
 )
 NEXT_QUESTION = re.compile(r"\n\s*\W{0,3}(?:Q|Question|Problem|Human|User|Example|Instruction)\b")
@@ -212,12 +215,14 @@ OTHER_VALUE = (
 SHOULD_BE = re.compile(
     r"(?:\b(?:(?:it|this|that|answer|value|result)\s+(?:should|must|has to|ought to|would)\s(?:\w+ly\s)?be"
     r"|(?:correct|right|actual|true|real|proper)\s(?:answer|value|result|total|number|option|choice|one)\s+(?:is|="
-    rf"|would be|should be)|so|therefore|thus|hence|(?:I|we)(?:\snow)?\sget),?){OTHER_VALUE}",
+    rf"|would be|should be)|so,? (?:the )?\w+ should be|so|therefore|thus|hence"
+    rf"|(?:I|we)(?:\snow)?\sget),?){OTHER_VALUE}",
     re.IGNORECASE,
 )
 TURNS_OUT = re.compile(
     r"(?:\b(?:it|that|this|answer|value|result|total|number)(?:\s(?:is|becomes|equals|comes to|makes)|['’]s)"
-    r"|\b(?:again|review|reflection|inspection|thought|recompute|recalculate|edit|confusion|apologies|quite)\s*[,:]"
+    r"|\b(?:total|sum|number) should be"
+    r"|\b(?:again|re-?check|review|reflection|inspection|thought|recompute|recalculate|edit|confusion|apologies|quite)\s*[,:]"
     rf"|\b(?:makes|giving|gives)){OTHER_VALUE}",
     re.IGNORECASE,
 )
@@ -607,7 +612,9 @@ def _rechecked(text: str, found: _Found) -> Stated | None:
     behind = behind[cue.start() :]
     patterns = (SHOULD_BE, BETTER) if cue["check"] else (SHOULD_BE, BETTER, TURNS_OUT)
     ends = [match for pattern in patterns for match in pattern.finditer(behind)]
-    value = max(ends, key=lambda match: match.end())["value"] if ends else ""
+    if not ends:
+        return None
+    value = max(ends, key=lambda match: match.end())["value"]
     before = set(OFFERED.findall(found.stated.words.lower()))
     alike = any(_is_numeric(value) == _is_numeric(one) for one in before)
     if not alike or not before.isdisjoint(OFFERED.findall(value.lower())):

@@ -111,14 +111,14 @@ BEHIND_THE_VALUE = re.compile(
     r"|\bsquared|\bcubed|\bfactorial"
     r"|\b(?:minimum|maximum|at\s+(?:the\s+)?(?:very\s+)?(?:least|most))\b|\band\s+(?:an?\s+)?(?:half"
     r"|quarter|third|bit|change)\b|\band then some\b|\bis\s+(?:wrong|incorrect|false"
-    r"|not|impossible|mistaken|unlikely)\b|\botherwise\b|\bunless\b|\bdepending on\b)"
-    r"|¦\s*-?(?:fold|ish|odd|score|gross|mil|myriads?|per mille?|‰)(?!\w)|¦\s?\+"
+    r"|not|impossible|mistaken|unlikely)\b|\bunless\b|\bdepending on\b)|¦\s?-odd\b"
+    r"|¦\s*-?(?:fold|ish|score|gross|mil|myriads?|per mille?|‰)(?!\w)|¦\s?\+"
     r"|¦\s?(?:st|nd|rd|th)\s+(?:prime|term|root|power|multiple|number|square|cube)\b",
     re.IGNORECASE,
 )
 MATHS = (
     "root roots sqrt pi ln log logarithm sin sine cos cosine tan tangent exp euler infinity infinite factorial squared"
-    " cubed power modulo mod alpha beta gamma delta epsilon theta lambda sigma omega phi"
+    " cubed power modulo mod"
 )
 MATHS_WORDS = frozenset(MATHS.split())
 # words without which no pattern for reasons, or for a chain of equal sides, can match: most answers have none
@@ -141,7 +141,10 @@ VARIABLE = re.compile(
     r"(?<![A-Za-z'’])(?![smghlLCFKNJWV])(?:(?<=\d)[A-Za-z]|(?<!\d)(?!a\s|A\s"
     r"|I\s)[A-Za-z])(?![A-Za-z'’.])"
 )
-PRODUCT_OF_NAMES = re.compile(r"(?<=\d)(?!cc)[abcxyz]{2,3}\b|(?<=\d )(?:xyz?|yz)\b")  # 2ab, 3xy
+PRODUCT_OF_NAMES = re.compile(
+    r"(?<=\d)(?!cc)[abcxyz]{2,3}\b|(?<=\d )(?:xyz?|yz)\b"
+    r"|(?<=[-+*/\d] )(?:alpha|beta|gamma|delta|epsilon|theta|lambda|sigma|omega|phi)\b(?!\s[a-z])"
+)  # 2ab, 3xy
 UNIT_LETTER_APART = re.compile(
     r"(?:^|[^\w¦\s/°])\s*[smghlLCFKNJWV](?![A-Za-z'’.])"
     r"|(?<!¦)(?<!¦\s)\b[smghLCFKNJWV](?=\s*[-+*/=])"
