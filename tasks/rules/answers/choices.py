@@ -25,7 +25,7 @@ REASON = re.compile(
     r"^[\s,;]*\b(?:because|since|as|for|given|which|where|so|rather than|instead of|(?:and )?not)\b", re.IGNORECASE
 )
 ANOTHER = re.compile(
-    r"^[\s\"'$*]*(?:,|/|;|&|-(?=[A-Z])|(?=\([A-Z]\))|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:option"
+    r"^[\s\"'$*]*(?:,|/|;|&|-(?=[A-Z])|(?=\([A-Z]\))|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:(?:maybe|possibly|perhaps|also)\s)?\s*(?:option"
     r"|choice)?\s*[(\[]?([A-Z])[)\]]?(?=$|[\s.,;:)\]])"
 )
 DENIAL = re.compile(
@@ -41,7 +41,8 @@ DENIED_LETTER = re.compile(
     r"|\(?\b[A-Z]\b\)?\s*\((?:wrong|incorrect|false|not\s\w+)\)\s*[,;:.]?\s*(?:and\s|but\s)?"
 )
 CHANGED = re.compile(
-    r",\s(?:no|wait),\s\w|(?i:\b(?:no|wait|actually|rather|i mean))\b[,:]?\s+(?:it's\s+|it is\s+)?\(?[A-Z]\b(?!['’])"
+    r",\s(?:no|wait),\s\w|;\s(?:but|however),?\s\(?[A-Z]\)?\sis\b(?!\s(?:not|wrong))"
+    r"|(?i:\b(?:no|wait|actually|rather|i mean))\b[,:]?\s+(?:it's\s+|it is\s+)?\(?[A-Z]\b(?!['’])"
 )
 SEPARATORS = " .:,;)]}*\"'-(["
 ENDS = re.compile(r"\s*(?:$|[.,;:!?)\"*]|'(?!s\b)|\((?!\d)|because\b|since\b|as\b)")
@@ -111,6 +112,9 @@ def options_offered(stated: Stated, choices: tuple[str, ...]) -> set[int]:
     if letter and _is_letter(letter, line[letter.end() :], options):
         return _with_rest(letter, line[letter.end() :], options)
     begun = _begins_with_option(line[at:], options) if line[at : at + 1] != "-" else set[int]()
+    if begun and "," in words and not any("," in options.texts[i] for i in begun):
+        parts = {plain_text(part, fold=options.fold) for part in words.split(",")[1:]}
+        begun |= {i for i, text in enumerate(options.texts) if text in parts}  # mercury, venus
     if begun or DENIAL.search(words):
         return begun if not DENIAL.search(words) or begun == _begins_with_option(words[at:], options) else set()
     return _same_number(words, choices) or _texts_inside(words, options)

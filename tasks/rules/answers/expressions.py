@@ -48,7 +48,7 @@ NOTHING = re.compile(
 )
 # a unit behind the value: 5\text{ cm}^2, 5\,\mathrm{m/s}; a text that says more (`or`, `if x > 0`) is none
 TEXT_UNIT = re.compile(
-    r"(?:\\[,;: !]|~|\s)*\\(?:text|mathrm|mbox|textrm|operatorname|textbf)\s*\{\s*(?!.*\b(?:or"
+    r"(?:\\[,;: !]|~|\s)*\\(?:text|mathrm|mbox|textrm|operatorname|textbf)\s*\{\s*(?![ei]\s*\})(?!.*\b(?:or"
     r"|and|if|is|for|when|not|no|mod|where)\b)"
     r"[A-Za-z°%/$. ²³^-]{1,40}\}(?:\^\{?-?\d\}?)?\s*\.?$"
 )

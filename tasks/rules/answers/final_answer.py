@@ -170,7 +170,7 @@ NO_VALUE = re.compile(
 TAKEN_BACK = re.compile(
     r"(?:^|(?<=[.!?\n,;(—]))[\s*_]*(?:(?:oh|ah|hmm+|uh|but|ok(?:ay)?|well|no)\b[\s,.!…]*)*"
     r"(?P<cue>wait|(?:scratch|strike|make) that|never ?mind|(?:revised|update|edit)(?=:)|looking back"
-    r"|(?:that|it) was a typo|I mis\w+|no(?=\s*[.!]\s+(?:it|that)(?: is|['’]s) \W?\d)"
+    r"|(?:that|it) was a typo|I mis\w+|no(?=\s*[.!]\s+(?:it|that)(?: is|['’]s) \W?\d|\s*\.\s+\(?[A-Z]\)?\W*(?:$|\n))"
     r"|hold on|correction|oops|sorry|my (?:mistake|bad)|actually"
     r"|no(?=\s*[,:—-])|hmm+[\s,.!…]*no\b|nope|(?:or )?rather"
     r"|on second thoughts?|I take (?:that|it) back|I meant?|disregard|ignore (?:that|this|the"

@@ -82,9 +82,13 @@ CIRCUMSTANCE = re.compile(
     re.IGNORECASE,
 )
 # `8, but with tax 9`, `15 only if x is even, otherwise 16`, `15, which is wrong`
-BUT_ANOTHER = re.compile(r"\b(?:but(?! not)|otherwise|or else)\b.*\d", re.IGNORECASE)
+BUT_ANOTHER = re.compile(
+    r"\b(?:but(?! not)|otherwise|or else)\b.*\d|\b(?:subtracted|taken|taken away|deducted) from \$?\d|\badded to \$?\d",
+    re.IGNORECASE,
+)
 WITHDRAWN = re.compile(
-    r"\b(?:is|was|seems)\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|mistaken|impossible|not\s(?:right|correct|true))\b",
+    r"\b(?:is|was|seems)\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|mistaken|impossible|not\s(?:right|correct|true))\b"
+    r"|\bbut (?:it|that|this) (?:(?:is|was)(?:n['’]t| not)|can['’]t be|cannot be)\b",
     re.IGNORECASE,
 )
 SEVERAL = re.compile(r"\d[^=]*(?:,(?!\d{3}(?!\d))|;|\band\b|\bor\b)", re.IGNORECASE)
@@ -92,6 +96,7 @@ BEFORE_THE_VALUE = re.compile(
     r"\b(?:not|never|n't|(?:more|less|fewer|greater|larger|smaller|higher|lower|other"
     r"|rather) than|at (?:the )?(?:very )?(?:least|most|minimum|maximum)|up to"
     r"|no longer|as (?:many|much|few|little) as|quarter\s+(?:past|to|of)|at (?:worst|best)"
+    r"|divisible|undefined|coprime|impossible|no solutions?|(?:a|one)\s(?:third|fourth|fifth|tenth)\sof"
     r"|(?:bounded|capped|limited) (?:\w+ )?(?:by|at|to)|(?:negative|minus)(?=\s*\($)"
     r"|nearly|almost|far from|close to|near|rarely|seldom|thought to be|over|under|above|below"
     r"|half|twice|double|triple|neither|except|minimum of"
@@ -108,12 +113,12 @@ BEHIND_THE_VALUE = re.compile(
     r"¦[^¦]*?(?:\b(?:or|and)\s+(?:more|less|fewer|greater|above|below|over|under|higher|lower"
     r"|up|so|upwards?|larger|smaller)"
     r"|\b(?:plus|minus)\s+\w|\btimes\s+(?:as|more|less|the|larger|smaller|greater|bigger)"
-    r"|\bsquared|\bcubed|\bfactorial"
+    r"|\bsquared|\bcubed|\bfactorial|\bdoubled|\btripled|\bhalved|\btimes\s+itself"
     r"|\b(?:minimum|maximum|at\s+(?:the\s+)?(?:very\s+)?(?:least|most))\b|\band\s+(?:an?\s+)?(?:half"
     r"|quarter|third|bit|change)\b|\band then some\b|\bis\s+(?:wrong|incorrect|false"
     r"|not|impossible|mistaken|unlikely)\b|\bunless\b|\bdepending on\b)|¦\s?-odd\b"
     r"|¦\s*-?(?:fold|ish|score|gross|mil|myriads?|per mille?|‰)(?!\w)|¦\s?\+"
-    r"|¦\s?(?:st|nd|rd|th)\s+(?:prime|term|root|power|multiple|number|square|cube)\b",
+    r"|¦\s?(?:st|nd|rd|th)s\b|¦\s?(?:st|nd|rd|th)\s+(?:prime|term|root|power|multiple|number|square|cube)\b",
     re.IGNORECASE,
 )
 MATHS = (
