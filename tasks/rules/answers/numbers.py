@@ -97,7 +97,7 @@ BEFORE_THE_VALUE = re.compile(
     r"|rather) than|at (?:the )?(?:very )?(?:least|most|minimum|maximum)|up to"
     r"|no longer|as (?:many|much|few|little) as|quarter\s+(?:past|to|of)|at (?:worst|best)"
     r"|divisible|undefined|coprime|impossible|no solutions?|(?:a|one)\s(?:third|fourth|fifth|tenth)\sof"
-    r"|(?:bounded|capped|limited) (?:\w+ )?(?:by|at|to)|(?:negative|minus)(?=\s*\($)"
+    r"|(?:bounded|capped|limited) (?:\w+ )?(?:by|at|to)|(?:negative|minus)(?=\s*\(\s*$)"
     r"|nearly|almost|far from|close to|near|rarely|seldom|thought to be|over|under|above|below"
     r"|half|twice|double|triple|neither|except|minimum of"
     r"|maximum of|multiple of"
