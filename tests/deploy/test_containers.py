@@ -51,7 +51,7 @@ def cluster() -> Iterator[Cluster]:
     with Cluster(folder, SECRETS) as running:
         _postgres(running, folder)
         prefect = running.beside(
-            "prefect", [sys.executable, "-m", "flows.runs.prefect_server", "127.0.0.1", "4200"],
+            "prefect", [sys.executable, "-m", "flows.runs.prefect_server", "127.0.0.1", "4200", "prefect-server"],
             {
                 "PREFECT_API_DATABASE_CONNECTION_URL": "postgresql+asyncpg://regenesis:of-postgres@127.0.0.1:5432/prefect",
                 "PREFECT_SERVER_API_AUTH_STRING": SECRETS["auth-string"], "PREFECT_HOME": str(folder / "prefect"),
