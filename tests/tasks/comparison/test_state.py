@@ -80,7 +80,7 @@ STRANGERS = {
         ("paths", "round_id"), ("training_sets", "round_id"), ("evaluations", "round_id"),
     )},
     **{f"location {place!r}": [("adapters", {"location": place})] for place in (
-        "/home/ada/.ssh", "../.ssh", "adapters/../../.ssh", "adapters", "adapters/a b", f"adapters/{'a' * 32}/x",
+        "/etc/ssh", "../.ssh", "adapters/../../.ssh", "adapters", "adapters/a b", f"adapters/{'a' * 32}/x",
     )},
 }  # fmt: skip
 
