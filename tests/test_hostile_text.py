@@ -281,7 +281,7 @@ def test_a_name_is_a_value_in_sql(store: Store, name: str) -> None:
 def test_a_file_may_have_any_name_and_its_questions_stay_in_the_home(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from flows.steps.ingest_file import ingest_question_file
+    from flows.steps.ingest_file import AskedFile, ingest_question_file
 
     monkeypatch.setenv("REGENESIS_HOME", str(tmp_path / "home"))
     monkeypatch.delenv("REGENESIS_STORE", raising=False)
@@ -290,7 +290,8 @@ def test_a_file_may_have_any_name_and_its_questions_stay_in_the_home(
     rows = [{"question": f"{n} {HOSTILE[name]}", "answer": str(n)} for n in range(10)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
-    done = ingest_question_file(file, f"../{HOSTILE[name]}", "in_domain", "", "number", HOSTILE[name], False)
+    wanted = AskedFile(file, name=f"../{HOSTILE[name]}", answer_kind="number", licence=HOSTILE[name])
+    done = ingest_question_file(wanted)
 
     assert sum(cast("dict[str, int]", done.figures["parts"]).values()) == 10
     assert sorted(tmp_path.iterdir()) == sorted([file, tmp_path / "home"])
