@@ -12,6 +12,7 @@ from storage.records import Adapter, Model, Pool, TrainingSet, Trial
 from tasks.comparison.contest import Contest, Try
 from tasks.limits import RUN_LIMITS
 from tasks.rounds.round_row import Timings
+from tasks.settings import Settings
 from tasks.training.train_adapter import model_of
 
 if TYPE_CHECKING:
@@ -27,14 +28,17 @@ def begin_comparison(work: Workplace, brought: str = "") -> Contest:
     """Go on with the comparison of these settings, or begin it; `brought` is a folder with what another machine did."""
     from tasks.comparison.contest import begin_comparison as begin
     from tasks.comparison.pool import draw_of
-    from tasks.comparison.state import bring
+    from tasks.comparison.state import bring, brought_comparison
     from tasks.ingestion.ingest_questions import check_question_sets
 
     if brought:
         rows = bring(work.store, Path(brought))
         work.watcher.say(f"Brought {rows} rows from {brought}.")
-    check_question_sets(work.store, work.settings)
-    record = begin(work.store, work.settings, work.base.record)
+        record = brought_comparison(work.store, Path(brought), work.base.record)
+        work.settings = Settings.model_validate_json(record.settings)  # those that it began with, as a round has
+    else:
+        check_question_sets(work.store, work.settings)
+        record = begin(work.store, work.settings, work.base.record)
     work.comparison, work.timings = record, Timings.of(record)
     contest = Contest(work.store, record, work.settings, work.base.record, work.prompts, work.guidelines)
     work.own_draws([draw_of(seed) for seed in contest.seeds])

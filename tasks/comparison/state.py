@@ -5,6 +5,7 @@ Rows travel, weights do not: a model whose answers are all there is not needed a
 
 import json
 from collections.abc import Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.errors import InputError
-from storage.records import RECORD_TYPES, Record
+from storage.records import RECORD_TYPES, Comparison, Model, Record
 from storage.store.tables import arrow_schema, sql_types
 from tasks.comparison.contest import Contest
 from tasks.comparison.pool import draw_of
@@ -64,6 +65,17 @@ def bring(store: "Store", folder: Path) -> int:
     return store.append_tables(tables)
 
 
+def brought_comparison(store: "Store", folder: Path, base: Model) -> Comparison:
+    """The comparison whose state was brought; raises InputError where it is one of another base model."""
+    record = store.select(Comparison, id=UUID(check_state(folder)))[0]
+    if record.base_model_id != base.id:
+        raise InputError(
+            f"The comparison {record.name!r} in {str(folder)!r} is of the base model {record.base_model_id}; the "
+            f"settings name {base.name!r} ({base.id}). Name its model in the settings."
+        )
+    return record
+
+
 def check_state(folder: Path) -> str:
     """Whose state it is: the comparison's id; raises InputError where the folder is none."""
     try:
@@ -95,7 +107,8 @@ def read_table(file: Path, record_type: type[Record]) -> "ArrowTable":
     try:
         rows, schema = cast("ArrowTable", pq.read_table(file)), arrow_schema(record_type)
         kinds = sql_types(record_type)
-        columns = [_column(rows, name, kinds[name], schema.field(name).type) for name in kinds]
+        later = {field.name for field in fields(record_type) if field.default is None}
+        columns = [_column(rows, name, kinds[name], schema.field(name).type, optional=name in later) for name in kinds]
         table = cast("ArrowTable", pa.Table.from_arrays(columns, schema=schema))
     except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise InputError(
@@ -107,7 +120,10 @@ def read_table(file: Path, record_type: type[Record]) -> "ArrowTable":
     return table
 
 
-def _column(rows: "ArrowTable", name: str, kind: str, wanted: object) -> object:
+def _column(rows: "ArrowTable", name: str, kind: str, wanted: object, *, optional: bool) -> object:
+    """A column in the table's own type; nulls where an earlier version, which had no such column, wrote the file."""
+    if name not in rows.column_names and optional:
+        return pa.nulls(rows.num_rows, wanted)
     column = rows.column(name)
     if kind != "UUID":
         return column.cast(wanted)
