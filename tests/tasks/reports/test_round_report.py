@@ -124,7 +124,8 @@ def test_figures_of_a_live_round_equal_their_sql_too(tmp_path: Path) -> None:
     for name in ("gate_gain", "gate_no_loss", "gate_sets", "endings", "lengths"):
         assert page.rows[name], name
     assert page.rows["gate_gain"][0][:5] == ["64", "50", "40", "0", "10"]
-    assert [row[0] for row in page.rows["gate_no_loss"]] == ["champion", "base"]
+    held_to = [("champion", "strict"), ("champion", "lenient"), ("base", "strict"), ("base", "lenient")]
+    assert [tuple(row[:2]) for row in page.rows["gate_no_loss"]] == held_to
     assert page.rows["changes"] == [["broken", "in_domain", "sums", "10"], ["broken", "out_of_domain", "riddles", "10"]]
     assert len(page.rows["broken_questions"]) == 6
 
