@@ -54,7 +54,7 @@ def compare(
     )
     with open_workplace(settings, limits_of(until, 0, 0, planned_start())) as work:
         contest = steps.begin_comparison(work, brought)
-        if brought and contest.record.status == "finished":
+        if brought and steps.is_whole(contest):
             return steps.report(work, contest, published)
         steps.draw_questions(work, contest)
         steps.forecast(work, contest)

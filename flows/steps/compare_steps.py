@@ -48,6 +48,16 @@ def begin_comparison(work: Workplace, brought: str = "") -> Contest:
     return contest
 
 
+def is_whole(contest: Contest) -> bool:
+    """Whether it is finished with every answer that its table reads; answers may be left out of a state."""
+    from tasks.comparison.comparison_figures import trials_read
+    from tasks.comparison.learning_rates import is_answered
+
+    if contest.record.status != "finished":
+        return False
+    return all(is_answered(contest, one, contest.final_questions) for one in trials_read(contest))
+
+
 @step("draw questions")
 def draw_questions(work: Workplace, contest: Contest) -> None:
     """Every seed's questions, the guidelines and the prompts, in the store."""

@@ -63,12 +63,23 @@ def _merge(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     if hashlib.sha256(content).hexdigest() != file.stem.rsplit("-", 1)[1]:
         raise ValueError("its hash is not its name's: it is damaged")
     with transaction(connection):
-        for table, operation, rows in _batches(content):
+        for table, operation, batch in _batches(content):
+            rows = _known_columns(connection, table, batch)
             if operation == "update":
                 replace_row(connection, table, rows)
             else:
                 append_rows(connection, table, rows)
         connection.execute("INSERT INTO merged_spool_files VALUES (?, now()::TIMESTAMP)", [file.name])
+
+
+def _known_columns(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> ArrowTable:
+    """The rows without columns that the table lacks; raises ValueError where one of them holds a value."""
+    known = {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
+    unknown = [name for name in rows.column_names if name not in known]
+    for name in unknown:
+        if any(value is not None for value in rows[name].to_pylist()):
+            raise ValueError(f"{table} has no column {name!r} for its values")
+    return rows.select([name for name in rows.column_names if name in known])
 
 
 def _batches(content: bytes) -> Iterator[tuple[str, str, ArrowTable]]:
