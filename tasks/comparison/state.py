@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 MOST_BYTES = 20_000_000
 """What a state may weigh, so that it fits into a repository."""
 CARD = "state.json"
+_OF_ROUNDS = {one.table for one in RECORD_TYPES if "round_id" in sql_types(one)}
 
 
 def write_state(contest: Contest, folder: Path) -> dict[str, int]:
@@ -35,7 +36,9 @@ def write_state(contest: Contest, folder: Path) -> dict[str, int]:
     folder.mkdir(parents=True, exist_ok=True)
     counts: dict[str, int] = {}
     for table, condition in _which(contest).items():
-        rows = contest.store.query(f"SELECT * FROM {table} WHERE {condition} ORDER BY id")
+        # an answer that a round gave is the comparison's too, and the round does not travel
+        own = "* REPLACE (NULL::UUID AS round_id)" if table in _OF_ROUNDS else "*"
+        rows = contest.store.query(f"SELECT {own} FROM {table} WHERE {condition} ORDER BY id")
         _write(as_text(rows), folder / f"{table}.parquet")
         counts[table] = rows.num_rows
     card = {"comparison": str(contest.record.id), "rows": counts, "written_at": datetime.now(UTC).isoformat()}
