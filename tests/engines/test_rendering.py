@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from storage.errors import InputError
 from tasks.engines.models.rendering import Renderer
-from tasks.prompt_files import VARIANTS, load_prompts
+from tasks.prompt_files import FOLDERS, load_prompts
 from tasks.rules.ladder.prompts import Turns, parse_prompt
-from tasks.settings import ModelSettings
+from tasks.settings import ModelSettings, PromptSet
 from tests.engines.chat_models import FAMILIES, Family, make_folder
 
 TEXTS = (
@@ -105,11 +105,11 @@ def test_the_prefill_follows_the_generation_prompt(renderer: Renderer) -> None:
     assert text.endswith("<|im_start|>assistant\nFor this question,")
 
 
-@pytest.mark.parametrize("variant", ["", *VARIANTS])
-def test_no_built_in_prefill_is_asked_with_a_blank_at_its_end(renderer: Renderer, variant: str) -> None:
-    for name, prompt in load_prompts(variant).items():
+@pytest.mark.parametrize("prompt_set", FOLDERS)
+def test_no_built_in_prefill_is_asked_with_a_blank_at_its_end(renderer: Renderer, prompt_set: PromptSet) -> None:
+    for name, prompt in load_prompts(prompt_set=prompt_set).items():
         template = parse_prompt(prompt.text)
-        turns = template.fill(**dict.fromkeys(template.placeholders - {"form"}, "three words here"))
+        turns = template.fill(**dict.fromkeys(template.placeholders, "three words here"))
         text = renderer.decode(renderer.prompt_ids(turns))
         assert text == text.rstrip() or not turns.prefill, name
 

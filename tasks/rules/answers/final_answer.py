@@ -94,6 +94,12 @@ NO_DOUBT = re.compile(
     r"\b(?:no|without(?: an?)?|beyond(?: an?)?|not)\s+(?:doubt|wrong|only)|\bI do ?n.t doubt", re.IGNORECASE
 )
 SENTENCE_END = re.compile(r"[\n。]|[.!?](?=[*_\"'”’»)$]*(?:\s|$))")
+# an option that is itself a question, and not doubt about one: `(A) In which material does sound travel fastest?`
+ASKS = re.compile(
+    r"\b(?:how|what|which|why|when|where|who|whose|whom)\b"
+    r"|^\W*(?:[A-Z]\b\W+)?(?:is|are|was|were|do|does|did|can|could|will|would|should|has|have)\s",
+    re.IGNORECASE,
+)
 BEHIND_A_FACTORIAL = re.compile(r"\$|\s*[=·×*/^+]\s?\$?\d")
 ABBREVIATIONS = re.compile(
     r"\b(?:Dr|Mr|Mrs|Ms|Jr|Sr|Rs|Prof|vs|approx|i\.e|e\.g|[ap]\.m)(?=\.)"
@@ -451,7 +457,7 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
         return _Found(match.start(), end, NotStated("cut_off" if cut and not rest else "no_final_answer"))
     if cut and not _is_finished(text, end):
         return _Found(match.start(), end, NotStated("cut_off"))
-    if text[end : end + 1] == "?":
+    if text[end : end + 1] == "?" and not (kind in ("choice", "text") and ASKS.search(words)):
         return None
     if match["verb"] is None and not match["mark"] and kind in ("number", "expression"):
         words = _of_a_solution(words, _calm(text[begin:].split("\n\n", 1)[0][:LONGEST_LIST]))
