@@ -139,7 +139,9 @@ def test_a_night_that_was_missed_is_run_once_by_the_newest_run_that_is_due(stack
     assert len(rounds_of(stack, "chain_sum")) == 1
 
 
-def test_a_night_whose_window_ended_while_it_waited_ends_at_once_and_pages_nobody(stack: RealStack) -> None:
+def test_a_night_whose_window_ended_while_it_waited_ends_at_once_and_nobody_is_paged_for_its_end(
+    stack: RealStack,
+) -> None:
     stack.script()
     with stack.client() as client:
         deployment = client.read_deployment_by_name("improve/nightly-gcd")
@@ -151,7 +153,8 @@ def test_a_night_whose_window_ended_while_it_waited_ends_at_once_and_pages_nobod
     assert (ended.state_type.value, ended.state_name) == ("COMPLETED", "budget spent")  # type: ignore[union-attr]
     assert "its turn came after that" in (ended.state.message or "")  # type: ignore[union-attr]
     assert rounds_of(stack, "gcd") == []
-    assert stack.pages_of(run) == []
+    # that it waits for two days is late, and Prefect may see that before the worker takes it
+    assert {page["incident"] for page in stack.pages_of(run)} <= {"night not started"}
 
 
 def test_a_deployment_whose_rounds_are_refused_pauses_itself_and_says_so_once(stack: RealStack) -> None:
