@@ -198,40 +198,71 @@ def test_a_model_that_is_not_served_ends_the_run(server: Server, renderer: Rende
 
 
 def test_a_trained_adapter_and_its_merged_weights_answer_alike(
-    server: Server, renderer: Renderer, trained: Path, base_again: None, record_property: Callable[[str, object], None]
+    server: Server,
+    renderer: Renderer,
+    trained: Path,
+    base_again: None,
+    record_property: Callable[[str, object], None],
 ) -> None:
-    """Of a random adapter's answers, which hang upon ties, 8 tokens long, 58 of 64 were equal: so a trained one."""
-    base = answers(server, renderer, "", PROBES)
+    """Alike in log-probabilities to a hundredth of what training changed.
+
+    Greedy texts part where two tokens are nearly tied, which rounding in bfloat16 decides: one
+    text in ten within 20 tokens on a CPU with AMX, one in fifty on others.
+    """
+    base, asked = answers(server, renderer, "", PROBES), prompts_of(renderer)
+    told_base = logprobs_of(first_tokens(server, asked))
     served = server.load_adapter("trained", trained)
-    as_adapter, told = answers(server, renderer, served, PROBES), first_logprobs(server, prompts_of(renderer), served)
+    as_adapter = answers(server, renderer, served, PROBES)
+    told = logprobs_of(first_tokens(server, asked, served))
     server.swap_weights(merge_adapter(server.weights, trained, trained.parent / "merged"))
     as_merged = answers(server, renderer, "", PROBES)
-    told_merged = first_logprobs(server, prompts_of(renderer), server.model_name)
+    told_merged = logprobs_of(first_tokens(server, asked))
 
-    differences = [abs(one - other) for one, other in zip(told, told_merged, strict=True)]
     figures = {
-        "equal answers": equal_share(as_adapter, as_merged), "equal to the base": equal_share(base, as_adapter),
-        "mean difference of log-probabilities": statistics.mean(differences), "largest": max(differences),
-    }  # fmt: skip
+        "equal answers": equal_share(as_adapter, as_merged),
+        "equal to the base": equal_share(base, as_adapter),
+        "mean difference of log-probabilities": mean_difference(told, told_merged),
+        "the same from the base": mean_difference(told, told_base),
+    }
     print(figures)
     for name, figure in figures.items():
         record_property(name, figure)
-    assert figures["equal answers"] >= 0.95
+    alike = figures["mean difference of log-probabilities"]
+    assert alike <= 0.01
+    assert alike <= figures["the same from the base"] / 20
+    assert figures["equal answers"] >= 0.8
     assert figures["equal to the base"] <= 0.5
+
+
+def mean_difference(one: Sequence[float], other: Sequence[float]) -> float:
+    return statistics.mean(abs(a - b) for a, b in zip(one, other, strict=True))
 
 
 def prompts_of(renderer: Renderer) -> list[list[int]]:
     return [renderer.prompt_ids(Turns("", question, "")) for question in PROBES]
 
 
-def first_logprobs(server: Server, prompts: Sequence[Sequence[int]], model_name: str) -> list[float]:
-    """Log-probability of the most likely first token of each probe's answer."""
-    body = {"model": model_name, "prompt": list(prompts), "max_tokens": 1, "temperature": 0, "logprobs": 1}
+def first_tokens(server: Server, prompts: Sequence[Sequence[int]], model_name: str = "") -> list[tuple[int, float]]:
+    """The most likely first token of each probe's answer, and its log-probability."""
+    body = {
+        "model": model_name or server.model_name,
+        "prompt": list(prompts),
+        "max_tokens": 1,
+        "temperature": 0,
+        "logprobs": 1,
+        "return_tokens_as_token_ids": True,
+    }
     request = urllib.request.Request(
         f"{server.url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
     )
     with urllib.request.urlopen(request, timeout=300) as reply:
-        return [choice["logprobs"]["token_logprobs"][0] for choice in json.loads(reply.read())["choices"]]
+        told = [choice["logprobs"] for choice in json.loads(reply.read())["choices"]]
+    tokens = [int(one["tokens"][0].removeprefix("token_id:")) for one in told]
+    return list(zip(tokens, [one["token_logprobs"][0] for one in told], strict=True))
+
+
+def logprobs_of(tokens: Sequence[tuple[int, float]]) -> list[float]:
+    return [logprob for _, logprob in tokens]
 
 
 def test_a_challenger_is_served_as_an_adapter_where_the_settings_say_so(
@@ -270,13 +301,20 @@ def test_weights_with_other_embeddings_are_served_with_their_own_output_layer(
     embeddings = tensors["model.embed_tokens.weight"]
     embeddings[low:high] = embeddings[low:high].flip(0)
     save_file(tensors, str(other / "model.safetensors"), metadata={"format": "pt"})
-    mirrored = [[low + high - 1 - one if low <= one < high else one for one in ids] for ids in prompts_of(renderer)]
-    before = first_logprobs(server, prompts_of(renderer), server.model_name)
+
+    def mirror(token: int) -> int:
+        return low + high - 1 - token if low <= token < high else token
+
+    asked = prompts_of(renderer)
+    before = first_tokens(server, asked)
 
     server.swap_weights(other)
 
-    after = first_logprobs(server, mirrored, server.model_name)
-    assert after == pytest.approx(before, abs=0.05)
+    after = first_tokens(server, [[mirror(token) for token in prompt] for prompt in asked])
+    same = [mirror(token) == now for (token, _), (now, _) in zip(before, after, strict=True)]
+    assert statistics.mean(same) >= 0.9
+    # logits from 16 to 32 have steps of 0.125 in bfloat16, and where prompts meet in a batch decides which one
+    assert logprobs_of(after) == pytest.approx(logprobs_of(before), abs=0.25)
 
 
 def test_an_adapter_changed_under_the_same_name_is_served_under_a_new_one(
