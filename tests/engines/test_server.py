@@ -143,7 +143,18 @@ def base_again(server: Server, model_folder: Path) -> Iterator[None]:
 
 
 def test_greedy_answers_of_one_model_repeat(server: Server, renderer: Renderer) -> None:
-    assert equal_share(answers(server, renderer), answers(server, renderer)) >= 0.8
+    """But for ties, which rounding decides: of 12 texts of 20 tokens five differed on a busy CPU with AMX."""
+    asked = prompts_of(renderer)
+    assert_alike(first_tokens(server, asked), first_tokens(server, asked))
+    few = [answers(server, renderer, "", PROBES, FEW) for _ in range(2)]
+    assert equal_share(*few) >= 0.75
+
+
+def assert_alike(before: Sequence[tuple[int, float]], after: Sequence[tuple[int, float]]) -> None:
+    """The same first tokens but for ties, with the log-probabilities that bfloat16 tells apart."""
+    assert statistics.mean(token == now for (token, _), (now, _) in zip(before, after, strict=True)) >= 0.9
+    # logits from 16 to 32 have steps of 0.125, and how prompts meet in a batch decides which one
+    assert logprobs_of(after) == pytest.approx(logprobs_of(before), abs=0.25)
 
 
 def test_a_sampled_text_does_not_depend_on_what_is_asked_beside_it(server: Server, renderer: Renderer) -> None:
@@ -282,11 +293,14 @@ def test_a_challenger_is_served_as_an_adapter_where_the_settings_say_so(
 def test_after_swapping_back_the_base_answers_as_before(
     server: Server, renderer: Renderer, model_folder: Path, merged: Path
 ) -> None:
-    before = answers(server, renderer)
+    asked = prompts_of(renderer)
+    before = first_tokens(server, asked)
     server.swap_weights(merged)
+    between = first_tokens(server, asked)
     server.swap_weights(model_folder)
 
-    assert equal_share(before, answers(server, renderer)) >= 0.8
+    assert_alike(before, first_tokens(server, asked))
+    assert mean_difference(logprobs_of(before), logprobs_of(between)) > 0.25
 
 
 def test_weights_with_other_embeddings_are_served_with_their_own_output_layer(
@@ -311,10 +325,7 @@ def test_weights_with_other_embeddings_are_served_with_their_own_output_layer(
     server.swap_weights(other)
 
     after = first_tokens(server, [[mirror(token) for token in prompt] for prompt in asked])
-    same = [mirror(token) == now for (token, _), (now, _) in zip(before, after, strict=True)]
-    assert statistics.mean(same) >= 0.9
-    # logits from 16 to 32 have steps of 0.125 in bfloat16, and where prompts meet in a batch decides which one
-    assert logprobs_of(after) == pytest.approx(logprobs_of(before), abs=0.25)
+    assert_alike([(mirror(token), logprob) for token, logprob in before], after)
 
 
 def test_an_adapter_changed_under_the_same_name_is_served_under_a_new_one(
