@@ -121,6 +121,11 @@ class SynthesisSettings(Frozen):
     self_check: bool = Field(
         default=False, description="official-code: keep only paths whose yes/no self-check said yes"
     )
+    restate: bool = Field(
+        default=False,
+        description="Choice, yes/no and text: the model must state a right path's answer again from its work alone, "
+        "without hint; else `answer_not_reached`",
+    )
     hinted_retry: bool = Field(default=True, description="Try unsolved questions again with the answer shown")
     hinted_chains: int = Field(default=4, ge=0, description="Chains of a hinted retry")
     hinted_temperature: float | None = Field(default=None, description="Other temperature for the hinted retry")

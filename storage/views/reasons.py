@@ -42,7 +42,8 @@ REASONS: dict[str, str] = {
     "empty_text": "The model wrote nothing.",
     "cut": "Its own text ended at the length limit, whether or not an answer was asked for afterwards.",
     "no_work": "It states an answer with next to nothing before it.",
-    "answer_not_reached": "The value that it states as its answer stands nowhere in its work.",
+    "answer_not_reached": "Its answer does not come of its work: the value stands nowhere in it, or the model, shown "
+    "the work alone, stated another.",
     "over_answer_ratio": "Its set had too many examples with this answer for each of the rarest answer.",
     "mentions_given_answer": "It was shown the answer, and speaks of having been shown it.",
     "not_judged_yet": "It has no verdict yet.",

@@ -12,15 +12,16 @@ from tasks.engines.engine import AllFailed, Completion, RequestFailed, capacity_
 from tasks.limits import Spending
 from tasks.rules.answers.final_answer import NotStated, final_answer
 from tasks.rules.answers.finish_reasons import is_natural_stop
-from tasks.rules.ladder.ladder import Chain, Ladder
-from tasks.rules.ladder.requests import Request, Stage, clean, whole_sentences
+from tasks.rules.ladder.ladder import RESTATED_KINDS, Chain, Ladder
+from tasks.rules.ladder.requests import Request, Stage, clean, closing_words, ended, whole_sentences, whole_text
+from tasks.rules.training.acceptance import work_of
 from tasks.synthesis.account import Account, SynthesisProgress
 from tasks.synthesis.budget import Budget
 from tasks.synthesis.generated_rows import closed_path, failed_request, generated_record, says_yes, verdict_of
 from tasks.synthesis.question_work import Existing, tells
 from tasks.verification.verify_paths import case_of
 
-AFTER_THE_PATH: tuple[Stage, ...] = ("close", "summary", "self_check")
+AFTER_THE_PATH: tuple[Stage, ...] = ("close", "summary", "self_check", "restate")
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,8 @@ class ChainRunner:
         if self._settings.summary or self._settings.self_check:
             texts[path.id] = path.text
             remarks = await self._remarks(chain, texts)
+        if self._settings.restate and judgement.verdict == "correct" and chain.question.answer_kind in RESTATED_KINDS:
+            remarks |= await self._restated(chain, path)
         verdict = verdict_of(path, judgement, remarks, self._run.asking.now())
         self._committer.add([path, verdict])
         return path, verdict
@@ -135,6 +138,23 @@ class ChainRunner:
             remarks["self_check"] = says_yes(reply)
             remarks["self_check_reply"] = reply
         return remarks
+
+    async def _restated(self, chain: Chain, path: Path) -> dict[str, object]:
+        """Whether the path's work alone leads the model to the same answer; nothing where it could not be asked."""
+        work = work_of(path.text)
+        if not work:  # `no_work` refuses it anyway
+            return {}
+        request = self._ladder.restating(chain, work)
+        try:
+            completion = await self._ask(request, chain)
+        except RequestFailed as error:
+            self._note_failure(chain, request, error)
+            return {}
+        kind = chain.question.answer_kind
+        words, finish_reason = closing_words(completion.text, completion.finish_reason, kind)
+        text = ended(whole_text(request.turns.prefill, words))
+        judgement = await self._run.asking.judge.judge_one(case_of(chain.question, text, finish_reason))
+        return {"restated": judgement.verdict == "correct", "restated_as": clean(words).strip()}
 
     async def _reply(self, stage: Stage, chain: Chain, texts: dict[UUID, str]) -> str:
         request = self._ladder.after_path(stage, chain, texts)

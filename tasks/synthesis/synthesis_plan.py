@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from storage.records import Guideline, Model, Prompt, Question, Round
 from tasks.rules.ladder.adaptive import reason_to_stop
-from tasks.rules.ladder.ladder import Chain, Ladder, build_ladder
+from tasks.rules.ladder.ladder import RESTATED_KINDS, Chain, Ladder, build_ladder
 from tasks.rules.training.acceptance import refusal_of_path
 from tasks.settings import SelectionSettings, Settings
 from tasks.synthesis.question_work import Existing, QuestionWork, plan_question, question_chunks, read_existing, tells
@@ -115,7 +115,8 @@ def _count_chain(
         (reused if known else to_generate)[stage] += 1
     if chain.path_id not in existing.paths:
         after = {"close": ladder.settings.close_paths, "summary": ladder.settings.summary,
-                 "self_check": ladder.settings.self_check}  # fmt: skip
+                 "self_check": ladder.settings.self_check,
+                 "restate": ladder.settings.restate and chain.question.answer_kind in RESTATED_KINDS}  # fmt: skip
         to_generate.update(stage for stage, wanted in after.items() if wanted)
 
 

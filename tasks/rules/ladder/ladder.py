@@ -25,9 +25,11 @@ KNOWN_VALUES: dict[Stage, frozenset[str]] = {
     "close": frozenset({"question", "path"}),
     "summary": frozenset({"question", "path"}),
     "self_check": frozenset({"question", "path", "answer"}),  # the released code shows it to its check
+    "restate": frozenset({"question", "path"}),
 }
 ADAPTING, PLANNING = ("regenesis", "no_structure"), ("regenesis", "no_adaptation")
 AFTER_PATH = Sampling(temperature=0.0, max_tokens=64)
+RESTATED_KINDS = ("choice", "boolean", "text")  # kinds whose value need not stand in the work that leads to it
 _NUMBER = re.compile(r"\d+")
 _SELECTION = re.compile(r"Selection (\d{1,4}) of (\d{1,4}): ")  # "Selection 2 of 20: two or three of ..."
 
@@ -143,12 +145,28 @@ class Ladder:
         identity = content_id(stage, str(chain.path_id), str(plan.prompt.id), plan.sampling_text)
         return Request(stage, identity, filled, plan)
 
+    def restating(self, chain: Chain, work: str) -> Request:
+        """Asks for the answer again, from the question and a path's work alone; a hint is not shown."""
+        plan = self.stages["restate", chain.hinted]
+        filled = ask_question(plan.template, chain.question, path=work)
+        if not filled.user:
+            turns = ask_question(self.answer, chain.question) if self.answer else filled
+            filled = Turns(filled.system or turns.system, turns.user, filled.prefill)
+        plan = replace(plan, sampling=_closing_sampling(plan.sampling, chain.question))
+        identity = content_id("restate", str(chain.path_id), str(plan.prompt.id), plan.sampling_text)
+        return Request("restate", identity, filled, plan)
+
     def most_tokens_after_path(self, chain: Chain) -> int:
-        """What a path's closing, summary and check may take, for a budget that pays them with the path."""
-        wanted = [self.stages.get((stage, chain.hinted)) for stage in ("close", "summary", "self_check")]
-        closing, *others = [plan.sampling if plan else None for plan in wanted]
-        most = _closing_sampling(closing, chain.question).max_tokens if closing else 0
-        return most + sum(sampling.max_tokens for sampling in others if sampling)
+        """What a path's closing, summary and checks may take, for a budget that pays them with the path."""
+        most = 0
+        for stage in ("close", "restate", "summary", "self_check"):
+            plan = self.stages.get((stage, chain.hinted))
+            if plan is None or (stage == "restate" and chain.question.answer_kind not in RESTATED_KINDS):
+                continue
+            closes = stage in ("close", "restate")
+            sampling = _closing_sampling(plan.sampling, chain.question) if closes else plan.sampling
+            most += sampling.max_tokens
+        return most
 
     def _turns_without_hint(self, chain: Chain, texts: Mapping[UUID, str]) -> Turns:
         """The path's own conversation; for a hinted path the plain question, so that its answer must come of it."""
@@ -255,6 +273,8 @@ def prompt_name(stage: Stage, strategy: str, hinted: bool) -> str:
     """Which prompt file a stage uses."""
     if stage in ("close", "summary", "self_check"):
         return stage
+    if stage == "restate":  # the same question and the same begun words as for a path without an answer
+        return "close"
     if stage == "selection":
         return "select_guidelines"
     names = {"adapted_guideline": "adapt", "structure": "structure", "path": "path"}
@@ -278,6 +298,7 @@ def _stages_wanted(synthesis: SynthesisSettings) -> list[Stage]:
         wanted.append("selection")
     optional: list[tuple[bool, Stage]] = [
         (synthesis.close_paths, "close"), (synthesis.summary, "summary"), (synthesis.self_check, "self_check"),
+        (synthesis.restate, "restate"),
     ]  # fmt: skip
     return wanted + [stage for asked_for, stage in optional if asked_for]
 
@@ -288,7 +309,7 @@ def _plan(
     synthesis = settings.synthesis
     samplings: dict[Stage, Sampling] = {
         "selection": synthesis.adapt, "adapted_guideline": synthesis.adapt, "structure": synthesis.structure,
-        "path": synthesis.path, "close": synthesis.close,
+        "path": synthesis.path, "close": synthesis.close, "restate": synthesis.close,
     }  # fmt: skip
     sampling = samplings.get(stage, AFTER_PATH)
     warm = stage in ("adapted_guideline", "structure", "path")

@@ -14,10 +14,11 @@ from storage.records import AnswerKind, Generated, Guideline, Prompt
 from tasks.rules.ladder.prompts import PromptTemplate, Turns, parse_prompt
 from tasks.settings import ModelSettings, Sampling
 
-Stage = Literal["selection", "adapted_guideline", "structure", "path", "close", "summary", "self_check"]
+Stage = Literal["selection", "adapted_guideline", "structure", "path", "close", "summary", "self_check", "restate"]
 TABLES: dict[Stage, str] = {
     "selection": "adapted_guidelines", "adapted_guideline": "adapted_guidelines", "structure": "structures",
     "path": "paths", "close": "paths", "summary": "paths", "self_check": "paths",
+    "restate": "paths",
 }  # fmt: skip
 
 _FIRST_WORDS: dict[AnswerKind, re.Pattern[str]] = {

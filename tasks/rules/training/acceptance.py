@@ -4,6 +4,7 @@ A right answer alone says nothing of that: a model that was shown the answer, or
 can state it without a step. The same rule holds for every method, in sampling and in selection.
 """
 
+import json
 import re
 
 from storage.records import Path, Question, Verdict
@@ -48,6 +49,8 @@ def refusal_of_path(path: Path, verdict: Verdict | None, question: Question, set
     work = work_of(path.text)
     if len(_WORD.findall(work)) < settings.min_work_words:
         return "no_work"
+    if verdict is not None and _was_restated(verdict) is False:
+        return "answer_not_reached"
     if not settings.answer_in_work or question.answer_kind not in ("number", "expression"):
         return ""
     by_reference = verdict is not None and verdict.verifier != "majority" and verdict.verdict == "correct"
@@ -55,6 +58,11 @@ def refusal_of_path(path: Path, verdict: Verdict | None, question: Question, set
     stated = [value for value in values if value and value.strip()]
     reached = any(stands_in(work, value, question.answer_kind) for value in stated)
     return "" if reached or not stated else "answer_not_reached"
+
+
+def _was_restated(verdict: Verdict) -> bool | None:
+    """Whether the model stated the same answer again from the work alone; None where it was not asked."""
+    return json.loads(verdict.details).get("restated") if '"restated"' in verdict.details else None
 
 
 def is_cut(path: Path) -> bool:

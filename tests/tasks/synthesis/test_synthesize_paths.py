@@ -489,3 +489,53 @@ def test_questions_are_read_from_their_iterator_only_as_they_are_needed(store: S
     assert report.stopped_by == "max_candidates"
     assert report.paths == 600
     assert read < 1000
+
+
+RESTATED: dict[AnswerKind, tuple[str, str]] = {
+    "boolean": ("yes", "no"),
+    "choice": ("B", "A"),
+    "text": ("blue whale", "shark"),
+}
+
+
+@pytest.mark.parametrize("hinted", [False, True])
+@pytest.mark.parametrize("kind", RESTATED)
+def test_a_choice_a_yes_or_a_text_counts_only_where_the_work_alone_leads_there_again(
+    store: Store, kind: AnswerKind, hinted: bool
+) -> None:
+    right, wrong = RESTATED[kind]
+    asked_for = [
+        replace(one, answer=right, answer_kind=kind, choices=["red", "green"] if kind == "choice" else [])
+        for one in questions(24)
+    ]
+
+    def script(asked: Asked) -> str:
+        if asked.prompt_name == "close":
+            return f" {right if 'leads there' in asked.prompt else wrong}"
+        if asked.prompt_name not in ("path", "path_hinted"):
+            return f" {asked.prompt_name} text {asked.seed}"
+        work = "This leads there" if asked.seed % 2 else "This leads away"
+        return f"{work} for reason {asked.seed} and for others besides. The answer is {right}."
+
+    engine = ScriptedEngine(script)
+    chosen = settings(restate=True, hinted_only=hinted, chains_per_question=4, adaptive=False)
+
+    report = run(store, engine, asked_for, chosen)
+
+    texts = {path.id: path.text for path in store.select(Path)}
+    restated = {one.path_id: '"restated": true' in one.details for one in store.select(Verdict)}
+    assert restated == {identity: "leads there" in text for identity, text in texts.items()}
+    assert report.fates["answer_not_reached"] == sum(not one for one in restated.values()) > 0
+    assert report.fates["accepted"] == sum(restated.values()) > 0
+    again = [one for one in engine.asked if one.prompt_name == "close"]
+    assert len(again) == len(texts) == report.generated["restate"]
+    assert all(one.prompt.split("|")[0].endswith("answer") for one in again)
+
+
+def test_a_number_a_wrong_answer_and_a_run_that_does_not_ask_restate_nothing(store: Store) -> None:
+    report = run(store, ScriptedEngine(right_sometimes(0.5)), questions(8), settings(restate=True))
+    assert "restate" not in report.generated
+    texts = [replace(one, answer="blue whale", answer_kind="text") for one in questions(8)]
+    for draw, chosen in ((2, settings(restate=True)), (3, settings(restate=False))):
+        report = run(store, ScriptedEngine(always_wrong), texts, chosen, draw=draw)
+        assert "restate" not in report.generated
