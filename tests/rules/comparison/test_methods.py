@@ -80,7 +80,8 @@ def test_a_method_filters_by_its_own_rule_over_the_settings() -> None:
         return chosen.accept, chosen.max_hinted_share
 
     assert selection("regenesis") == ("correct", settings.selection.max_hinted_share)
-    assert selection("star") == ("correct", 1.0)
+    assert selection("star") == selection("star_one_round") == selection("regenesis")
+    assert selection("hints_only") == ("correct", 1.0)
     assert selection("gt_answers")[0] == "any"
 
 
