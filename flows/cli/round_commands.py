@@ -102,10 +102,9 @@ def ingest(
 def _answer_prompt(preset: str, settings: Path | None) -> str:
     """The prompt by which evaluation asks, of the settings that a round would have."""
     from flows.runs.parameters import chosen_settings
-    from tasks.prompt_files import load_prompts
+    from tasks.prompt_files import prompts_of
 
-    chosen = chosen_settings(environment(), preset, settings_text(settings))
-    return load_prompts(chosen.synthesis.prompts)["answer"].text
+    return prompts_of(chosen_settings(environment(), preset, settings_text(settings)))["answer"].text
 
 
 def _ingest_published(

@@ -12,6 +12,8 @@ import pytest
 
 from storage.open_store import open_store
 from storage.records import Question, QuestionSet, Round
+from tasks.prompt_files import prompts_of
+from tasks.settings import PRESETS, load_settings
 
 GOOD = {"question": "What is 1 + 1?", "answer": "2", "answer_kind": "number"}
 PLACE: dict[str, Any] = {"question": "Which is a metal?", "choices": ["oak", "iron"], "answer": 1}
@@ -208,6 +210,18 @@ def test_a_file_may_be_given_on_only_where_its_user_says_so(
 
     sets = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(QuestionSet, order_by="name")
     assert [(one.redistributable, one.licence, one.citation) for one in sets] == [(False, "", ""), (True, "MIT", "Me")]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_dry_run_asks_by_the_prompt_of_the_preset(
+    preset: str, tmp_path: Path, home: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    code, out, _ = command("ingest", rows(tmp_path, GOOD), "--dry-run", "--preset", preset)
+
+    prompt = prompts_of(load_settings(preset))["answer"].text
+    behind_the_question = prompt.split("{question}")[1].split("{form}")[0].strip()
+    assert code == 0
+    assert behind_the_question in out
 
 
 def test_a_dry_run_shows_questions_as_they_will_be_asked_and_how_they_were_taken(
