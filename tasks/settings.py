@@ -41,6 +41,12 @@ class Sampling(Frozen):
     stop: tuple[str, ...] = Field(default=(), description="Strings that end the text; they are left out of it")
 
 
+class OneOf(Sampling):
+    """How a text is drawn that can only be one of a few: a letter of a choice, yes or no."""
+
+    only: tuple[str, ...] = Field(description="The texts; a server that can is held to them")
+
+
 class ModelSettings(Frozen):
     """Which model, and how its chat template is used."""
 

@@ -19,7 +19,7 @@ from tasks.engines.models.fingerprint import Fingerprint
 from tasks.engines.models.rendering import Renderer
 from tasks.engines.server.client import OpenAIEngine
 from tasks.engines.server.server_kinds import ListedModel, is_another_model, read_pages
-from tasks.settings import Sampling, load_settings
+from tasks.settings import OneOf, Sampling, load_settings
 from tests.fakes.scripted_kinds import KINDS, VLLM, ScriptedKind, models
 from tests.fakes.scripted_server import Body, Reply, Script, ScriptedServer, always
 
@@ -42,6 +42,20 @@ async def asked_once(
 ) -> tuple[Completion, ScriptedServer]:
     async with kind.server(RIGHT) as server, engine_of(server.url, said=said) as engine:
         return await engine.complete([72, 105], sampling, 7), server
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.name}-{'ids' if kind.takes_ids else 'text'}")
+async def test_a_server_that_can_is_held_to_the_few_texts_that_answer_and_no_other_is_asked_to(
+    kind: ScriptedKind,
+) -> None:
+    yes_or_no = OneOf(temperature=0, max_tokens=4, only=(" yes", " no"))
+    said: list[str] = []
+
+    completion, server = await asked_once(kind, said, yes_or_no)
+
+    held = dict(server.asked[-1]).get("structured_outputs")
+    assert completion.text == "five"
+    assert held == ({"choice": [" yes", " no"]} if kind is VLLM else None)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.name}-{'ids' if kind.takes_ids else 'text'}")

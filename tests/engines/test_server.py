@@ -35,7 +35,7 @@ from tasks.engines.watchdog import session_members
 from tasks.evaluation.evaluate_model import probe_adapter
 from tasks.prompt_files import load_prompts
 from tasks.rules.ladder.prompts import Turns
-from tasks.settings import EvaluationSettings, ModelSettings, Sampling, Settings, TrainingSettings
+from tasks.settings import EvaluationSettings, ModelSettings, OneOf, Sampling, Settings, TrainingSettings
 from tests.conftest import get_json
 from tests.storage.examples import make
 
@@ -180,6 +180,16 @@ def test_a_sampled_text_does_not_depend_on_what_is_asked_beside_it(server: Serve
     assert len(set(together.values())) > 40
     assert equal_share([together[at] for at in places], [few_and_backwards[at] for at in places]) >= 0.75
     assert equal_share([together[at] for at in places], [with_other_seeds[at] for at in places]) <= 0.25
+
+
+def test_a_text_that_can_only_be_one_of_a_few_is_one_of_them(server: Server, renderer: Renderer) -> None:
+    free = Sampling(temperature=0, max_tokens=6)
+    few = (" A", " B", " C")
+
+    held = answers(server, renderer, "", PROBES, OneOf(**free.model_dump(), only=few))
+
+    assert set(held) <= set(few)
+    assert set(answers(server, renderer, "", PROBES, free)).isdisjoint(few)
 
 
 def test_generation_ends_at_the_end_of_turn_token(server: Server, renderer: Renderer) -> None:

@@ -8,6 +8,7 @@ from tests.fakes.scripted_server import Body, Reply, Script, ScriptedServer
 
 PLAIN = {"model", "prompt", "max_tokens", "temperature", "top_p", "stop"}
 VLLM_FIELDS = {"top_k", "min_p", "repetition_penalty", "stop_token_ids", "cache_salt", "seed"}
+VLLM_ALONE = {"cache_salt", "structured_outputs"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def models(*names: str, owner: str = "", root: str = "") -> str:
 
 VLLM = ScriptedKind(
     "vLLM 0.32.0", {"/v1/models": models("base", owner="vllm"), "/version": '{"version": "0.32.0"}'},
-    fields=frozenset(VLLM_FIELDS), load=("vllm:num_requests_running", "vllm:num_requests_waiting"),
+    fields=frozenset(VLLM_FIELDS | VLLM_ALONE), load=("vllm:num_requests_running", "vllm:num_requests_waiting"),
 )  # fmt: skip
 KINDS = (
     VLLM,

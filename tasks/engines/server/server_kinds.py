@@ -11,7 +11,7 @@ from math import isfinite
 from pathlib import PurePath
 from typing import Any, cast
 
-from tasks.settings import Sampling
+from tasks.settings import OneOf, Sampling
 
 MODELS_PAGE, METRICS_PAGE = "/v1/models", "/metrics"
 PAGES = (MODELS_PAGE, METRICS_PAGE, "/version", "/info", "/props", "/get_model_info")
@@ -31,8 +31,9 @@ class Kind:
     waiting: str = ""
 
 
+PLAIN_VLLM = ("top_k", "min_p", "repetition_penalty", "stop_token_ids", "cache_salt")
 VLLM = Kind(
-    "vLLM", fields=("top_k", "min_p", "repetition_penalty", "stop_token_ids", "cache_salt"),
+    "vLLM", fields=(*PLAIN_VLLM, "structured_outputs"),
     running="vllm:num_requests_running", waiting="vllm:num_requests_waiting",
 )  # fmt: skip
 SGLANG = Kind(
@@ -48,7 +49,7 @@ LLAMA_CPP = Kind(
     running="llamacpp:requests_processing", waiting="llamacpp:requests_deferred",
 )  # fmt: skip
 LLAMA_CPP_PYTHON = Kind("llama-cpp-python", takes_ids=False, fields=("seed", "top_k", "min_p", "repeat_penalty"))
-UNKNOWN = Kind("an OpenAI-compatible server of an unknown kind", fields=VLLM.fields)
+UNKNOWN = Kind("an OpenAI-compatible server of an unknown kind", fields=PLAIN_VLLM)
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,8 @@ def parameters_of(
         "top_k": sampling.top_k or kind.top_k_off, "min_p": sampling.min_p, "repetition_penalty": 1.0,
         "repeat_penalty": 1.0, "stop_token_ids": list(stop_token_ids),
     }  # fmt: skip
+    if isinstance(sampling, OneOf):
+        extra["structured_outputs"] = {"choice": list(sampling.only)}
     written: dict[str, object] = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature}
     if sampling.top_p < 1 or kind.top_p_off:
         written["top_p"] = sampling.top_p

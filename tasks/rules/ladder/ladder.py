@@ -13,9 +13,17 @@ from uuid import UUID
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Guideline, Prompt, Question
-from tasks.rules.ladder.prompts import PromptTemplate, Turns, ask_question, parse_prompt, shown_answer
+from tasks.rules.answers.booleans import PAIRS
+from tasks.rules.ladder.prompts import (
+    PromptTemplate,
+    Turns,
+    ask_question,
+    letter,
+    parse_prompt,
+    shown_answer,
+)
 from tasks.rules.ladder.requests import Request, Stage, StagePlan, plan_stage, request_id
-from tasks.settings import Sampling, Settings, SynthesisSettings
+from tasks.settings import OneOf, Sampling, Settings, SynthesisSettings
 
 KNOWN_VALUES: dict[Stage, frozenset[str]] = {
     "selection": frozenset({"question", "guidelines"}),
@@ -335,8 +343,20 @@ def _check_placeholders(plan: StagePlan, stage: Stage, hinted: bool) -> None:
 
 
 def _closing_sampling(sampling: Sampling, question: Question) -> Sampling:
-    """A text or an expression, which a number's closing ends at its first blank, may go on to the end of the line."""
+    """A choice or a yes is one of few texts; a text or an expression may go on to the end of its line."""
+    if only := _texts_that_answer(question):
+        return OneOf(**sampling.model_dump(), only=only)
     if question.answer_kind not in ("text", "expression"):
         return sampling
     stop = tuple(one for one in sampling.stop if one != " ") or ("\n",)
     return sampling.model_copy(update={"stop": stop, "max_tokens": max(sampling.max_tokens, 32)})
+
+
+def _texts_that_answer(question: Question) -> tuple[str, ...]:
+    """What may follow "The answer is" where only few texts answer; empty where any may."""
+    if question.answer_kind == "choice" and question.choices:
+        return tuple(f" {letter(place)}" for place in range(len(question.choices)))
+    if question.answer_kind == "boolean":
+        words = {word for pair in PAIRS if question.answer.strip().casefold() in pair for word in pair}
+        return tuple(f" {word}" for word in sorted(words))
+    return ()

@@ -1,5 +1,6 @@
 """The ladder as a state machine."""
 
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -7,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from storage.errors import InputError
-from storage.records import Prompt
+from storage.records import AnswerKind, Prompt
 from tasks.prompt_files import prompt_record
 from tasks.rules.ladder.adaptive import Tally, chains_to_start, reason_to_stop, target_allows_another
 from tasks.rules.ladder.ladder import Ladder, build_ladder, selected_guidelines
+from tasks.settings import OneOf
 from tests.fakes.ladder_examples import guidelines, question, settings
 from tests.fakes.scripted_engine import marked_prompts
 
@@ -144,3 +146,31 @@ def test_hints_only_shows_the_answer_to_every_chain_and_tries_none_again() -> No
     assert [chain.hinted for chain in one.chains(question(1))] == [True] * 3
     assert one.chains(question(1), hinted=True) == []
     assert one.chains(question(2, answer="")) == []
+
+
+CLOSINGS: list[tuple[AnswerKind, str, list[str], tuple[str, ...]]] = [
+    ("choice", "B", ["red", "green", "blue"], (" A", " B", " C")),
+    ("boolean", "yes", [], (" no", " yes")),
+    ("boolean", "False", [], (" false", " true")),
+    ("boolean", "valid", [], (" invalid", " valid")),
+    ("number", "7", [], ()),
+    ("expression", "x", [], ()),
+    ("text", "Anna", [], ()),
+    ("choice", "B", [], ()),
+]
+
+
+@pytest.mark.parametrize(("kind", "answer", "choices", "only"), CLOSINGS)
+def test_a_closing_of_few_possible_texts_names_them_all(
+    kind: AnswerKind, answer: str, choices: list[str], only: tuple[str, ...]
+) -> None:
+    asked_for = replace(question(1), answer_kind=kind, answer=answer, choices=choices)
+    one = ladder(restate=True)
+    chain = one.chains(asked_for)[0]
+    texts = dict.fromkeys(chain.ids, "words")
+
+    for request in (one.after_path("close", chain, texts), one.restating(chain, "work")):
+        sampling = request.plan.sampling
+        assert (sampling.only if isinstance(sampling, OneOf) else ()) == only
+        assert request.turns.prefill.endswith("The answer is")
+    assert request.id == one.restating(chain, "other work").id
