@@ -16,8 +16,8 @@ from storage.records import Promotion, Question, Round
 NIGHTS = {"sums": "chain_sum", "divisors": "gcd"}
 _NIGHT = """
 import json, sys
-from flows import progress, workplace
 from flows.improve import improve
+from flows.steps import progress, workplace
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 workplace.MACHINERY[:] = [ScriptedMachinery(delay=0.01)]
