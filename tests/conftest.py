@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import settings
 
 from storage.environment import Environment, read_environment
 from tests.fakes.postgres import Postgres, running_postgres
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parent.parent
 SHARED = ("server", "stack")
+# no test asserts a time: a busy machine may take any time over an example
+settings.register_profile("without_deadline", deadline=None)
+settings.load_profile("without_deadline")
 
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name

@@ -10,6 +10,7 @@ POLARITY = {word: (pair, place == 0) for pair in PAIRS for place, word in enumer
 SAME_FAMILY = frozenset({PAIRS[0], PAIRS[1]})
 NEGATION = r"(?:not|never|\w+n't|neither|nor|no longer|hardly|(?:cannot|can't)(?:\s+possibly)?(?:\s+be)?)"
 TOKEN = re.compile(
+    r"(?<!\bun-)(?<!\bnon-)(?<!\bin-)(?<!\bnot-)(?<!\bhalf-)(?<!\bnear-)(?<!\bsemi-)"  # half-true says neither
     rf"\b(?:(?P<negation>{NEGATION})\s+(?:(?:be|really|say|call it|the case that it is|at all|quite"
     r"|always|even|close to|an?)\s+"
     rf"|\w+ly\s+)*)?(?P<word>" + "|".join(POLARITY) + r"|y|n)\b",

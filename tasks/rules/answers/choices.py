@@ -41,8 +41,14 @@ DENIED_LETTER = re.compile(
     r"|\(?\b[A-Z]\b\)?\s*\((?:wrong|incorrect|false|not\s\w+)\)\s*[,;:.]?\s*(?:and\s|but\s)?"
 )
 CHANGED = re.compile(
-    r",\s(?:no|wait),\s\w|;\s(?:but|however),?\s\(?[A-Z]\)?\sis\b(?!\s(?:not|wrong))"
+    r"[,;]\s(?:no|wait|then again|maybe|perhaps),?\s\(?[A-Z]\b"
+    r"|;\s(?:but|however),?\s\(?[A-Z]\)?\sis\b(?!\s(?:not|wrong))"
     r"|(?i:\b(?:no|wait|actually|rather|i mean))\b[,:]?\s+(?:it's\s+|it is\s+)?\(?[A-Z]\b(?!['’])"
+)
+ORDINALS = ("first", "second", "third", "fourth", "fifth")
+# `the first one, A`, `the second option`
+ORDINAL = re.compile(
+    rf"\W*(?:the )?({'|'.join(ORDINALS)})\b(?: (?:one|option|choice|answer)\b)?[\s,:-]*", re.IGNORECASE
 )
 SEPARATORS = " .:,;)]}*\"'-(["
 ENDS = re.compile(r"\s*(?:$|[.,;:!?)\"*]|'(?!s\b)|\((?!\d)|because\b|since\b|as\b)")
@@ -106,6 +112,9 @@ def options_offered(stated: Stated, choices: tuple[str, ...]) -> set[int]:
         exact = {i for i, text in enumerate(options.texts) if text in wanted}
         if exact:
             return exact
+    ordinal = ORDINAL.match(line)
+    if ordinal and (letter := BARE_LETTER.fullmatch(line[ordinal.end() :])):
+        return {ORDINALS.index(ordinal[1].lower()), ord(letter[1]) - ord("A")}
     lead = LEAD.match(line)
     at = lead.end() if lead else 0
     letter = LETTER.match(line, at)

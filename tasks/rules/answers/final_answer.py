@@ -16,6 +16,7 @@ from storage.records import AnswerKind
 from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.answers.number_words import RUN
 from tasks.rules.answers.numbers import NUMERAL
+from tasks.rules.answers.second_thoughts import FAR, TAKEN_BACK, words_that_count
 from tasks.rules.answers.spelling import plain, undressed
 
 MOST_STATEMENTS = 40
@@ -25,6 +26,8 @@ THINKING = re.compile(
     r"<\|?(/|end_of_)?(?:begin_of_)?(?:think|thinking|thought|reasoning|scratchpad|reflection)\|?>|\[(/?)(?-i:THINK)\]",
     re.IGNORECASE,
 )
+# TeX itself would box the first digit of `\\boxed 21` alone; whoever writes it means the number
+BARE_BOX = re.compile(r"\\boxed\s*(-?[$]?\d[\d.,/]*(?<![.,/])|[A-Za-z](?![A-Za-z]))")
 BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
 SIDE_BY_SIDE = re.compile(
     r"(?:[\s$\\()\[\],;/]|\\q?quad)*(?:or|and|\\text\{\s*(?:or|and)\s*\})?(?:[\s$\\()\[\],;/]"
@@ -39,6 +42,7 @@ STATEMENT = re.compile(
     r"|can\sonly)\sbe)\b|\s?:|\s?=|(?<=<answer)>)"
     r"|\b(?:correct|right|best)\s(?:option|choice)(?:\s(?:is|would be)\b|:)"
     r"|^[#>*_\s]{0,12}(?:the\s)?(?:final\s|correct\s)?answers?[*_ \t]{0,4}$"
+    r"|^[#>*_\s]{0,12}(?:the\s)?(?:final\s|correct\s)?answers?[*_]{0,3}\s[-–—]\s(?=[\W_]{0,3}(?:\d|(?-i:[A-Z])|yes\b|no\b))"
     r"|^[ \t]{0,3}(?P<mark>####)(?!#)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -106,6 +110,9 @@ ABBREVIATIONS = re.compile(
     r"|\bSt(?=\.\s+[A-Z])|\b[Nn]o(?=\.\s+\d)|\b[A-Z](?=\.\s+[A-Z])|\.\.(?=\.)|\.(?=\.)"
 )
 LIST_BEGINS = re.compile(r"1[.)]\s+\S.*?(?:^|\s)2[.)]\s", re.DOTALL)
+# a numbered list of a few words each is a list; one of sentences is a solution
+LISTED = re.compile(r"(?:\d{1,2}[.)] [^\n.:]{1,40}(?:\n|$))+")
+LIST_MARK = re.compile(r"\s*(?:^|\n)\d{1,2}[.)] ")
 DECORATION = re.compile(r"(?:\s|\*\*|\*(?=\s)|__|=>|[:=]|\.\.+|…|→|⇒|-->|—(?=\s))*")
 BLANKS = re.compile(r"\s{2,}|[\t\r\f\v\x1c-\x1f\x85\u2028\u2029]")
 BULLET = re.compile(r"(?:>\s*|[-*•+–]\s+|1[.)]\s+)+")
@@ -173,76 +180,15 @@ NO_VALUE = re.compile(
     r"|nothing|ambiguous|unclear|nan|any|all|empty)\b",
     re.IGNORECASE,
 )
-TAKEN_BACK = re.compile(
-    r"(?:^|(?<=[.!?\n,;(—]))[\s*_]*(?:(?:oh|ah|hmm+|uh|but|ok(?:ay)?|well|no)\b[\s,.!…]*)*"
-    r"(?P<cue>wait|(?:scratch|strike|make) that|never ?mind|(?:revised|update|edit)(?=:)|looking back"
-    r"|(?:that|it) was a typo|I mis\w+|no(?=\s*[.!]\s+(?:it|that)(?: is|['’]s) \W?\d|\s*\.\s+\(?[A-Z]\)?\W*(?:$|\n))"
-    r"|hold on|correction|oops|sorry|my (?:mistake|bad)|actually"
-    r"|no(?=\s*[,:—-])|hmm+[\s,.!…]*no\b|nope|(?:or )?rather"
-    r"|on second thoughts?|I take (?:that|it) back|I meant?|disregard|ignore (?:that|this|the"
-    r"|my)|I forgot|we forgot"
-    r"|(?:I|we) (?:made|see|notice|spot)[^.\n]{0,20}\b(?:mistake|error)|(?:I|we) (?:was|were|am"
-    r"|are) wrong"
-    r"|let me (?:correct|redo|recompute|recalculate|fix|reconsider)"
-    r"|(?:that|this|it|which|the above)(?:\s(?:answer|result|value))?(?:"
-    r"(?:['’]s| is| was| must be| seems)\s(?:(?!not\b)\w+\s)?(?:wrong|incorrect|false|mistaken"
-    r"|a mistake|an error)"
-    r"|(?:['’]s| is| was) not\s(?:\w+\s)?(?:right|correct|true)"
-    r"|(?: isn['’]t| can(?:no|['’])t be| could ?n[o'’]t be)\s(?:\w+\s)?(?:right|correct|true)))\b"
-    r"[\s,.:;!…—-]*",
-    re.IGNORECASE,
+CONCLUDES = re.compile(
+    r"(?:so|therefore|thus|hence|in total|altogether|finally|in all|(?:the )?total is)\b", re.IGNORECASE
 )
-INSTEAD = re.compile(
-    r"(?:(?:no|so|then|and|it|that|this|i|should|must|would|be|have been|meant?|is|make|to say"
-    r"|rather|actually|instead|the"
-    r"|correct|right|one|value|total|result|number|option|choice|answer)(?:['’]s)?[\s,:]+)*",
-    re.IGNORECASE,
-)
-CONFIRMED = re.compile(
-    r"\b(?:yes|correct|right|confirmed|verified|matches|checks out|holds|indeed|consistent)\b", re.IGNORECASE
-)
-# an answer that is looked at again (`Hmm, let me recheck`), and another value in the end (`so it should be 15`)
-RECHECKED = re.compile(
-    r"\b(?:(?P<check>(?:let me|let['’]s|let us|I['’]ll|we can|to)\s+(?:\w+\s+)?(?:check|verify)"
-    r"|double[- ]check\w*|check(?:ing)? again|(?<=[.!\n]\s)(?:but|however),?\s(?!if\b))"
-    r"|hmm+|re-?check\w*|(?:on|upon|after)\s(?:\w+\s)?(?:reflection|review"
-    r"|inspection|thought)|thinking again|edit|apolog(?:y|ies|i[sz]e)|not quite|misread|misunderstood|contradicts?"
-    r"|too (?:small|large|big|high|low)(?=\s*[;,.:])"
-    r"|(?:it|that|this|answer) should (?:\w+\s)?(?:be|have been)"
-    r"|recompute|recalculat\w+|(?:seems?|looks?) (?:off|wrong)|\w*n[o'’]t (?:seem|look|sound|add up|match))\b",
-    re.IGNORECASE,
-)
-NEXT_QUESTION = re.compile(r"\n\s*\W{0,3}(?:Q|Question|Problem|Human|User|Example|Instruction)\b")
-OTHER_VALUE = (
-    rf"\s+(?:really\s+|actually\s+|in fact\s+)?(?P<value>[-−]?[$€£]?{NUMERAL}%?|{RUN.pattern}|\(?(?-i:[A-Z])\)?(?!\w)"
-    r"|yes|no|true|false)(?:\s+(?:in total|total|instead|altogether|in all))?"
-    r"(?:,? not\s[^.\n]{1,20})?[*\s]*(?:[.!](?=\s|$)|$|\n)"
-)
-SHOULD_BE = re.compile(
-    r"(?:\b(?:(?:it|this|that|answer|value|result)\s+(?:should|must|has to|ought to|would)\s(?:\w+ly\s)?be"
-    r"|(?:correct|right|actual|true|real|proper)\s(?:answer|value|result|total|number|option|choice|one)\s+(?:is|="
-    rf"|would be|should be)|so,? (?:the )?\w+ should be|so|therefore|thus|hence"
-    rf"|(?:I|we)(?:\snow)?\sget),?){OTHER_VALUE}",
-    re.IGNORECASE,
-)
-TURNS_OUT = re.compile(
-    r"(?:\b(?:it|that|this|answer|value|result|total|number)(?:\s(?:is|becomes|equals|comes to|makes)|['’]s)"
-    r"|\b(?:total|sum|number) should be"
-    r"|\b(?:again|re-?check|review|reflection|inspection|thought|recompute|recalculate|edit|confusion|apologies|quite)\s*[,:]"
-    rf"|\b(?:makes|giving|gives)){OTHER_VALUE}",
-    re.IGNORECASE,
-)
-BETTER = re.compile(
-    r"(?P<value>\([A-Z]\)|\b[A-Z]\b) is (?:the |a )?(?:better|correct|right|best) (?:answer|option|choice|one)"
-)
-CONCLUDES = re.compile(r"(?:so|therefore|thus|hence|in total|altogether|finally|in all)\b", re.IGNORECASE)
 EXPLAINS = re.compile(r"(?:explanation|because|check|note|reason|this is because|since|proof|\W)", re.IGNORECASE)
-NEGATIVE = re.compile(r"\W*(?:no|not|false|invalid|incorrect|implausible)\b", re.IGNORECASE)
-OFFERED = re.compile(rf"(?:(?<![\w.])[-−])?{NUMERAL}|{RUN.pattern}|\b(?:[a-z]|yes|no|true|false)\b")
-WITH_VALUE = re.compile(r"\d|\b(?:wrong|mistake|error|incorrect|not|yes|no|true|false|[B-HJ-Z])\b|n['’]t\b")
 # a calculation, where another follows: `16 - 3 - 4 = 9. 9 * 2 = 18.`
 CALCULATES = re.compile(r"\d\s*[-+*/×·]\s*\$?\d.*=")
-FULL_SENTENCE = re.compile(r"[A-Z][A-Za-z']*\s+[a-z]\w*")
+FULL_SENTENCE = re.compile(
+    r"[A-Z][A-Za-z']*\s+[a-z]\w*|\d+\s[a-z]+\s(?:\w+ed|were|was|are|is|came|have|has|had|sat|went|got|left|sold|made)\b"
+)
 AFTER_A_BOX = re.compile(
     r"[\s$\\)\]*}]*(?:\?\s*(?:no\b|wait|hmm)|(?:is|was|would be)\s(?:wrong|incorrect|not\b))", re.IGNORECASE
 )
@@ -292,18 +238,20 @@ def final_answer(text: str, finish_reason: str = "stop", kind: AnswerKind | None
     spoken = spoken_text(text)
     if spoken is None:
         return NotStated("cut_off")
+    spoken = BARE_BOX.sub(r"\\boxed{\1}", spoken) if "\\boxed" in spoken else spoken
     cut = not is_natural_stop(finish_reason)
     weak: Stated | None = None
     denied: list[Stated] = []
-    supposed: list[tuple[int, int]] = []
+    unsaid: list[tuple[int, int]] = []
     for found in _statements(spoken, cut, kind):
         if found.role == "supposed":
-            supposed.append((found.start, found.end))
+            unsaid.append((found.start, found.end))
             continue
         if isinstance(found.stated, NotStated):
             return found.stated
         if found.role == "denied":
             denied.append(found.stated)
+            unsaid.append((found.start, found.end))
         elif found.role == "talk":
             negated = NEGATED.match(found.stated.words)
             denied += [replace(found.stated, words=found.stated.words[negated.end() :])] if negated else []
@@ -311,7 +259,7 @@ def final_answer(text: str, finish_reason: str = "stop", kind: AnswerKind | None
         elif any(one.words.startswith(found.stated.words) for one in denied):
             return NotStated("taken_back")
         else:
-            return _unless_taken_back(spoken, found, supposed)
+            return _counted(spoken, found, found.stated, unsaid)
     return weak or NotStated("cut_off" if cut else "no_final_answer")
 
 
@@ -453,7 +401,11 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
     if role != "meant":
         return _Found(match.start() - len(front), end, Stated(words, line, False), role)
     rest = text[begin : begin + LONGEST_LIST]
-    if not rest.strip("\"'`$ \r\n\t.") or (rest[0] == "1" and LIST_BEGINS.match(rest)):
+    listed = rest[:1] == "1" and LIST_BEGINS.match(rest)
+    if listed and kind == "text" and (items := LISTED.fullmatch(rest.split("\n\n")[0].strip())):
+        words = ", ".join(LIST_MARK.split(items.group())[1:])
+        return _Found(match.start(), begin + len(items.group()), Stated(words, words, False))
+    if not rest.strip("\"'`$ \r\n\t.") or listed:
         return _Found(match.start(), end, NotStated("cut_off" if cut and not rest else "no_final_answer"))
     if cut and not _is_finished(text, end):
         return _Found(match.start(), end, NotStated("cut_off"))
@@ -578,58 +530,20 @@ def _is_talk(words: str, kind: AnswerKind | None) -> bool:
     return TALK.match(words) is not None
 
 
-def _unless_taken_back(text: str, found: _Found, supposed: list[tuple[int, int]]) -> Stated | NotStated:
-    """The statement; what is put in its place behind it ("No wait, 3."); or nothing where it is only withdrawn."""
-    stated = found.stated
-    backs = TAKEN_BACK.finditer(text, found.end, found.end + 2000)
-    back = next((one for one in backs if not any(start <= one.start() <= end + 40 for start, end in supposed)), None)
-    if back is None:
-        return _rechecked(text, found) or stated
-    rest = text[back.end() :]
-    instead = INSTEAD.match(rest)
-    value = rest[instead.end() if instead else 0 :]
-    end = _sentence_end(value, 0)
-    words = _calm(value[:end].split("\n")[0])
-    if words and (
-        PURE_VALUE.fullmatch(words) or (len(words) <= 40 and re.match(r"[-$\\(]?\d|\([A-Z]\)|[A-Z]\b(?!\s\w)", words))
-    ):
-        return Stated(words, words, False)
-    sentence = rest[: _sentence_end(rest, 0) or len(rest)]
-    if (
-        back["cue"].lower() in ("wait", "actually", "hold on", "sorry")
-        and CONFIRMED.search(rest)
-        and not re.search(r"\b(?:wrong|mistake|error|incorrect|not)\b", sentence)
-    ):
-        return _rechecked(text, found) or stated
-    if NEGATIVE.match(getattr(stated, "words", "")) and re.search(r"true|correct|right|false", back["cue"]):
-        return stated  # `The answer is false. This is not true.`
-    is_value = isinstance(stated, Stated) and VALUE.match(stated.words)
-    if back["cue"].lower() == "actually" and is_value and not WITH_VALUE.search(sentence):
+def _counted(text: str, found: _Found, stated: Stated, unsaid: list[tuple[int, int]]) -> Stated | NotStated:
+    """The statement as what is said behind it leaves it; `unsaid` are places of statements that nobody makes."""
+    behind = text[found.end : found.end + FAR]
+    if len(behind) <= len("."):
         return stated
-    return NotStated("taken_back")
-
-
-def _rechecked(text: str, found: _Found) -> Stated | None:
-    """The other value to which looking at an answer again has led, if it has."""
-    behind = NEXT_QUESTION.split(text[found.end : found.end + 1000], maxsplit=1)[0]
-    cue = RECHECKED.search(behind, 0, 120)
-    if cue is None or isinstance(found.stated, NotStated):
-        return None
-    behind = behind[cue.start() :]
-    patterns = (SHOULD_BE, BETTER) if cue["check"] else (SHOULD_BE, BETTER, TURNS_OUT)
-    ends = [match for pattern in patterns for match in pattern.finditer(behind)]
-    if not ends:
-        return None
-    value = max(ends, key=lambda match: match.end())["value"]
-    before = set(OFFERED.findall(found.stated.words.lower()))
-    alike = any(_is_numeric(value) == _is_numeric(one) for one in before)
-    if not alike or not before.isdisjoint(OFFERED.findall(value.lower())):
-        return None
-    return Stated(value, value, False)
-
-
-def _is_numeric(value: str) -> bool:
-    return value[-1:].isdigit() or RUN.fullmatch(value) is not None
+    for start, end in unsaid:
+        begin, over = start - found.end, TAKEN_BACK.search(text, end, end + 60)
+        if 0 <= begin < FAR:  # `Some say the answer is 20. That is wrong.`
+            until = (over.end() if over and over.start() <= end + 40 else end) - found.end
+            behind = behind[:begin] + " " * (until - begin) + behind[until:]
+    words = words_that_count(stated.words, behind)
+    if words is None:
+        return NotStated("taken_back")
+    return stated if words == stated.words else Stated(words, words, False)
 
 
 def _calm(words: str) -> str:

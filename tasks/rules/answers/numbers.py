@@ -48,6 +48,11 @@ SIMPLE = re.compile(
 )
 FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))")
 UNIT_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*\\(?:text|mathrm)\{[^{}]*\}\s*\}\s*){2}")
+# a prime behind a number that no quote opens: 2' is a derivative, or feet, or minutes
+DERIVED = re.compile(r"[^'‘]*\d'+")
+DOLLARS_AND_CENTS = re.compile(r"(\d+) dollars?,? and (\d{1,2}) cents?\b", re.IGNORECASE)
+# 15 000 as the whole answer or with its unit: one blank groups thousands where there is no second number
+ONE_BLANK = re.compile(r"(?<![\d.,])(?<!\d )(-?[$€£]?[1-9]\d{0,2}) (\d{3})(?=\D*$)(?!\s?/)")
 CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):00(?::00)?(?:\s*(?:[ap]\.?m\b\.?|o'?clock))?(?![\d:])", re.IGNORECASE)
 DOLLAR_KINDS = re.compile(r"\b(?:US|AU|CA|NZ|HK|[RACS])\$")
 LATEX_SIGNS = {
@@ -70,7 +75,7 @@ REASON = re.compile(
     r"[,;:.]?\s+(?:because|since|given that|as (?:it|he|she|they|the|there|\d)|so that)\b", re.IGNORECASE
 )
 SAME_AS = re.compile(
-    r"(?<![<>!])=(?!>)|\bi\.\s?e\.,?|\bthat is,|,?\s*\bwhich (?:is|equals|gives|makes)\b"
+    r"(?<![<>!])=(?!>)|\bi\.\s?e\.,?|\bthat is,|,\s?that is\b|,?\s*\bwhich (?:is|equals|gives|makes)\b"
     r"|\bequals\b|(?<!or )\bequal to\b|→|⇒|=>",
     re.I,
 )
@@ -78,7 +83,9 @@ ABOUT = re.compile(r"≈|≃|~=|\bwhich is (?:about|approximately|roughly)\b|,?\
 # `72 clips in 2 months`: what is said behind the value and its unit is no second value
 CIRCUMSTANCE = re.compile(
     r"(?:(?<=[a-zA-Z)])|(?<=,))\s+(?:for|in|after|during|on|at|each|every|from|when|where|if"
-    r"|with|which|who)\b|(?<=[\w),])\s+(?:not|rather than|instead of)\s+[-$]?\d",
+    r"|with|which|who)\b"
+    r"|(?<=[a-z]s)(?<!times)(?<!parts)\s+of(?=\s\d+\s[a-z])"  # 12 sets of 5 cards
+    r"|(?<=[\w),])\s+(?:not|rather than|instead of)\s+[-$]?\d",
     re.IGNORECASE,
 )
 # `8, but with tax 9`, `15 only if x is even, otherwise 16`, `15, which is wrong`
@@ -100,6 +107,7 @@ BEFORE_THE_VALUE = re.compile(
     r"|(?:bounded|capped|limited) (?:\w+ )?(?:by|at|to)|(?:negative|minus)(?=\s*\(\s*$)"
     r"|nearly|almost|far from|close to|near|rarely|seldom|thought to be|over|under|above|below"
     r"|half|twice|double|triple|neither|except|minimum of"
+    r"|(?:(?<!an )average|mean|median|(?<!a )sum|product|difference|quotient|ratio|remainder)s? (?:of|between)(?=\W*$)"
     r"|maximum of|multiple of"
     r"|(?:square|cube|reciprocal|inverse|opposite|negative|factor|divisor|power|multiple"
     r"|fraction)s?\s+of"
@@ -163,6 +171,8 @@ MINUS_WORD = re.compile(
     r"^(\W*)(?:(?:approximately|about|around|roughly|an?)\s+)?(?:negative|minus)\s+(?=[\d$.])", re.IGNORECASE
 )
 APART_SIGN = re.compile(r"^-\s*(?:approximately|about|around|roughly)?\s+(?=[\d$.])", re.IGNORECASE)
+SIGN_OF = {"plus": "+", "minus": "-", "times": "*"}
+OPERATORS = re.compile(r"\b(?:plus|minus|times)\b", re.IGNORECASE)
 # the left side of an equation that names what is sought: x, n_1, f(2), the total, P(X > 2), \angle ABC, |AB|
 NAME = re.compile(r"[\s\w'’.,$°|\\{}_]*(?:\([^()=]{0,40}\))?\s*")
 
@@ -266,6 +276,13 @@ def _sides(words: str) -> Number | NoNumber:
         return before if isinstance(before, Number) and said_why else offered
     if BEFORE_THE_VALUE.search(sides[-2]):
         return "not_an_answer"
+    before = _one_side(sides[0])
+    if (
+        len(sides) == 2
+        and isinstance(before, Number)
+        and isinstance(both := _with_aside(before, sides[1], sides[0]), Number)
+    ):
+        return both  # 120 minutes, which is 2 hours
     return offered if _names_the_value(sides[0], offered) else "algebra"
 
 
@@ -294,7 +311,8 @@ def simplified(words: str) -> str:
     words = DOLLAR_KINDS.sub("$", words) if "$" in words else words.replace("{,}", ",")
     words = UNIT.sub(" unit", words)
     words = CLOCK.sub(r"\1 hours", words) if ":00" in words else words
-    return words.strip().rstrip(".,;:!?\"'").lstrip("\"'“‘ ")
+    words = words.strip().rstrip('.,;:!?"').lstrip('"“ ')
+    return words if DERIVED.fullmatch(words) else words.rstrip("'").lstrip("'‘ ")
 
 
 def _one_side(words: str) -> Number | NoNumber:
@@ -304,8 +322,14 @@ def _one_side(words: str) -> Number | NoNumber:
         return _with_aside(this, inside, outside) if isinstance(this, Number) else this
     if re.fullmatch(r"[(\[{][^()]*[,;][^()]*[)\]}]", words):
         return "ambiguous"  # (1,234) is a pair
+    one, _, other = words.partition(" or ")
+    if other and " or " not in other and _has_value(other):
+        this = _one_side(one.rstrip(","))
+        if isinstance(this, Number):
+            return _with_aside(this, f"or {other}", one)
     words = in_digits(words)
     words = APART_SIGN.sub("-", MINUS_WORD.sub(r"\1-", words))
+    words = DOLLARS_AND_CENTS.sub(lambda match: f"${match[1]}.{match[2]:0>2}", ONE_BLANK.sub(r"\1\2", words, count=1))
     first = QUANTITY.search(words)
     if first and BUT_ANOTHER.search(words, first.end()):
         return "ambiguous"
@@ -326,7 +350,8 @@ def _with_aside(this: Number, inside: str, outside: str) -> Number | NoNumber:
     if re.match(r"\s*(?:at (?:least|most)|or (?:more|less|fewer)|minimum|maximum|up to|not\s*$|wrong)", inside):
         return "not_an_answer"
     alternative = re.match(r"\s*(?:or|i\.e\.,?|that is,?|which is|equal to|equals|=|≈|about|approximately)\s*", inside)
-    other = number_offered(inside[alternative.end() :] if alternative else inside)
+    bare = inside[alternative.end() :] if alternative else inside
+    other = number_offered(bare)
     if isinstance(other, Number):
         same = other.value == this.value or same_quantity(this.value, outside, other.value, inside)
         percent = (other.percent and other.value == 100 * this.value) or (
@@ -335,7 +360,7 @@ def _with_aside(this: Number, inside: str, outside: str) -> Number | NoNumber:
         rounded = bool(other.decimals) and _is_rounded(other, this)
         return Number(this.value, this.percent, this.decimals, (other,)) if same or percent or rounded else "ambiguous"
     parts = [Fraction(part) for part in re.findall(r"\d+", inside)]
-    if not _has_value(inside) or value_of_sum(simplified(inside)) == this.value:
+    if not _has_value(inside) or value_of_sum(simplified(bare)) == this.value:
         return this
     if not alternative and "." not in inside and sum(parts) == this.value:
         return this  # 8 apples (5 red and 3 green)
@@ -368,7 +393,7 @@ def _single_quantity(words: str) -> Number | NoNumber:
         return "algebra"
     if BEFORE_THE_VALUE.search(residue.partition("¦")[0]) or BEHIND_THE_VALUE.search(residue):
         return "not_an_answer"
-    if any(sign in residue for sign in "=±<>≤≥") or "…" in residue.partition("¦")[2]:
+    if any(sign in residue for sign in "=±<>≤≥") or "¦ '" in residue or "…" in residue.partition("¦")[2]:
         return "not_an_answer"
     return _only_value(words, found, residue)
 
@@ -458,6 +483,7 @@ def _english(digits: str) -> str:
 
 def value_of_sum(words: str) -> Fraction | None:
     """The value of a plain calculation of + - * / without brackets, from left to right by precedence; else None."""
+    words = OPERATORS.sub(lambda match: SIGN_OF[match.group().lower()], in_digits(words))
     tokens = re.findall(r"\d+(?:\.\d+)?|[-+*/×·÷]|\S", words.replace(",", ""))
     if len(tokens) % 2 == 0 or len(tokens) > 99:
         return None

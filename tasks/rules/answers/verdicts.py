@@ -27,7 +27,7 @@ from tasks.rules.answers.final_answer import NotStated, Stated, final_answer, la
 from tasks.rules.answers.numbers import NoNumber, Number, is_same_number, number_offered
 from tasks.rules.answers.short_texts import compare_texts
 
-VERIFIER_VERSION = "4"
+VERIFIER_VERSION = "5"
 LONGEST_ANSWER = 4000
 NO_NUMBER = {"ambiguous": AMBIGUOUS, "not_evaluated": NOT_EVALUATED, "not_an_answer": NOT_AN_ANSWER}
 # more digits than are ever computed with: such a number is compared as it is written

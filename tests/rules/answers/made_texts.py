@@ -60,6 +60,70 @@ RETRACTIONS = (
     "No, the answer is {}.",
     "I made a mistake. The answer is {}.",
 )
+# what puts an answer in doubt, and what then takes its place; any of the first with any of the second
+DOUBTS = (
+    "However, that does not match.",
+    "Hmm, let me recheck.",
+    "But I counted one of them twice.",
+    "But that's if we ignore Sunday.",
+    "Don't trust that;",
+    "That can't be.",
+    "Not so fast.",
+    "Let me think again.",
+    "Well,",
+    "This does not add up.",
+    "Still, the problem asks for more.",
+    "Not quite:",
+    "I misread the question.",
+    "Ignore the above;",
+    "Yet the last one is missing.",
+    "In fact,",
+    "Oh no, I forgot the last one.",
+)
+REPLACEMENTS = (
+    "it's {}.",
+    "The result is {}.",
+    "so it should be {} clips.",
+    "Thus it must be {}.",
+    "the correct count is {}.",
+    "We get {} instead.",
+    "Including Sunday it's {}.",
+    "That makes {} in total.",
+    "it is {}, not {first}.",
+    "So {} it is.",
+    "The total is {}.",
+    "It is not {first} but {}.",
+    "{}.",
+    "{} is right.",
+)
+OFFERED_AFTER = (
+    "Or {}?",
+    "Or maybe {}.",
+    "Perhaps {}.",
+    "It could also be {}.",
+    "Alternatively, {}.",
+    "It might be {}.",
+)
+KEPT = (
+    "However, this ignores tax.",
+    "But if we count Sunday too, it becomes {other}.",
+    "However, some students get {other} because they count one twice.",
+    "Not {other}, because one of them is broken.",
+    "It is not {other}.",
+    "Although it may look like {other}, it is {value}.",
+    "But the question is easy. Another way: {value} = {value}.",
+    "**Explanation:** There are {other} students. However, some are absent.",
+    "Don't forget that a week has 7 days.",
+    "Hmm, {other} would be too many.",
+    "Recheck: the result is {value}.",
+    "But remember that the first number is {other}.",
+    "Still, a discount of {other}% is possible.",
+    "However, in practice one would buy {other} to be safe.",
+    "Let me double-check: {other} - {apart} = {value}. Good.",
+    "In fact, the smallest such number is {other}.",
+    "The other root doesn't make sense.",
+    "But why? Because {other} - {apart} = {value}.",
+)
 DELIMITERS = (
     "The answer is:\n\\[\n{}\n\\]",
     "The answer is\n$$\n{}\n$$",
@@ -73,6 +137,9 @@ DELIMITERS = (
     "Answer: `{}`",
     "The answer is **{}**.",
     "The answer is <b>{}</b>.",
+    "Answer - {}",
+    "**Answer** – {}",
+    "So it is \\boxed {}.",
     "Answer:\n\\begin{{align*}}\n{}\n\\end{{align*}}",
 )
 BOUNDS = (
@@ -91,6 +158,10 @@ BOUNDS = (
     "{}-fold",
     "{} squared",
     "over {}",
+    "the average of {}",
+    "the difference between {}",
+    "{}'",
+    "{}...{}9",
     "{} dozen",
 )
 ALGEBRA = (
@@ -166,7 +237,7 @@ def fractions_in_words(draw: Random) -> Made:
 
 def bounds_and_scales(draw: Random) -> Made:
     value = whole(draw)
-    return number(draw.choice(PROSE).format(draw.choice(BOUNDS).format(value)), value, False)
+    return number(draw.choice(PROSE).format(draw.choice(BOUNDS).format(value, value)), value, False)
 
 
 def variables(draw: Random) -> Made:
@@ -248,6 +319,7 @@ def locales(draw: Random) -> Made:
             (f"CHF {english.replace(',', chr(39))}.{cents}", True),
             (f"{english.replace(',', chr(0xA0))}", False),
             (f"₹{lakhs}", False),
+            (english.replace(",", " "), False),
             (english.replace(",", "{,}"), False),
             (english.replace(",", ",\\!"), False),
             ("".join(chr(0x660 + int(digit)) for digit in str(value)), False),
@@ -293,6 +365,29 @@ def taken_back(draw: Random) -> Made:
     first = draw.choice(("The answer is {}.", "So \\boxed{{{}}}.", "Answer: {}.")).format(value)
     right = draw.random() < 0.5
     return number(f"{first} {draw.choice(RETRACTIONS).format(other)}", other if right else value, right)
+
+
+def replaced(draw: Random) -> Made:
+    value = draw.randint(10, 999)
+    other = value + draw.randint(1, 9)
+    first = draw.choice(("The answer is {}.", "So \\boxed{{{}}}.", "Answer: {}\n\n")).format(value)
+    behind = f"{draw.choice(DOUBTS)} {draw.choice(REPLACEMENTS).format(other, first=value)}"
+    right = draw.random() < 0.5
+    return number(f"{first} {behind}", other if right else value, right)
+
+
+def offered_after(draw: Random) -> Made:
+    value = draw.randint(10, 999)
+    first = draw.choice(("The answer is {}.", "So \\boxed{{{}}}.", "Answer: {}.")).format(value)
+    return number(f"{first} {draw.choice(OFFERED_AFTER).format(value + draw.randint(1, 9))}", value, None)
+
+
+def kept(draw: Random) -> Made:
+    value, apart = draw.randint(10, 999), draw.randint(1, 9)
+    first = draw.choice(("The answer is {}.", "So \\boxed{{{}}}.", "Answer: {}\n\n")).format(value)
+    talk = draw.choice(KEPT).format(value=value, other=value + apart, apart=apart)
+    right = draw.random() < 0.5
+    return number(f"{first} {talk}", value if right else value + apart, right)
 
 
 def trailing_talk(draw: Random) -> Made:
@@ -372,6 +467,12 @@ def second_forms(draw: Random) -> Made:
             (f"1/{value} ≈ {1 / value:.4f}", f"1/{value}"),
             (f"{value}, which is {value - 1} in April plus 1 in May", value),
             (f"{value} ({value - 1} + 1)", value),
+            (f"{value}, or {value - 1} + 1", value),
+            (f"{value}, that is, {value - 1} plus 1", value),
+            (f"{value * 60} minutes, which is {value} hours", value * 60),
+            (f"{value / 100} or {value}%", value / 100),
+            (f"{value} dollars and 00 cents", value),
+            (f"{value} sets of 5 cards each", value),
             (f"{value}:00 PM" if value < 13 else f"{value} (see above)", value),
         )
     )
@@ -386,7 +487,12 @@ def word_lists(draw: Random) -> Made:
     right = draw.random() < 0.5
     shown = words if right else draw.choice((words[::-1], words[1:], [*words, "plum"], [words[0] + "s", *words[1:]]))
     text = f"The answer is {draw.choice((', ', ' ', '; ')).join(shown)}."
+    if draw.random() < 0.3:
+        text = "Answer:\n" + "\n".join(f"{place}. {word}" for place, word in enumerate(shown, 1))
     return Made(Case(text, draw.choice((", ", " ")).join(words), "text"), right)
+
+
+ORDINALS = {"A": "first", "B": "second", "C": "third", "D": "fourth"}
 
 
 def harmless_words(draw: Random) -> Made:
@@ -398,13 +504,22 @@ def harmless_words(draw: Random) -> Made:
         letter = draw.choice("ABCD")
         other = draw.choice([one for one in "ABCD" if one != letter])
         said = draw.choice(
-            (f"{adverb}{letter}", f"not {other}, it is {letter}", f"option ({letter})", f"{letter}, not {other}")
+            (
+                f"{adverb}{letter}",
+                f"the {ORDINALS[letter]} one, {letter}",
+                f"not {other}, it is {letter}",
+                f"option ({letter})",
+                f"{letter}, not {other}",
+            )
         )
         return Made(Case(f"The answer is {said}.", letter if right else other, "choice", options), right)
     if kind == "boolean":
         said, means = draw.choice(
             (("yes", "yes"), ("no", "no"), ("not true", "no"), ("true", "yes"), ("a clear no", "no"))
         )
+        if draw.random() < 0.2:
+            word = f"{draw.choice(('un', 'non', 'half', 'not'))}-{draw.choice(('true', 'yes', 'no', 'false'))}"
+            return Made(Case(f"The answer is {word}.", draw.choice(("yes", "no")), "boolean"), False)
         answer = means if right else {"yes": "no", "no": "yes"}[means]
         return Made(Case(f"The answer is {adverb if said != 'a clear no' else ''}{said}.", answer, "boolean"), right)
     place = draw.choice(("Eiffel Tower", "Nile", "Golden Gate Bridge"))
@@ -426,6 +541,9 @@ GENERATORS: dict[str, Callable[[Random], Made]] = {
         headings,
         denied,
         taken_back,
+        replaced,
+        offered_after,
+        kept,
         trailing_talk,
         boxes,
         thoughts,
