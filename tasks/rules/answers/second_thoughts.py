@@ -71,7 +71,9 @@ OR = _words("or, maybe, perhaps, possibly, alternatively, then again")
 ALSO = _words("also, even, maybe, perhaps, possibly, be, have been, is, it, it is, it may be")
 OFFERS = _pattern(rf"(?:^[\s\W]*{OR}|\b(?:it|that|this) (?:might|may|could))\b,?\s(?:{ALSO}\b,?\s?)*[*($\\]*$")
 UNREAL = _pattern(rf"\b{_words('if, suppose, assuming, unless, in practice, in reality')}\b")
-SUPPOSES = _pattern(rf"{UNREAL.pattern}|\b{_words('might, may, could, look like, looks like')}\b|^(?!.*{RIGHT}\b).*\bwould\b")
+SUPPOSES = _pattern(
+    rf"{UNREAL.pattern}|\b{_words('might, may, could, look like, looks like')}\b|^(?!.*{RIGHT}\b).*\bwould\b"
+)
 OF_OTHERS = _pattern(r"\b(?:some|others?|another|students|people|each|every)\b[^,;]*$")
 # `, not 12`, `instead of 12`: a value that is denied
 DENIED = _pattern(
