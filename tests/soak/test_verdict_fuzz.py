@@ -1,13 +1,14 @@
 """Random and mutated texts: no exception, no hang, no verdict shifted to a neighbour; the long form is `make soak`."""
 
 import random
+import time
 from dataclasses import replace
 
 import pytest
 
 from storage.records import ANSWER_KINDS
 from storage.views.reasons import REASONS
-from tasks.rules.answers.verdicts import Case
+from tasks.rules.answers.verdicts import Case, judged_quickly
 from tasks.settings import VerificationSettings
 from tasks.verification.verify_paths import Judge
 from tests.rules.answers.labelled import labelled_cases
@@ -94,6 +95,70 @@ def judge_fuzz(count: int, seed: int) -> None:
 
 def test_a_thousand_mutated_texts_harm_nobody():
     judge_fuzz(1_000, seed=20260101)
+
+
+BEGINNINGS = (
+    "",
+    "The answer is ",
+    "The answer is 12. ",
+    "The answer is 12. However, ",
+    "Answer:\n",
+    "Answer: 5 apples were bought. ",
+    "#### ",
+    "\\boxed{",
+    "\\boxed{12} ",
+    "$\\boxed ",
+    "<think>",
+    "Answer:\n1. ",
+    "The answer is (A) ",
+    "The answer is $",
+)
+# what models and attackers write, apart by ¶
+PIECES_OF_ATTACKS = (
+    "a ¶B ¶7¶7 ¶1,¶1 000 ¶.5¶-¶- ¶+1¶/2¶(¶)¶[¶]¶{¶}¶\\¶\\frac¶\\frac{1}{¶\\sqrt{¶^¶^2¶_¶x¶x ¶=¶"
+    " = ¶<¶>¶|¶$¶$$¶*¶**¶`¶```\n¶~¶#¶####¶\n¶\n\n¶\n- ¶\n1. ¶ ¶\t¶\u2028¶\xa0¶the ¶not ¶no ¶no, ¶"
+    "wait ¶wait, ¶but ¶But ¶or ¶and ¶is ¶it is ¶it's ¶so ¶should be ¶if ¶answer ¶answer is ¶"
+    "The answer is ¶Answer: ¶\\boxed{¶\\boxed ¶one ¶twenty-¶hundred and ¶half ¶a third ¶dozen ¶%¶"
+    " percent¶\u20ac¶yes ¶true ¶un-¶n't ¶\xa6¶\u2026¶...¶?¶!¶:¶;¶,¶'¶\"¶<b>¶</think>¶<think>¶"
+    "\\text{¶\\left(¶\\begin{align}¶\\end{align}¶5 of 3 ¶let me check ¶hmm ¶instead of 12 ¶"
+    "not 12, ¶rather ¶maybe ¶1/¶1 1/2 ¶e9¶\u0663¶\xbd¶\xb2¶\uff19¶e\u0301"
+)
+WORDS = PIECES_OF_ATTACKS.split("¶")
+
+
+def hostile(generator: random.Random, length: int) -> Case:
+    """A text in which one or a few pieces come again and again, as patterns that try every way fear most."""
+    parts = [generator.choice(WORDS) for _ in range(generator.choice((1, 1, 2, 2, 3, 5)))]
+    if generator.random() < 0.3:
+        body = "".join(generator.choices(parts, k=length // 3))
+    else:
+        piece = "".join(parts)
+        body = piece * (length // len(piece) + 1)
+    text = generator.choice(BEGINNINGS) + body[:length] + generator.choice(("", ".", "}", "$", "\n", " 12.", "!", "x"))
+    reference = generator.choice(("12", "A", "yes", "x+1", "cat, dog", "1/2", body[:2000]))
+    return Case(text, reference, generator.choice(ANSWER_KINDS), ("12", "cat"), generator.choice(("stop", "length")))
+
+
+def slow_ones(count: int, length: int, seed: int) -> list[tuple[float, Case]]:
+    """Hostile texts over 2 s of this process's own work, which other work on the machine does not lengthen."""
+    generator = random.Random(seed)
+    slow: list[tuple[float, Case]] = []
+    for _ in range(count):
+        case = hostile(generator, length)
+        began = time.process_time()
+        judged_quickly(case)
+        took = time.process_time() - began
+        slow += [(took, replace(case, text=case.text[:80]))] if took > 2 else []
+    return slow
+
+
+def test_hostile_texts_are_judged_without_an_exception():
+    slow_ones(150, length=2_000, seed=3)
+
+
+@pytest.mark.soak
+def test_no_hostile_text_of_a_hundred_thousand_characters_takes_two_seconds():
+    assert slow_ones(100_000, length=100_000, seed=4) == []
 
 
 @pytest.mark.soak
