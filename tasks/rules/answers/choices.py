@@ -25,7 +25,7 @@ REASON = re.compile(
     r"^[\s,;]*\b(?:because|since|as|for|given|which|where|so|rather than|instead of|(?:and )?not)\b", re.IGNORECASE
 )
 ANOTHER = re.compile(
-    r"^[\s\"'$*]*(?:,|/|;|&|-(?=[A-Z])|(?=\([A-Z]\))|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:(?:maybe|possibly|perhaps|also)\s)?\s*(?:option"
+    r"^[\s\"'$*]*(?:,|/|;|&|-(?=[A-Z])|(?=\([A-Z]\))|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:(?:maybe|possibly|perhaps|also|then)\s)?\s*(?:option"
     r"|choice)?\s*[(\[]?([A-Z])[)\]]?(?=$|[\s.,;:)\]])"
 )
 DENIAL = re.compile(

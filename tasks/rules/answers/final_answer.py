@@ -516,9 +516,9 @@ def _of_a_solution(words: str, paragraph: str) -> str:
 
 def _is_talk(words: str, kind: AnswerKind | None) -> bool:
     """Whether a sentence about the answer states none: `The answer is positive, as expected`."""
+    if kind in ("number", "expression", "choice") and NEGATED.match(words):
+        return True
     if kind in ("number", "expression"):
-        if NEGATED.match(words):
-            return True
         if words[:1].isdigit():
             return False
         shown = plain(words)

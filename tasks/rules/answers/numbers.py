@@ -84,7 +84,7 @@ ABOUT = re.compile(r"≈|≃|~=|\bwhich is (?:about|approximately|roughly)\b|,?\
 CIRCUMSTANCE = re.compile(
     r"(?:(?<=[a-zA-Z)])|(?<=,))\s+(?:for|in|after|during|on|at|each|every|from|when|where|if"
     r"|with|which|who)\b"
-    r"|(?<=[a-z]s)(?<!times)(?<!parts)\s+of(?=\s\d+\s[a-z])"  # 12 sets of 5 cards
+    r"|(?:(?<=[a-z]s)(?<!times)(?<!parts)\s+of|(?<=\d)\s+of the)(?=\s\d+\s[a-z]\D*$)"  # 12 sets of 5 cards
     r"|(?<=[\w),])\s+(?:not|rather than|instead of)\s+[-$]?\d",
     re.IGNORECASE,
 )
@@ -120,7 +120,7 @@ BEFORE_THE_VALUE = re.compile(
 BEHIND_THE_VALUE = re.compile(
     r"¦[^¦]*?(?:\b(?:or|and)\s+(?:more|less|fewer|greater|above|below|over|under|higher|lower"
     r"|up|so|upwards?|larger|smaller)"
-    r"|\b(?:plus|minus)\s+\w|\btimes\s+(?:as|more|less|the|larger|smaller|greater|bigger)"
+    r"|\b(?:plus|minus)\b|\btimes\s+(?:as|more|less|the|larger|smaller|greater|bigger)"
     r"|\bsquared|\bcubed|\bfactorial|\bdoubled|\btripled|\bhalved|\btimes\s+itself"
     r"|\b(?:minimum|maximum|at\s+(?:the\s+)?(?:very\s+)?(?:least|most))\b|\band\s+(?:an?\s+)?(?:half"
     r"|quarter|third|bit|change)\b|\band then some\b|\bis\s+(?:wrong|incorrect|false"
@@ -163,6 +163,7 @@ UNIT_LETTER_APART = re.compile(
     r"|(?<!¦)(?<!¦\s)\b[smghLCFKNJWV](?=\s*[-+*/=])"
 )
 GLUED_BRACKET = re.compile(
+    r"\b[A-Za-z]'*\(\s*¦|"  # f(2)
     r"[-+*/×·÷^]\s*\(|\)\s*[-+*/×·÷^(¦]|¦\s?\(|¦\s*[-+*×·÷]\s*[A-Za-z](?![A-Za-z]|\s[a-z])"
     r"|[A-Za-z]\s*[-+*×·÷]\s*¦"
 )
@@ -270,9 +271,10 @@ def _sides(words: str) -> Number | NoNumber:
         return offered
     if not isinstance(offered, Number):
         before = _one_side(sides[-2])
-        said_why = (
-            offered == "not_an_answer" or "which" in words or value_of_sum(sides[-1]) == getattr(before, "value", 0)
-        )
+        total = value_of_sum(sides[-1])
+        said_why = offered == "not_an_answer" or "which" in words or total is not None
+        if isinstance(before, Number) and total not in (None, before.value):
+            return "ambiguous"  # 12, which is 3 times 5
         return before if isinstance(before, Number) and said_why else offered
     if BEFORE_THE_VALUE.search(sides[-2]):
         return "not_an_answer"
@@ -311,7 +313,7 @@ def simplified(words: str) -> str:
     words = DOLLAR_KINDS.sub("$", words) if "$" in words else words.replace("{,}", ",")
     words = UNIT.sub(" unit", words)
     words = CLOCK.sub(r"\1 hours", words) if ":00" in words else words
-    words = words.strip().rstrip('.,;:!?"').lstrip('"“ ')
+    words = words.strip().rstrip('.,;:!?"').lstrip('"“ ').replace("′", "'")
     return words if DERIVED.fullmatch(words) else words.rstrip("'").lstrip("'‘ ")
 
 
@@ -353,7 +355,8 @@ def _with_aside(this: Number, inside: str, outside: str) -> Number | NoNumber:
     bare = inside[alternative.end() :] if alternative else inside
     other = number_offered(bare)
     if isinstance(other, Number):
-        same = other.value == this.value or same_quantity(this.value, outside, other.value, inside)
+        quantity = same_quantity(this.value, outside, other.value, inside)
+        same = other.value == this.value if quantity is None else quantity
         percent = (other.percent and other.value == 100 * this.value) or (
             this.percent and this.value == 100 * other.value
         )

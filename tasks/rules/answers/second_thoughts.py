@@ -41,7 +41,7 @@ NO_UNIT = _words(
 )
 AFTERTHOUGHT = _words("though, instead, it is, in total, in all, altogether, to be exact")
 UNIT = rf"(?P<unit>(?:\s(?!{NO_UNIT}\b)[a-z]+){{0,3}})"
-ENDS_IN_A_VALUE = _pattern(rf"(?<![\w.+*/^×·-])(?P<value>{VALUE}){UNIT}(?:,?\s{AFTERTHOUGHT})?[\s*.!?;,)$]*$")
+ENDS_IN_A_VALUE = _pattern(rf"(?<![\w.+*/^×·-])(?P<value>{VALUE}){UNIT}(?:,?\s{AFTERTHOUGHT})?[\s*.!?;,)\]$]*$")
 IS_BETTER = _pattern(
     rf"(?P<value>{VALUE})(?P<unit>) is (?:the |a )?(?:better|correct|right|best)\b(?! (?:if|for|when)\b)"
 )
@@ -61,18 +61,23 @@ FILLER = _words(
 ASSERTS = _pattern(
     rf"(?:^|[,;(]|\b(?:{SO}|{THEN}),?|{CLAUSE}{IS}|(?:\b(?:it|that|this|which)|[\d)]){IS}|\b{LEADS_TO}\b,?"
     r"|\b(?:should|must|has to|have to|ought to)\s(?:\w+ly\s)?(?:be|have been)\b"
-    rf"|\b{SO},? [a-z]\s?=)\s*(?:\b{FILLER}\b[,:]?\s*)*[*($\\]*$"
+    rf"|\b{SO},? [a-z]\s?=)\s*(?:\b{FILLER}\b[,:]?\s*)*[*($\\\s]*$"
 )
 CERTAIN = _pattern(rf"\b(?:{SO}|{RIGHT}|should|must|has to|have to|ought to)\b")
+# a second conclusion needs no doubt: `Therefore the final number is 15`, `Hence 15`
+CONCLUDES = _pattern(rf"[\s.*]*(?:{SO}),?\s(?:the final \w+ is|{VALUE}[\s*.!]*$)")
 # `3*5 = 15` at the end of a sentence is a result that nobody has called the answer yet
 CALCULATED = re.compile(r"[-+*/×·÷]\s?\$?\d[^=,;]*=[^=,;]*$")
 # `Or 15?`, `It might be 15`: a second value is offered
 OR = _words("or, maybe, perhaps, possibly, alternatively, then again")
 ALSO = _words("also, even, maybe, perhaps, possibly, be, have been, is, it, it is, it may be")
-OFFERS = _pattern(rf"(?:^[\s\W]*{OR}|\b(?:it|that|this) (?:might|may|could))\b,?\s(?:{ALSO}\b,?\s?)*[*($\\]*$")
+OFFERS = _pattern(
+    rf"(?:^[\s\W]*(?:(?:hmm+|well|uh|um|err?|but|and),?\s)*{OR}|\b(?:it|that|this) (?:might|may|could))\b,?\s"
+    rf"(?:{ALSO}\b,?\s?)*[*($\\]*$"
+)
 UNREAL = _pattern(rf"\b{_words('if, suppose, assuming, unless, in practice, in reality')}\b")
 SUPPOSES = _pattern(
-    rf"{UNREAL.pattern}|\b{_words('might, may, could, look like, looks like')}\b|^(?!.*{RIGHT}\b).*\bwould\b"
+    rf"{UNREAL.pattern}|\bat \$?[a-z] ?=|\b(?:might|may|could|looks? like)\b|^(?!.*{RIGHT}\b).*\bwould\b"
 )
 OF_OTHERS = _pattern(r"\b(?:some|others?|another|students|people|each|every)\b[^,;]*$")
 # `, not 12`, `instead of 12`: a value that is denied
@@ -94,10 +99,10 @@ DOUBTS = _pattern(
     r"|(?:it|that|this|answer) should (?:\w+\s)?(?:be|have been)|too (?:small|large|big|high|low)(?=\W*$)"
     r"|\w*n[o’']t (?:seem|look|sound|add|match|fit|work|make|trust|be\b)"
     r"|(?:that|this)(?:['’]s| is| was) (?:only |just )?(?:before|without|if|for|per)\b"
-    rf"|correct(?:ing|ed|ion)?(?:\s\w+)?(?=:)|{RIGHT}\s\w+\sis\b)"
+    rf"|correct(?:ing|ed|ion)?(?:\s\w+)?(?=:)|{RIGHT}\s\w+(?:\sis\b|\?))"
 )
 # a contrast, unless it stands in an explanation, where it contrasts something else
-BUT = r"(?:but|however|yet|still|although|though|instead(?! of)|better|rather|well|not|don['’]t|do not)"
+BUT = r"(?:but|however|yet|still|although|though|instead(?! of)|better|rather|well|uh|um|err?|not|don['’]t|do not)"
 CONTRASTS = _pattern(rf"[\s$*)}}.]*{BUT}\b")
 EXPLAINS = _pattern(r"[\s*#(.]*(?:explanation|because|check|note|reason|solution|since|proof|steps?)\b")
 CHECKS = re.compile(r"\b(?:(?:double[- ])?check\w*|verify)\b", re.IGNORECASE)
@@ -152,7 +157,7 @@ def words_that_count(words: str, behind: str) -> str | None:
         value = _asserted(sentence, words)
         again = any(_is_same(one.group(), words) for one in ANY_VALUE.finditer(sentence))
         if value is not None and not (again and "=" in sentence):
-            if value == "" or doubted or (checks and CERTAIN.search(sentence)):
+            if value == "" or doubted or (checks and CERTAIN.search(sentence)) or CONCLUDES.match(sentence):
                 counts = value if value and not CALCULATED.search(sentence) else None
         elif again or (counts is None and CONFIRMS.match(sentence)):
             counts, checks = words, False
@@ -192,6 +197,8 @@ def _asserted(sentence: str, words: str) -> str | None:
     found = ends or IS_BETTER.search(sentence)
     if found is None or _kind(found["value"]) != kind or (kind == "truth" and found["unit"]):
         return None
+    if re.search(r"[<>]|\\[lg]e", found["value"]) and not re.search(r"[<>]|\\[lg]e", words):
+        return None  # note that $x > 0$
     value = (found["value"] + found["unit"]).strip(" *")
     return None if _is_same(value, words) else "" if offers else value
 

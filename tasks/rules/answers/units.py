@@ -33,13 +33,13 @@ DIMENSIONS: tuple[dict[str, Fraction], ...] = tuple(
 WORD = re.compile(r"[A-Za-z]+|[$¢]")
 
 
-def same_quantity(one: Fraction, one_words: str, other: Fraction, other_words: str) -> bool:
-    """Whether two values with their units are the same quantity; two of unknown units never are."""
+def same_quantity(one: Fraction, one_words: str, other: Fraction, other_words: str) -> bool | None:
+    """Whether two values with their units are the same quantity; None where the units say nothing of it."""
     for dimension in DIMENSIONS:
         factors = [_factor(words, dimension) for words in (one_words, other_words)]
         if factors[0] is not None and factors[1] is not None:
             return one * factors[0] == other * factors[1]
-    return False
+    return None
 
 
 def _factor(words: str, dimension: dict[str, Fraction]) -> Fraction | None:
