@@ -98,6 +98,7 @@ NO_DOUBT = re.compile(
     r"\b(?:no|without(?: an?)?|beyond(?: an?)?|not)\s+(?:doubt|wrong|only)|\bI do ?n.t doubt", re.IGNORECASE
 )
 SENTENCE_END = re.compile(r"[\n。]|[.!?](?=[*_\"'”’»)$]*(?:\s|$))")
+SENTENCE_SIGNS = frozenset(".!?。")
 # an option that is itself a question, and not doubt about one: `(A) In which material does sound travel fastest?`
 ASKS = re.compile(
     r"\b(?:how|what|which|why|when|where|who|whose|whom)\b"
@@ -288,11 +289,13 @@ def last_value(text: str, kind: AnswerKind) -> str | None:
 def _statements(text: str, cut: bool, kind: AnswerKind | None) -> Iterator[_Found]:
     """The statements, the last first; a text that is all statements has its last MOST_STATEMENTS read."""
     boxes = _boxes(text) if "\\boxed" in text or "\\fbox" in text else []
-    matches = [
-        match
-        for match in _marks(text)
-        if not any(start <= match.start() and (end is None or match.start() < end) for start, end in boxes)
-    ]
+    matches = list(_marks(text))
+    if boxes:
+        matches = [
+            match
+            for match in matches
+            if not any(start <= match.start() and (end is None or match.start() < end) for start, end in boxes)
+        ]
     marks = sum(match["mark"] is not None for match in matches)
     places: list[tuple[int, int | re.Match[str]]] = [(start, place) for place, (start, _) in enumerate(boxes)]
     places += [(match.start(), match) for match in matches]
@@ -432,7 +435,7 @@ def _is_mark(text: str, end: int, marks: int) -> bool:
 def _front(text: str, start: int) -> str:
     """What the sentence says before `start`."""
     front = text[max(0, start - 160, text.rfind("\n", 0, start) + 1) : start]
-    if not any(sign in front for sign in ".!?。"):
+    if SENTENCE_SIGNS.isdisjoint(front):
         return front
     ends = [match.end() for match in SENTENCE_END.finditer(front)]
     return front[ends[-1] :] if ends else front

@@ -58,8 +58,10 @@ def undressed(words: str) -> str:
     """Without Markdown emphasis, HTML tags, code quotes, maths delimiters and text commands; what it says stays."""
     if "<" in words:
         words = HTML_TAG.sub("", words)
-    words = MARKDOWN.sub(r"\2", words).replace("`", "").strip()
-    words = words.strip("*").strip() if words.startswith("**") or words.endswith("**") else words
+    words = words.replace("`", "").strip()
+    if "*" in words or "_" in words:
+        words = MARKDOWN.sub(r"\2", words).strip()
+        words = words.strip("*").strip() if words.startswith("**") or words.endswith("**") else words
     if "\\" in words:
         words = THOUSANDS.sub("'", words)
         words = words.replace("\\(", " ").replace("\\)", " ").replace("\\[", " ").replace("\\]", " ")

@@ -164,10 +164,10 @@ def _reference_number(reference: str) -> Number | NoNumber:
 
 
 def _as_asked(words: str, question: str, wanted: Number) -> Compared:
-    asked = question.lower()
+    asked, said = question.lower(), words.lower()
     for unit in ASKED_UNITS:
-        if unit in words.lower() and (f"how many {unit}" in asked or f"in {unit}s" in asked):
-            answer = number_offered(words.lower().replace(unit, ""))
+        if unit in said and (f"how many {unit}" in asked or f"in {unit}s" in asked):
+            answer = number_offered(said.replace(unit, ""))
             if isinstance(answer, Number) and is_same_number(answer, wanted):
                 return EQUAL
     return DIFFERS
