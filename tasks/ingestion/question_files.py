@@ -14,7 +14,15 @@ from typing import cast
 
 from storage.errors import InputError
 from storage.records import ANSWER_KINDS, AnswerKind
-from tasks.ingestion.raw_rows import NumberedRows, RawRow, raw_rows, sha256_of
+from tasks.ingestion.raw_rows import (
+    DELIMITERS,
+    UNREADABLE,
+    NumberedRows,
+    RawRow,
+    delimiter_of,
+    raw_rows,
+    sha256_of,
+)
 from tasks.rules.questions.cells import UnreadReference, described, is_empty, question_text, scalar_text
 from tasks.rules.questions.choices import KEY_KINDS, options_of
 from tasks.rules.questions.parts import split_named
@@ -102,6 +110,8 @@ class RowSource:
     origin: str
     digest: str
     rows: NumberedRows
+    note: str = ""
+    """How the file as a whole was read, where that is not plain."""
 
 
 def file_source(file: Path) -> RowSource:
@@ -112,7 +122,17 @@ def file_source(file: Path) -> RowSource:
         )
     if not file.is_file():
         raise InputError(f"A question file must exist; {str(file)!r} was not found. Check the path.")
-    return RowSource(file.name, file.name, sha256_of(file), raw_rows(file))
+    return RowSource(file.name, file.name, sha256_of(file), raw_rows(file), _divided_by(file))
+
+
+def _divided_by(file: Path) -> str:
+    if not file.name.removesuffix(".gz").endswith((".csv", ".tsv")):
+        return ""
+    try:
+        delimiter = delimiter_of(file)
+    except UNREADABLE:
+        return ""  # the rows say it, with the file's name
+    return "" if delimiter == "," else f"columns: divided by {DELIMITERS[delimiter]}"
 
 
 def read_questions(
@@ -152,6 +172,8 @@ def read_questions(
         reader.taken.update(read.notes)
     if unread and not skip_unreadable:
         raise _unreadable(source.name, unread, len(rows) + len(unread))
+    if source.note:
+        reader.taken[source.note] = len(rows)
     if not rows:
         raise InputError(f"{source.name} has no rows; expected at least one question.")
     return QuestionFile(rows, dict(reader.taken), tuple(unread))
@@ -205,7 +227,7 @@ def _columns_of(source: str, raw: RawRow, mapping: FileMapping) -> dict[str, str
         if field in mapping.columns:
             names = [mapping.columns[field]]
         else:
-            names = [field] if field in raw else [name for name in ALIASES.get(field, ()) if name in raw]
+            names = _columns_named(raw, field)
         present = [name for name in names if _has(raw, name)]
         if len(present) > 1:
             raise InputError(
@@ -220,6 +242,14 @@ def _columns_of(source: str, raw: RawRow, mapping: FileMapping) -> dict[str, str
                 f"{', '.join(map(repr, raw))}. Name it with --map {field}=COLUMN"
             )
     return columns
+
+
+def _columns_named(raw: RawRow, field: str) -> list[str]:
+    """Columns with the field's name or one of its usual ones; in other capitals only where none is as it stands."""
+    known = (field, *ALIASES.get(field, ()))
+    as_they_stand = [field] if field in raw else [name for name in known if name in raw]
+    folded = {name.casefold() for name in known}
+    return as_they_stand or [name for name in raw if name.strip().casefold() in folded]
 
 
 def _has(raw: RawRow, column: str) -> bool:

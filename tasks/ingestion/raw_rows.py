@@ -24,6 +24,10 @@ LONGEST_INTEGER = 4_000
 """Digits of a whole number in JSON; Python itself reads no more than 4,300, because their cost grows quadratically."""
 LONGEST_CSV_FIELD = 131_072
 """Characters of a CSV field: the reader's own limit, which stops an open quote from swallowing the whole file."""
+UNREADABLE = (OSError, EOFError, UnicodeDecodeError, zlib.error)
+"""What reading a file that is damaged, or of another format, raises."""
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
+"""Of a CSV file, in the order in which they are tried; semicolons are those of spreadsheets with a decimal comma."""
 WRAPPERS = ("data", "rows", "examples", "instances", "questions", "items", "records")
 
 
@@ -43,8 +47,10 @@ def raw_rows(file: Path) -> NumberedRows:
         raise InputError(f"A question file ends in {', '.join(READERS)}, .gz allowed; found {file.name!r}.")
     try:
         yield from reader(file)
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise InputError(f"{file.name} cannot be read as UTF-8 text or its format: {error}. Check the file.") from error
+    except UNREADABLE as error:
+        raise InputError(
+            f"{file.name} cannot be read as UTF-8 text or its format: {error}. Save it as UTF-8."
+        ) from error
 
 
 def _parquet_rows(file: Path) -> NumberedRows:
@@ -168,9 +174,26 @@ def _lists_of(value: object) -> str:
     return ", ".join(f"{name!r} ({len(one):,} entries)" for name, one in lists.items())
 
 
-def _csv_rows(file: Path) -> NumberedRows:
+def delimiter_of(file: Path) -> str:
+    """What divides the columns of a CSV file: a comma where its header has one, else what spreadsheets write."""
+    if file.name.removesuffix(".gz").endswith(".tsv"):
+        return "\t"
+    fields = {one: _fields_of_header(file, one) for one in DELIMITERS}
+    return next((one for one, count in fields.items() if count > 1), ",")
+
+
+def _fields_of_header(file: Path, delimiter: str) -> int:
     with _text(file) as stream:
-        reader = csv.reader(stream, strict=True)
+        try:
+            return len(next(csv.reader(stream, delimiter=delimiter, strict=True), []))
+        except csv.Error:
+            return 0  # "question";"answer" is no header of commas
+
+
+def _csv_rows(file: Path) -> NumberedRows:
+    delimiter = delimiter_of(file)
+    with _text(file) as stream:
+        reader = csv.reader(stream, delimiter=delimiter, strict=True)
         header: list[str] = []
         number, line = 0, 1
         while True:
@@ -187,7 +210,8 @@ def _csv_rows(file: Path) -> NumberedRows:
                 if len(fields) != len(header):
                     raise InputError(
                         f"{file.name}: row {number} (line {line}) has {len(fields)} fields; the header names "
-                        f"{len(header)} ({', '.join(header)}). Quote a field that holds commas, and leave none out."
+                        f"{len(header)} ({', '.join(header)}). Quote a field that holds {DELIMITERS[delimiter]}, and "
+                        "leave none out."
                     )
                 yield number, dict(zip(header, fields, strict=True))
             number += 1 if fields else 0
@@ -212,6 +236,7 @@ READERS: dict[str, Callable[[Path], NumberedRows]] = {
     ".ndjson": _jsonl_rows,
     ".json": _json_rows,
     ".csv": _csv_rows,
+    ".tsv": _csv_rows,
     ".parquet": _parquet_rows,
 }
 

@@ -1,7 +1,9 @@
 """Question files: every format is read alike, and every problem is one clear line."""
 
+import csv
 import gzip
 import json
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -156,6 +158,51 @@ def test_a_csv_that_is_not_strictly_one_is_refused_by_its_row(text: str, says: s
     with pytest.raises(InputError, match=r"^[^\n]*$") as caught:
         read_rows(tmp_path / "set.csv", FileMapping.of({}, "number"))
     assert says in str(caught.value)
+
+
+FIELDS_OF_ANY_TEXT = st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), min_size=1)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([(",", "set.csv"), (";", "set.csv"), ("\t", "set.csv"), ("\t", "set.tsv")]), FIELDS_OF_ANY_TEXT)
+def test_columns_may_be_divided_as_any_spreadsheet_divides_them(divided: tuple[str, str], text: str) -> None:
+    delimiter, name = divided
+    question = f"What is {text} + 2, then?"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / name
+        with file.open("w", encoding="utf-8-sig", newline="") as stream:
+            csv.writer(stream, delimiter=delimiter).writerows([["question", "answer"], [question, "1,234"]])
+        read = read_questions(file_source(file), FileMapping.of({}, "number"))
+
+    assert [(row.text, row.answer) for row in read.rows] == [(question, "1,234")]
+    assert [one for one in read.taken if one.startswith("columns")] == (
+        [] if delimiter == "," else [f"columns: divided by {'semicolons' if delimiter == ';' else 'tabs'}"]
+    )
+
+
+@pytest.mark.parametrize("name", ["damaged.csv.gz", "latin.csv"])
+def test_a_csv_that_is_no_text_is_refused_with_what_to_do(name: str, tmp_path: Path) -> None:
+    (tmp_path / "damaged.csv.gz").write_bytes(gzip.compress(b"question,answer\n" * 99)[:-20])
+    (tmp_path / "latin.csv").write_bytes("question;answer\nWie hei\xdft er?;4\n".encode("latin-1"))
+    with pytest.raises(InputError, match=r"^[^\n]*Save it as UTF-8\.$"):
+        read_rows(tmp_path / name, FileMapping.of({}, "number"))
+
+
+@pytest.mark.parametrize(
+    ("columns", "taken"),
+    [
+        (("Question", "ANSWER"), {"question: from the column 'Question'", "answer: from the column 'ANSWER'"}),
+        (("Problem ", "AnswerKey"), {"question: from the column 'Problem '", "answer: from the column 'AnswerKey'"}),
+        (("question", "answer", "Question"), set[str]()),
+    ],
+)
+def test_capitals_of_a_columns_name_do_not_matter_where_it_is_the_only_one(
+    columns: tuple[str, ...], taken: set[str], tmp_path: Path
+) -> None:
+    file = write_jsonl(tmp_path, dict(zip(columns, ("How many?", "4", "another"), strict=False)))
+    read = read_questions(file_source(file), FileMapping.of({}, "number"))
+    assert [(row.text, row.answer) for row in read.rows] == [("How many?", "4")]
+    assert set(read.taken) == taken
 
 
 @pytest.mark.parametrize(
