@@ -60,11 +60,16 @@ def _case(row: Mapping[str, object]) -> Case:
         raise ValueError(f"'choices' is a list of texts; found {choices!r}.")
     if kind == "choice" and row["answer"] in (None, ""):
         raise ValueError("'answer' is empty; a choice needs its letter.")
+    answer, *others = _answers(row["answer"])
     return Case(
-        _text(row, "text"), _answer(row["answer"]), kind, tuple(cast("list[str]", choices)),
-        _text(row, "finish_reason") if row.get("finish_reason") is not None else "stop",
-        _text(row, "question") if row.get("question") is not None else "",
-    )  # fmt: skip
+        text=_text(row, "text"),
+        answer=answer,
+        answer_kind=kind,
+        choices=tuple(cast("list[str]", choices)),
+        finish_reason=_text(row, "finish_reason") if row.get("finish_reason") is not None else "stop",
+        question=_text(row, "question") if row.get("question") is not None else "",
+        also_accepted=tuple(others),
+    )
 
 
 def _text(row: Mapping[str, object], name: str) -> str:
@@ -74,6 +79,14 @@ def _text(row: Mapping[str, object], name: str) -> str:
     return value
 
 
+def _answers(value: object) -> list[str]:
+    """A list means that any of its answers is right, as in a question file."""
+    answers = cast("list[object]", value) if isinstance(value, list) else [value]
+    if not answers:
+        raise ValueError("'answer' is an empty list; it needs at least one accepted answer.")
+    return [_answer(one) for one in answers]
+
+
 def _answer(value: object) -> str:
     """Numbers and truth values of JSON are taken for their text."""
     if isinstance(value, bool):
@@ -81,7 +94,7 @@ def _answer(value: object) -> str:
     if isinstance(value, (int, float)):
         return repr(value)
     if not isinstance(value, str):
-        raise ValueError(f"'answer' is a text or a number; found {value!r}.")
+        raise ValueError(f"'answer' is a text or a number, or a list of them; found {value!r}.")
     return value
 
 

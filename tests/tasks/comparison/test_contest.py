@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path as Folder
 from typing import Any
 
@@ -25,6 +26,7 @@ from tasks.comparison.comparison_report_figures import comparison_figures
 from tasks.comparison.learning_rates import choose_rates
 from tasks.comparison.others_figures import Published
 from tasks.comparison.words import sentence
+from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.small_comparison import SmallComparison, question_rows, small_settings
 from tests.storage.examples import make
 
@@ -272,6 +274,29 @@ def test_a_table_and_a_report_come_of_the_answers_with_hostile_texts_escaped(bui
     assert "<script" not in page
     assert page.count("<details><summary>SQL</summary>") > 10
     assert table_lines(contest)[1].startswith("base")
+
+
+def test_a_favourite_answer_is_right_wherever_a_question_accepts_it(build: Build) -> None:
+    rows = [
+        replace(one, answer=f"first {one.text}", other_answers=["second"], answer_kind="text")
+        if isinstance(one, Question) and one.text.endswith(("0", "1", "2", "3", "4", "5"))
+        else one
+        for one in question_rows()
+    ]
+    small = build("base", rows=rows)
+    small.train(seed=1)
+    small.engine = ScriptedEngine(lambda asked: "The answer is second.")
+    contest = small.contest
+    small.answer(contest.final_questions, contest.trials)
+    write_figures(contest)
+
+    shown = next(one for one in comparison_figures(contest.record.id, []) if one.name == "favourite_answers")
+    favourites = contest.store.query(shown.sql).to_pylist()
+
+    # of eight final questions of a set, those that end with 0 to 5 accept it
+    assert {(row["favourite"], row["is_it"], row["right"], row["right_elsewhere"]) for row in favourites} == {
+        ("second", 75.0, 75.0, 0.0)
+    }
 
 
 def test_no_sentence_of_a_report_says_equal(build: Build) -> None:

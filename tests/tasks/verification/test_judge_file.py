@@ -48,6 +48,21 @@ def test_numbers_and_truth_values_of_json_are_references_too():
     assert [one["verdict"] for one in rows] == ["correct"] * 3
 
 
+def test_any_answer_of_a_list_is_right_as_in_a_question_file():
+    kinds = [("Niger", ["Niger", "Republic of Niger"], "text"), ("7", [5, 7.0, "9"], "number")]
+    for said, accepted, kind in kinds:
+        right, wrong = (row(f"The answer is {one}.", accepted, kind) for one in (said, "11"))
+
+        assert [one["verdict"] for one in judged(right, wrong)[0]] == ["correct", "wrong"]
+
+
+def test_a_list_that_accepts_nothing_is_a_malformed_row():
+    rows, complaints = judged(row("The answer is 5.", []), row("The answer is 5.", [["5"]]), row("5", [None]))
+
+    assert [one["reason"] for one in rows] == ["malformed_row"] * 3
+    assert all("'answer' is" in one for one in complaints)
+
+
 def test_lone_surrogates_come_back_as_escapes():
     (line,) = judge_file(['{"text": "The answer is 5 \\ud800", "answer": "5", "answer_kind": "number"}'])
 

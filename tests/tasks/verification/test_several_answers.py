@@ -1,5 +1,6 @@
 """A question that accepts several answers: any of them counts, and all are shown wherever a reference is."""
 
+import re
 from dataclasses import replace
 from pathlib import Path as FilePath
 
@@ -75,3 +76,21 @@ def test_all_are_shown_in_prompts_views_and_the_explorer(tmp_path: FilePath) -> 
     assert store.select(Question) == [NIGER]
     assert second_opinion_of(path, NIGER) == "correct"
     assert all_of_them in story_markup(QuestionStory(NIGER, make(QuestionSet), [], [], 0))
+
+
+PRODUCT = FilePath(__file__).parents[3]
+
+
+def test_no_statement_reads_the_first_of_the_accepted_answers_alone() -> None:
+    """Each statement of the product, wherever it stands, that names `q.answer` names `q.other_answers` beside it."""
+    files = [one for folder in ("flows", "tasks", "storage") for one in (PRODUCT / folder).rglob("*")]
+    lines = [
+        f"{one.relative_to(PRODUCT)}: {line.strip()}"
+        for one in files
+        if one.suffix in (".py", ".sql")
+        for line in one.read_text("utf-8").splitlines()
+        if re.search(r"\bq\.answer\b", line)
+    ]
+
+    assert len(lines) >= 7
+    assert [line for line in lines if "q.other_answers" not in line] == []
