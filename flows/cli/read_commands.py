@@ -95,11 +95,14 @@ def report(
 ) -> None:
     """Write a round's report again, and say where it lies."""
     from tasks.reports.round_report import draw_report, round_table, write_report
+    from tasks.rounds.round_row import promotion_of
 
     store = existing_store()
     found = _round_of(store, round)
     path = write_report(draw_report(store, found), found, environment().reports)
-    show({"report": str(path)}, f"{round_table(store, found)}\nReport: {path}")
+    decided = promotion_of(store, found)
+    reasons = decided.reasons if decided else "The gate has not decided yet."
+    show({"report": str(path), "reasons": reasons}, f"{reasons}\n{round_table(store, found)}\nReport: {path}")
 
 
 def judge(

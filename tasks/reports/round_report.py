@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from storage.open_store import Store
 
 ROLES = ("base", "champion", "challenger")
+WRAPPED = 40
+"""Characters from which a cell's text is broken over lines."""
 MOST_ROWS = 16
 """A longer table is folded away: on a phone nobody scrolls past it."""
 
@@ -63,15 +65,30 @@ def _page(store: "Store", round: Round, body: str) -> str:
     promotions = store.select(Promotion, round_id=round.id, order_by="created_at, id")
     gate = next((one for one in promotions if one.decided_by == "gate"), None)
     people = [one for one in promotions if one.decided_by != "gate"]
+    reasons = gate.reasons if gate else round.reason or "The round has not come so far."
+    verdict, colour = _last_word(promotions)
+    end = reasons.find(". ") + 1 or len(reasons)  # figures have a point too, and no blank behind it: 37.5 %
     return Template(_template()).substitute(
         title=escape(f"Round {round.number}: {round.outcome or round.status}"),
         subtitle=escape(_subtitle(store, round)),
-        outcome=escape(gate.outcome if gate else "none"),
-        verdict=escape(f"Challenger {gate.outcome}" if gate else "The gate has not decided"),
-        reasons=escape(gate.reasons if gate else round.reason or "The round has not come so far."),
+        outcome=escape(colour),
+        verdict=escape(verdict),
+        sentence=escape(reasons[:end]),
+        reasons=escape(reasons[end:]),
         people="".join(f"<p><strong>{escape(one.decided_by)}</strong>: {escape(one.reasons)}</p>" for one in people),
         body=body,
     )
+
+
+def _last_word(promotions: Sequence[Promotion]) -> tuple[str, str]:
+    """What holds in the end, and its colour: a person's word stands above the gate's."""
+    if not promotions:
+        return "The gate has not decided", "none"
+    first, last = promotions[0], promotions[-1]
+    by = "" if last.decided_by == "gate" else f" by {last.decided_by}"
+    if last.challenger_model_id != first.challenger_model_id:  # another model was made champion in its place
+        return f"Challenger taken back{by}", "refused"
+    return f"Challenger {last.outcome}{by}", last.outcome
 
 
 def shown(value: object) -> str:
@@ -187,9 +204,14 @@ def table_html(rows: Sequence[Mapping[str, object]]) -> str:
     if not rows:
         return ""
     head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in rows[0])
-    lines = ["".join(f"<td>{escape(shown(cell))}</td>" for cell in row.values()) for row in rows]
+    lines = ["".join(map(_td, row.values())) for row in rows]
     body = "".join(f"<tr>{line}</tr>" for line in lines)
     return f'<div class="scroll"><table><tr>{head}</tr>{body}</table></div>'
+
+
+def _td(value: object) -> str:
+    text = shown(value)
+    return f"<td{' class=long' if len(text) > WRAPPED else ''}>{escape(text)}</td>"
 
 
 def _card(row: Mapping[str, object]) -> str:

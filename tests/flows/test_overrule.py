@@ -47,14 +47,17 @@ def test_a_veto_brings_back_the_champion_before_and_force_undoes_it(home: Path, 
     assert champions(home, settled) == (BASE, BASE.id)
     report = Path(out.strip().rpartition("Report: ")[2]).read_text("utf-8")
     assert "<strong>Ada</strong>: Vetoed. It is &lt;rude&gt;." in report
+    assert "<strong>Challenger taken back by Ada</strong>" in report
     version = Tracking(home).version_of(settled, trained.id)
     assert version is not None
     assert version.tags["regenesis.overruled"] == "Vetoed. It is <rude>."
 
-    code, _, err = command("promote", "--force", "--reason", "It was a joke.", "--by", "Ada", "--round", "1", "--yes")
+    code, out, err = command("promote", "--force", "--reason", "It was a joke.", "--by", "Ada", "--round", "1", "--yes")
 
     assert code == 0, err
     assert champions(home, settled) == (trained, trained.id)
+    report = Path(out.strip().rpartition("Report: ")[2]).read_text("utf-8")
+    assert "<strong>Challenger promoted by Ada</strong>" in report
     kept = store_of(home).select(Promotion, decided_by="Ada", order_by="created_at")
     assert [(one.state, one.reasons) for one in kept] == [
         ("done", "Vetoed. It is <rude>."), ("done", "Forced. It was a joke."),

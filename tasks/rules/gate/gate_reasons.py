@@ -39,11 +39,31 @@ def decide(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings)
 
 
 def _headline(outcome: Outcome, figures: Figures) -> str:
+    """The one sentence for who reads no further: better or not, by how much, and promoted or why not."""
+    return f"{_better(figures)}{_carried_out(outcome, figures)}: {_by_how_much(figures)}."
+
+
+def _better(figures: Figures) -> str:
+    if figures.gain.p_gain <= figures.alpha_spent:
+        return "Better in domain"
+    return "Worse in domain" if figures.gain.p_loss <= figures.alpha else "Not shown to be better in domain"
+
+
+def _carried_out(outcome: Outcome, figures: Figures) -> str:
     if outcome == "promoted":
-        return "Promoted: it is better in domain, and no worse out of domain than the margin allows."
+        return ", no worse outside than the margin allows, and promoted"
     if outcome == "refused":
-        return f"Refused: {'; '.join(_harms(figures))}."
-    return f"Inconclusive, the champion stays: {'; '.join(_missing(figures))}."
+        return f", and refused because {' and '.join(_harms(figures))}"
+    return f", and the champion stays because {' and '.join(_missing(figures))}"
+
+
+def _by_how_much(figures: Figures) -> str:
+    inside, outside = figures.gain.pairs, figures.non_inferiority[0].pairs
+    told = f"in domain {_change(inside.before, inside.after, inside.questions)} right ({_signed(inside.difference)})"
+    if not outside.questions:
+        return f"{told}, out of domain nothing was asked"
+    change = _change(outside.before, outside.after, outside.questions)
+    return f"{told}, out of domain {change} ({_signed(outside.difference)})"
 
 
 def _harms(figures: Figures) -> list[str]:
@@ -70,13 +90,13 @@ def _fallen(figures: Figures) -> str:
 def _missing(figures: Figures) -> list[str]:
     missing: list[str] = []
     if figures.gain.p_gain > figures.alpha_spent:
-        missing.append("no significant gain in domain")
+        missing.append("there is no significant gain in domain")
     for test in figures.non_inferiority:
         if not test.pairs.questions:
             missing.append("there are no out-of-domain questions to compare on")
         elif not test.shown:
             by = "" if test.reading == "strict" else ", by the lenient reading"
-            missing.append(f"too few questions to exclude an out-of-domain loss of {points(test.margin)}{by}")
+            missing.append(f"there are too few questions to exclude an out-of-domain loss of {points(test.margin)}{by}")
     return list(dict.fromkeys(missing))
 
 
@@ -151,6 +171,10 @@ def points(share: float) -> str:
     """A difference of accuracies in percentage points."""
     value = f"{100 * share:.1f}".removesuffix(".0")
     return f"{value} point{'' if value == '1' else 's'}"
+
+
+def _signed(share: float) -> str:
+    return f"{'-' if share < 0 else '+'}{points(abs(share))}"
 
 
 def _change(before: int, after: int, questions: int) -> str:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from storage.errors import InputError
 from tasks.rules.gate.gate import PairedSet, measure, outcome_of, spendable_alpha
@@ -33,8 +35,8 @@ def four_in_three_out(gained: int, lost: int, out_gained: int = 1, out_lost: int
     return inside + outside
 
 
-def decided(sets: list[PairedSet], test_number: int = 1, settings: GateSettings = SETTINGS) -> Decision:
-    return decide(sets, test_number, settings)
+def decided(sets: list[PairedSet], test_number: int = 1, chosen: GateSettings = SETTINGS) -> Decision:
+    return decide(sets, test_number, chosen)
 
 
 def test_a_gain_in_domain_without_loss_elsewhere_is_promoted() -> None:
@@ -42,6 +44,46 @@ def test_a_gain_in_domain_without_loss_elsewhere_is_promoted() -> None:
     assert decision.outcome == "promoted"
     assert "136 of 256" not in decision.reasons
     assert "answers 128 of 256 gate questions right where the champion answers 96" in decision.reasons
+
+
+COUNTS = st.integers(0, 16)
+
+
+@settings(max_examples=60, deadline=None)
+@given(gained=COUNTS, lost=COUNTS, out_gained=COUNTS, out_lost=COUNTS, outside=st.booleans())
+def test_the_first_sentence_says_whether_it_is_better_by_how_much_and_what_follows(
+    gained: int, lost: int, out_gained: int, out_lost: int, outside: bool
+) -> None:
+    sets = four_in_three_out(gained, lost, out_gained, out_lost)
+    decision = decided(sets if outside else sets[:4])
+    sentence = decision.reasons.partition(". ")[0]
+
+    inside, out = (100 * (24 + more) / 64 for more in (gained - lost, out_gained - out_lost))
+    assert sentence.startswith(("Better in domain", "Worse in domain", "Not shown to be better in domain"))
+    assert f"in domain 37.5 % -> {inside:.1f} % right" in sentence
+    assert f"out of domain 37.5 % -> {out:.1f} %" in sentence or not outside
+    assert ("and promoted" in sentence) == (decision.outcome == "promoted")
+    assert ("and refused because" in sentence) == (decision.outcome == "refused")
+    assert ("the champion stays because" in sentence) == (decision.outcome == "inconclusive")
+
+
+PROMOTED = (
+    "Better in domain, no worse outside than the margin allows, and promoted: "
+    "in domain 37.5 % -> 50.0 % right (+12.5 points), out of domain 37.5 % -> 37.5 % (+0 points)"
+)
+REFUSED = (
+    "Worse in domain, and refused because it is significantly worse in domain: "
+    "in domain 37.5 % -> 25.0 % right (-12.5 points), out of domain 37.5 % -> 37.5 % (+0 points)"
+)
+INCONCLUSIVE = (
+    "Not shown to be better in domain, and the champion stays because there is no significant gain in domain: "
+    "in domain 37.5 % -> 37.5 % right (+0 points), out of domain 37.5 % -> 37.5 % (+0 points)"
+)
+
+
+@pytest.mark.parametrize(("gained", "lost", "sentence"), [(10, 2, PROMOTED), (1, 9, REFUSED), (2, 2, INCONCLUSIVE)])
+def test_the_first_sentence_can_be_read_alone(gained: int, lost: int, sentence: str) -> None:
+    assert decided(four_in_three_out(gained, lost)).reasons.partition(". ")[0] == sentence
 
 
 def test_a_loss_in_domain_is_refused_for_in_domain() -> None:

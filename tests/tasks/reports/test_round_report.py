@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import dataclass, field, replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -192,6 +193,25 @@ def test_it_fits_a_phone(story: tuple[Store, Round]) -> None:
     assert 'name="viewport" content="width=device-width' in html
     assert "<svg viewBox" in html
     assert '<svg width="' not in html
+
+
+def first_sentence(store: Store, number: int) -> str:
+    head = draw_report(store, store.select(Round, number=number)[0]).page.partition("</header>")[0]
+    [sentence] = re.findall(r'<span class="sentence">(.*?)</span>', head)
+    return unescape(sentence)
+
+
+def test_the_first_screen_says_in_one_sentence_what_came_out(tmp_path: Path) -> None:
+    store, _ = small_store(tmp_path)
+    ticks = clock()
+    carry_out(store, Aliases(), played(store, 1, BASE, CHALLENGER, 20, 50, ticks))
+    played(store, 2, CHALLENGER, model("base+round2", "round2"), 50, 40, ticks)
+
+    assert first_sentence(store, 1) == (
+        "Better in domain, no worse outside than the margin allows, and promoted: "
+        "in domain 31.2 % -> 78.1 % right (+46.9 points), out of domain 31.2 % -> 78.1 % (+46.9 points)."
+    )
+    assert first_sentence(store, 2).startswith("Worse in domain, and refused because it is significantly worse")
 
 
 def test_a_round_that_has_hardly_begun_has_a_report(tmp_path: Path) -> None:
