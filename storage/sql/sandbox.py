@@ -13,7 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, BinaryIO, Literal, cast
@@ -32,6 +32,7 @@ from storage.store.store_url import is_lake
 Output = Literal["table", "csv", "json", "parquet"]
 _SHOWN_ROWS = 1000
 _ROW_GROUP_BYTES = 32 << 20
+_PAGE_BYTES = 4 << 20
 _NARROW = "Narrow it (WHERE draw = …), or raise the limit."
 _MEMORY = re.compile("out of memory|bad_alloc|MemoryError", re.IGNORECASE)
 _KEPT = ("PATH", "LANG", "HOME", "TZ")
@@ -95,6 +96,30 @@ def print_user_sql(
         write(text)
 
 
+def first_rows(url: str, statement: str, most_rows: int) -> tuple[list[dict[str, object]], bool]:
+    """The first rows by column, values as JSON has them, and whether there are more; a page's worth, at most 4 MiB."""
+    rows: list[dict[str, object]] = []
+    taken = 0
+    with closing(_texts(_request(url, statement, "json", None, whole=True), Limits())) as texts:
+        for line in _lines(texts):
+            begins, ends = line.find("{"), line.rfind("}")  # a row a line: '[{"n": 1},', ' {"n": 2}]'
+            if begins < 0:
+                continue
+            if len(rows) == most_rows or taken > _PAGE_BYTES:
+                return rows, True
+            taken += len(line)
+            rows.append(json.loads(line[begins : ends + 1]))
+    return rows, False
+
+
+def _lines(texts: Iterator[str]) -> Iterator[str]:
+    begun = ""
+    for text in texts:
+        *whole, begun = (begun + text).split("\n")
+        yield from whole
+    yield begun
+
+
 def _request(url: str, statement: str, output: str, snapshot: int | None, *, whole: bool) -> dict[str, object]:
     if output not in ("table", "csv", "json", "parquet"):
         raise InputError(f"A format is table, csv, json or parquet; found {output!r}.")
@@ -136,7 +161,7 @@ def environment_for(url: str) -> dict[str, str]:
     return kept_values | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
 
 
-def _texts(request: dict[str, object], limits: Limits) -> Iterator[str]:
+def _texts(request: dict[str, object], limits: Limits) -> Generator[str]:
     for kind, payload in _pieces(request, limits):
         if kind != END:
             yield payload.decode("utf-8", "replace")

@@ -3,6 +3,7 @@
 What models and users wrote is hostile: it is shown as text, never as HTML, markdown, a link or a terminal's command.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from html import escape
 from uuid import UUID
@@ -15,6 +16,8 @@ from tasks.rules.ladder.prompts import accepted
 Row = Mapping[str, object]
 VERDICTS = ("correct", "wrong", "unjudged")
 _LONG, _UNFOLDED = 160, 2
+_WRAPPED = 40  # characters from which a cell's text is broken over lines
+_LONGEST = 20_000  # characters of one value on a page
 
 
 def page(*parts: str) -> str:
@@ -38,20 +41,24 @@ def plain(text: str) -> str:
     return escape(escaped(text))
 
 
-def cell(value: object) -> str:
-    """A value in one line of a table: escaped, shortened, numbers as a person writes them."""
+def cell(value: object, digits: int = 3) -> str:
+    """A value in one line: escaped, shortened, numbers as a person writes them."""
     if value is None:
         return '<span class="soft">-</span>'
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:,.3g}" if abs(value) < 1000 else f"{value:,.0f}"
+        return f"{value:,.{digits}g}" if abs(value) < 10**digits else f"{value:,.0f}"
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, UUID):
         return f"<code>{str(value)[:8]}</code>"
-    text = str(value)
+    text = _text(value)
     return badge(text) if text in VERDICTS else plain(text if len(text) <= _LONG else f"{text[:_LONG]}…")
+
+
+def _text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
 
 
 def title(text: str) -> str:
@@ -64,20 +71,25 @@ def badge(verdict: str) -> str:
     return f'<span class="badge {verdict if verdict in VERDICTS else ""}">{escape(verdict)}</span>'
 
 
-def table(rows: Sequence[Row], leave_out: Sequence[str] = ()) -> str:
-    """Rows as a table that scrolls sideways on a narrow screen; a sentence where there are none."""
+def table(rows: Sequence[Row], leave_out: Sequence[str] = (), digits: int = 3) -> str:
+    """Rows as a table: long texts are wrapped, and longer ones unfold; a sentence where there are none."""
     if not rows:
         return '<p class="soft">No rows here. Change the filters.</p>'
     names = [name for name in rows[0] if name not in leave_out]
     head = "".join(f"<th>{plain(name.replace('_', ' '))}</th>" for name in names)
-    body = "".join(f"<tr>{''.join(_td(row[name]) for name in names)}</tr>" for row in rows)
+    body = "".join(f"<tr>{''.join(_td(row[name], digits) for name in names)}</tr>" for row in rows)
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _td(value: object) -> str:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    long = isinstance(value, str) and len(value) > 40
-    return f"<td{' class=number' if number else ' class=long' if long else ''}>{cell(value)}</td>"
+def _td(value: object, digits: int) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"<td class=number>{cell(value, digits)}</td>"
+    length = len(_text(value)) if isinstance(value, str | list | dict) else 0
+    if length <= _WRAPPED:
+        return f"<td>{cell(value)}</td>"
+    if length <= _LONG:
+        return f"<td class=long>{cell(value)}</td>"
+    return f"<td class=long><details><summary>{cell(value)}</summary>{said(_text(value)[:_LONGEST])}</details></td>"
 
 
 def statement(sql: str) -> str:

@@ -194,13 +194,17 @@ def pair(pairs: Listed, number: str | None, first: str | None, second: str | Non
 
 
 def asked(sql: str) -> str:
-    """The rows of a user's SELECT, as `regenesis sql` shows them: in a process that can only read."""
-    from storage.sql.sandbox import run_user_sql
+    """The first rows of a user's SELECT, asked as `regenesis sql` asks: in a process that can only read."""
+    from storage.sql.sandbox import first_rows
 
     try:
-        return page(said(run_user_sql(read_environment().store_url, sql)))
+        rows, more = first_rows(read_environment().store_url, sql, asking.MOST_ROWS)
     except ReGenesisError as error:
         return page(refusal(str(error)))
+    if not rows:
+        return page('<p class="soft">The statement gives no rows.</p>')
+    counted = f"The first {len(rows)} rows; regenesis sql gives all." if more else f"{len(rows)} rows."
+    return page(table(rows, digits=6), f'<p class="soft">{counted}</p>')
 
 
 def schema() -> str:

@@ -1,17 +1,24 @@
 """What the pages of `regenesis explore` ask and show, without a browser."""
 
+from dataclasses import replace
+from html import escape
 from pathlib import Path as FilePath
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from storage.environment import read_environment
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.open_store import Store
 from storage.records import Path, Question
+from storage.sql.sandbox import first_rows
 from tasks.explore import asking, pages, rating
 from tasks.explore.asking import Chosen, rows_of
 from tasks.explore.markup import cell, said, story_markup, table
 from tasks.explore.story import question_story
+from tasks.reports.round_report import table_html
 from tests.fakes.hostile import HOSTILE as TEXTS
 from tests.storage.sql.sql_page import story_store
 from tests.storage.story import challenger
@@ -31,7 +38,7 @@ def test_a_text_is_shown_and_does_nothing() -> None:
     assert "\\x1b[31mred\\x07 \\u202eesrever" in shown
     assert "<script" not in shown
     assert "<img" not in shown
-    assert shown.count("</pre>") == 1
+    assert shown.count("</pre>") == 2  # of `said`, and of the table's cell, which unfolds to the whole text
 
 
 @pytest.mark.parametrize("draw", [None, 2])
@@ -117,3 +124,41 @@ def test_a_verdict_without_a_rater_is_refused_in_words(store: Store) -> None:
 
     assert not kept
     assert "names its rater" in sentence
+
+
+LONG_TEXTS = st.text(min_size=161, max_size=400) | st.sampled_from([HOSTILE * 4, "x" * 5000, "a b " * 100])
+
+
+@settings(max_examples=40, deadline=None)
+@given(LONG_TEXTS)
+def test_a_long_text_stands_whole_in_a_table_and_is_broken_over_lines(text: str) -> None:
+    assert f"<td class=long><details><summary>{cell(text)}</summary>{said(text)}" in table([{"why": text}])
+    assert f"<td class=long>{escape(text)}</td>" in table_html([{"why": text}])
+
+
+@pytest.mark.parametrize(
+    ("sql", "shown"),
+    [
+        ("SELECT 0.123456 AS share, 12345678 AS n", ["0.123456", "12,345,678", "1 rows."]),
+        ("SELECT ['a', 'b'] AS names, {'x': 1} AS pair", ["[&quot;a&quot;, &quot;b&quot;]", "{&quot;x&quot;: 1}"]),
+        ("SELECT repeat('word ', 60) AS text", ["<td class=long><details>", "word word"]),
+        ("SELECT range AS n FROM range(201)", ["<td class=number>199</td>", "The first 200 rows; regenesis sql"]),
+        ("SELECT 1 AS n WHERE FALSE", ["The statement gives no rows."]),
+        ("SELECT 1 AS n, 2 AS n", ["<th>n</th>", "<th>n 1</th>"]),
+        ("DELETE FROM paths", ["refused", "Only SELECT"]),
+    ],
+)
+def test_the_rows_of_a_users_select_are_a_table(
+    sql: str, shown: list[str], store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pages, "read_environment", lambda: replace(read_environment(), store_url=store.url))
+    page = pages.asked(sql)
+
+    assert [one for one in shown if one not in page] == []
+    assert "<td class=number>200</td>" not in page
+
+
+def test_of_huge_rows_a_page_takes_some_megabytes(store: Store) -> None:
+    rows, more = first_rows(store.url, "SELECT repeat('x', 1000000) AS x FROM range(50)", 200)
+
+    assert (more, len(rows) < 10) == (True, True)
