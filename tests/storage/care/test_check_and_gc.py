@@ -59,6 +59,19 @@ def test_compacting_keeps_every_row_view_and_comment(store: Store) -> None:
     assert store.append([make(Path, "after")]) == 1
 
 
+def test_compacting_a_store_that_a_link_names_keeps_the_link_and_one_store(store: Store, tmp_path: FilePath) -> None:
+    link = tmp_path / "link.duckdb"
+    link.symlink_to(store.path)
+    linked = open_store(f"duckdb:///{link}", busy_seconds=0.05)
+
+    compact(linked)
+    linked.append([make(Path, "after")])
+
+    assert link.is_symlink()
+    assert {one.id for one in store.select(Path)} == {one.id for one in linked.select(Path)}
+    assert make(Path, "after").id in {one.id for one in store.select(Path)}
+
+
 def test_compacting_on_a_full_disk_leaves_the_file_as_it_was(store: Store) -> None:
     obstacle = store.path.with_name(f".{store.path.name}.compact.part.wal")
     obstacle.mkdir()  # DuckDB can't make its log there
