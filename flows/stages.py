@@ -11,14 +11,15 @@ from prefect import flow
 
 from flows.runs.nights import planned_start
 from flows.runs.parameters import (
+    ChoiceKey,
     Count,
     Decision,
     Harness,
     KindOrNone,
-    KnownName,
     Money,
     Name,
     Preset,
+    PublishedName,
     Rate,
     Role,
     RoundNumber,
@@ -42,39 +43,64 @@ from storage.records import Domain
 @named_after_outcome
 def ingest(
     file: str = "",
+    hub: str = "",
+    config: str = "",
+    published: PublishedName = "",
     name: Name = "",
     domain: Domain = "in_domain",
     mapping: str = "",
     answer_kind: KindOrNone = "",
+    choice_key: ChoiceKey = "",
+    keep_first: bool = False,
+    skip_unreadable: bool = False,
     licence: str = "",
-    keep_first_of_duplicates: bool = False,
-    known: KnownName = "",
+    citation: str = "",
+    redistributable: bool = False,
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Questions in: a file, a published question set, or this round's draw of the embedded sets.
+    """Questions in: a file, a set of the hub, a published question set, or this round's draw of the embedded sets.
 
     Args:
-        file: JSONL, CSV or Parquet file, gzip too; with known, the folder of its files; empty draws the embedded sets
+        file: JSONL, JSON, CSV or Parquet file, gzip too; with published, the folder of its files
+        hub: A data set of the hub (OWNER/NAME), or a folder like one; without file, hub and published: embedded sets
+        config: With hub, the name of its configuration
+        published: Published question set; fetched where file names no folder
         name: Name of the question set; for embedded sets the task set's name
         domain: in_domain (trained on) or out_of_domain (never trained on); a published set has its own
         mapping: Columns of the file, such as question=prompt,answer=target
         answer_kind: number, expression, choice, boolean or text, where no column says it
+        choice_key: How keys of choices are meant: letter, text, or a place counted from 0 or 1
+        keep_first: Keep the first of equal questions instead of refusing the file
+        skip_unreadable: Leave out rows whose reference cannot be read instead of refusing the file
         licence: Licence of the source
-        keep_first_of_duplicates: Keep the first of equal questions instead of refusing the file
-        known: Published question set; fetched from the hub where file names no folder
+        citation: How to cite the source
+        redistributable: Copies of the source may be given on
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
-    settings = chosen_settings(read_environment(), preset, settings_toml, name="" if file or known else name)
-    if known:
+    given = file or hub or published
+    settings = chosen_settings(read_environment(), preset, settings_toml, name="" if given else name)
+    if published:
         return steps.ingest_published_questions(
-            known, Path(file) if file else None, name, domain, mapping, answer_kind, licence
+            published, Path(file) if file else None, name, domain, mapping, answer_kind, licence
         )
-    if file:
+    if file or hub or config:
         return steps.ingest_file(
             AskedFile(
-                Path(file), name, domain, mapping, answer_kind, licence=licence, keep_first=keep_first_of_duplicates
+                file=Path(file) if file else None,
+                name=name,
+                domain=domain,
+                mapping=mapping,
+                answer_kind=answer_kind,
+                choice_key=choice_key,
+                keep_first=keep_first,
+                skip_unreadable=skip_unreadable,
+                licence=licence,
+                citation=citation,
+                redistributable=redistributable,
+                hub=hub,
+                config=config,
             )
         )
     with open_workplace(settings) as work:

@@ -34,6 +34,7 @@ def test_a_deployment_names_a_flow_and_parameters_that_it_takes(deployment: dict
     )
 
 
+SAYS_ALL_OF_A_FILE = "flows.stages.ingest"  # held to the command line by tests/flows/test_ingest_form.py
 WITHOUT_SETTINGS = {"flows.maintain.maintain", "flows.summary.summarise"}
 
 
@@ -43,7 +44,7 @@ def test_a_flow_explains_each_of_at_most_eight_parameters_and_two_more(name: str
 
     properties = flow.parameters.properties
 
-    assert len(set(properties) - {"preset", "settings_toml"}) <= 8
+    assert name == SAYS_ALL_OF_A_FILE or len(set(properties) - {"preset", "settings_toml"}) <= 8
     assert name in WITHOUT_SETTINGS or {"preset", "settings_toml"} <= set(properties)
     for parameter, schema in properties.items():
         assert schema.get("description"), parameter

@@ -79,21 +79,16 @@ def ingest(
     if published or folder is not None:
         _ingest_published(published, folder, file, name, domain, map, answer_kind, licence)
         return
-    if (hub and file is not None) or (config and not hub):
-        raise InputError("Name a file, or a set of the hub (--hub OWNER/NAME --config NAME); found parts of both.")
-    if file is not None and not file.exists():
-        raise InputError(
-            f"A question file must exist; {str(file)!r} does not. Name a JSONL, JSON, CSV or Parquet file."
-        )
-    if file is None and not hub:
+    if file is None and not hub and not config:
         run_flow("flows.stages", "ingest", name=name, preset=preset, settings_toml=settings_text(settings))
         return
-    from flows.steps.ingest_file import AskedFile, ingest_question_file
+    from flows.steps.ingest_file import AskedFile, check_source, ingest_question_file
 
     wanted = AskedFile(
         file, name, _domain(domain), map, answer_kind, choice_key, keep_first, skip_unreadable, licence, citation,
         redistributable, hub, config,
     )  # fmt: skip
+    check_source(wanted)
     prompt = _answer_prompt(preset, settings) if COMMON.dry_run else ""
     result = ingest_question_file(wanted, dry_run=COMMON.dry_run, answer_prompt=prompt)
     show(result.as_json(), result.text)

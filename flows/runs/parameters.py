@@ -1,4 +1,5 @@
-"""What a person may set for a flow: flat, typed, at most eight, and the settings they make.
+"""What a person may set for a flow: flat, typed, at most eight (`ingest` says as much of a file as the command line
+does), and the settings they make.
 
 Zero, an empty text or an empty list means "as the preset says". All else is set by `settings_toml`.
 """
@@ -25,10 +26,11 @@ Tokens = Annotated[int, Field(ge=0)]
 Money = Annotated[float, Field(ge=0)]
 RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 KindOrNone = Literal["", "number", "expression", "choice", "boolean", "text"]
-KnownName = Literal[
+PublishedName = Literal[
     "", "gsm8k", "numglue", "strategyqa", "strategyqa_facts", "reclor", "arc_challenge", "svamp", "asdiv", "aqua_rat",
     "openbookqa", "bbh", "anli",
 ]  # fmt: skip
+ChoiceKey = Literal["", "letter", "text", "0", "1"]
 Match = Literal["", "paths", "tokens", "questions"]
 Role = Literal["all", "base", "champion", "challenger"]
 Harness = Literal["", "lm-eval"]

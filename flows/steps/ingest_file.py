@@ -8,6 +8,7 @@ from pathlib import Path
 from flows.runs.parameters import parse_mapping
 from flows.runs.results import Result
 from storage.environment import make_home, read_environment
+from storage.errors import InputError
 from storage.open_store import open_store
 from storage.records import Domain, Question, QuestionSet
 from tasks.ingestion.hub_rows import hub_source
@@ -42,6 +43,7 @@ def ingest_question_file(wanted: AskedFile, *, dry_run: bool = False, answer_pro
 
     With `dry_run` nothing is written, and the first ten are shown as the text of `answer_prompt` asks them.
     """
+    check_source(wanted)
     mapping = FileMapping.of(parse_mapping(wanted.mapping), wanted.answer_kind, wanted.choice_key)
     environment = read_environment()
     make_home(environment)
@@ -58,6 +60,16 @@ def ingest_question_file(wanted: AskedFile, *, dry_run: bool = False, answer_pro
     text = "\n".join([f"{'Would ingest ' if dry_run else ''}{counted.text}", *_report(done), *shown])
     figures = {"taken": dict(done.read.taken), "left_out": list(done.read.left_out)}
     return Result("ingested", text, {**counted.figures, **figures})
+
+
+def check_source(wanted: AskedFile) -> None:
+    """Raises InputError where it is not one file, or one set of the hub, that may be there."""
+    if (wanted.hub and wanted.file) or (wanted.config and not wanted.hub):
+        raise InputError("Name a file, or a set of the hub (--hub OWNER/NAME --config NAME); found parts of both.")
+    if wanted.file and not wanted.file.exists():
+        raise InputError(
+            f"A question file must exist; {str(wanted.file)!r} does not. Name a JSONL, JSON, CSV or Parquet file."
+        )
 
 
 def ingested(question_set: QuestionSet, questions: Sequence[Question]) -> Result:

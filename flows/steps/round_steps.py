@@ -338,12 +338,12 @@ def ingest_file(wanted: AskedFile) -> Result:
     return ingest_question_file(wanted)
 
 
-@task(name="ingest known set", **STEP)
+@task(name="ingest published set", **STEP)
 def ingest_published_questions(
-    known: str, folder: Path | None, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str
+    published: str, folder: Path | None, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str
 ) -> Result:
     """A published set's questions, in the store."""
-    return ingest_published(known, folder, name, domain, mapping, answer_kind, licence)
+    return ingest_published(published, folder, name, domain, mapping, answer_kind, licence)
 
 
 @task(name="verify paths", **STEP)

@@ -7,7 +7,7 @@ from typing import get_args
 
 import pytest
 
-from flows.runs.parameters import KnownName
+from flows.runs.parameters import PublishedName
 from flows.stages import ingest
 from flows.steps import ingest_published as known_ingest
 from storage.open_store import Store, open_store
@@ -110,11 +110,11 @@ def test_the_list_shows_every_set_with_licence_counts_and_citation(home: Path, c
 def test_the_flow_takes_the_folder_of_a_published_set_as_its_file(tmp_path: Path, home: Path) -> None:
     folder = write_published(tmp_path / "bbh", "bbh", PUBLISHED["bbh"])
 
-    result = ingest(known="bbh", file=str(folder))
+    result = ingest(published="bbh", file=str(folder))
 
     assert result.text.startswith("bbh: 1 questions")
     assert [question.source_row_id for question in store_of(home).select(Question)] == ["task_a/1"]
 
 
-def test_the_form_offers_every_known_set() -> None:
-    assert get_args(KnownName) == ("", *(known.name for known in PUBLISHED_SETS))
+def test_the_form_offers_every_published_set() -> None:
+    assert get_args(PublishedName) == ("", *(known.name for known in PUBLISHED_SETS))
