@@ -25,6 +25,11 @@ def password_file(home: Path) -> Path:
     return home / "stack" / "prefect.password"
 
 
+def temporary_database(home: Path) -> Path:
+    """Where the rounds of a home that are run without a stack keep what their Prefect servers know."""
+    return home / "prefect" / "prefect.db"
+
+
 def locked(url: str, auth_string: str) -> dict[str, str]:
     """The environment of a server at this URL and of all its clients."""
     return {SERVER_AUTH: auth_string, CLIENT_AUTH: auth_string, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url}

@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from flows.runs.prefect_server import locked, new_auth_string, prefect_app
+from flows.runs.prefect_server import locked, new_auth_string, prefect_app, temporary_database
 from storage.environment import private_folder
 from storage.errors import PermanentError
 
@@ -119,7 +119,7 @@ def _set_environment(home: Path) -> None:
     private_folder(folder)
     for name, value in {
         "PREFECT_HOME": str(folder),
-        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{folder / 'prefect.db'}",
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"sqlite+aiosqlite:///{temporary_database(home)}",
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_UI_ENABLED": "false",

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
-from flows.runs.prefect_server import CLIENT_AUTH, SERVER_AUTH, new_auth_string
+from flows.runs.prefect_server import CLIENT_AUTH, SERVER_AUTH, new_auth_string, temporary_database
 from flows.stack.plan import LOOPBACK, Ports, Stack, free_port
 from flows.stack.postgres import prepare_postgres
 from flows.stack.service import last_line
@@ -22,6 +22,11 @@ from storage.errors import InputError, PermanentError
 from storage.locks import owned, owner_of
 
 DOWN_SECONDS, READY_SECONDS = 180.0, 900.0
+
+EARLIER = (
+    "rounds that ran without this stack had a Prefect server of their own: see them under explore and MLflow, or by "
+    "`regenesis report`. To have the next ones here, set PREFECT_API_URL (docs/nightly.md)"
+)
 
 Say = Callable[[str], None]
 
@@ -56,7 +61,8 @@ def describe(stack: Stack) -> dict[str, str]:
     """What a person opens, and what holds Prefect's database."""
     database = f"Postgres on port {stack.ports.postgres}" if stack.postgres else "SQLite"
     pages = {"Prefect": stack.prefect_url, "password": _password(stack), "MLflow": stack.mlflow_url}
-    return pages | {"explore": _pages(stack), "database": database, "home": str(stack.home)}
+    pages |= {"explore": _pages(stack), "database": database, "home": str(stack.home)}
+    return pages | ({"earlier": EARLIER} if temporary_database(stack.home).is_file() else {})
 
 
 def _password(stack: Stack) -> str:

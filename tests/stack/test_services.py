@@ -6,13 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from flows.runs.prefect_server import SERVER_AUTH, temporary_database
 from flows.stack import postgres, supervisor
 from flows.stack.logs import bound_logs
 from flows.stack.plan import Ports, Stack
 from flows.stack.postgres import prepare_postgres
 from flows.stack.service import RunningService, Service
 from flows.stack.supervisor import Supervisor
-from flows.stack.up import run_stack, stack_lock
+from flows.stack.up import describe, run_stack, stack_lock
 from storage.environment import Environment, read_environment
 from storage.errors import InputError, PermanentError
 from storage.locks import owner_of
@@ -118,3 +119,14 @@ def test_a_port_in_use_is_named_with_its_option(environment: Environment) -> Non
             run_stack(environment, "127.0.0.1", Ports(0, other.getsockname()[1], 0), Path("prefect.yaml"), print)
 
     assert owner_of(stack_lock(environment)) == 0
+
+
+def test_up_says_where_the_rounds_are_that_ran_without_a_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SERVER_AUTH, "user:word")
+    stack = Stack(tmp_path, "127.0.0.1", Ports(), None)
+    assert "earlier" not in describe(stack)
+
+    temporary_database(tmp_path).parent.mkdir()
+    temporary_database(tmp_path).touch()
+
+    assert "explore and MLflow" in describe(stack)["earlier"]
