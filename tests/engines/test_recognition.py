@@ -241,6 +241,16 @@ def test_a_name_that_goes_on_may_be_the_same_model(base: str, more: str) -> None
 
 
 @settings(deadline=None)
+@given(NAMES, NAMES, st.sampled_from(["", ".Q4_1.gguf", "-Q8_0.gguf", ".gguf", "-AWQ"]))
+def test_the_gguf_that_a_base_was_converted_from_is_the_base_and_another_is_not(
+    served: str, base: str, more: str
+) -> None:
+    converted = f"/home/models/{base}-b179c9523d0e"
+
+    assert is_another_model(ListedModel(f"/models/{served}{more}"), ["embedded", converted]) == (served != base)
+
+
+@settings(deadline=None)
 @given(ALIASES | NAMES, ALIASES)
 def test_names_that_say_nothing_prove_nothing(served: str, base: str) -> None:
     assert not is_another_model(ListedModel(served), [base])

@@ -15,6 +15,7 @@ from tasks.settings import OneOf, Sampling
 
 MODELS_PAGE, METRICS_PAGE = "/v1/models", "/metrics"
 PAGES = (MODELS_PAGE, METRICS_PAGE, "/version", "/info", "/props", "/get_model_info")
+_DIGEST = re.compile(r"-[0-9a-f]{12}$")  # which a converted model's folder ends with: SmolLM2-135M-b179c9523d0e
 PLAIN = ("max_tokens", "temperature", "top_p", "stop")  # what every such server takes
 
 
@@ -179,7 +180,7 @@ def is_another_model(listed: ListedModel, expected: Iterable[str]) -> bool:
 
     A name that goes on where the other ends may be the same (a folder's digest, `-AWQ`); log-probabilities tell.
     """
-    known = [_plain(name) for name in expected if name]
+    known = [_DIGEST.sub("", _plain(name)) for name in expected if name]
     said = [_plain(name) for name in (listed.root, listed.name) if name]
     if any(_may_be_one(one, name) for one in said for name in known):
         return False
