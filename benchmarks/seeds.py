@@ -156,14 +156,12 @@ def select_control(work: Workplace, wanted: int) -> None:
 
 def trained(work: Workplace, training_set: TrainingSet) -> Adapter:
     """The adapter of this training set, trained now if it is not there."""
+    from tasks.training.train_adapter import Training
+
     known = work.store.select(Adapter, training_set_id=training_set.id)
     if known:
         return known[-1]
-    work.release_server()
-    return work.machinery.train(
-        work.store, work.tracking, training_set=training_set, base=work.base, environment=work.environment,
-        settings=work.settings, round=work.round,
-    )  # fmt: skip
+    return work.train(Training(training_set, work.base, work.settings, work.round))
 
 
 def answer_gate(work: Workplace, model: Model) -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from flows.steps.progress import Watcher
     from flows.steps.workplace import Workplace
+    from tasks.engines.trainer.trainer import TrainingProgress
     from tasks.rules.training.collapse import TextHealth
     from tasks.synthesis.account import SynthesisProgress, SynthesisReport
 
@@ -108,11 +109,11 @@ def synthesis_progress(watcher: "Watcher", check_room: Callable[[], None]) -> "C
     return show
 
 
-def training_progress(watcher: "Watcher", check_limits: Callable[[], None]) -> Callable[[int, int, float], None]:
-    """A callback for (step, steps, loss); what `check_limits` raises ends the training, to be resumed."""
+def training_progress(watcher: "Watcher", check_limits: Callable[[], None]) -> "Callable[[TrainingProgress], None]":
+    """A callback for each step of a training; what `check_limits` raises ends the training, to be resumed."""
 
-    def show(step: int, steps: int, loss: float) -> None:
-        watcher.update(step, steps, f"loss {loss:.3f}")
+    def show(now: "TrainingProgress") -> None:
+        watcher.update(now.step, now.steps, f"loss {now.loss:.3f}")
         check_limits()
 
     return show

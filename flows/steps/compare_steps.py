@@ -13,7 +13,7 @@ from tasks.comparison.contest import Contest, Try
 from tasks.limits import RUN_LIMITS
 from tasks.rounds.round_row import Timings
 from tasks.settings import Settings
-from tasks.training.train_adapter import model_of
+from tasks.training.train_adapter import Training, model_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -221,23 +221,13 @@ def _adapter(
     work: Workplace, contest: Contest, training_set: TrainingSet, rate: float, seed: int, before: Trial | None
 ) -> Adapter:
     """The adapter of a training set: from the base, or on from the iteration before where the settings say so."""
-    work.spending.check()
-    work.release_server()
-    work.check_room()
-    what = f"{training_set.method}, seed {seed}, rate {rate:g}"
-    work.watcher.step(f"{what}: training on {training_set.examples} examples")
     training = contest.settings.training.model_copy(update={"learning_rate": rate})
+    settings = contest.seeded(seed).model_copy(update={"training": training})
     parent = None
     if training.start == "champion" and before is not None and before.adapter_id is not None:
         parent = work.store.get(Adapter, _model_with_weights(work, contest, before).adapter_id or before.adapter_id)
-    with work.timings.phase("training"):
-        adapter = work.machinery.train(
-            work.store, work.tracking, training_set=training_set, base=work.base, environment=work.environment,
-            settings=contest.seeded(seed).model_copy(update={"training": training}), round=None,
-            parent=parent, on_progress=artifacts.training_progress(work.watcher, work.spending.check),
-        )  # fmt: skip
-    work.timings.add(trained_tokens=adapter.tokens_trained, training_seconds=round(adapter.seconds, 1))
-    return adapter
+    title = f"{training_set.method}, seed {seed}, rate {rate:g}: training"
+    return work.train(Training(training_set, work.base, settings, parent=parent), title)
 
 
 def _answer(work: Workplace, contest: Contest, trials: "Sequence[Trial]", questions: "Sequence[Question]") -> None:

@@ -4,7 +4,7 @@ Tests script another machinery; steps and flows know only the protocols.
 """
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from pathlib import Path
@@ -12,18 +12,17 @@ from typing import TYPE_CHECKING, Protocol
 
 from storage.environment import Environment
 from storage.errors import InputError, PermanentError
-from storage.open_store import Store
-from storage.records import Adapter, Model, Round, TrainingSet
+from storage.records import Adapter, Model
+from tasks.engines.trainer import trainer
+from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress
 from tasks.settings import ModelSettings, Settings
 
 if TYPE_CHECKING:
-    from storage.mlflow_tracking import Tracking
     from tasks.engines.engine import Engine, RendersExamples
     from tasks.engines.models.base_models import PreparedModel
     from tasks.engines.models.rendering import Renderer
     from tasks.engines.server.vllm_server import Server
 
-TrainingProgress = Callable[[int, int, float], None]  # step, steps, loss
 LEAST_KEPT = 0.9  # of an adapter in bfloat16: one whose steps are 1e-3 keeps all, 3e-5 keeps 0.8, 1e-5 0.4
 
 
@@ -69,11 +68,13 @@ class Machinery(Protocol):
         environment: Environment,
     ) -> ServedModel: ...  # fmt: skip
 
-    def train(
-        self, store: Store, tracking: "Tracking", *, training_set: TrainingSet, base: "PreparedModel",
-        environment: Environment, settings: Settings, round: Round | None, parent: Adapter | None = None,
-        on_progress: TrainingProgress | None = None,
-    ) -> Adapter: ...  # fmt: skip
+    def train_weights(
+        self,
+        examples: Sequence[Tokens],
+        wanted: FineTune,
+        on_progress: Callable[[TrainingProgress], None] | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> TrainedWeights: ...
 
 
 class LocalMachinery:
@@ -107,17 +108,14 @@ class LocalMachinery:
         )  # fmt: skip
         return OwnServer(started, model, adapter, base, renderer, settings, environment)
 
-    def train(
-        self, store: Store, tracking: "Tracking", *, training_set: TrainingSet, base: "PreparedModel",
-        environment: Environment, settings: Settings, round: Round | None, parent: Adapter | None = None,
-        on_progress: TrainingProgress | None = None,
-    ) -> Adapter:  # fmt: skip
-        from tasks.training.train_adapter import train_adapter
-
-        return train_adapter(
-            store, tracking, training_set=training_set, base=base, environment=environment, settings=settings,
-            round=round, parent=parent, on_progress=on_progress,
-        )  # fmt: skip
+    def train_weights(
+        self,
+        examples: Sequence[Tokens],
+        wanted: FineTune,
+        on_progress: Callable[[TrainingProgress], None] | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> TrainedWeights:
+        return trainer.train_weights(examples, wanted, on_progress, say)
 
 
 class GivenEndpoints:

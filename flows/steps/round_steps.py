@@ -24,6 +24,7 @@ from storage.records import Domain, Model, Outcome, Promotion, Question
 from tasks.limits import RUN_LIMITS
 from tasks.rounds import round_row as rounds
 from tasks.settings import Settings
+from tasks.training.train_adapter import Training, example_counter
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -168,7 +169,6 @@ def watch_collapse(work: Workplace) -> None:
 def select_examples(work: Workplace) -> None:
     """The training set of the round, with a reason for each path that is not in it."""
     from tasks.training.select_examples import select_examples as select
-    from tasks.training.train_adapter import example_counter
 
     if facts.training_set_of(work) is not None:
         return
@@ -195,20 +195,7 @@ def train_adapter(work: Workplace) -> None:
             f"Training needs at least {fewest} examples (training.min_examples); round {work.round.number} has "
             f"{training_set.examples}, so it ends here. Draw more questions or chains: regenesis round"
         )
-    work.spending.check()
-    work.release_server()
-    work.check_room()
-    work.watcher.step(f"Training on {training_set.examples} examples")
-    with work.timings.phase("start"):
-        work.tracking.client.get_experiment("0")  # imports MLflow and makes or migrates its database
-    with work.timings.phase("training"):
-        adapter = work.machinery.train(
-            work.store, work.tracking, training_set=training_set, base=work.base, environment=work.environment,
-            settings=work.settings, round=work.round,
-            on_progress=artifacts.training_progress(work.watcher, work.spending.check),
-        )  # fmt: skip
-    work.timings.add(trained_tokens=adapter.tokens_trained, training_seconds=round(adapter.seconds, 1))
-    work.keep_timings()
+    work.train(Training(training_set, work.base, work.settings, work.round))
 
 
 @step("evaluate", task_run_name="evaluate {role}")

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from flows.steps.artifacts import ProgressInPrefect
+from flows.steps.artifacts import ProgressInPrefect, training_progress
 from flows.steps.machinery import LocalMachinery, Machinery, ServedModel
 from flows.steps.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
@@ -28,6 +28,7 @@ from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.room import check_room
 from tasks.rounds.round_row import Timings, fail_round, line_of, save_timings, settings_of, stop_round
 from tasks.settings import Settings
+from tasks.training.train_adapter import Training, train_adapter
 
 if TYPE_CHECKING:
     from storage.mlflow_tracking import Tracking
@@ -196,6 +197,23 @@ class Workplace:
             self._round,
             self._round.number if self._round else 0,
         )
+
+    def train(self, training: Training, title: str = "Training") -> Adapter:
+        """The adapter of this training; ends the server first, which needs the memory."""
+        self.spending.check()
+        self.release_server()
+        self.check_room()
+        self.watcher.step(f"{title} on {training.training_set.examples} examples")
+        with self.timings.phase("start"):
+            self.tracking.client.get_experiment("0")  # imports MLflow and makes or migrates its database
+        shown = training_progress(self.watcher, self.spending.check)
+        with self.timings.phase("training"):
+            adapter = train_adapter(
+                self.store, self.tracking, self.environment, self.machinery, training, shown, self.watcher.say
+            )
+        self.timings.add(trained_tokens=adapter.tokens_trained, training_seconds=round(adapter.seconds, 1))
+        self.keep_timings()
+        return adapter
 
     def address_of(self, model: Model) -> tuple[str, str]:
         """URL and name of a server that answers as this model; started where there is none."""

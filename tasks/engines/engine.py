@@ -124,6 +124,11 @@ class RendersExamples(Renders, Protocol):
         """Token ids of the continuation that is trained on, with its end-of-turn token."""
         ...
 
+    @property
+    def end_of_turn(self) -> int:
+        """The token with which a completion ends."""
+        ...
+
 
 @asynccontextmanager
 async def entered(engine: Engine) -> AsyncGenerator[Engine]:

@@ -7,10 +7,10 @@ again. Weights lie under their digest, whole or not at all.
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
 
 from storage.environment import Environment
@@ -18,17 +18,17 @@ from storage.errors import InputError
 from storage.ids import canonical, content_id, seed_of
 from storage.records import Adapter, Model, Question, QuestionSet, Round, TrainingExample, TrainingSet
 from tasks.engines.models.model_files import folder_digest, weight_bytes
+from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress
 from tasks.rules.ladder.prompts import Turns
 from tasks.rules.training.batching import takes_of
-from tasks.settings import Settings, TrainingSettings
-from tasks.training.register_models import register_challenger
+from tasks.settings import ModelSettings, Settings, TrainingSettings
+from tasks.training.register_models import Registry
 
 if TYPE_CHECKING:
     from storage.mlflow_tracking import Tracking
     from storage.open_store import Store
     from tasks.engines.engine import RendersExamples
     from tasks.engines.models.base_models import PreparedModel
-    from tasks.engines.trainer.trainer import Tokens, TrainedWeights, TrainingProgress
 
 # How it is computed, not what: these change no id.
 HOW = {
@@ -41,51 +41,78 @@ HOW = {
 }
 
 
+class Trains(Protocol):
+    """What a fine-tune needs of the machine; `flows.steps.machinery.Machinery` is one."""
+
+    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> "RendersExamples":
+        """The one function from turns to token ids."""
+        ...
+
+    def train_weights(
+        self,
+        examples: Sequence[Tokens],
+        wanted: FineTune,
+        on_progress: Callable[[TrainingProgress], None] | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> TrainedWeights:
+        """Token ids in, a folder of weights out."""
+        ...
+
+
+@dataclass(frozen=True)
+class Training:
+    """What is trained from what: all that an adapter's id is made of, and the round that it is for."""
+
+    training_set: TrainingSet
+    base: "PreparedModel"
+    settings: Settings
+    round: Round | None = None
+    """The round whose challenger it will be; None where a comparison trains."""
+    parent: Adapter | None = None
+    """The adapter to go on from; None: as the settings say."""
+
+    @property
+    def id(self) -> UUID:
+        """Hash of base model, parent, training set and training settings."""
+        training = self.settings.training.model_dump(mode="json")
+        what = {name: value for name, value in training.items() if name not in HOW}
+        parent = self.parent.id if self.parent else None
+        return content_id("adapters", self.base.record.id, parent, self.training_set.id, what)
+
+
 def train_adapter(
     store: "Store",
     tracking: "Tracking",
-    *,
-    training_set: TrainingSet,
-    base: "PreparedModel",
     environment: Environment,
-    settings: Settings,
-    round: Round | None,
-    parent: Adapter | None = None,
-    on_progress: Callable[[int, int, float], None] | None = None,
+    machine: Trains,
+    training: Training,
+    on_progress: Callable[[TrainingProgress], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Adapter:
-    """The adapter of this training set, stored and logged to MLflow; a round's is registered as challenger.
+    """The adapter of this training, stored and logged to MLflow; a round's is registered as challenger.
 
-    It goes on from `parent`, or from what the settings say. `on_progress(step, steps, loss)` is called
-    after each step; `say` gets lines for people (precision, out of memory). Raises InputError on too few or too long
-    examples.
+    `on_progress` is called after each step; `say` gets lines for people (precision, out of memory). Raises InputError
+    on too few or too long examples.
     """
-    parent = parent or parent_of(store, round, settings)
-    identity = adapter_id(base.record, parent, training_set, settings)
-    adapter = store.get(Adapter, identity)
-    examples = store.select(TrainingExample, training_set_id=training_set.id, order_by="position")
+    training = replace(training, parent=training.parent or parent_of(store, training.round, training.settings))
+    adapter = store.get(Adapter, training.id)
+    examples = store.select(TrainingExample, training_set_id=training.training_set.id, order_by="position")
     if adapter is None or not (environment.home / adapter.location).is_dir():
-        tokens = render_examples(examples, training_set, base, settings)
-        takes = takes_of(question_sets_of(store, examples), checked_mixing(settings))
-        tokens = [replace(one, takes=often) for one, often in zip(tokens, takes, strict=True)]
-        work = environment.adapters / f".work-{identity.hex}"
-        trained = _train(tokens, work, base, parent, environment, settings, identity, on_progress, say)
-        adapter = _store_weights(trained, environment, training_set, base.record, parent, settings, round, identity)
-        _store_record(store, base.record, adapter)
-        shutil.rmtree(work, ignore_errors=True)
-    run = tracking.log_training(round, adapter, training_set, examples)
-    if round is not None:
-        register_challenger(tracking, base, adapter, model_of(base.record, adapter), environment, settings, round, run)
+        tokens = _mixed(store, examples, training, machine.renderer(training.base, training.settings.model))
+        wanted = _fine_tune(training, environment, machine)
+        trained = machine.train_weights(tokens, wanted, on_progress, say)
+        adapter = _store_weights(trained, environment, training)
+        _store_record(store, training.base.record, adapter)
+        shutil.rmtree(wanted.work_folder, ignore_errors=True)
+    run = tracking.log_training(training.round, adapter, training.training_set, examples)
+    if training.round is not None:
+        model = model_of(training.base.record, adapter)
+        registry = Registry(tracking, training.round.line, training.base, environment, training.settings)
+        registry.register_challenger(adapter, model, run)
     if adapter.mlflow_run_id != run:
         adapter = replace(adapter, mlflow_run_id=run)
         store.update(adapter)
     return adapter
-
-
-def adapter_id(base: Model, parent: Adapter | None, training_set: TrainingSet, settings: Settings) -> UUID:
-    """Hash of base model, parent, training set and training settings."""
-    what = {name: value for name, value in settings.training.model_dump(mode="json").items() if name not in HOW}
-    return content_id("adapters", base.id, parent.id if parent else None, training_set.id, what)
 
 
 def model_of(base: Model, adapter: Adapter) -> Model:
@@ -115,20 +142,17 @@ def parent_of(store: "Store", round: Round | None, settings: Settings) -> Adapte
 
 
 def render_examples(
-    examples: Sequence[TrainingExample], training_set: TrainingSet, base: "PreparedModel", settings: Settings
-) -> "list[Tokens]":
+    examples: Sequence[TrainingExample], training: Training, renderer: "RendersExamples"
+) -> list[Tokens]:
     """Token ids by the function that renders for synthesis and evaluation; raises InputError on what can't be used."""
-    from tasks.engines.models.rendering import Renderer
-    from tasks.engines.trainer.trainer import Tokens
-
-    limit = settings.training
+    training_set = training.training_set
+    limit = training.settings.training
     if len(examples) < limit.min_examples:
         raise InputError(
             f"A training set needs at least {limit.min_examples} examples (training.min_examples); {training_set.id} "
             f'has {len(examples)}. See why paths were refused: regenesis sql "SELECT reason, count(*) FROM selections '
             f"WHERE training_set_id = '{training_set.id}' GROUP BY reason\""
         )
-    renderer = Renderer(base.folder, settings.model)
     described = json.loads(training_set.settings)
     rendered: list[Tokens] = []
     for example in examples:
@@ -168,66 +192,48 @@ def example_counter(renderer: "RendersExamples") -> Callable[[Turns, str], int]:
     return lambda turns, completion: len(renderer.prompt_ids(turns)) + len(renderer.completion_ids(completion))
 
 
-def _train(
-    tokens: "Sequence[Tokens]",
-    work: Path,
-    base: "PreparedModel",
-    parent: Adapter | None,
-    environment: Environment,
-    settings: Settings,
-    identity: UUID,
-    on_progress: Callable[[int, int, float], None] | None,
-    say: Callable[[str], None] | None,
-) -> "TrainedWeights":
-    from tasks.engines.models.rendering import Renderer
-    from tasks.engines.trainer.trainer import train_weights
+def _mixed(
+    store: "Store", examples: Sequence[TrainingExample], training: Training, renderer: "RendersExamples"
+) -> list[Tokens]:
+    """The rendered examples, each with how often an epoch takes it."""
+    tokens = render_examples(examples, training, renderer)
+    takes = takes_of(question_sets_of(store, examples), checked_mixing(training.settings))
+    return [replace(one, takes=often) for one, often in zip(tokens, takes, strict=True)]
 
-    _check_disk(base.folder, environment, settings.training)
 
-    def tell(progress: "TrainingProgress") -> None:
-        if on_progress:
-            on_progress(progress.step, progress.steps, progress.loss)
-
-    return train_weights(
-        tokens,
-        base_folder=base.folder,
-        base_name=base.record.name,
-        settings=settings.training,
-        seed=seed_of(identity),
-        work_folder=work,
+def _fine_tune(training: Training, environment: Environment, machine: Trains) -> FineTune:
+    """How and where the weights are made. Raises InputError where the disk has no room for them."""
+    _check_disk(training.base.folder, environment, training.settings.training)
+    return FineTune(
+        base_folder=training.base.folder,
+        base_name=training.base.record.name,
+        settings=training.settings.training,
+        seed=seed_of(training.id),
+        end_of_turn=machine.renderer(training.base, training.settings.model).end_of_turn,
+        work_folder=environment.adapters / f".work-{training.id.hex}",
         log_file=environment.logs / "training.log",
-        end_of_turn=Renderer(base.folder, settings.model).end_of_turn,
-        parent_folder=environment.home / parent.location if parent else None,
-        on_progress=tell,
-        say=say,
+        parent_folder=environment.home / training.parent.location if training.parent else None,
     )
 
 
-def _store_weights(
-    trained: "TrainedWeights",
-    environment: Environment,
-    training_set: TrainingSet,
-    base: Model,
-    parent: Adapter | None,
-    settings: Settings,
-    round: Round | None,
-    identity: UUID,
-) -> Adapter:
+def _store_weights(trained: TrainedWeights, environment: Environment, training: Training) -> Adapter:
     """The weights moved under their digest with one rename, and their record."""
     digest = folder_digest(trained.folder)
     target = environment.adapters / digest[:32]
     if not target.is_dir():
         trained.folder.rename(target)
+    round = training.round
+    is_challenger = round is not None and training.training_set.method == "regenesis"
     return Adapter(
-        id=identity,
-        name=f"round-{round.number}" if round and training_set.method == "regenesis" else str(identity)[:8],
-        training_set_id=training_set.id,
-        base_model_id=base.id,
-        parent_adapter_id=parent.id if parent else None,
-        kind=settings.training.kind,
+        id=training.id,
+        name=f"round-{round.number}" if round and is_challenger else str(training.id)[:8],
+        training_set_id=training.training_set.id,
+        base_model_id=training.base.record.id,
+        parent_adapter_id=training.parent.id if training.parent else None,
+        kind=training.settings.training.kind,
         location=str(target.relative_to(environment.home)),
         digest=digest,
-        settings=canonical(settings.training.model_dump(mode="json")),
+        settings=canonical(training.settings.training.model_dump(mode="json")),
         losses=trained.losses,
         tokens_trained=trained.tokens_trained,
         seconds=trained.seconds,

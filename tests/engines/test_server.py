@@ -30,7 +30,7 @@ from tasks.engines.models.merging import merge_adapter
 from tasks.engines.models.rendering import Renderer
 from tasks.engines.server.client import OpenAIEngine
 from tasks.engines.server.vllm_server import Server, running_server
-from tasks.engines.trainer.trainer import Tokens, train_weights
+from tasks.engines.trainer.trainer import FineTune, Tokens, train_weights
 from tasks.engines.watchdog import session_members
 from tasks.evaluation.evaluate_model import probe_adapter
 from tasks.prompt_files import load_prompts
@@ -129,10 +129,16 @@ def trained(model_folder: Path, renderer: Renderer, tmp_path_factory: pytest.Tem
     ]
     work = tmp_path_factory.mktemp("trained") / "work"
     settings = TrainingSettings(learning_rate=2e-3, epochs=3, batch_size=8, lora_rank=8, lora_alpha=16)
-    return train_weights(
-        examples, base_folder=model_folder, base_name="embedded", settings=settings, seed=3, work_folder=work,
-        log_file=work.with_suffix(".log"), end_of_turn=renderer.end_of_turn,
-    ).folder  # fmt: skip
+    wanted = FineTune(
+        base_folder=model_folder,
+        base_name="embedded",
+        settings=settings,
+        seed=3,
+        end_of_turn=renderer.end_of_turn,
+        work_folder=work,
+        log_file=work.with_suffix(".log"),
+    )
+    return train_weights(examples, wanted).folder
 
 
 @pytest.fixture

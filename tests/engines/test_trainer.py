@@ -18,7 +18,7 @@ from tasks.engines.hardware import Gpu, find_hardware
 from tasks.engines.models.rendering import Renderer
 from tasks.engines.trainer import trainer, training_process
 from tasks.engines.trainer.checkpoints import WHOLE, newest_checkpoint, step_of
-from tasks.engines.trainer.trainer import Tokens, TrainedWeights, TrainingProgress, train_weights
+from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress, train_weights
 from tasks.rules.ladder.prompts import Turns
 from tasks.settings import TrainingSettings
 from tests.fakes.tiny_model import write_tiny_model
@@ -67,11 +67,20 @@ def train(
     say: Callable[[str], None] | None = None,
     own_loss: bool = True,
 ) -> TrainedWeights:
-    return train_weights(
-        examples(folder), base_folder=folder, base_name="tiny", settings=settings, seed=3, work_folder=work,
-        log_file=work.with_suffix(".log"), end_of_turn=Renderer(folder).end_of_turn, on_progress=on_progress, say=say,
-        own_loss=own_loss,
-    )  # fmt: skip
+    wanted = replace(fine_tune(folder, work, settings), own_loss=own_loss)
+    return train_weights(examples(folder), wanted, on_progress, say)
+
+
+def fine_tune(folder: Path, work: Path, settings: TrainingSettings = SETTINGS) -> FineTune:
+    return FineTune(
+        base_folder=folder,
+        base_name="tiny",
+        settings=settings,
+        seed=3,
+        end_of_turn=Renderer(folder).end_of_turn,
+        work_folder=work,
+        log_file=work.with_suffix(".log"),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -202,10 +211,7 @@ def test_a_loss_that_is_no_number_stops_training_and_says_what_to_do(tiny: Path,
 def test_a_completion_without_its_end_of_turn_token_is_refused(tiny: Path, tmp_path: Path) -> None:
     cut = [Tokens(example.prompt_ids, example.completion_ids[:-1]) for example in examples(tiny)]
     with pytest.raises(PermanentError, match="end-of-turn"):
-        train_weights(
-            cut, base_folder=tiny, base_name="tiny", settings=SETTINGS, seed=1, work_folder=tmp_path / "work",
-            log_file=tmp_path / "log", end_of_turn=Renderer(tiny).end_of_turn,
-        )  # fmt: skip
+        train_weights(cut, fine_tune(tiny, tmp_path / "work"))
 
 
 def test_the_training_process_itself_refuses_a_completion_without_its_end(
@@ -214,10 +220,7 @@ def test_the_training_process_itself_refuses_a_completion_without_its_end(
     monkeypatch.setattr(trainer, "check_end_of_turn", lambda *_: None)
     cut = [Tokens(example.prompt_ids, example.completion_ids[:-1]) for example in examples(tiny)]
     with pytest.raises(PermanentError, match=r"end_of_turn_bears_no_loss.*never stops"):
-        train_weights(
-            cut, base_folder=tiny, base_name="tiny", settings=SETTINGS, seed=1, work_folder=tmp_path / "work",
-            log_file=tmp_path / "log", end_of_turn=Renderer(tiny).end_of_turn,
-        )  # fmt: skip
+        train_weights(cut, fine_tune(tiny, tmp_path / "work"))
 
 
 def test_a_lora_target_that_the_model_lacks_is_said_with_those_it_has(tiny: Path, tmp_path: Path) -> None:

@@ -42,6 +42,8 @@ Delay = Callable[[Asked], float]
 class TextRenderer:
     """Renders to code points, so that the scripted engine can read what it was asked."""
 
+    end_of_turn = 0
+
     def prompt_ids(self, turns: Turns) -> list[int]:
         """Code points of the whole conversation."""
         return [ord(character) for character in f"{turns.system}\x1e{turns.user}\x1e{turns.prefill}"]

@@ -5,18 +5,16 @@ Run as a program it is the `regenesis` command with that machinery, for tests th
 
 import json
 import os
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 
 from storage.environment import Environment
 from storage.ids import content_id
-from storage.mlflow_tracking import Tracking
-from storage.open_store import Store, open_store
-from storage.records import Adapter, Model, Question, Round, TrainingSet
+from storage.open_store import open_store
+from storage.records import Adapter, Model, Question
 from tasks.engines.engine import RequestFailed
 from tasks.engines.models.base_models import PreparedModel
+from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress
 from tasks.settings import ModelSettings, Settings
-from tasks.training.train_adapter import model_of
 from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer
 
 BASE = Model(
@@ -35,7 +33,7 @@ class ScriptedMachinery:
         self.repeats = False  # whether every path says the same words
         self.deaths: list[int] = []  # after how many requests each server's process ends, the first to start first
         self.served: list[str] = []
-        self.trained: list[Adapter] = []
+        self.trained: list[FineTune] = []
 
     def prepare(self, settings: ModelSettings, environment: Environment) -> PreparedModel:
         folder = environment.home / "models" / "scripted"
@@ -52,27 +50,19 @@ class ScriptedMachinery:
     ) -> "ScriptedServer":  # fmt: skip
         return ScriptedServer(self, model, environment)
 
-    def train(
-        self, store: Store, tracking: Tracking, *, training_set: TrainingSet, base: PreparedModel,
-        environment: Environment, settings: Settings, round: Round | None, parent: Adapter | None = None,
-        on_progress: Callable[[int, int, float], None] | None = None,
-    ) -> Adapter:  # fmt: skip
-        identity = content_id(
-            "adapters", base.record.id, parent.id if parent else None, training_set.id, settings.training.learning_rate
-        )
-        folder = environment.adapters / identity.hex
+    def train_weights(
+        self,
+        examples: Sequence[Tokens],
+        wanted: FineTune,
+        on_progress: Callable[[TrainingProgress], None] | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> TrainedWeights:
+        """Weights that hold nothing but what they would have been made of."""
+        folder = wanted.work_folder / "output"
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "adapter_config.json").write_text("{}", "utf-8")
-        adapter = Adapter(
-            id=identity, name=f"round-{round.number}" if round else str(identity)[:8], training_set_id=training_set.id,
-            base_model_id=base.record.id, parent_adapter_id=parent.id if parent else None, kind="lora",
-            location=str(folder.relative_to(environment.home)), digest=identity.hex, settings="{}",
-            losses=[2.0, 1.0], tokens_trained=100, seconds=0.1, precision="float32", mlflow_run_id=None,
-            created_at=datetime.now(UTC), round_id=round.id if round else None,
-        )  # fmt: skip
-        store.append([model_of(base.record, adapter), adapter])
-        self.trained.append(adapter)
-        return adapter
+        (folder / "adapter_config.json").write_text(json.dumps({"seed": wanted.seed}), "utf-8")
+        self.trained.append(wanted)
+        return TrainedWeights(folder, [2.0, 1.0], 100, 0.1, "float32", 0)
 
 
 class ScriptedServer:

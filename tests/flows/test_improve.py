@@ -70,10 +70,15 @@ def _is_in_mlflow(home: Path, record: Round) -> None:
     experiment = client.get_run(parent).info.experiment_id
     nested = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{parent}'")
     runs = {run.data.tags["regenesis.stage"]: run.data for run in nested}
-    assert runs.keys() == {"synthesis", "evaluation-base", "evaluation-challenger"}  # training is scripted
+    assert runs.keys() == {"synthesis", "training", "evaluation-base", "evaluation-challenger"}
     assert runs["synthesis"].metrics["paths"] > 0
     assert runs["evaluation-challenger"].metrics["in_domain.gate/gcd.strict"] > 0.5
     assert client.get_run(parent).data.params["questions.gate_per_set"] == "40"
+    [adapter] = store_of(home).select(Adapter)
+    assert (home / adapter.location).name == adapter.digest[:32]
+    version = tracking.version_of(record.line, tracking.champion(record.line) or record.id)
+    assert version is not None  # with the files that a loader needs
+    assert version.tags["regenesis.training_set_id"] == str(adapter.training_set_id)
     files = {file.path for folder in ("", "plots") for file in client.list_artifacts(parent, folder)}
     assert {"round-1.html", "environment.json", "plots/loss_curve.html", "plots/rounds_in_domain.html"} <= files
 

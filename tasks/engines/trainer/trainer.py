@@ -19,7 +19,7 @@ from tasks.engines.trainer.training_job import Job, read_job, write_job
 from tasks.engines.trainer.training_process import command_of, environment_of, owned_process, plan_launch
 from tasks.settings import TrainingSettings
 
-__all__ = ["Tokens", "TrainedWeights", "TrainingProgress", "merge_adapter", "train_weights"]
+__all__ = ["FineTune", "Tokens", "TrainedWeights", "TrainingProgress", "merge_adapter", "train_weights"]
 
 ADVICE = {
     "loss_not_finite": "Lower training.learning_rate, or set training.precision to float32.",
@@ -36,6 +36,22 @@ class Tokens:
     prompt_ids: list[int]
     completion_ids: list[int]
     takes: float = 1.0  # how often an epoch takes it
+
+
+@dataclass(frozen=True)
+class FineTune:
+    """One fine-tune: from which weights, how, and where it works; all but the examples."""
+
+    base_folder: Path
+    base_name: str
+    settings: TrainingSettings
+    seed: int
+    end_of_turn: int
+    work_folder: Path
+    log_file: Path
+    parent_folder: Path | None = None
+    own_loss: bool = True
+    """Whether the loss is computed by our own code, which takes less memory, or by TRL's."""
 
 
 @dataclass(frozen=True)
@@ -74,52 +90,51 @@ class _Outcome:
 
 def train_weights(
     examples: Sequence[Tokens],
-    *,
-    base_folder: Path,
-    base_name: str,
-    settings: TrainingSettings,
-    seed: int,
-    work_folder: Path,
-    log_file: Path,
-    end_of_turn: int,
-    parent_folder: Path | None = None,
+    wanted: FineTune,
     on_progress: Callable[[TrainingProgress], None] | None = None,
     say: Callable[[str], None] | None = None,
-    own_loss: bool = True,
 ) -> TrainedWeights:
-    """Train and return weights in `work_folder`; raises PermanentError when the loss or the machine says no."""
+    """Train and return weights in the work folder; raises PermanentError when the loss or the machine says no."""
     began = time.monotonic()
     tell = say or _say_nothing
-    check_end_of_turn(examples, end_of_turn)
-    if note := plan_launch(settings.kind, settings.accelerate_config).note:
+    check_end_of_turn(examples, wanted.end_of_turn)
+    if note := plan_launch(wanted.settings.kind, wanted.settings.accelerate_config).note:
         tell(note)
-    work_folder.mkdir(parents=True, exist_ok=True)
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    job = _job(
-        examples, base_folder, base_name, settings, seed, work_folder, end_of_turn, parent_folder, tell, own_loss
-    )
-    halved = False
-    while True:
-        outcome = _run_child(job, work_folder, log_file, on_progress)
-        if not outcome.code:
-            break
-        if outcome.code == "no_such_module":
-            raise InputError(f"Setting 'training.lora_targets' must name modules of the model; {outcome.message}.")
-        if outcome.code != "out_of_memory" or job.device_batch_size == 1:
-            raise PermanentError(_explain(outcome, work_folder, log_file))
-        job = replace(job, device_batch_size=job.device_batch_size // 2)
-        write_job(job, work_folder)
-        if not halved:
-            tell(f"Training ran out of memory; going on from its checkpoint with {job.device_batch_size} a device.")
-        halved = True
+    wanted.work_folder.mkdir(parents=True, exist_ok=True)
+    wanted.log_file.parent.mkdir(parents=True, exist_ok=True)
+    job = _job(examples, wanted, tell)
+    job, outcome = _run_until_it_fits(job, wanted, on_progress, tell)
     return TrainedWeights(
-        folder=work_folder / "output",
+        folder=wanted.work_folder / "output",
         losses=list(outcome.losses),
         tokens_trained=outcome.tokens,
         seconds=time.monotonic() - began,
         precision=job.precision,
         resumed_step=outcome.resumed_step,
     )
+
+
+def _run_until_it_fits(
+    job: Job,
+    wanted: FineTune,
+    on_progress: Callable[[TrainingProgress], None] | None,
+    tell: Callable[[str], None],
+) -> tuple[Job, _Outcome]:
+    """The job that ended well and what it said; each time that memory runs out, half as many examples at once."""
+    halved = False
+    while True:
+        outcome = _run_child(job, wanted.work_folder, wanted.log_file, on_progress)
+        if not outcome.code:
+            return job, outcome
+        if outcome.code == "no_such_module":
+            raise InputError(f"Setting 'training.lora_targets' must name modules of the model; {outcome.message}.")
+        if outcome.code != "out_of_memory" or job.device_batch_size == 1:
+            raise PermanentError(_explain(outcome, wanted.work_folder, wanted.log_file))
+        job = replace(job, device_batch_size=job.device_batch_size // 2)
+        write_job(job, wanted.work_folder)
+        if not halved:
+            tell(f"Training ran out of memory; going on from its checkpoint with {job.device_batch_size} a device.")
+        halved = True
 
 
 def check_end_of_turn(examples: Sequence[Tokens], end_of_turn: int) -> None:
@@ -132,33 +147,23 @@ def check_end_of_turn(examples: Sequence[Tokens], end_of_turn: int) -> None:
             )
 
 
-def _job(
-    examples: Sequence[Tokens],
-    base_folder: Path,
-    base_name: str,
-    settings: TrainingSettings,
-    seed: int,
-    work_folder: Path,
-    end_of_turn: int,
-    parent_folder: Path | None,
-    tell: Callable[[str], None],
-    own_loss: bool,
-) -> Job:
+def _job(examples: Sequence[Tokens], wanted: FineTune, tell: Callable[[str], None]) -> Job:
     """The job of this work folder: the one that was cut off, if it was the same, else a new one."""
+    settings, work_folder = wanted.settings, wanted.work_folder
     job = Job(
-        base_folder=str(base_folder),
-        base_name=base_name,
-        parent_folder=str(parent_folder or ""),
+        base_folder=str(wanted.base_folder),
+        base_name=wanted.base_name,
+        parent_folder=str(wanted.parent_folder or ""),
         kind=settings.kind,
         precision="",
-        seed=seed,
+        seed=wanted.seed,
         settings=settings.model_dump(mode="json"),
         device_batch_size=settings.device_batch_size,
-        end_of_turn=end_of_turn,
+        end_of_turn=wanted.end_of_turn,
         examples_file=str(work_folder / "examples.parquet"),
         checkpoint_folder=str(work_folder / "checkpoints"),
         output_folder=str(work_folder / "output"),
-        own_loss=own_loss,
+        own_loss=wanted.own_loss,
     )
     before = read_job(work_folder)
     if before and replace(before, precision="", device_batch_size=job.device_batch_size) == job:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from flows.steps.machinery import LocalMachinery
 from storage.environment import Environment
 from storage.errors import InputError, PermanentError
 from storage.ids import content_id
@@ -18,9 +19,17 @@ from storage.records import Adapter, Model, Question, QuestionSet, Round, Traini
 from tasks.engines.models.base_models import PreparedModel, describe_model
 from tasks.engines.models.merging import merge_adapter
 from tasks.engines.models.model_files import folder_digest
+from tasks.engines.trainer.trainer import TrainingProgress
 from tasks.rules.training.batching import takes_of
 from tasks.settings import Settings, load_settings
-from tasks.training.train_adapter import checked_mixing, model_of, parent_of, question_sets_of, train_adapter
+from tasks.training.train_adapter import (
+    Training,
+    checked_mixing,
+    model_of,
+    parent_of,
+    question_sets_of,
+    train_adapter,
+)
 from tests.fakes.tiny_model import write_tiny_model
 from tests.storage.examples import make
 
@@ -56,7 +65,7 @@ class Place:
         )
         self.store.append([self.base.record, self.round])
         self.said: list[str] = []
-        self.steps: list[tuple[int, int, float]] = []
+        self.steps: list[TrainingProgress] = []
 
     def training_set(self, texts: Sequence[str]) -> TrainingSet:
         """A stored set that teaches these texts."""
@@ -74,11 +83,10 @@ class Place:
         return found
 
     def train(self, training_set: TrainingSet, settings: Settings = SETTINGS) -> Adapter:
+        training = Training(training_set, self.base, settings, self.round)
         return train_adapter(
-            self.store, self.tracking, training_set=training_set, base=self.base, environment=self.environment,
-            settings=settings, round=self.round, say=self.said.append,
-            on_progress=lambda step, steps, loss: self.steps.append((step, steps, loss)),
-        )  # fmt: skip
+            self.store, self.tracking, self.environment, LocalMachinery(), training, self.steps.append, self.said.append
+        )
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +106,8 @@ def test_an_adapter_lies_under_its_digest_and_its_row_tells_all(place: Place, ad
     assert folder.name == adapter.digest[:32]
     assert adapter in place.store.select(Adapter)
     assert place.store.get(Model, model_of(place.base.record, adapter).id) is not None
-    assert [step for step, _, _ in place.steps] == [1, 2]
-    assert [loss for _, _, loss in place.steps] == adapter.losses
+    assert [one.step for one in place.steps] == [1, 2]
+    assert [one.loss for one in place.steps] == adapter.losses
     assert not list(place.environment.adapters.glob(".work-*"))
 
 
