@@ -133,7 +133,7 @@ def select_control(work: Workplace, wanted: int) -> None:
     """Direct paths of the round's train questions, and a random choice of `wanted` of them."""
     from tasks.guidelines import builtin_guidelines
     from tasks.synthesis.synthesize_paths import synthesize_paths
-    from tasks.training.select_examples import select_examples
+    from tasks.training.select_examples import SelectionPlan, select_examples
 
     questions = work.questions("train")
     chains = math.ceil(1.3 * wanted / len(questions))
@@ -148,10 +148,9 @@ def select_control(work: Workplace, wanted: int) -> None:
         lambda asking: synthesize_paths(replace(asking, settings=direct), questions, builtin_guidelines()),
         "synthesis",
     )  # fmt: skip
-    select_examples(
-        work.store, round=work.round, question_set_ids=[found.id for found in work.question_sets("in_domain")],
-        settings=direct, prompts=work.prompts, method="random", strategy="direct", count=wanted,
-    )  # fmt: skip
+    sets = [found.id for found in work.question_sets("in_domain")]
+    plan = SelectionPlan.of_round(work.round, direct, work.prompts, method="random", count=wanted)
+    select_examples(work.store, plan, round=work.round, question_set_ids=sets, strategy="direct")
 
 
 def trained(work: Workplace, training_set: TrainingSet) -> Adapter:

@@ -23,7 +23,7 @@ from storage.open_store import open_store
 from storage.records import Answer, Model, Question, TrainingSet
 from tasks.rules.gate.statistics import wilson_interval
 from tasks.settings import Sampling, Settings, load_settings
-from tasks.training.select_examples import select_examples
+from tasks.training.select_examples import SelectionPlan, select_examples
 from tasks.training.train_adapter import model_of
 
 GOAL = 5.0
@@ -134,10 +134,9 @@ def chosen_examples(
     work: Workplace, questions: list[Question], name: str, draw: int, settings: Settings, count: int = 0
 ) -> TrainingSet:
     """What a side's own selection keeps of its paths; `count` of them at most, 0 for all."""
-    return select_examples(
-        work.store, round=work.round, question_set_ids=sorted({one.question_set_id for one in questions}),
-        settings=settings, prompts=work.prompts, draws=[draw], method=name, count=count,
-    )  # fmt: skip
+    plan = SelectionPlan.of_round(work.round, settings, work.prompts, method=name, count=count)
+    sets = sorted({one.question_set_id for one in questions})
+    return select_examples(work.store, plan, round=work.round, question_set_ids=sets, draws=[draw])
 
 
 def accuracy(work: Workplace, model: Model) -> Figures:

@@ -16,6 +16,7 @@ from tasks.ingestion.ingest_questions import check_question_sets, train_question
 from tasks.promotion.promote import current_champion
 from tasks.prompt_files import prompts_of
 from tasks.rounds import round_row as rounds
+from tasks.rules.ladder.ladder import build_ladder
 from tasks.synthesis.synthesis_plan import plan_synthesis
 
 
@@ -40,11 +41,10 @@ def plan_paths(
     number = unfinished.number if unfinished else rounds.next_number(store)
     by_champion = settings.synthesis.writer == "champion"
     writer = current_champion(store, base, rounds.line_of(base, settings)) if by_champion else base
-    planned = plan_synthesis(
-        store, model=writer, questions=train_questions_ahead(store, settings, number),
-        guidelines=chosen_guidelines(settings.synthesis.guidelines),
-        prompts=prompts_of(settings), settings=settings, round=unfinished, draw=number,
-    )  # fmt: skip
+    guidelines, seed = chosen_guidelines(settings.synthesis.guidelines), unfinished.seed if unfinished else None
+    ladder = build_ladder(settings, writer.id, prompts_of(settings), guidelines, number, seed)
+    questions = train_questions_ahead(store, settings, number)
+    planned = plan_synthesis(store, ladder, questions, settings.selection)
     return Result("planned", "\n".join([_heading(number, unfinished, change), *planned.lines()]), asdict(planned))
 
 

@@ -7,7 +7,7 @@ Zero, an empty text or an empty list means "as the preset says". All else is set
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypedDict, Unpack, cast
 
 from pydantic import Field
 
@@ -39,27 +39,36 @@ Rate = Annotated[float, Field(ge=0)]
 Sets = list[Annotated[str, Field(min_length=1)]]
 
 
-def chosen_settings(
-    environment: Environment,
-    preset: str,
-    settings_toml: str,
-    *,
-    name: str = "",
-    question_sets: list[str] | None = None,
-    model: str = "",
-    train_questions: int = 0,
-    methods: list[str] | None = None,
-    seeds: int = 0,
-    match: str = "",
-    rounds: int = 0,
-) -> Settings:
+class Given(TypedDict, total=False):
+    """The settings that have a parameter of their own."""
+
+    name: str
+    question_sets: list[str]
+    model: str
+    train_questions: int
+    methods: list[str]
+    seeds: int
+    match: str
+    rounds: int
+
+
+PLACES = {
+    "name": "name",
+    "model": "model.name",
+    "question_sets": "questions.in_domain",
+    "train_questions": "questions.train_per_set",
+    "methods": "comparison.methods",
+    "seeds": "comparison.seeds",
+    "match": "comparison.match",
+    "rounds": "comparison.rounds",
+}
+"""Where each parameter stands in the settings."""
+
+
+def chosen_settings(environment: Environment, preset: str, settings_toml: str, **given: Unpack[Given]) -> Settings:
     """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then what was given by hand."""
-    given = {
-        "name": name, "model.name": model, "questions.in_domain": question_sets,
-        "questions.train_per_set": train_questions, "comparison.methods": methods, "comparison.seeds": seeds,
-        "comparison.match": match, "comparison.rounds": rounds,
-    }  # fmt: skip
-    return load_settings(preset, settings_toml, environment.config, given_by_hand(given))
+    by_place = {PLACES[name]: value for name, value in given.items()}
+    return load_settings(preset, settings_toml, environment.config, given_by_hand(by_place))
 
 
 def given_by_hand(given: Mapping[str, object]) -> dict[str, Any]:
@@ -121,8 +130,7 @@ def limits_of(
 
 def check_parameters(environment: Environment, parameters: dict[str, Any]) -> Settings:
     """The settings that a flow's parameters make; raises InputError before anything is started."""
-    known = ("name", "question_sets", "model", "train_questions", "methods", "seeds", "match", "rounds")
-    given = {key: value for key, value in parameters.items() if key in known}
+    given = cast(Given, {key: value for key, value in parameters.items() if key in PLACES})
     settings = chosen_settings(environment, str(parameters["preset"]), str(parameters["settings_toml"]), **given)
     if "until" in parameters:
         budgets = (parameters.get("budget_tokens", 0), parameters.get("budget_money", 0))

@@ -21,6 +21,7 @@ from storage.environment import read_environment
 from storage.errors import InputError, PermanentError
 from storage.open_store import open_store
 from storage.records import Domain, Model, Outcome, Promotion, Question
+from tasks.asking import utc_now
 from tasks.limits import RUN_LIMITS
 from tasks.rounds import round_row as rounds
 from tasks.settings import Settings
@@ -168,16 +169,17 @@ def watch_collapse(work: Workplace) -> None:
 @step("select examples")
 def select_examples(work: Workplace) -> None:
     """The training set of the round, with a reason for each path that is not in it."""
+    from tasks.training.select_examples import SelectionPlan
     from tasks.training.select_examples import select_examples as select
 
     if facts.training_set_of(work) is not None:
         return
     work.watcher.step("Selecting training examples")
     with work.timings.phase("storage"):
-        chosen = select(
-            work.store, round=work.round, question_set_ids=[one.id for one in work.question_sets("in_domain")],
-            settings=work.settings, prompts=work.prompts, count_tokens=example_counter(work.renderer),
-        )  # fmt: skip
+        counter = example_counter(work.renderer)
+        plan = SelectionPlan.of_round(work.round, work.settings, work.prompts, count_tokens=counter)
+        sets = [one.id for one in work.question_sets("in_domain")]
+        chosen = select(work.store, plan, round=work.round, question_set_ids=sets)
     work.watcher.say(f"Training set: {chosen.examples} examples, {chosen.hinted_examples} of them hinted.")
 
 
@@ -231,17 +233,15 @@ def ask_again(work: Workplace, role: str) -> str:
 @step("cross-check", task_run_name="cross-check {role}")
 def cross_check(work: Workplace, role: str) -> None:
     """Another harness asks and judges a model's gate questions; its figures stand beside ours."""
-    from tasks.engines.harness import harness_version
+    from tasks.engines.harness import Target, harness_version
     from tasks.evaluation.cross_check import cross_check as check
 
     model, version = facts.model_in(work, role), harness_version()  # said before a server starts
     url, name = work.address_of(model)
     work.watcher.step(f"{version} asks {model.name}")
     with work.timings.phase("evaluation"):
-        check(
-            work.store, url=url, model_name=name, tokenizer=work.base.folder, model=model,
-            questions=work.questions("gate"), prompts=work.prompts, settings=work.settings, round=work.round,
-        )  # fmt: skip
+        target = Target(url, name, work.base.folder)
+        check(work.store, target, model, work.round, work.questions("gate"), work.prompts, work.settings)
 
 
 def _ask_again(work: Workplace, model: Model, questions: "Sequence[Question]", sample: int) -> str:
@@ -289,10 +289,8 @@ def overrule(work: Workplace, outcome: Outcome, person: str, reason: str) -> Non
             f"A person overrules a decision; the gate has made none on round {work.round.number}. "
             f"Run: regenesis promote --round {work.round.number}"
         )
-    done = promotion.overrule(
-        work.store, work.tracking, base=work.base.record, promotion=decided, outcome=outcome, person=person,
-        reason=reason,
-    )  # fmt: skip
+    word = promotion.Word(person, reason, utc_now())
+    done = promotion.overrule(work.store, work.tracking, decided, outcome, word, base=work.base.record)
     work.tracking.note_decision(work.round, decided.challenger_model_id, done.decided_by, done.reasons)
     work.watcher.say(f"{done.reasons} ({done.decided_by})")
 

@@ -86,10 +86,7 @@ def _requests_of(contest: ContestAhead, plan: PoolPlan) -> Counter[str]:
     """One pool's; where nothing of its draw is there, a few questions stand for all."""
     begun = contest.store.query("SELECT 1 FROM paths WHERE draw = ? LIMIT 1", [plan.draw]).num_rows
     asked = plan.questions if begun else plan.questions[:FEW]
-    planned = plan_synthesis(
-        contest.store, model=plan.model, questions=asked, guidelines=plan.guidelines, prompts=plan.prompts,
-        settings=plan.settings, round=None, draw=plan.draw,
-    )  # fmt: skip
+    planned = plan_synthesis(contest.store, plan.ladder, asked, plan.settings.selection)
     found = Counter(planned.to_generate)
     found.update({stage: round(count * UNSOLVED) for stage, count in planned.hinted_at_most.items()})
     return Counter({stage: round(count * len(plan.questions) / max(1, len(asked))) for stage, count in found.items()})

@@ -20,7 +20,7 @@ from tasks.rules.comparison.methods import Contender, pool_settings
 from tasks.rules.comparison.reference_texts import few_shot_prompt, stated_answer, stated_rationale
 from tasks.rules.training.collapse import distinct_share
 from tasks.rules.training.selection import Candidate, Choice, rank
-from tasks.training.select_examples import Drawn, as_candidates, choose, describe, keep, read_held_out
+from tasks.training.select_examples import Drawn, SelectionPlan, as_candidates, choose, describe, keep, read_held_out
 
 REFERENCE = Model(
     id=content_id("models", "reference"), name="reference", base_model_id=content_id("models", "reference"),
@@ -142,8 +142,8 @@ def keep_examples(contest: Contest, entrant: Entrant, choices: Sequence[Choice])
         (draw_of(entrant.seed),), tuple(one.id for one in contest.sets("in_domain")),
         "reference" if entrant.contender.method.teaches != "paths" else entrant.contender.method.strategy,
     )  # fmt: skip
-    described = describe(drawn, settings, answer, len(kept), {})
-    return keep(contest.store, identity, choices, answer, entrant.seed, entrant.contender.name, None, described)
+    plan = SelectionPlan(settings, answer, entrant.seed, entrant.contender.name, count=len(kept))
+    return keep(contest.store, identity, choices, plan, None, describe(drawn, plan, {}))
 
 
 def trial_of(
@@ -260,5 +260,5 @@ def _entry(contest: Contest, entrant: Entrant, budget: float | None) -> Entry:
         paid = within_tokens(candidates, entrant.tokens, share, seed)
         unpaid = [Choice(one, False, "over_budget") for one in candidates if one.path.id not in paid]
         candidates = [one for one in candidates if one.path.id in paid]
-    choices, _ = choose(candidates, list(held_out.values()), settings, contest.prompts["answer"], seed)
+    choices, _ = choose(candidates, list(held_out.values()), SelectionPlan(settings, contest.prompts["answer"], seed))
     return Entry(contender.name, [*choices, *unpaid], settings.selection.max_hinted_share, contender.parts)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -31,10 +32,19 @@ def harness_version() -> str:
     return f"lm-eval {metadata.version(PACKAGE)}"
 
 
+@dataclass(frozen=True)
+class Target:
+    """A server that the harness asks, and the folder of the tokenizer with which it renders."""
+
+    url: str
+    model_name: str
+    tokenizer: Path
+
+
 def run_harness(
-    tasks: Sequence[HarnessTask], *, url: str, model_name: str, tokenizer: Path, system: str = "", concurrent: int = 64,
-) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """Results by task name. The harness renders with the model's chat template and asks `url`; no hub is asked."""
+    tasks: Sequence[HarnessTask], target: Target, *, system: str = "", concurrent: int = 64
+) -> dict[str, dict[str, Any]]:
+    """Results by task name. The harness renders with the model's chat template and asks the target; no hub is asked."""
     with tempfile.TemporaryDirectory(prefix="regenesis-harness-") as name:
         folder = Path(name)
         for task in tasks:
@@ -42,8 +52,11 @@ def run_harness(
         job = {
             "tasks": [{**task.config, "dataset_kwargs": {"data_files": {"test": str(folder / f"{task.name}.jsonl")}}}
                       for task in tasks],
-            "model_args": {"model": model_name, "base_url": f"{url}/v1/completions", "tokenizer": str(tokenizer),
-                           "tokenizer_backend": "huggingface", "num_concurrent": concurrent, "max_retries": 3},
+            "model_args": {
+                "model": target.model_name, "base_url": f"{target.url}/v1/completions",
+                "tokenizer": str(target.tokenizer), "tokenizer_backend": "huggingface", "num_concurrent": concurrent,
+                "max_retries": 3,
+            },
             "system": system,
         }  # fmt: skip
         (folder / "job.json").write_text(json.dumps(job), "utf-8")

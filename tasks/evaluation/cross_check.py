@@ -1,15 +1,14 @@
 """The cross-check: a model's gate questions asked and judged by EleutherAI's harness, stored beside our own figures."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.errors import InputError
 from storage.records import Evaluation, EvaluationFigure, Model, Prompt, Question, Round
-from tasks.engines.harness import harness_version, run_harness
+from tasks.asking import utc_now
+from tasks.engines.harness import Target, harness_version, run_harness
 from tasks.evaluation.answering import answer_plan
 from tasks.evaluation.evaluation_rows import figure_row
 from tasks.rules.gate.harness_tasks import HarnessTask, harness_figures, harness_task
@@ -20,10 +19,14 @@ if TYPE_CHECKING:
 
 
 def cross_check(
-    store: "Store", *, url: str, model_name: str, tokenizer: Path, model: Model, questions: Sequence[Question],
-    prompts: Mapping[str, Prompt], settings: Settings, round: Round,
-    now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> list[EvaluationFigure]:  # fmt: skip
+    store: "Store",
+    target: Target,
+    model: Model,
+    round: Round,
+    questions: Sequence[Question],
+    prompts: Mapping[str, Prompt],
+    settings: Settings,
+) -> list[EvaluationFigure]:
     """The harness's figures on each set's gate questions, stored; what is stored is not asked again.
 
     Raises InputError where the harness is not installed, or the model has no evaluation of ours to stand beside.
@@ -42,9 +45,9 @@ def cross_check(
     tasks = {key: task for key, task in _tasks(questions, prompts, settings).items() if ours[key].id not in done}
     if tasks:
         system = settings.model.system_prompt
-        found = run_harness(list(tasks.values()), url=url, model_name=model_name, tokenizer=tokenizer, system=system)
+        found = run_harness(list(tasks.values()), target, system=system)
         known += [
-            figure_row(ours[key].id, round, source, figure, now())
+            figure_row(ours[key].id, round, source, figure, utc_now())
             for key, task in tasks.items()
             for figure in harness_figures(found[task.name], len(task.rows))
         ]

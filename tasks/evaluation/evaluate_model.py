@@ -46,7 +46,7 @@ def evaluate_model(asking: Asking, questions: Sequence[Question], role: str) -> 
     known = known_answers(store, [*greedy, *sampled])
     if missing := [one for one in [*greedy, *sampled] if one.id not in known]:
         asyncio.run(_ask(asking, missing, plan))
-    return count_answers(store, greedy, sampled, model, plan, asking.round, role, asking.now())
+    return count_answers(asking, greedy, sampled, plan, role)
 
 
 async def _ask(asking: Asking, missing: Sequence[PlannedAnswer], greedy: StagePlan) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from storage.errors import InputError, PermanentError, ReGenesisError, TransientError
 from storage.ids import content_id, seed_of
 from storage.records import Answer, Evaluation, EvaluationFigure, FailedRequest, Model, Part, QuestionSet, Round
+from tasks.asking import Asking
 from tasks.engines.engine import LASTING
 from tasks.evaluation.answering import PlannedAnswer, known_answers
 from tasks.rules.answers.finish_reasons import is_natural_stop
@@ -39,10 +40,10 @@ class _Group:
 
 
 def count_answers(
-    store: "Store", wanted: Sequence[PlannedAnswer], sampled: Sequence[PlannedAnswer], model: Model, plan: StagePlan,
-    round: Round | None, role: str, now: datetime,
-) -> list[Evaluation]:  # fmt: skip
+    asking: Asking, wanted: Sequence[PlannedAnswer], sampled: Sequence[PlannedAnswer], plan: StagePlan, role: str
+) -> list[Evaluation]:
     """The evaluations of these answers, stored with their figures. Raises where over 5 % are missing."""
+    store, model, round, now = asking.store, asking.model, asking.round, asking.now()
     answers = known_answers(store, [*wanted, *sampled])
     missing = [one for one in wanted if one.id not in answers]
     if len(missing) > MOST_MISSING * len(wanted):

@@ -6,7 +6,7 @@ row written `done`; whatever a crash leaves between is mended by `repair` on the
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 from uuid import UUID
@@ -23,6 +23,24 @@ if TYPE_CHECKING:
     from storage.open_store import Store
 
 GATE, ROLLBACK = "gate", "rollback"
+
+
+@dataclass(frozen=True)
+class Word:
+    """What a person says over the gate: who, why and when."""
+
+    person: str
+    reason: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Change:
+    """Which model meets which, and with what outcome."""
+
+    challenger: UUID
+    champion: UUID
+    outcome: Outcome
 
 
 class Registry(Protocol):
@@ -117,9 +135,15 @@ def repair_all(store: "Store", registry: Registry) -> list[str]:
 
 
 def roll_back(
-    store: "Store", registry: Registry, *, base: Model, line: str, to: Model | None = None, reason: str = "",
-    person: str = ROLLBACK, now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Promotion:  # fmt: skip
+    store: "Store",
+    registry: Registry,
+    *,
+    base: Model,
+    line: str,
+    to: Model | None = None,
+    reason: str = "",
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Promotion:
     """Make an earlier champion champion again: `to`, or the one before the present. The reason is kept.
 
     Raises InputError where there is no earlier one, or `to` never was champion of this line.
@@ -135,21 +159,20 @@ def roll_back(
             f"A roll-back goes to an earlier champion of {line!r} that is not champion now; found {target}. "
             f"They were: {', '.join(str(one) for one in dict.fromkeys(former) if one != present)}."
         )
-    text = f"Rolled back. {reason}".strip()
+    word = Word(ROLLBACK, f"Rolled back. {reason}".strip(), now())
     newest = store.select(Round, line=line, order_by="number")[-1]
-    return _by_hand(store, registry, newest, target, present, "promoted", person, text, now())
+    return _carry_out_word(store, registry, newest, Change(target, present, "promoted"), word)
 
 
 def overrule(
-    store: "Store", registry: Registry, *, base: Model, promotion: Promotion, outcome: Outcome, person: str,
-    reason: str, now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Promotion:  # fmt: skip
+    store: "Store", registry: Registry, promotion: Promotion, outcome: Outcome, word: Word, *, base: Model
+) -> Promotion:
     """A person forces (`promoted`) or vetoes (`refused`) a decision; name and reason are kept.
 
     A veto of the present champion brings back the one before it.
     """
-    if not person.strip() or not reason.strip():
-        raise InputError(f"A person's decision needs a name and a reason; found {person!r} and {reason!r}.")
+    if not word.person.strip() or not word.reason.strip():
+        raise InputError(f"A person's decision needs a name and a reason; found {word.person!r} and {word.reason!r}.")
     round = _round(store, promotion)
     champion = current_champion(store, base, round.line)
     challenger = promotion.challenger_model_id
@@ -157,9 +180,14 @@ def overrule(
     if outcome == "promoted":
         if serves:
             raise InputError(f"{champion.name!r} is champion already; there is nothing to force.")
-        return _by_hand(store, registry, round, challenger, champion.id, "promoted", person, f"Forced. {reason}", now())
-    target, kind = (promotion.champion_model_id, "promoted") if serves else (challenger, "refused")
-    return _by_hand(store, registry, round, target, champion.id, kind, person, f"Vetoed. {reason}", now())
+        forced = replace(word, reason=f"Forced. {word.reason}")
+        return _carry_out_word(store, registry, round, Change(challenger, champion.id, "promoted"), forced)
+    vetoed = replace(word, reason=f"Vetoed. {word.reason}")
+    if serves:
+        change = Change(promotion.champion_model_id, champion.id, "promoted")
+    else:
+        change = Change(challenger, champion.id, "refused")
+    return _carry_out_word(store, registry, round, change, vetoed)
 
 
 def promotions_of(store: "Store", line: str) -> list[Promotion]:
@@ -172,22 +200,19 @@ def _promoted(store: "Store", line: str) -> list[Promotion]:
     return [one for one in promotions_of(store, line) if one.outcome == "promoted"]
 
 
-def _by_hand(
-    store: "Store", registry: Registry, round: Round, challenger: UUID, champion: UUID, outcome: Outcome, person: str,
-    reason: str, now: datetime,
-) -> Promotion:  # fmt: skip
+def _carry_out_word(store: "Store", registry: Registry, round: Round, change: Change, word: Word) -> Promotion:
     promotion = Promotion(
-        id=content_id("promotions", round.id, challenger, champion, person, now.isoformat()),
+        id=content_id("promotions", round.id, change.challenger, change.champion, word.person, word.at.isoformat()),
         round_id=round.id,
-        challenger_model_id=challenger,
-        champion_model_id=champion,
-        outcome=outcome,
-        state="pending" if outcome == "promoted" else "done",
-        decided_by=person,
-        reasons=reason,
+        challenger_model_id=change.challenger,
+        champion_model_id=change.champion,
+        outcome=change.outcome,
+        state="pending" if change.outcome == "promoted" else "done",
+        decided_by=word.person,
+        reasons=word.reason,
         statistics="{}",
         tests_so_far=sum(one.decided_by == GATE for one in promotions_of(store, round.line)),
-        created_at=now,
+        created_at=word.at,
     )
     store.append([promotion])
     return carry_out(store, registry, promotion)

@@ -1,15 +1,15 @@
 """What a synthesis would do, before anything runs: what is reused, and what will be generated at most."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from storage.records import Guideline, Model, Prompt, Question, Round
+from storage.records import Question
 from tasks.rules.ladder.adaptive import reason_to_stop
-from tasks.rules.ladder.ladder import RESTATED_KINDS, Chain, Ladder, build_ladder
+from tasks.rules.ladder.ladder import RESTATED_KINDS, Chain, Ladder
 from tasks.rules.training.acceptance import refusal_of_path
-from tasks.settings import SelectionSettings, Settings
+from tasks.settings import SelectionSettings
 from tasks.synthesis.question_work import Existing, QuestionWork, plan_question, question_chunks, read_existing, tells
 
 if TYPE_CHECKING:
@@ -43,20 +43,18 @@ class SynthesisPlan:
 
 
 def plan_synthesis(
-    store: "Store", *, model: Model, questions: Iterable[Question], guidelines: Sequence[Guideline],
-    prompts: Mapping[str, Prompt], settings: Settings, round: Round | None, draw: int,
-) -> SynthesisPlan:  # fmt: skip
-    """The plan for the same arguments as `synthesize_paths`; reads only."""
-    ladder = build_ladder(settings, model.id, prompts, guidelines, draw, round.seed if round else None)
-    counts = _Counts(settings.selection)
+    store: "Store", ladder: Ladder, questions: Iterable[Question], selection: SelectionSettings
+) -> SynthesisPlan:
+    """What a synthesis by this ladder finds in the store, and what it would generate; reads only."""
+    counts = _Counts(selection)
     for chunk in question_chunks(questions, ladder):
         found = read_existing(store, ladder, chunk)
         for question in chunk:
             _count_question(counts, ladder, plan_question(ladder, question, found.get(question.id)))
     return SynthesisPlan(
-        draw=draw, questions=counts.questions, finished_questions=counts.finished, candidates=counts.candidates,
+        draw=ladder.draw, questions=counts.questions, finished_questions=counts.finished, candidates=counts.candidates,
         ended=counts.ended, reused=dict(counts.reused), to_generate=dict(counts.to_generate),
-        hinted_at_most=dict(counts.hinted), adaptive=settings.synthesis.adaptive,
+        hinted_at_most=dict(counts.hinted), adaptive=ladder.settings.adaptive,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ decision with its reason. The same candidates, settings and seed give the same s
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
@@ -42,62 +43,79 @@ class Drawn(NamedTuple):
     strategy: Strategy
 
 
+@dataclass(frozen=True)
+class SelectionPlan:
+    """How examples are chosen and worded: all that a training set's id is made of, but what it is chosen from."""
+
+    settings: Settings
+    answer_prompt: Prompt
+    seed: int
+    method: str = "regenesis"
+    count: int = 0
+    """Most examples; 0: no limit."""
+    count_tokens: Callable[[Turns, str], int] | None = None
+    """Tokens of a whole example; what is over `training.max_tokens` is refused as `over_length`."""
+
+    @classmethod
+    def of_round(
+        cls,
+        round: Round | None,
+        settings: Settings,
+        prompts: Mapping[str, Prompt],
+        *,
+        method: str = "regenesis",
+        count: int = 0,
+        count_tokens: Callable[[Turns, str], int] | None = None,
+    ) -> "SelectionPlan":
+        """A round's own plan: each round chooses by another seed."""
+        seed = settings.seed + (round.number if round else 0)
+        return cls(settings, prompts["answer"], seed, method, count, count_tokens)
+
+
 def select_examples(
     store: "Store",
+    plan: SelectionPlan,
     *,
     round: Round | None,
     question_set_ids: Sequence[UUID],
-    settings: Settings,
-    prompts: Mapping[str, Prompt],
     draws: Sequence[int] | None = None,
-    method: str = "regenesis",
     strategy: Strategy | None = None,
-    count: int = 0,
-    count_tokens: Callable[[Turns, str], int] | None = None,
 ) -> TrainingSet:
     """The training set of a round, stored. `draws` default to all of this line so far (`start = "base"`).
 
-    `count` limits the examples (0: no limit); `count_tokens(turns, completion)` refuses what is over
-    `training.max_tokens` as `over_length`. Raises PermanentError when too much of it is contaminated.
+    Raises PermanentError when too much of it is contaminated.
     """
+    settings = plan.settings
     drawn = Drawn(
         tuple(draws) if draws is not None else draws_so_far(store, round, settings),
         tuple(question_set_ids),
         strategy or settings.synthesis.strategy,
     )
-    seed = settings.seed + (round.number if round else 0)
     with store.reading():
         verifier = "majority" if settings.selection.accept == "majority" else ""
         candidates, held_out = read_candidates(store, drawn, verifier), read_held_out(store, drawn.draws)
-    identity = training_set_id(candidates, held_out, drawn, settings, prompts["answer"], seed, method, count)
+    identity = training_set_id(candidates, held_out, drawn, plan)
     known = store.get(TrainingSet, identity)
     if known is not None:
         return known
-    choices, overlaps = choose(candidates, held_out, settings, prompts["answer"], seed, count, count_tokens)
-    described = describe(drawn, settings, prompts["answer"], count, overlaps)
-    return keep(store, identity, choices, prompts["answer"], seed, method, round, described)
+    choices, overlaps = choose(candidates, held_out, plan)
+    return keep(store, identity, choices, plan, round, describe(drawn, plan, overlaps))
 
 
 def choose(
-    candidates: Sequence[Candidate],
-    held_out: Sequence[Question],
-    settings: Settings,
-    answer_prompt: Prompt,
-    seed: int,
-    count: int = 0,
-    count_tokens: Callable[[Turns, str], int] | None = None,
+    candidates: Sequence[Candidate], held_out: Sequence[Question], plan: SelectionPlan
 ) -> tuple[list[Choice], dict[UUID, Overlap]]:
-    """One choice a candidate, and the questions that overlap held-out ones. Raises PermanentError for too many."""
+    """One choice per candidate, and the questions that overlap held-out ones. Raises PermanentError for too many."""
+    selection = plan.settings.selection
     questions = {candidate.question.id: candidate.question for candidate in candidates}
     overlaps = find_overlaps(
-        list(questions.values()), held_out, settings.selection.contamination_share,
-        settings.selection.contamination_template_questions,
-    )  # fmt: skip
+        list(questions.values()), held_out, selection.contamination_share, selection.contamination_template_questions
+    )
     refused = {
         candidate.path.id: "contaminated" for candidate in candidates if candidate.question.id in overlaps
-    } | _over_length(candidates, answer_prompt, settings, count_tokens)
-    choices = select_paths(candidates, settings.selection, seed, refused=refused, leaks=_leaks, count=count)
-    refuse_contaminated_set(choices, candidates, overlaps, settings)
+    } | _over_length(candidates, plan)
+    choices = select_paths(candidates, selection, plan.seed, refused=refused, leaks=_leaks, count=plan.count)
+    refuse_contaminated_set(choices, candidates, overlaps, plan.settings)
     return choices, overlaps
 
 
@@ -105,20 +123,18 @@ def keep(
     store: "Store",
     identity: UUID,
     choices: Sequence[Choice],
-    answer_prompt: Prompt,
-    seed: int,
-    method: str,
+    plan: SelectionPlan,
     round: Round | None,
     described: str,
 ) -> TrainingSet:
     """The training set of the kept choices, stored with a row for each choice."""
-    examples = build_examples(identity, choices, answer_prompt, seed)
+    examples = build_examples(identity, choices, plan.answer_prompt, plan.seed)
     training_set = TrainingSet(
         id=identity,
         round_id=round.id if round else None,
-        method=method,
+        method=plan.method,
         settings=described,
-        seed=seed,
+        seed=plan.seed,
         examples=len(examples),
         hinted_examples=sum(choice.candidate.path.hinted for choice in choices if choice.kept),
         digest=digest_of(examples),
@@ -182,25 +198,18 @@ def read_held_out(store: "Store", draws: Sequence[int]) -> list[Question]:
 
 
 def training_set_id(
-    candidates: Sequence[Candidate],
-    held_out: Sequence[Question],
-    drawn: Drawn,
-    settings: Settings,
-    answer_prompt: Prompt,
-    seed: int,
-    method: str,
-    count: int,
+    candidates: Sequence[Candidate], held_out: Sequence[Question], drawn: Drawn, plan: SelectionPlan
 ) -> UUID:
     """Hash of everything that the choice depends on."""
     verdicts = [str(candidate.verdict.id) if candidate.verdict else "" for candidate in candidates]
     return content_id(
         "training_sets",
-        method,
-        settings.selection.model_dump(mode="json"),
-        settings.training.max_tokens,
-        seed,
-        count,
-        answer_prompt.id,
+        plan.method,
+        plan.settings.selection.model_dump(mode="json"),
+        plan.settings.training.max_tokens,
+        plan.seed,
+        plan.count,
+        plan.answer_prompt.id,
         list(drawn.draws),
         drawn.strategy,
         [str(candidate.path.id) for candidate in candidates],
@@ -254,19 +263,17 @@ def refuse_contaminated_set(
         )
 
 
-def describe(
-    drawn: Drawn, settings: Settings, answer_prompt: Prompt, count: int, overlaps: Mapping[UUID, Overlap]
-) -> str:
+def describe(drawn: Drawn, plan: SelectionPlan, overlaps: Mapping[UUID, Overlap]) -> str:
     """JSON kept with the set: settings, prompt with its system message and prefill, overlapping pairs."""
-    template = parse_prompt(answer_prompt.text)
+    template = parse_prompt(plan.answer_prompt.text)
     return canonical(
         {
-            "selection": settings.selection.model_dump(mode="json"),
+            "selection": plan.settings.selection.model_dump(mode="json"),
             "draws": list(drawn.draws),
             "strategy": drawn.strategy,
             "question_set_ids": [str(one) for one in drawn.question_set_ids],
-            "count": count,
-            "prompt_id": str(answer_prompt.id),
+            "count": plan.count,
+            "prompt_id": str(plan.answer_prompt.id),
             "system": template.system,
             "prefill": template.assistant,
             "contaminated": [
@@ -296,21 +303,16 @@ def _selection(identity: UUID, choice: Choice) -> Selection:
     )
 
 
-def _over_length(
-    candidates: Sequence[Candidate],
-    answer_prompt: Prompt,
-    settings: Settings,
-    count_tokens: Callable[[Turns, str], int] | None,
-) -> dict[UUID, str]:
+def _over_length(candidates: Sequence[Candidate], plan: SelectionPlan) -> dict[UUID, str]:
     """Paths whose whole example is longer than training takes; empty where nobody can count."""
-    if count_tokens is None:
+    if plan.count_tokens is None:
         return {}
-    template = parse_prompt(answer_prompt.text)
-    limit = settings.training.max_tokens
+    template = parse_prompt(plan.answer_prompt.text)
+    limit = plan.settings.training.max_tokens
     return {
         candidate.path.id: "over_length"
         for candidate in candidates
-        if count_tokens(ask_question(template, candidate.question), _completion(template, candidate.path)) > limit
+        if plan.count_tokens(ask_question(template, candidate.question), _completion(template, candidate.path)) > limit
     }
 
 

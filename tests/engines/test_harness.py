@@ -9,6 +9,7 @@ import pytest
 from storage.open_store import open_store
 from storage.records import Evaluation, EvaluationFigure, Question, Round
 from tasks.asking import Asking
+from tasks.engines.harness import Target
 from tasks.evaluation.cross_check import cross_check
 from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.ingestion.ingest_questions import ingest_embedded
@@ -62,10 +63,8 @@ def test_the_harness_finds_about_what_we_find(
             "base",
         )
 
-    found = cross_check(
-        store, url=server.url, model_name=server.model_name, tokenizer=prepared_model.folder, model=model,
-        questions=questions, prompts=prompts, settings=settings, round=round,
-    )  # fmt: skip
+    target = Target(server.url, server.model_name, prepared_model.folder)
+    found = cross_check(store, target, model, round, questions, prompts, settings)
 
     assert len(found) == 4  # two sets, two readings
     assert {row.source.split()[0] for row in store.select(EvaluationFigure, name="exact_match")} == {"lm-eval"}

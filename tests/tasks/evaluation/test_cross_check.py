@@ -9,12 +9,13 @@ import pytest
 from storage.errors import InputError
 from storage.records import EvaluationFigure, Round
 from tasks.engines import harness
+from tasks.engines.harness import Target
 from tasks.evaluation.cross_check import cross_check
 from tasks.reports.round_report import harness_table
 from tasks.settings import Settings
 from tests.fakes.scripted_engine import prompt_record
 from tests.fakes.scripted_server import Body, Reply, ScriptedServer
-from tests.fakes.small_store import BASE, clock, round_of, small_store
+from tests.fakes.small_store import BASE, round_of, small_store
 from tests.tasks.evaluation.test_evaluate_model import evaluated, right_below
 
 if TYPE_CHECKING:
@@ -45,9 +46,8 @@ async def test_both_figures_stand_side_by_side(tmp_path: Path, prepared_model: "
 
         def check() -> list[EvaluationFigure]:
             return cross_check(
-                store, url=server.url, model_name="m", tokenizer=prepared_model.folder, model=BASE,
-                questions=questions, prompts=PROMPTS, settings=Settings(), round=round_of(1), now=clock(),
-            )  # fmt: skip
+                store, Target(server.url, "m", prepared_model.folder), BASE, round_of(1), questions, PROMPTS, Settings()
+            )
 
         found = await asyncio.to_thread(check)
         asked = len(server.asked)
@@ -72,6 +72,5 @@ def test_a_model_without_an_evaluation_of_ours_is_not_checked(tmp_path: Path) ->
     store, questions = small_store(tmp_path, gate=8, final=2)
     with pytest.raises(InputError, match="has none in round 1"):
         cross_check(
-            store, url="http://127.0.0.1:9", model_name="m", tokenizer=tmp_path, model=BASE, questions=questions,
-            prompts=PROMPTS, settings=Settings(), round=round_of(1),
-        )  # fmt: skip
+            store, Target("http://127.0.0.1:9", "m", tmp_path), BASE, round_of(1), questions, PROMPTS, Settings()
+        )

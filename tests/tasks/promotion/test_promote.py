@@ -11,7 +11,7 @@ from storage.errors import InputError
 from storage.mlflow_tracking import Tracking
 from storage.open_store import Store
 from storage.records import Model, Promotion, Round
-from tasks.promotion.promote import carry_out, current_champion, decide_promotion, overrule, repair, roll_back
+from tasks.promotion.promote import Word, carry_out, current_champion, decide_promotion, overrule, repair, roll_back
 from tasks.settings import Settings
 from tests.fakes.small_store import BASE, CHALLENGER, Clock, clock, model, questions_of, round_of, small_store
 from tests.fakes.small_store import SETS as QUESTION_SETS
@@ -165,9 +165,7 @@ def test_a_person_forces_what_the_gate_refused(tmp_path: Path) -> None:
     store, _ = small_store(tmp_path)
     aliases, ticks = Aliases(), clock()
     refused = played(store, 1, BASE, CHALLENGER, 40, 20, ticks)
-    forced = overrule(
-        store, aliases, base=BASE, promotion=refused, outcome="promoted", person="Ada", reason="A demo.", now=ticks
-    )
+    forced = overrule(store, aliases, refused, "promoted", Word("Ada", "A demo.", ticks()), base=BASE)
     assert (forced.decided_by, forced.reasons) == ("Ada", "Forced. A demo.")
     assert current_champion(store, BASE, LINE) == CHALLENGER
 
@@ -176,7 +174,7 @@ def test_a_veto_of_the_champion_brings_back_the_one_before(tmp_path: Path) -> No
     store, _ = small_store(tmp_path)
     aliases, ticks = Aliases(), clock()
     promoted = carry_out(store, aliases, played(store, 1, BASE, CHALLENGER, 20, 50, ticks))
-    overrule(store, aliases, base=BASE, promotion=promoted, outcome="refused", person="Ada", reason="Leaks.", now=ticks)
+    overrule(store, aliases, promoted, "refused", Word("Ada", "Leaks.", ticks()), base=BASE)
     assert current_champion(store, BASE, LINE) == BASE
     assert aliases.names[LINE] == BASE.id
 
@@ -185,7 +183,7 @@ def test_a_person_must_give_name_and_reason(tmp_path: Path) -> None:
     store, _ = small_store(tmp_path)
     promotion = played(store, 1, BASE, CHALLENGER, 20, 50, clock())
     with pytest.raises(InputError, match="a name and a reason"):
-        overrule(store, Aliases(), base=BASE, promotion=promotion, outcome="refused", person="Ada", reason=" ")
+        overrule(store, Aliases(), promotion, "refused", Word("Ada", " ", clock()()), base=BASE)
 
 
 def test_a_champion_without_evaluation_stops_the_decision_by_name(tmp_path: Path) -> None:

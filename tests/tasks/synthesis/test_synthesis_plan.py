@@ -4,6 +4,7 @@ from pathlib import Path as File
 
 from storage.open_store import Store, open_store
 from tasks.asking import Asking
+from tasks.rules.ladder.ladder import build_ladder
 from tasks.settings import Settings
 from tasks.synthesis.synthesis_plan import SynthesisPlan, plan_synthesis
 from tasks.synthesis.synthesize_paths import synthesize_paths
@@ -15,10 +16,8 @@ QUESTIONS = [question(number) for number in range(6)]
 
 
 def plan(store: Store, chosen: Settings) -> SynthesisPlan:
-    return plan_synthesis(
-        store, model=MODEL, questions=QUESTIONS, guidelines=guidelines(), prompts=marked_prompts(), settings=chosen,
-        round=None, draw=1,
-    )  # fmt: skip
+    ladder = build_ladder(chosen, MODEL.id, marked_prompts(), guidelines(), 1)
+    return plan_synthesis(store, ladder, QUESTIONS, chosen.selection)
 
 
 def run(store: Store, chosen: Settings, script: Script = always_right) -> dict[str, int]:

@@ -11,11 +11,11 @@ import pytest
 from storage.errors import InputError, PermanentError
 from storage.ids import content_id
 from storage.open_store import Store, open_store
-from storage.records import Path, Question, Round, Selection, TrainingExample, TrainingSet, Verdict
+from storage.records import Path, Question, Round, Selection, Strategy, TrainingExample, TrainingSet, Verdict
 from tasks.prompt_files import load_prompts, prompt_record
 from tasks.rules.ladder.prompts import Turns
 from tasks.settings import Settings, load_settings
-from tasks.training.select_examples import select_examples
+from tasks.training.select_examples import SelectionPlan, select_examples
 from tests.storage.examples import make
 
 SET = content_id("question_sets", "sums")
@@ -54,10 +54,9 @@ def answer(store: Store, question: Question, text: str, *, verdict: str = "corre
     return path
 
 
-def select(store: Store, settings: Settings = SETTINGS, **values: Any) -> TrainingSet:
-    return select_examples(
-        store, round=ROUND, question_set_ids=[SET], settings=settings, prompts=load_prompts(), **values
-    )
+def select(store: Store, settings: Settings = SETTINGS, strategy: Strategy | None = None, **values: Any) -> TrainingSet:
+    plan = SelectionPlan.of_round(ROUND, settings, load_prompts(), **values)
+    return select_examples(store, plan, round=ROUND, question_set_ids=[SET], strategy=strategy)
 
 
 def reasons(store: Store) -> dict[str, int]:
@@ -91,7 +90,7 @@ def test_words_that_the_answer_prompt_begins_are_not_taught_a_second_time(store:
     answer(store, ask(store, "2 + 2"), "Work: 2 + 2 = 4.")
     answer(store, ask(store, "1 + 3"), "One and three are 4.")
     prompts = load_prompts() | {"answer": prompt_record("answer", "[user]\n{question}\n[assistant]\nWork:")}
-    select_examples(store, round=ROUND, question_set_ids=[SET], settings=SETTINGS, prompts=prompts)
+    select_examples(store, SelectionPlan.of_round(ROUND, SETTINGS, prompts), round=ROUND, question_set_ids=[SET])
     assert {one.completion for one in store.select(TrainingExample)} == {"2 + 2 = 4.", "One and three are 4."}
 
 
@@ -126,9 +125,8 @@ def test_from_the_base_all_draws_of_the_line_count_and_none_of_another(store: St
     for draw in (1, 2, 3):
         answer(store, ask(store, f"{draw} + 1", draw=draw), "It is 4.")
     third = replace(ROUND, id=content_id("rounds", "three"), number=3)
-    chosen = select_examples(
-        store, round=third, question_set_ids=[SET], settings=SETTINGS, prompts=load_prompts()
-    )  # fmt: skip
+    plan = SelectionPlan.of_round(third, SETTINGS, load_prompts())
+    chosen = select_examples(store, plan, round=third, question_set_ids=[SET])
     assert chosen.examples == 2
     assert json.loads(chosen.settings)["draws"] == [1, 3]
 
