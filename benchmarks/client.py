@@ -15,11 +15,13 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tasks.engines.server.client import OpenAIEngine  # noqa: E402
+from tasks.engines.server.client import OpenAIEngine, Patience  # noqa: E402
+from tasks.engines.server.recognition import Asked  # noqa: E402
 from tasks.settings import Sampling  # noqa: E402
 
 GOAL_SECONDS = 0.001
 IN_FLIGHT = 128
+AT_ONCE = Patience(start_in_flight=IN_FLIGHT, most_in_flight=IN_FLIGHT)
 PROMPT = list(range(100, 400))  # 300 ids, as long as a ladder prompt
 SAMPLING = Sampling(max_tokens=128)
 SERVER = """
@@ -38,7 +40,7 @@ asyncio.run(main())
 
 async def ours(url: str, requests: int) -> float:
     """CPU seconds a request of the whole process, engine set up."""
-    async with OpenAIEngine([url], stop_token_ids=[2], start_in_flight=IN_FLIGHT, most_in_flight=IN_FLIGHT) as engine:
+    async with OpenAIEngine([url], "", Asked(stop_token_ids=(2,)), AT_ONCE) as engine:
         await engine.complete(PROMPT, SAMPLING, 1)
         began = time.process_time()
         places = asyncio.Semaphore(2 * IN_FLIGHT)

@@ -14,6 +14,7 @@ from tasks.asking import Asking
 from tasks.engines.engine import Completion, Engine, capacity_of
 from tasks.engines.models.base_models import prepare_model
 from tasks.engines.models.rendering import Renderer
+from tasks.engines.server.server_plan import Serving
 from tasks.engines.server.vllm_server import Server, running_server
 from tasks.guidelines import builtin_guidelines
 from tasks.ingestion.ingest_questions import ingest_embedded
@@ -108,7 +109,9 @@ def bench(sequences: int, precision: str = "auto") -> Generator[Bench]:
     prepared = prepare_model(settings.model, environment)
     with tempfile.TemporaryDirectory() as folder:
         log = environment.logs / "benchmark-server.log"
-        with running_server(prepared.folder, settings.model, log_file=log, sequences=sequences) as server:
+        with running_server(
+            prepared.folder, settings.model, log_file=log, serving=Serving(sequences=sequences)
+        ) as server:
             yield Bench(
                 server, Renderer(prepared.folder, settings.model), prepared.record, builtin_guidelines(),
                 load_prompts(), File(folder),

@@ -28,7 +28,7 @@ from storage.ids import content_id
 from storage.open_store import open_store
 from storage.records import Model, Question
 from tasks.asking import Asking
-from tasks.engines.server.client import OpenAIEngine
+from tasks.engines.server.client import OpenAIEngine, Patience
 from tasks.guidelines import builtin_guidelines
 from tasks.prompt_files import load_prompts
 from tasks.rules.ladder.prompts import Turns
@@ -155,7 +155,7 @@ def questions(count: int) -> list[Question]:
 
 def engine(urls: list[str], slots: int) -> OpenAIEngine:
     """Our client; the limit may grow to a little above a server's batch."""
-    return OpenAIEngine(urls, "scripted", start_in_flight=slots, most_in_flight=2 * slots)
+    return OpenAIEngine(urls, "scripted", patience=Patience(start_in_flight=slots, most_in_flight=2 * slots))
 
 
 def pipeline(urls: list[str], slots: int, requests: int) -> tuple[float, SynthesisReport, int]:

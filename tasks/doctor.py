@@ -226,7 +226,7 @@ def _room(folder: Path, environment: Environment, settings: Settings, machine: H
     from tasks.engines.server.server_plan import plan_server
 
     try:
-        plan = plan_server(folder, settings.model, machine, precision="bfloat16")
+        plan = plan_server(folder, settings.model, machine, "bfloat16")
     except InputError as error:
         return [Finding("Model memory", "problem", str(error), blocks=not environment.endpoints)]
     return [Finding("Model memory", "ok", f"fits; {plan.sequences} sequences at once, {plan.replicas} replica(s)")]

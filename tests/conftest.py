@@ -70,13 +70,14 @@ def renderer(model_folder: Path) -> "Renderer":
 @pytest.fixture(scope="session")
 def server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
     """ONE real vLLM server: LoRA enabled, weights can be swapped (whoever does swaps them back)."""
+    from tasks.engines.server.server_plan import Serving
     from tasks.engines.server.vllm_server import running_server
     from tasks.settings import ModelSettings
 
     log_file = tmp_path_factory.mktemp("server") / "vllm.log"
     settings = ModelSettings(max_model_tokens=1024)
     with running_server(
-        model_folder, settings, log_file=log_file, lora=True, swappable=True, cache_gib=1, sequences=64
+        model_folder, settings, log_file=log_file, serving=Serving(16, cache_gib=1, sequences=64, swappable=True)
     ) as running:
         yield running
 

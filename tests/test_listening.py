@@ -49,7 +49,7 @@ def test_every_server_of_ours_is_on_loopback_by_default() -> None:
 
     assert inspect.signature(cli_machine.serve).parameters["host"].default == LOOPBACK
     assert inspect.signature(cli_stack.up).parameters["host"].default == LOOPBACK
-    assert inspect.signature(running_server).parameters["host"].default == LOOPBACK
+    assert inspect.signature(running_server).parameters["address"].default.host == LOOPBACK
     stack = Stack(Path("home"), "0.0.0.0", Ports(), None)
     assert stack.mlflow_url.startswith(f"http://{LOOPBACK}:")
     assert stack.explore_url.startswith(f"http://{LOOPBACK}:")

@@ -17,7 +17,7 @@ from tasks.settings import Settings
 
 def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Callable[[str], None]) -> None:
     """Serve the champion of the settings' line, or `wanted` (an id of a model or adapter, or its beginning)."""
-    from tasks.engines.server.vllm_server import LOOPBACK, SERVE_KEY, running_server
+    from tasks.engines.server.vllm_server import LOOPBACK, SERVE_KEY, Address, running_server
 
     environment = read_environment()
     make_home(environment)
@@ -26,10 +26,10 @@ def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Call
     model = find_model(store, wanted) if wanted else _champion(store, base.record, settings)
     adapter = store.get(Adapter, model.adapter_id) if model.adapter_id else None
     say(f"Starting a server for {model.name} ...")
+    address = Address(host, port, model.name)
     with running_server(
-        weights_of(base, adapter, environment), settings.model, log_file=environment.logs / "serve.log", host=host,
-        port=port, served_name=model.name,
-    ) as server:  # fmt: skip
+        weights_of(base, adapter, environment), settings.model, log_file=environment.logs / "serve.log", address=address
+    ) as server:
         say(f"{model.name} answers at {server.url}/v1 (Ctrl-C ends it). Try:")
         say(curl_line(server.url, model.name, "" if host in LOOPBACK else SERVE_KEY))
         while server.is_alive():

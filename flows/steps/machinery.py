@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Protocol
 from storage.environment import Environment
 from storage.errors import InputError, PermanentError
 from storage.records import Adapter, Model
+from tasks.engines.server import vllm_server
+from tasks.engines.server.client import OpenAIEngine, Patience
+from tasks.engines.server.recognition import Asked
+from tasks.engines.server.server_plan import Serving
 from tasks.engines.trainer import trainer
 from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress
 from tasks.settings import ModelSettings, Settings
@@ -95,17 +99,17 @@ class LocalMachinery:
         environment: Environment,
     ) -> ServedModel:  # fmt: skip
         """The base at the given endpoints, where there are any; else a server of our own."""
-        from tasks.engines.server.vllm_server import running_server
-
         renderer = self.renderer(base, settings.model)
         if environment.endpoints and adapter is None:
             return GivenEndpoints(model, base, renderer, settings, environment)
-        started = running_server(
-            served_weights(base, adapter, settings, environment), settings.model,
-            log_file=environment.logs / "vllm.log", swappable=True, lora=settings.evaluation.adapter == "lora",
-            lora_rank=settings.training.lora_rank, sequences=settings.model.sequences,
+        serving = Serving(
+            lora_rank=settings.training.lora_rank if settings.evaluation.adapter == "lora" else 0,
             cache_gib=settings.model.cache_gib,
-        )  # fmt: skip
+            sequences=settings.model.sequences,
+            swappable=True,
+        )
+        weights, log_file = served_weights(base, adapter, settings, environment), environment.logs / "vllm.log"
+        started = vllm_server.running_server(weights, settings.model, log_file=log_file, serving=serving)
         return OwnServer(started, model, adapter, base, renderer, settings, environment)
 
     def train_weights(
@@ -151,21 +155,21 @@ class GivenEndpoints:
         return 0.0  # others use them too
 
     def engine(self, say: Callable[[str], None]) -> "Engine":
-        from tasks.engines.server.client import OpenAIEngine
-
         def say_once(line: str) -> None:
             if line not in self._said:
                 self._said.add(line)
                 say(line)
 
-        return OpenAIEngine(
-            self._urls, stop_token_ids=self._renderer.stop_token_ids, stop_strings=self._renderer.stop_strings,
-            max_retries=self._settings.synthesis.max_retries,
-            timeout_seconds=self._settings.synthesis.request_timeout_seconds,
-            seconds_per_token=self._settings.synthesis.request_seconds_per_token,
-            base_names=self._base_names, text_of=self._renderer.prompt_text, say=say_once,
-            fingerprint=self._fingerprint,
-        )  # fmt: skip
+        ids, fingerprint = self._fingerprint
+        asked = Asked(
+            stop_token_ids=tuple(self._renderer.stop_token_ids),
+            stop_strings=tuple(self._renderer.stop_strings),
+            base_names=self._base_names,
+            text_of=self._renderer.prompt_text,
+            fingerprint_ids=tuple(ids),
+            fingerprint=fingerprint,
+        )
+        return OpenAIEngine(self._urls, "", asked, patience_of(self._settings), say=say_once)
 
     def close(self) -> None: ...
 
@@ -218,14 +222,20 @@ class OwnServer:
     def engine(self, say: Callable[[str], None]) -> "Engine":
         if note := lost_by_merging(self._server.weights):
             say(note)
-        return self._server.engine(
-            self._renderer, model_name=self._name, max_retries=self._settings.synthesis.max_retries,
-            timeout_seconds=self._settings.synthesis.request_timeout_seconds,
-            seconds_per_token=self._settings.synthesis.request_seconds_per_token,
-        )  # fmt: skip
+        return self._server.engine(self._renderer, model_name=self._name, patience=patience_of(self._settings))
 
     def close(self) -> None:
         self._closing.close()
+
+
+def patience_of(settings: Settings) -> Patience:
+    """How long and how often an engine tries, as the settings say."""
+    synthesis = settings.synthesis
+    return Patience(
+        max_retries=synthesis.max_retries,
+        timeout_seconds=synthesis.request_timeout_seconds,
+        seconds_per_token=synthesis.request_seconds_per_token,
+    )
 
 
 def served_weights(

@@ -7,16 +7,20 @@ import pytest
 
 from storage.errors import InputError
 from tasks.engines.engine import Completion, EngineDown, RequestFailed
-from tasks.engines.server.client import OpenAIEngine
+from tasks.engines.server.client import OpenAIEngine, Patience
+from tasks.engines.server.recognition import Asked
 from tasks.settings import Sampling
 from tests.fakes.scripted_server import Body, Reply, Script, ScriptedServer, always, first
 
 GREEDY = Sampling(temperature=0, max_tokens=8)
 
 
-def engine_of(*servers: ScriptedServer, timeout_seconds: float = 5.0, **more: int | float | bool) -> OpenAIEngine:
+def engine_of(
+    *servers: ScriptedServer, timeout_seconds: float = 5.0, takes_seed: bool = False, **more: float
+) -> OpenAIEngine:
     """An engine whose patience suits a test."""
-    return OpenAIEngine([server.url for server in servers], timeout_seconds=timeout_seconds, **more)  # pyright: ignore
+    patience = Patience(timeout_seconds=timeout_seconds, **more)  # pyright: ignore[reportArgumentType]
+    return OpenAIEngine([server.url for server in servers], patience=patience, takes_seed=takes_seed)
 
 
 async def ask(server: ScriptedServer, timeout_seconds: float = 5.0) -> Completion:
@@ -54,7 +58,7 @@ async def test_a_completion_tells_text_tokens_endpoint_and_attempts() -> None:
 async def test_every_sampling_parameter_is_sent_so_that_no_server_default_decides() -> None:
     async with (
         ScriptedServer() as server,
-        OpenAIEngine([server.url], "m", stop_token_ids=[2], stop_strings=["END"]) as engine,
+        OpenAIEngine([server.url], "m", Asked((2,), ("END",))) as engine,
     ):
         await engine.complete([1], Sampling(temperature=0.5, stop=("\n",)), 7)
 

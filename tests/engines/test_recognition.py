@@ -17,7 +17,8 @@ from tasks.engines.engine import Completion, EngineDown, RequestFailed, entered
 from tasks.engines.models.base_models import PreparedModel
 from tasks.engines.models.fingerprint import Fingerprint
 from tasks.engines.models.rendering import Renderer
-from tasks.engines.server.client import OpenAIEngine
+from tasks.engines.server.client import OpenAIEngine, Patience
+from tasks.engines.server.recognition import Asked
 from tasks.engines.server.server_kinds import ListedModel, is_another_model, read_pages
 from tasks.settings import OneOf, Sampling, load_settings
 from tests.fakes.scripted_kinds import KINDS, VLLM, ScriptedKind, models
@@ -25,6 +26,7 @@ from tests.fakes.scripted_server import Body, Reply, Script, ScriptedServer, alw
 
 DRAWN = Sampling(temperature=0.7, top_k=40, max_tokens=8, stop=("\n",))
 RIGHT = always(Reply(text="five"))
+NO_RETRY, SHORT_OUTAGE = Patience(max_retries=0), Patience(outage_seconds=0.3)
 ECHOES = replace(VLLM, fields=VLLM.fields | {"echo", "logprobs"})
 
 
@@ -32,9 +34,11 @@ def text_of(ids: Sequence[int]) -> str:
     return "".join(map(chr, ids))
 
 
-def engine_of(*urls: str, said: list[str] | None = None, **more: object) -> OpenAIEngine:
+def engine_of(
+    *urls: str, said: list[str] | None = None, asked: Asked = Asked(), patience: Patience = Patience()
+) -> OpenAIEngine:
     lines: list[str] = [] if said is None else said
-    return OpenAIEngine(list(urls), text_of=text_of, say=lines.append, **more)  # pyright: ignore[reportArgumentType]
+    return OpenAIEngine(list(urls), "", replace(asked, text_of=text_of), patience, say=lines.append)
 
 
 async def asked_once(
@@ -137,7 +141,7 @@ def with_models(page: str) -> ScriptedServer:
 
 async def test_of_several_names_the_one_whose_root_is_the_base_is_asked_for() -> None:
     page = models("x").replace("]}", ",") + models("a", "b", root="/models/Base-1B").partition("[")[2]
-    async with with_models(page) as server, engine_of(server.url, base_names=["org/Base-1B"]) as engine:
+    async with with_models(page) as server, engine_of(server.url, asked=Asked(base_names=("org/Base-1B",))) as engine:
         await engine.complete([1], DRAWN, 7)
 
     assert server.asked[0].get("model") == "a"
@@ -169,7 +173,7 @@ async def test_a_server_that_names_itself_another_model_is_refused_by_name() -> 
     page = models("Qwen/Qwen2.5-7B-Instruct")
     async with with_models(page) as server:
         with pytest.raises(InputError, match=r"Qwen2\.5-7B-Instruct.*stored as the base's"):
-            async with engine_of(server.url, base_names=["embedded", "SmolLM2-135M-Instruct-Q8"]):
+            async with engine_of(server.url, asked=Asked(base_names=("embedded", "SmolLM2-135M-Instruct-Q8"))):
                 pass
 
 
@@ -185,9 +189,14 @@ def gives_logprobs(*values: float | None) -> Script:
 
 async def first_line(answer: Script, known: Fingerprint | None = PRINT, kind: ScriptedKind = ECHOES) -> str:
     said: list[str] = []
+    proving = Asked(base_names=("m",), fingerprint_ids=tuple(PRINT.ids), fingerprint=lambda: known)
     async with (
         kind.server(answer) as server,
-        engine_of(server.url, said=said, base_names=["m"], fingerprint=(PRINT.ids, lambda: known)) as engine,
+        engine_of(
+            server.url,
+            said=said,
+            asked=proving,
+        ) as engine,
     ):
         await engine.complete([1], Sampling(temperature=0), 7)
     return said[0]
@@ -299,7 +308,7 @@ async def test_a_server_that_is_down_at_the_start_is_waited_for_and_then_met() -
 
 
 async def test_a_server_that_comes_back_as_another_model_is_refused() -> None:
-    async with VLLM.server(RIGHT) as server, engine_of(server.url, base_names=["SmolLM2-135M"]) as engine:
+    async with VLLM.server(RIGHT) as server, engine_of(server.url, asked=Asked(base_names=("SmolLM2-135M",))) as engine:
         await engine.complete([1], DRAWN, 7)
         await server.die()
         server.pages["/v1/models"] = models("Qwen2.5-7B")
@@ -324,7 +333,10 @@ def away_until(moment: float, trouble: Reply) -> Script:
 
 @pytest.mark.parametrize("trouble", AWAY, ids=["502", "504", "reset"])
 async def test_an_outage_is_outlasted_however_many_tries_it_takes(trouble: Reply) -> None:
-    async with VLLM.server(away_until(1.0, trouble)) as server, engine_of(server.url, max_retries=0) as engine:
+    async with (
+        VLLM.server(away_until(1.0, trouble)) as server,
+        engine_of(server.url, patience=Patience(max_retries=0)) as engine,
+    ):
         done = await asyncio.gather(*(engine.complete([number], DRAWN, 7) for number in range(20)))
 
     assert [one.text for one in done] == ["five"] * 20
@@ -332,7 +344,10 @@ async def test_an_outage_is_outlasted_however_many_tries_it_takes(trouble: Reply
 
 @pytest.mark.parametrize("trouble", AWAY, ids=["502", "504", "reset"])
 async def test_an_outage_that_lasts_ends_the_run_so_that_it_can_go_on(trouble: Reply) -> None:
-    async with VLLM.server(always(trouble)) as server, engine_of(server.url, outage_seconds=0.3) as engine:
+    async with (
+        VLLM.server(always(trouble)) as server,
+        engine_of(server.url, patience=SHORT_OUTAGE) as engine,
+    ):
         with pytest.raises(EngineDown, match="What arrived is stored"):
             await engine.complete([1], DRAWN, 7)
 
@@ -341,7 +356,7 @@ async def test_a_request_that_breaks_its_server_each_time_fails_alone() -> None:
     def script(body: Body, _number: int) -> Reply:
         return Reply(reset=True) if 99 in body["prompt"] else Reply(text="five")
 
-    async with VLLM.server(script) as server, engine_of(server.url, outage_seconds=0.5) as engine:
+    async with VLLM.server(script) as server, engine_of(server.url, patience=Patience(outage_seconds=0.5)) as engine:
 
         async def others() -> None:
             while True:
@@ -360,10 +375,10 @@ async def test_a_long_request_may_take_as_long_as_its_tokens_do() -> None:
     slow = always(Reply(text="five", delay_seconds=0.5))
     async with (
         VLLM.server(slow) as server,
-        engine_of(server.url, timeout_seconds=0.2, seconds_per_token=0.5, max_retries=0) as engine,
+        engine_of(server.url, patience=Patience(0, timeout_seconds=0.2, seconds_per_token=0.5)) as engine,
     ):
         assert (await engine.complete([1], Sampling(max_tokens=8), 7)).text == "five"
-    async with VLLM.server(slow) as server, engine_of(server.url, timeout_seconds=0.2, max_retries=0) as engine:
+    async with VLLM.server(slow) as server, engine_of(server.url, patience=Patience(0, timeout_seconds=0.2)) as engine:
         with pytest.raises(RequestFailed, match=r"no whole reply in 0\.2 s"):
             await engine.complete([1], Sampling(max_tokens=8), 7)
 

@@ -29,7 +29,9 @@ from tasks.engines.models.fingerprint import TEXT, fingerprint_of
 from tasks.engines.models.merging import merge_adapter
 from tasks.engines.models.rendering import Renderer
 from tasks.engines.server.client import OpenAIEngine
-from tasks.engines.server.vllm_server import Server, running_server
+from tasks.engines.server.recognition import Asked
+from tasks.engines.server.server_plan import Serving
+from tasks.engines.server.vllm_server import Address, Server, running_server
 from tasks.engines.trainer.trainer import FineTune, Tokens, train_weights
 from tasks.engines.watchdog import session_members
 from tasks.evaluation.evaluate_model import probe_adapter
@@ -70,10 +72,10 @@ def test_a_vllm_that_is_given_is_recognised_and_proved_to_serve_the_base(
 ) -> None:
     environment, said = read_environment(tmp_path), list[str]()
     known = partial(fingerprint_of, prepared_model, environment)
-    engine = OpenAIEngine(
-        [server.url], base_names=[prepared_model.record.name], fingerprint=(renderer.text_ids(TEXT), known),
-        say=said.append,
-    )  # fmt: skip
+    asked = Asked(
+        base_names=(prepared_model.record.name,), fingerprint_ids=tuple(renderer.text_ids(TEXT)), fingerprint=known
+    )
+    engine = OpenAIEngine([server.url], "", asked, say=said.append)
 
     async def ask() -> str:
         async with engine as running:
@@ -406,7 +408,7 @@ def test_a_port_in_use_is_said_before_anything_starts(model_folder: Path, tmp_pa
         port = taken.getsockname()[1]
         with (
             pytest.raises(InputError, match=f"Port {port}"),
-            running_server(model_folder, FLOAT32, log_file=tmp_path / "log", port=port),
+            running_server(model_folder, FLOAT32, log_file=tmp_path / "log", address=Address(port=port)),
         ):
             pass
 
@@ -415,7 +417,7 @@ def test_other_machines_must_show_a_key(model_folder: Path, tmp_path: Path, monk
     monkeypatch.delenv("REGENESIS_SERVE_KEY", raising=False)
     with (
         pytest.raises(InputError, match="REGENESIS_SERVE_KEY"),
-        running_server(model_folder, FLOAT32, log_file=tmp_path / "log", host="0.0.0.0"),
+        running_server(model_folder, FLOAT32, log_file=tmp_path / "log", address=Address("0.0.0.0")),
     ):
         pass
 
@@ -425,7 +427,7 @@ def test_a_start_that_fails_shows_the_end_of_the_log(model_folder: Path, tmp_pat
     config = json.loads((broken / "config.json").read_text("utf-8"))
     (broken / "config.json").write_text(json.dumps(config | {"architectures": ["NoSuchModel"]}), "utf-8")
 
-    start = running_server(broken, FLOAT32, log_file=tmp_path / "log", cache_gib=1)
+    start = running_server(broken, FLOAT32, log_file=tmp_path / "log", serving=Serving(cache_gib=1))
     with pytest.raises(PermanentError, match=r"(?s)vLLM must start.*NoSuchModel"), start:
         pass
 
@@ -433,9 +435,11 @@ def test_a_start_that_fails_shows_the_end_of_the_log(model_folder: Path, tmp_pat
 OWNER = """
 import sys, time
 from pathlib import Path
+from tasks.engines.server.server_plan import Serving
 from tasks.engines.server.vllm_server import running_server
 from tasks.settings import ModelSettings
-with running_server(Path(sys.argv[1]), ModelSettings(precision="float32"), log_file=Path(sys.argv[2]), cache_gib=1):
+small = Serving(cache_gib=1)
+with running_server(Path(sys.argv[1]), ModelSettings(precision="float32"), log_file=Path(sys.argv[2]), serving=small):
     time.sleep(600)
 """
 

@@ -8,7 +8,7 @@ import pytest
 
 from storage.errors import InputError
 from tasks.engines.hardware import GIB, Gpu, Hardware
-from tasks.engines.server.server_plan import ServerPlan, plan_server
+from tasks.engines.server.server_plan import ServerPlan, Serving, plan_server
 from tasks.settings import ModelSettings
 
 
@@ -30,7 +30,7 @@ def model(folder: Path, billions: float, layers: int = 32) -> Path:
 
 
 def plan(folder: Path, hardware: Hardware, **more: int) -> ServerPlan:
-    return plan_server(folder, ModelSettings(), hardware, precision="bfloat16", **more)
+    return plan_server(folder, ModelSettings(), hardware, "bfloat16", Serving(**more))
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_adapters_are_served_with_a_rank_that_vllm_knows(tmp_path: Path) -> None
 def test_the_longest_text_is_no_longer_than_the_model_takes(tmp_path: Path) -> None:
     settings = ModelSettings(max_model_tokens=100_000)
 
-    found = plan_server(model(tmp_path, 1), settings, machine(1), precision="bfloat16")
+    found = plan_server(model(tmp_path, 1), settings, machine(1), "bfloat16")
 
     assert "--max-model-len=4096" in found.arguments
 

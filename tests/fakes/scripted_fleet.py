@@ -12,7 +12,7 @@ from storage.environment import Environment
 from storage.ids import content_id
 from storage.records import Adapter, Model
 from tasks.engines.models.base_models import PreparedModel
-from tasks.engines.server.client import OpenAIEngine
+from tasks.engines.server.client import OpenAIEngine, Patience
 from tasks.settings import Settings
 from tests.fakes.scripted_machinery import ScriptedMachinery
 from tests.fakes.scripted_server import Body, Reply
@@ -88,7 +88,7 @@ class FleetOfOneModel:
         return 0.0
 
     def engine(self, say: Callable[[str], None]) -> OpenAIEngine:
-        return OpenAIEngine(self._urls, self._model.name, takes_seed=True, max_retries=2)
+        return OpenAIEngine(self._urls, self._model.name, patience=Patience(max_retries=2), takes_seed=True)
 
     def close(self) -> None: ...
 

@@ -12,7 +12,7 @@ from storage.errors import PermanentError, ReGenesisError, TransientError
 from storage.open_store import Store, open_store
 from storage.records import AdaptedGuideline, FailedRequest, Path, Structure, Verdict
 from tasks.asking import Asking
-from tasks.engines.server.client import OpenAIEngine
+from tasks.engines.server.client import OpenAIEngine, Patience
 from tasks.settings import Settings
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize
 from tasks.verification.verify_paths import Judge
@@ -31,7 +31,8 @@ def store(tmp_path: File) -> Store:
 
 
 async def run(store: Store, urls: list[str], chosen: Settings) -> SynthesisReport:
-    engine = OpenAIEngine(urls, "scripted", timeout_seconds=0.5, start_in_flight=8, most_in_flight=16, max_retries=8)
+    patience = Patience(timeout_seconds=0.5, start_in_flight=8, most_in_flight=16, max_retries=8)
+    engine = OpenAIEngine(urls, "scripted", patience=patience)
     with Judge() as judge:
         asking = Asking(
             store, engine, TextRenderer(), judge, model=MODEL, prompts=marked_prompts(), settings=chosen, draw=1
@@ -173,7 +174,7 @@ async def test_a_run_whose_requests_all_fail_ends_alike_whatever_their_number(st
     ends: list[tuple[type[BaseException], int]] = []
     for chains in (6, 200):
         async with VLLM.server(lambda _body, _number: reply) as server:
-            engine = OpenAIEngine([server.url], max_retries=0, outage_seconds=0.2)
+            engine = OpenAIEngine([server.url], patience=Patience(max_retries=0, outage_seconds=0.2))
             chosen = settings(adaptive=False, chains_per_question=2)
             asked = [question(number) for number in range(chains // 2)]
             with Judge() as judge, pytest.raises(ReGenesisError) as caught:

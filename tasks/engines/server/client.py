@@ -7,13 +7,12 @@ nothing; who is asked is `endpoints`, how `recognition`, what a reply means `rep
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from storage.errors import InputError, ReGenesisError
 from tasks.engines.engine import Completion, EngineDown, RequestFailed
-from tasks.engines.models.fingerprint import Fingerprint
 from tasks.engines.server.concurrency import ToldLimit
 from tasks.engines.server.endpoints import Endpoint, EndpointPool, EverythingDown
 from tasks.engines.server.recognition import Asked, Recognition
@@ -75,6 +74,19 @@ class _Try:
         )
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long an answer is waited for, how often a request is tried, and how many are sent at once."""
+
+    max_retries: int = 4
+    timeout_seconds: float = 300.0
+    seconds_per_token: float = 0.0
+    """How long each token of a request may take beyond `timeout_seconds`, until the server's own pace is known."""
+    outage_seconds: float = 120.0
+    start_in_flight: int = START_IN_FLIGHT
+    most_in_flight: int = MOST_IN_FLIGHT
+
+
 class OpenAIEngine:
     """An `Engine` over `urls`; an async context manager, to be entered in the loop that uses it."""
 
@@ -82,47 +94,34 @@ class OpenAIEngine:
         self,
         urls: Sequence[str],
         model_name: str = "",
+        asked: Asked = Asked(),
+        patience: Patience = Patience(),
         *,
-        stop_token_ids: Sequence[int] = (),
-        stop_strings: Sequence[str] = (),
         takes_seed: bool = False,
-        max_retries: int = 4,
-        timeout_seconds: float = 300.0,
-        seconds_per_token: float = 0.0,
-        outage_seconds: float = 120.0,
-        start_in_flight: int = START_IN_FLIGHT,
-        most_in_flight: int = MOST_IN_FLIGHT,
         alive: Callable[[], bool] | None = None,
-        base_names: Sequence[str] = (),
-        text_of: Callable[[Sequence[int]], str] | None = None,
-        fingerprint: tuple[Sequence[int], Callable[[], Fingerprint | None]] | None = None,
         say: Callable[[str], None] = _nobody_listens,
     ) -> None:
         """`model_name` names the model of a vLLM server of our own; empty: each endpoint is asked what it is.
 
-        `alive`: whether an owned server's process still runs. `seconds_per_token`: how long each token of a request
-        may take beyond `timeout_seconds`, until the server's own pace is known.
+        `alive`: whether an owned server's process still runs.
         """
         self.model_name = model_name
         self._takes_seed = takes_seed
-        self._max_retries = max_retries
-        self._timeout_seconds = timeout_seconds
-        self._first_pace, self._pace = seconds_per_token, 0.0
+        self._max_retries = patience.max_retries
+        self._timeout_seconds = patience.timeout_seconds
+        self._first_pace, self._pace = patience.seconds_per_token, 0.0
         self._session: ClientSession | None = None
         self._looking: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()  # endpoints whose load is looked at
         self._wrong: ReGenesisError | None = None  # what an endpoint turned out to be when it came up later
         self._pool = EndpointPool(
             urls,
-            start_in_flight=start_in_flight,
-            most_in_flight=most_in_flight,
-            outage_seconds=outage_seconds,
+            start_in_flight=patience.start_in_flight,
+            most_in_flight=patience.most_in_flight,
+            outage_seconds=patience.outage_seconds,
             alive=alive or (lambda: True),
             is_healthy=self._is_healthy,
         )
-        asked = Asked(tuple(stop_token_ids), tuple(stop_strings), tuple(base_names), text_of)
-        if fingerprint:
-            asked = replace(asked, fingerprint_ids=tuple(fingerprint[0]), fingerprint=fingerprint[1])
         self._say = say
         self._recognition = Recognition(self._get, self._post_page, self._send_for_recognition, asked, say)
 

@@ -59,11 +59,24 @@ def model_size(folder: Path) -> ModelSize:
     return ModelSize(weight_bytes(folder) // bytes_each, values, number("max_position_embeddings", 2**31))
 
 
+@dataclass(frozen=True)
+class Serving:
+    """What a server is to be able to do, beside answering as its model."""
+
+    lora_rank: int = 0
+    """Highest rank of the adapters that it takes; 0: none."""
+    cache_gib: int = 0
+    """Memory for cached prefixes on a CPU; 0: as much as suits the machine."""
+    sequences: int = 0
+    """Requests at once; 0: as many as suit the machine."""
+    swappable: bool = False
+    """Whether it takes other weights of the same model while it runs."""
+
+
 def plan_server(
-    folder: Path, settings: ModelSettings, hardware: Hardware, *, precision: Precision, lora_rank: int = 0,
-    cache_gib: int = 0, swappable: bool = False, sequences: int = 0,
-) -> ServerPlan:  # fmt: skip
-    """The plan; `lora_rank` 0 serves no adapters, `cache_gib` 0 chooses. Raises InputError when memory is short."""
+    folder: Path, settings: ModelSettings, hardware: Hardware, precision: Precision, serving: Serving = Serving()
+) -> ServerPlan:
+    """The arguments and environment of vLLM. Raises InputError when memory is short."""
     size = model_size(folder)
     size = replace(size, longest=min(settings.max_model_tokens, size.longest))
     arguments = [
@@ -72,22 +85,26 @@ def plan_server(
         "--no-enable-log-requests", "--uvicorn-log-level=warning",
     ]  # fmt: skip
     environment = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
-    if lora_rank:
+    if lora_rank := serving.lora_rank:
         ranks = next((rank for rank in (8, 16, 32, 64, 128, 256) if rank >= lora_rank), lora_rank)
         arguments += ["--enable-lora", f"--max-lora-rank={ranks}", "--max-loras=1", "--max-cpu-loras=8"]
         environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
-    if swappable:
+    if serving.swappable:
         arguments.append("--worker-extension-cls=tasks.engines.server.vllm_worker.RepacksOutputLayer")
         environment["VLLM_SERVER_DEV_MODE"] = "1"
     if hardware.gpus:
-        return _on_gpus(size, hardware, arguments, environment, precision, sequences)
-    return _on_cpu(size, hardware, arguments, environment, precision, cache_gib, sequences)
+        return _on_gpus(size, hardware, arguments, environment, precision, serving.sequences)
+    return _on_cpu(size, hardware, arguments, environment, precision, serving)
 
 
 def _on_cpu(
-    size: ModelSize, hardware: Hardware, arguments: list[str], environment: dict[str, str], precision: Precision,
-    cache_gib: int, sequences: int,
-) -> ServerPlan:  # fmt: skip
+    size: ModelSize,
+    hardware: Hardware,
+    arguments: list[str],
+    environment: dict[str, str],
+    precision: Precision,
+    serving: Serving,
+) -> ServerPlan:
     value_bytes = 4 if precision == "float32" else 2
     weights = size.parameters * value_bytes
     needed = CPU_PROCESS_BYTES + weights + GIB
@@ -97,10 +114,10 @@ def _on_cpu(
             f"{hardware.available_bytes / GIB:.1f} GiB available. Close other programs, choose a smaller model "
             "(model.name), or set REGENESIS_ENDPOINTS to a server elsewhere."
         )
-    sequences = sequences or CPU_SEQUENCES
+    sequences = serving.sequences or CPU_SEQUENCES
     wanted = sequences * TYPICAL_TOKENS * size.cache_values_per_token * value_bytes
     room = (hardware.available_bytes - CPU_PROCESS_BYTES - weights) // 2  # the rest is for training and files
-    cache = cache_gib or max(1, min(math.ceil(wanted / GIB), room // GIB, 16))
+    cache = serving.cache_gib or max(1, min(math.ceil(wanted / GIB), room // GIB, 16))
     return ServerPlan(
         arguments=(
             *arguments,

@@ -16,7 +16,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from storage.environment import secret
@@ -26,8 +26,9 @@ from tasks.engines.models.base_models import file_digest
 from tasks.engines.models.chat_template import read_json
 from tasks.engines.models.model_files import unknown_modules
 from tasks.engines.models.rendering import Renderer
-from tasks.engines.server.client import OpenAIEngine
-from tasks.engines.server.server_plan import SERVED_NAME, Precision, ServerPlan, plan_server
+from tasks.engines.server.client import OpenAIEngine, Patience
+from tasks.engines.server.recognition import Asked
+from tasks.engines.server.server_plan import SERVED_NAME, Precision, ServerPlan, Serving, plan_server
 from tasks.settings import ModelSettings
 
 START_TIMEOUT_SECONDS = 900.0
@@ -56,18 +57,17 @@ class Server:
         """Whether its process still runs."""
         return self.process.poll() is None
 
-    def engine(
-        self, renderer: Renderer, *, model_name: str = "", max_retries: int = 4, timeout_seconds: float = 300.0,
-        seconds_per_token: float = 0.0,
-    ) -> OpenAIEngine:  # fmt: skip
+    def engine(self, renderer: Renderer, *, model_name: str = "", patience: Patience = Patience()) -> OpenAIEngine:
         """A client of it; some requests more than run at once, so that a place that falls free is taken at once."""
         waiting = self.sequences + self.sequences // 4
         return OpenAIEngine(
-            [self.url], model_name or self.model_name, stop_token_ids=renderer.stop_token_ids,
-            stop_strings=renderer.stop_strings, takes_seed=True, max_retries=max_retries,
-            timeout_seconds=timeout_seconds, seconds_per_token=seconds_per_token, start_in_flight=waiting,
-            most_in_flight=waiting, alive=self.is_alive,
-        )  # fmt: skip
+            [self.url],
+            model_name or self.model_name,
+            Asked(tuple(renderer.stop_token_ids), tuple(renderer.stop_strings)),
+            replace(patience, start_in_flight=waiting, most_in_flight=waiting),
+            takes_seed=True,
+            alive=self.is_alive,
+        )
 
     def raw_tokens_per_second(self) -> float:
         """What it generates when as many requests as it takes at once are sent as one batch, nothing beside it.
@@ -154,32 +154,33 @@ class Server:
             raise PermanentError(f"The server at {self.url} must answer {path}; found {error!r}.") from error
 
 
+@dataclass(frozen=True)
+class Address:
+    """Where a server of our own listens, and under which name it serves its model."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    """0: one that is free."""
+    model_name: str = SERVED_NAME
+
+
 @contextmanager
 def running_server(
     model_folder: Path,
     model: ModelSettings,
     *,
     log_file: Path,
-    lora: bool = False,
-    lora_rank: int = 16,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    cache_gib: int = 0,
-    sequences: int = 0,
-    swappable: bool = False,
+    serving: Serving = Serving(),
+    address: Address = Address(),
     hardware: Hardware | None = None,
-    served_name: str = SERVED_NAME,
 ) -> Generator[Server]:
     """Start vLLM, wait until it answers, end it with the block. Raises InputError saying what is in the way."""
     machine = hardware or find_hardware()
     log_file.parent.mkdir(parents=True, exist_ok=True)
     chosen: Precision = model.precision if model.precision != "auto" else serving_precision(machine, log_file.parent)
-    plan = plan_server(
-        model_folder, model, machine, precision=chosen, lora_rank=lora_rank if lora else 0,
-        cache_gib=cache_gib, swappable=swappable, sequences=sequences,
-    )  # fmt: skip
-    server = _start(plan, model_folder, log_file, host, port or free_port(), served_name, given=port > 0)
-    server.swappable = swappable
+    plan = plan_server(model_folder, model, machine, chosen, serving)
+    server = _start(plan, model_folder, log_file, address)
+    server.swappable = serving.swappable
     server.notes = () if machine.gpus else machine.missing_libraries
     try:
         yield server
@@ -210,12 +211,11 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
-def _start(
-    plan: ServerPlan, folder: Path, log_file: Path, host: str, port: int, served_name: str, *, given: bool
-) -> Server:
+def _start(plan: ServerPlan, folder: Path, log_file: Path, address: Address) -> Server:
     began = time.monotonic()
+    host, port, served_name = address.host, address.port or free_port(), address.model_name
     environment = {**os.environ, **plan.environment, **_key_for(host)}
-    if given:
+    if address.port:
         _require_free(host, port)
     scratch = tempfile.mkdtemp(prefix="regenesis-")  # sockets and temporary files; the watchdog removes it
     environment |= {"TMPDIR": scratch, "VLLM_RPC_BASE_PATH": scratch}
