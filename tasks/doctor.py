@@ -15,9 +15,15 @@ from storage.errors import InputError
 from storage.records import Prompt
 from storage.sql.wall import wall_version
 from tasks.engines.hardware import GIB, Hardware, find_hardware
+from tasks.engines.models.base_models import EMBEDDED, find_gguf, prepare_model, prepared_embedded
+from tasks.engines.models.chat_template import read_json
+from tasks.engines.models.model_files import supports_lora, weight_bytes
+from tasks.engines.models.rendering import Renderer
+from tasks.engines.server.server_plan import model_size, plan_server
 from tasks.prompt_files import prompts_of
 from tasks.rules.ladder.lengths import ill_fitting_lengths, ill_fitting_preset
 from tasks.settings import Settings
+from tasks.synthesis.round_forecast import kept_weight_bytes
 
 Status = Literal["ok", "missing", "problem"]
 ROUND_DISK_BYTES, ROUND_MEMORY_BYTES = 3 * GIB, 6 * GIB
@@ -50,8 +56,6 @@ def diagnose(environment: Environment, settings: Settings) -> list[Finding]:
 
 def misfits(settings: Settings, prompts: Mapping[str, Prompt], folder: Path) -> list[str]:
     """What of the settings does not fit this model or the rest of them, one sentence each; empty where all does."""
-    from tasks.engines.server.server_plan import model_size
-
     size = model_size(folder) if (folder / "config.json").is_file() else None
     preset = ill_fitting_preset(settings.preset, size.parameters if size else 0)
     return [*filter(None, [preset]), *ill_fitting_lengths(settings, prompts, size.longest if size else 0)]
@@ -158,8 +162,6 @@ def _people_tools() -> list[Finding]:
 
 def _model(environment: Environment, settings: Settings, machine: Hardware) -> list[Finding]:
     """Template, stop tokens, licence, LoRA support and memory of the model; nothing is converted for it."""
-    from tasks.engines.models.base_models import EMBEDDED, find_gguf, prepare_model, prepared_embedded
-
     name = settings.model.name
     try:
         if name == EMBEDDED and prepared_embedded(environment) is None:
@@ -182,8 +184,6 @@ def _model(environment: Environment, settings: Settings, machine: Hardware) -> l
 
 
 def _template(folder: Path, settings: Settings) -> list[Finding]:
-    from tasks.engines.models.rendering import Renderer
-
     try:
         renderer = Renderer(folder, settings.model)
     except InputError as error:
@@ -199,9 +199,6 @@ def _template(folder: Path, settings: Settings) -> list[Finding]:
 
 def _lora(folder: Path) -> list[Finding]:
     """Whether vLLM serves adapters for this architecture; asked of its registry only when that is cheap."""
-    from tasks.engines.models.chat_template import read_json
-    from tasks.engines.models.model_files import supports_lora
-
     architectures: list[str] = read_json(folder / "config.json").get("architectures") or []
     answer = supports_lora(architectures)
     words = ", ".join(architectures) or "no architecture named"
@@ -223,8 +220,6 @@ def _fit(folder: Path, settings: Settings) -> list[Finding]:
 
 
 def _room(folder: Path, environment: Environment, settings: Settings, machine: Hardware) -> list[Finding]:
-    from tasks.engines.server.server_plan import plan_server
-
     try:
         plan = plan_server(folder, settings.model, machine, "bfloat16")
     except InputError as error:
@@ -234,9 +229,6 @@ def _room(folder: Path, environment: Environment, settings: Settings, machine: H
 
 def _model_disk(folder: Path, environment: Environment, settings: Settings) -> list[Finding]:
     """What a round writes of this model: whole weights, trained or merged for serving, and the adapter."""
-    from tasks.engines.models.model_files import weight_bytes
-    from tasks.synthesis.round_forecast import kept_weight_bytes
-
     whole = settings.training.kind == "full"
     weights = kept_weight_bytes(folder, settings.training) if whole else weight_bytes(folder)
     kind = "full weights, kept each round" if whole else "merged weights, the newest 3 kept"

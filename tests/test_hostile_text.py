@@ -146,8 +146,8 @@ def test_the_description_of_an_artifact_is_text(name: str, monkeypatch: pytest.M
     monkeypatch.setattr(
         prefect.artifacts, "create_table_artifact", lambda _, key, description: described.append(description)
     )
-    monkeypatch.setattr("tasks.reports.round_report.accuracy_rows", lambda *_: [])
-    monkeypatch.setattr("tasks.rounds.round_row.promotion_of", lambda *_: SimpleNamespace(reasons=HOSTILE[name]))
+    monkeypatch.setattr("flows.steps.artifacts.accuracy_rows", lambda *_: [])
+    monkeypatch.setattr("flows.steps.artifacts.promotion_of", lambda *_: SimpleNamespace(reasons=HOSTILE[name]))
 
     ProgressInPrefect(Quiet())._post_one("title", 1.0, HOSTILE[name])  # pyright: ignore[reportPrivateUsage]
     tabulate_results(cast(Any, SimpleNamespace(store=None, round=SimpleNamespace(number=1, status="running"))))

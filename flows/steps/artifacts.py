@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
 from storage.sql.presenting import terminal_text
+from tasks.doctor import misfits
+from tasks.reports.round_report import accuracy_rows
+from tasks.rounds.round_row import promotion_of
+from tasks.rules.answers.cut_shares import cut_shares, cut_sql, cut_warnings
 from tasks.rules.cards.markdown import cell
 
 if TYPE_CHECKING:
@@ -121,8 +125,6 @@ def training_progress(watcher: "Watcher", check_limits: Callable[[], None]) -> "
 
 def warn_of_misfits(work: "Workplace") -> None:
     """What of the settings does not fit the model, said before anything is generated."""
-    from tasks.doctor import misfits
-
     for line in misfits(work.settings, work.prompts, work.base.folder):
         _warn(work, line)
 
@@ -130,9 +132,6 @@ def warn_of_misfits(work: "Workplace") -> None:
 def tabulate_results(work: "Workplace") -> None:
     """Accuracy of each model on each set, as a table, and the gate's reasons."""
     from prefect.artifacts import create_table_artifact
-
-    from tasks.reports.round_report import accuracy_rows
-    from tasks.rounds.round_row import promotion_of
 
     decided = promotion_of(work.store, work.round)
     create_table_artifact(
@@ -169,8 +168,6 @@ def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:
 
 def warn_of_cuts(work: "Workplace", *stages: str) -> None:
     """What was cut off in these stages, said where it is more than a few."""
-    from tasks.rules.answers.cut_shares import cut_shares, cut_sql, cut_warnings
-
     shares = cut_shares(work.store.query(cut_sql(work.round)).to_pylist())
     for line in cut_warnings([one for one in shares if one.stage in stages]):
         _warn(work, line)

@@ -9,11 +9,26 @@ from flows.steps import artifacts
 from flows.steps.step_task import step
 from flows.steps.workplace import Workplace
 from storage.records import Adapter, Model, Pool, TrainingSet, Trial
-from tasks.comparison.contest import Contest, Try
+from tasks.comparison.comparison_figures import table_lines, trials_read, write_figures
+from tasks.comparison.comparison_plan import ContestAhead, plan_comparison
+from tasks.comparison.comparison_report import write_comparison_report
+from tasks.comparison.contest import Contest, Try, finish_comparison
+from tasks.comparison.contest import begin_comparison as begin
+from tasks.comparison.learning_rates import choose_rates as choose
+from tasks.comparison.learning_rates import is_answered
+from tasks.comparison.lessons import first_lessons, iterations_of, last_lessons, middle_lesson, trained_tries
+from tasks.comparison.pool import draw_of, pool_paths, write_pool_row
+from tasks.comparison.state import bring, brought_comparison
+from tasks.comparison.training_sets import keep_examples, pool_plan, trial_of, untrained_trial
+from tasks.evaluation.evaluate_model import evaluate_model
+from tasks.ingestion.ingest_questions import check_question_sets, ingest_embedded
 from tasks.limits import RUN_LIMITS
 from tasks.rounds.round_row import Timings
 from tasks.settings import Settings
+from tasks.synthesis.synthesize_paths import synthesize_paths
 from tasks.training.train_adapter import Training, model_of
+from tasks.verification.verify_paths import Judge
+from tasks.verification.vote_paths import vote_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,11 +41,6 @@ if TYPE_CHECKING:
 @step("begin comparison")
 def begin_comparison(work: Workplace, brought: str = "") -> Contest:
     """Go on with the comparison of these settings, or begin it; `brought` is a folder with what another machine did."""
-    from tasks.comparison.contest import begin_comparison as begin
-    from tasks.comparison.pool import draw_of
-    from tasks.comparison.state import bring, brought_comparison
-    from tasks.ingestion.ingest_questions import check_question_sets
-
     if brought:
         rows = bring(work.store, Path(brought))
         work.watcher.say(f"Brought {rows} rows from {brought}.")
@@ -50,9 +60,6 @@ def begin_comparison(work: Workplace, brought: str = "") -> Contest:
 
 def is_whole(contest: Contest) -> bool:
     """Whether it is finished with every answer that its table reads; answers may be left out of a state."""
-    from tasks.comparison.comparison_figures import trials_read
-    from tasks.comparison.learning_rates import is_answered
-
     if contest.record.status != "finished":
         return False
     return all(is_answered(contest, one, contest.final_questions) for one in trials_read(contest))
@@ -61,9 +68,6 @@ def is_whole(contest: Contest) -> bool:
 @step("draw questions")
 def draw_questions(work: Workplace, contest: Contest) -> None:
     """Every seed's questions, the guidelines and the prompts, in the store."""
-    from tasks.comparison.pool import draw_of
-    from tasks.ingestion.ingest_questions import ingest_embedded
-
     work.watcher.step("Drawing questions")
     with work.timings.phase("storage"):
         for seed in contest.seeds:
@@ -74,8 +78,6 @@ def draw_questions(work: Workplace, contest: Contest) -> None:
 @step("forecast comparison")
 def forecast(work: Workplace, contest: Contest) -> None:
     """What is still to be done will take so much, said before it begins."""
-    from tasks.comparison.comparison_plan import ContestAhead, plan_comparison
-
     ahead = ContestAhead(
         work.store, contest.record, contest.settings, contest.base, contest.prompts, contest.guidelines
     )  # fmt: skip
@@ -94,9 +96,6 @@ def write_pools(work: Workplace, contest: Contest, seed: int) -> None:
 @step("train", task_run_name="train for seed {seed}")
 def train_methods(work: Workplace, contest: Contest, seed: int) -> None:
     """Every trial of the seed, in order of iteration."""
-    from tasks.comparison.lessons import first_lessons, iterations_of, last_lessons, middle_lesson, trained_tries
-    from tasks.comparison.training_sets import untrained_trial
-
     tries = trained_tries(contest, seed)
     for one in contest.tries(seed):
         if not one.contender.method.trains:
@@ -119,8 +118,6 @@ def train_methods(work: Workplace, contest: Contest, seed: int) -> None:
 @step("choose learning rates")
 def choose_rates(work: Workplace, contest: Contest) -> None:
     """The rate of each method that does best on the first seed's in-domain gate questions."""
-    from tasks.comparison.learning_rates import choose_rates as choose
-
     if {one.name for one in contest.contenders if one.method.trains} <= contest.chosen_rates.keys():
         return
     trials = [one for one in contest.trials if one.seed == contest.seeds[0] and one.iteration == one.iterations]
@@ -132,18 +129,12 @@ def choose_rates(work: Workplace, contest: Contest) -> None:
 @step("answer final questions", task_run_name="answer final questions of seed {seed}")
 def answer_final(work: Workplace, contest: Contest, seed: int) -> None:
     """What the seed's models of the table say to the questions that no decision reads."""
-    from tasks.comparison.comparison_figures import trials_read
-
     _answer(work, contest, [one for one in trials_read(contest) if one.seed == seed], contest.final_questions)
 
 
 @step("report comparison")
 def report(work: Workplace, contest: Contest, published: str = "") -> Result:
     """The table, its statistics and the report."""
-    from tasks.comparison.comparison_figures import table_lines, write_figures
-    from tasks.comparison.comparison_report import write_comparison_report
-    from tasks.comparison.contest import finish_comparison
-
     work.release_server()
     work.watcher.step("Writing the report")
     with work.timings.phase("storage"):
@@ -161,8 +152,6 @@ def report(work: Workplace, contest: Contest, published: str = "") -> Result:
 
 def _write_pool(work: Workplace, contest: Contest, one: Try, seed: int, iteration: int) -> None:
     """The pool that a try draws on, unless it is whole already."""
-    from tasks.comparison.training_sets import pool_plan
-
     plan = pool_plan(contest, one, seed, iteration)
     if work.store.get(Pool, plan.id) is not None:
         return
@@ -173,11 +162,6 @@ def _write_pool(work: Workplace, contest: Contest, one: Try, seed: int, iteratio
 
 
 def _write_paths(work: Workplace, plan: "PoolPlan") -> None:
-    from tasks.comparison.pool import pool_paths, write_pool_row
-    from tasks.synthesis.synthesize_paths import synthesize_paths
-    from tasks.verification.verify_paths import Judge
-    from tasks.verification.vote_paths import vote_paths
-
     report = work.ask(
         plan.model,
         f"Seed {plan.settings.seed}: {plan.synthesis.strategy} paths by {plan.model.name}",
@@ -206,8 +190,6 @@ def _write_paths(work: Workplace, plan: "PoolPlan") -> None:
 
 
 def _train(work: Workplace, contest: Contest, lesson: "Lesson") -> None:
-    from tasks.comparison.training_sets import keep_examples, trial_of
-
     entrant = lesson.entrant
     training_set = keep_examples(contest, entrant, lesson.choices)
     before = contest.trial(entrant.one, entrant.seed, entrant.iteration - 1)
@@ -232,9 +214,6 @@ def _adapter(
 
 def _answer(work: Workplace, contest: Contest, trials: "Sequence[Trial]", questions: "Sequence[Question]") -> None:
     """The trials' models answer what they have not answered yet, the base first, for adapters are held against it."""
-    from tasks.comparison.learning_rates import is_answered
-    from tasks.evaluation.evaluate_model import evaluate_model
-
     asked: set[tuple[object, object]] = set()
     for trial in sorted(trials, key=lambda one: one.adapter_id is not None):
         if (trial.model_id, trial.prompt_id) in asked or is_answered(contest, trial, questions):

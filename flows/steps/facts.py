@@ -9,9 +9,13 @@ from collections.abc import Sequence
 from flows.runs.results import Result
 from flows.steps.workplace import Workplace
 from storage.errors import InputError
+from storage.lineage.lineage_tree import find_record
 from storage.open_store import Store
 from storage.records import Adapter, Answer, Evaluation, Model, Question, TrainingSet, Verdict
 from storage.records import Path as RecordedPath
+from tasks.evaluation.noise import noise_sample
+from tasks.reports.round_report import harness_table, round_table
+from tasks.training.train_adapter import model_of
 
 PARTS = ("train", "gate", "final")
 ROLES = ("base", "champion", "challenger")
@@ -19,8 +23,6 @@ ROLES = ("base", "champion", "challenger")
 
 def find_model(store: Store, prefix: str) -> Model:
     """The model whose id, or whose adapter's id, begins so."""
-    from storage.lineage.lineage_tree import find_record
-
     found = find_record(store, prefix)
     if found.table == "adapters":
         models = store.select(Model, adapter_id=found.id)
@@ -58,8 +60,6 @@ def describe_challenger(work: Workplace) -> Result:
 
 def describe_evaluations(work: Workplace, more: Sequence[str] = ()) -> Result:
     """The round's table so far, and `more` lines."""
-    from tasks.reports.round_report import harness_table, round_table
-
     tables = [round_table(work.store, work.round), *harness_table(work.store, work.round), *more]
     return Result("evaluated", "\n".join(tables), {"round": work.round.number})
 
@@ -88,8 +88,6 @@ def writer_of(work: Workplace) -> Model:
 
 def model_in(work: Workplace, role: str) -> Model:
     """The model that has this role in the round."""
-    from tasks.training.train_adapter import model_of
-
     if role == "base":
         return work.base.record
     if role == "champion":
@@ -107,8 +105,6 @@ def model_in(work: Workplace, role: str) -> Model:
 
 def to_ask_twice(work: Workplace, model: Model, questions: Sequence[Question]) -> list[Question]:
     """The questions of the round's A/A run: some of the champion's; none for another model, or once they are known."""
-    from tasks.evaluation.noise import noise_sample
-
     if model.id != work.round.champion_model_id:
         return []
     sample = noise_sample(questions, work.settings.evaluation.noise_questions)

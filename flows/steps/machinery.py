@@ -13,12 +13,16 @@ from typing import TYPE_CHECKING, Protocol
 from storage.environment import Environment
 from storage.errors import InputError, PermanentError
 from storage.records import Adapter, Model
+from tasks.engines.models.base_models import prepare_model
+from tasks.engines.models.fingerprint import TEXT, fingerprint_of
+from tasks.engines.models.merging import kept_share
+from tasks.engines.models.rendering import Renderer
 from tasks.engines.server import vllm_server
 from tasks.engines.server.client import OpenAIEngine, Patience
 from tasks.engines.server.recognition import Asked
 from tasks.engines.server.server_plan import Serving
 from tasks.engines.trainer import trainer
-from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress
+from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress, merge_adapter
 from tasks.settings import ModelSettings, Settings
 
 if TYPE_CHECKING:
@@ -85,13 +89,9 @@ class LocalMachinery:
     """The real one: vLLM here or at the URLs of REGENESIS_ENDPOINTS, training in a child process here."""
 
     def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel":
-        from tasks.engines.models.base_models import prepare_model
-
         return prepare_model(settings, environment)
 
     def renderer(self, base: "PreparedModel", settings: ModelSettings) -> "Renderer":
-        from tasks.engines.models.rendering import Renderer
-
         return Renderer(base.folder, settings)
 
     def serve(
@@ -130,8 +130,6 @@ class GivenEndpoints:
     def __init__(
         self, model: Model, base: "PreparedModel", renderer: "Renderer", settings: Settings, environment: Environment
     ) -> None:
-        from tasks.engines.models.fingerprint import TEXT, fingerprint_of
-
         self._model = model
         self._base_names = (settings.model.name, base.record.name, str(base.folder))
         self._said: set[str] = set()
@@ -252,8 +250,6 @@ def _is_served_as_lora(adapter: Adapter, settings: Settings) -> bool:
 
 def lost_by_merging(weights: Path) -> str:
     """What a person should know of merged weights that round away a part of what was learnt; empty for others."""
-    from tasks.engines.models.merging import kept_share
-
     share = kept_share(weights)
     if share >= LEAST_KEPT:
         return ""
@@ -270,7 +266,6 @@ def weights_of(base: "PreparedModel", adapter: Adapter | None, environment: Envi
     location = environment.home / adapter.location
     if adapter.kind == "full":
         return location
-    from tasks.engines.trainer.trainer import merge_adapter
 
     merged = environment.home / "merged"
     target = merged / adapter.digest[:32]

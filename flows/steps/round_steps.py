@@ -20,12 +20,34 @@ from flows.steps.workplace import Workplace
 from storage.environment import read_environment
 from storage.errors import InputError, PermanentError
 from storage.open_store import open_store
-from storage.records import Domain, Model, Outcome, Promotion, Question
+from storage.records import Domain, Model, Outcome, Promotion, Question, Round
 from tasks.asking import utc_now
+from tasks.engines.harness import Target, harness_version
+from tasks.engines.models.model_files import refuse_quantised
+from tasks.engines.trainer.training_process import plan_launch
+from tasks.evaluation import noise
+from tasks.evaluation.cross_check import cross_check as check
+from tasks.evaluation.evaluate_model import evaluate_model
+from tasks.evaluation.noise import next_sample
+from tasks.ingestion.ingest_questions import check_question_sets, ingest_embedded
 from tasks.limits import RUN_LIMITS
+from tasks.promotion import promote as promotion
+from tasks.promotion.promote import carry_out, current_champion, decide_promotion, promotions_of, repair
+from tasks.reports.round_report import draw_report, round_table, write_report
 from tasks.rounds import round_row as rounds
+from tasks.rounds.log_to_mlflow import log_round
 from tasks.settings import Settings
+from tasks.synthesis.round_forecast import Hardware, forecast_round, kept_weight_bytes
+from tasks.synthesis.synthesize_paths import synthesize_paths as synthesize
+from tasks.training.select_examples import SelectionPlan
+from tasks.training.select_examples import select_examples as select
 from tasks.training.train_adapter import Training, example_counter
+from tasks.verification.audit import audit_verdicts as audit
+from tasks.verification.collapse_watch import TIMINGS_KEY, WARNINGS_KEY
+from tasks.verification.collapse_watch import watch_collapse as watch
+from tasks.verification.verify_paths import VERIFIER_VERSION, Judge
+from tasks.verification.verify_paths import verify_paths as verify
+from tasks.verification.vote_paths import vote_paths
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,8 +55,6 @@ if TYPE_CHECKING:
 
 def check_training(settings: Settings) -> None:
     """Raise where training cannot start here as the settings say: before a night of paths, not after it."""
-    from tasks.engines.trainer.training_process import plan_launch
-
     plan_launch(settings.training.kind, settings.training.accelerate_config)
 
 
@@ -44,10 +64,6 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
 
     `change` gives an unfinished round the synthesis settings at hand.
     """
-    from tasks.engines.models.model_files import refuse_quantised
-    from tasks.ingestion.ingest_questions import check_question_sets
-    from tasks.promotion.promote import current_champion, promotions_of, repair
-
     with work.timings.phase("storage"):
         if promotions_of(work.store, work.line):
             for line in repair(work.store, work.tracking, base=work.base.record, line=work.line):
@@ -58,29 +74,35 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
             work.watcher.say(f"Round {unfinished.number} is abandoned; what it wrote stays in the store.")
             unfinished = None
         if unfinished:
-            work.round = unfinished
-            work.own_round()
-            if change:
-                _change_synthesis(work)
-            work.settings = rounds.settings_of(work.round)
-            check_training(work.settings)
-            work.timings = rounds.Timings.of(work.round)
-            words = "these synthesis settings" if change else "the settings it began with (--new abandons it)"
-            work.watcher.say(
-                f"Round {work.round.number}, begun {work.round.started_at:%Y-%m-%d %H:%M} UTC, goes on with {words}."
-            )
-            artifacts.warn_of_misfits(work)
-            return
-        check_question_sets(work.store, work.settings)
-        refuse_quantised(work.base.folder, work.settings.model.name)
-        check_training(work.settings)
-        champion = current_champion(work.store, work.base.record, work.line)
-        work.store.append([work.base.record])
-        work.round = rounds.start_round(work.store, work.settings, work.base.record, champion)
-        work.own_round()
-        work.settings = rounds.settings_of(work.round)  # of the machine that came first
-        work.watcher.say(f"Round {work.round.number} of {work.line}; the champion is {champion.name}.")
+            _go_on(work, unfinished, change)
+        else:
+            _begin(work)
         artifacts.warn_of_misfits(work)
+
+
+def _go_on(work: Workplace, unfinished: Round, change: bool) -> None:
+    work.round = unfinished
+    work.own_round()
+    if change:
+        _change_synthesis(work)
+    work.settings = rounds.settings_of(work.round)
+    check_training(work.settings)
+    work.timings = rounds.Timings.of(work.round)
+    words = "these synthesis settings" if change else "the settings it began with (--new abandons it)"
+    begun = f"{work.round.started_at:%Y-%m-%d %H:%M} UTC"
+    work.watcher.say(f"Round {work.round.number}, begun {begun}, goes on with {words}.")
+
+
+def _begin(work: Workplace) -> None:
+    check_question_sets(work.store, work.settings)
+    refuse_quantised(work.base.folder, work.settings.model.name)
+    check_training(work.settings)
+    champion = current_champion(work.store, work.base.record, work.line)
+    work.store.append([work.base.record])
+    work.round = rounds.start_round(work.store, work.settings, work.base.record, champion)
+    work.own_round()
+    work.settings = rounds.settings_of(work.round)  # of the machine that came first
+    work.watcher.say(f"Round {work.round.number} of {work.line}; the champion is {champion.name}.")
 
 
 def _change_synthesis(work: Workplace) -> None:
@@ -95,8 +117,6 @@ def _change_synthesis(work: Workplace) -> None:
 @step("ingest questions")
 def ingest_questions(work: Workplace) -> None:
     """The round's questions, the guidelines and the prompts, in the store."""
-    from tasks.ingestion.ingest_questions import ingest_embedded
-
     work.watcher.step("Drawing questions")
     with work.timings.phase("storage"):
         ingest_embedded(work.store, work.settings, work.round.number)
@@ -106,8 +126,6 @@ def ingest_questions(work: Workplace) -> None:
 @step("synthesize paths")
 def synthesize_paths(work: Workplace) -> None:
     """Reasoning paths through guidelines, adapted guidelines and structures, each with its verdict."""
-    from tasks.synthesis.synthesize_paths import synthesize_paths as synthesize
-
     if facts.training_set_of(work) is not None:
         return
     questions = work.questions("train")
@@ -135,10 +153,6 @@ def synthesize_paths(work: Workplace) -> None:
 @step("audit verdicts")
 def audit_verdicts(work: Workplace) -> None:
     """The vote of each question's paths, and a second judge's reading of those that judges differ on."""
-    from tasks.verification.audit import audit_verdicts as audit
-    from tasks.verification.verify_paths import Judge
-    from tasks.verification.vote_paths import vote_paths
-
     if facts.training_set_of(work) is not None:
         return
     work.watcher.step("Reading verdicts again")
@@ -153,9 +167,6 @@ def audit_verdicts(work: Workplace) -> None:
 @step("watch collapse")
 def watch_collapse(work: Workplace) -> None:
     """Figures of the round's texts against those of its line's earlier rounds, and warnings where one has drifted."""
-    from tasks.verification.collapse_watch import TIMINGS_KEY, WARNINGS_KEY
-    from tasks.verification.collapse_watch import watch_collapse as watch
-
     if TIMINGS_KEY in work.timings.figures and facts.training_set_of(work) is not None:
         return
     work.watcher.step("Looking for collapse")
@@ -169,9 +180,6 @@ def watch_collapse(work: Workplace) -> None:
 @step("select examples")
 def select_examples(work: Workplace) -> None:
     """The training set of the round, with a reason for each path that is not in it."""
-    from tasks.training.select_examples import SelectionPlan
-    from tasks.training.select_examples import select_examples as select
-
     if facts.training_set_of(work) is not None:
         return
     work.watcher.step("Selecting training examples")
@@ -203,8 +211,6 @@ def train_adapter(work: Workplace) -> None:
 @step("evaluate", task_run_name="evaluate {role}")
 def evaluate(work: Workplace, role: str) -> None:
     """Base, champion or challenger answers the gate and final questions; the champion some of them twice (A/A)."""
-    from tasks.evaluation.evaluate_model import evaluate_model
-
     model = facts.model_in(work, role)
     questions = work.questions("gate", "final")
     if not facts.is_evaluated(work, model, questions):
@@ -223,8 +229,6 @@ def evaluate(work: Workplace, role: str) -> None:
 @step("ask again", task_run_name="ask {role} again")
 def ask_again(work: Workplace, role: str) -> str:
     """Every held-out question of a model once more, its cache off; says what changed. The first answers stand."""
-    from tasks.evaluation.noise import next_sample
-
     model = facts.model_in(work, role)
     questions = work.questions("gate", "final")
     return _ask_again(work, model, questions, next_sample(work.store, model, questions))
@@ -233,9 +237,6 @@ def ask_again(work: Workplace, role: str) -> str:
 @step("cross-check", task_run_name="cross-check {role}")
 def cross_check(work: Workplace, role: str) -> None:
     """Another harness asks and judges a model's gate questions; its figures stand beside ours."""
-    from tasks.engines.harness import Target, harness_version
-    from tasks.evaluation.cross_check import cross_check as check
-
     model, version = facts.model_in(work, role), harness_version()  # said before a server starts
     url, name = work.address_of(model)
     work.watcher.step(f"{version} asks {model.name}")
@@ -245,8 +246,6 @@ def cross_check(work: Workplace, role: str) -> None:
 
 
 def _ask_again(work: Workplace, model: Model, questions: "Sequence[Question]", sample: int) -> str:
-    from tasks.evaluation import noise
-
     began = time.monotonic()
     found = work.ask(
         model,
@@ -264,8 +263,6 @@ def _ask_again(work: Workplace, model: Model, questions: "Sequence[Question]", s
 @step("promote")
 def promote(work: Workplace) -> Promotion:
     """The gate's decision, carried out."""
-    from tasks.promotion.promote import carry_out, decide_promotion
-
     work.release_server()
     work.watcher.step("Deciding")
     with work.timings.phase("storage"):
@@ -281,8 +278,6 @@ def promote(work: Workplace) -> Promotion:
 @step("overrule")
 def overrule(work: Workplace, outcome: Outcome, person: str, reason: str) -> None:
     """A person's word over the gate's decision on this round, kept beside it."""
-    from tasks.promotion import promote as promotion
-
     decided = rounds.promotion_of(work.store, work.round)
     if decided is None:
         raise InputError(
@@ -298,9 +293,6 @@ def overrule(work: Workplace, outcome: Outcome, person: str, reason: str) -> Non
 @step("report")
 def report(work: Workplace) -> Result:
     """The report of the round, which is over then, and the reader's copy of the database."""
-    from tasks.reports.round_report import draw_report, round_table, write_report
-    from tasks.rounds.log_to_mlflow import log_round
-
     work.watcher.step("Writing the report")
     over = replace(work.round, status="finished")
     drawn = draw_report(work.store, over)
@@ -334,9 +326,6 @@ def ingest_published_questions(
 @task(name="verify paths", **STEP)
 def verify_paths(settings: Settings, round_number: int) -> Result:
     """Verdicts of this version for stored paths that lack one."""
-    from tasks.verification.verify_paths import VERIFIER_VERSION, Judge
-    from tasks.verification.verify_paths import verify_paths as verify
-
     store = open_store(read_environment().store_url)
     with Judge(settings.verification) as judge:
         judged = verify(store, judge, draw=round_number or None)
@@ -346,8 +335,6 @@ def verify_paths(settings: Settings, round_number: int) -> Result:
 @step("forecast")
 def forecast(work: Workplace, rate: float) -> Result:
     """What the round at hand will take; the probe's paths are the round's own."""
-    from tasks.synthesis.round_forecast import Hardware, forecast_round, kept_weight_bytes
-
     questions, writer = work.questions("train"), facts.writer_of(work)
     answers = 2 * len(work.questions("gate", "final")) + work.settings.evaluation.noise_questions
     weights = kept_weight_bytes(work.base.folder, work.settings.training)
@@ -369,8 +356,6 @@ def forecast(work: Workplace, rate: float) -> Result:
 @step("roll back")
 def roll_back(work: Workplace, to: str, reason: str) -> Result:
     """An earlier champion is champion again."""
-    from tasks.promotion import promote as promotion
-
     target = facts.find_model(work.store, to) if to else None
     done = promotion.roll_back(
         work.store, work.tracking, base=work.base.record, line=work.line, to=target, reason=reason

@@ -20,15 +20,20 @@ from flows.steps.progress import Watcher, choose_watcher
 from storage.environment import Environment, make_home, read_environment
 from storage.errors import PermanentError, Stopped, StoreBusy, TransientError
 from storage.locks import owned
+from storage.mlflow_tracking import Tracking
 from storage.open_store import Store, open_store, store_exists
 from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
 from tasks.asking import Asking
 from tasks.engines.engine import EngineDown, RendersExamples, RequestFailed
+from tasks.guidelines import chosen_guidelines
+from tasks.ingestion.ingest_questions import questions_of, set_named
 from tasks.limits import LimitedEngine, Limits, Spending
+from tasks.prompt_files import prompts_of
 from tasks.room import check_room
 from tasks.rounds.round_row import Timings, fail_round, line_of, save_timings, settings_of, stop_round
 from tasks.settings import Settings
 from tasks.training.train_adapter import Training, train_adapter
+from tasks.verification.verify_paths import Judge
 
 if TYPE_CHECKING:
     from storage.mlflow_tracking import Tracking
@@ -87,15 +92,11 @@ class Workplace:
     @cached_property
     def prompts(self) -> dict[str, Prompt]:
         """The prompt templates that the settings name."""
-        from tasks.prompt_files import prompts_of
-
         return prompts_of(self.settings)
 
     @cached_property
     def guidelines(self) -> "list[Guideline]":
         """The heads of the round's chains."""
-        from tasks.guidelines import chosen_guidelines
-
         return chosen_guidelines(self.settings.synthesis.guidelines)
 
     @cached_property
@@ -106,8 +107,6 @@ class Workplace:
     @cached_property
     def tracking(self) -> "Tracking":
         """MLflow, below the home."""
-        from storage.mlflow_tracking import Tracking
-
         return Tracking(self.environment.home)
 
     def open_tracking_meanwhile(self) -> None:
@@ -121,8 +120,6 @@ class Workplace:
 
     def questions(self, *parts: Part) -> list[Question]:
         """The questions of these parts that the round reads; once drawn they stay as they are."""
-        from tasks.ingestion.ingest_questions import questions_of
-
         for part in parts:
             if part not in self._questions:
                 self._questions[part] = questions_of(self.store, self.settings, part, self.round.number)
@@ -130,8 +127,6 @@ class Workplace:
 
     def question_sets(self, domain: Domain) -> list[QuestionSet]:
         """The sets of the settings in this domain."""
-        from tasks.ingestion.ingest_questions import set_named
-
         names = self.settings.questions.in_domain if domain == "in_domain" else self.settings.questions.out_of_domain
         with self.store.reading():
             return [set_named(self.store, name, domain) for name in names]
@@ -160,8 +155,6 @@ class Workplace:
 
         Our own CPU time during the call is moved from `phase` to storage, verification or orchestration.
         """
-        from tasks.verification.verify_paths import Judge
-
         self.spending.check()
         self.check_room()
         served = self._serve(model)

@@ -13,7 +13,7 @@ from string import Template
 from tasks.comparison.comparison_report_figures import comparison_figures
 from tasks.comparison.contest import Contest
 from tasks.comparison.methods import builtin_methods
-from tasks.comparison.others_figures import Published, beside_ours, differences_of_setting
+from tasks.comparison.others_figures import Published, beside_ours, differences_of_setting, read_published
 from tasks.comparison.pool import draw_of
 from tasks.comparison.words import collapse_lines, findings, reviewers_questions
 from tasks.reports.round_report import section_html, table_html
@@ -22,8 +22,6 @@ from tasks.rules.comparison.methods import citations
 
 def write_comparison_report(contest: Contest, folder: Path, published: Path | None = None) -> Path:
     """Write the report into `folder`; an older one of the comparison is replaced whole. Returns its path."""
-    from tasks.comparison.others_figures import read_published
-
     theirs = read_published(published) if published else []
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"comparison-{str(contest.record.id)[:8]}.html"

@@ -49,16 +49,7 @@ def run_harness(
         folder = Path(name)
         for task in tasks:
             (folder / f"{task.name}.jsonl").write_text(task.jsonl(), "utf-8")
-        job = {
-            "tasks": [{**task.config, "dataset_kwargs": {"data_files": {"test": str(folder / f"{task.name}.jsonl")}}}
-                      for task in tasks],
-            "model_args": {
-                "model": target.model_name, "base_url": f"{target.url}/v1/completions",
-                "tokenizer": str(target.tokenizer), "tokenizer_backend": "huggingface", "num_concurrent": concurrent,
-                "max_retries": 3,
-            },
-            "system": system,
-        }  # fmt: skip
+        job = _job(tasks, target, folder, system, concurrent)
         (folder / "job.json").write_text(json.dumps(job), "utf-8")
         offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "cache")}
         done = subprocess.run(
@@ -71,6 +62,25 @@ def run_harness(
                 f"lm-evaluation-harness must evaluate {[task.name for task in tasks]}; it says: {last}"
             )
         return json.loads((folder / "results.json").read_text("utf-8"))
+
+
+def _job(tasks: Sequence[HarnessTask], target: Target, folder: Path, system: str, concurrent: int) -> dict[str, object]:
+    """What the child process is to do."""
+    return {
+        "tasks": [
+            {**task.config, "dataset_kwargs": {"data_files": {"test": str(folder / f"{task.name}.jsonl")}}}
+            for task in tasks
+        ],
+        "model_args": {
+            "model": target.model_name,
+            "base_url": f"{target.url}/v1/completions",
+            "tokenizer": str(target.tokenizer),
+            "tokenizer_backend": "huggingface",
+            "num_concurrent": concurrent,
+            "max_retries": 3,
+        },
+        "system": system,
+    }
 
 
 def _main(folder: Path) -> None:

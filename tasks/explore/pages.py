@@ -9,7 +9,9 @@ from uuid import UUID
 
 from storage.environment import read_environment
 from storage.errors import ReGenesisError
+from storage.open_store import open_store
 from storage.sql.presenting import escaped
+from storage.sql.sandbox import first_rows, schema_text
 from tasks.explore import asking
 from tasks.explore.asking import Change, Chosen, Solved, rows_of
 from tasks.explore.markup import (
@@ -24,6 +26,7 @@ from tasks.explore.markup import (
     table,
     title,
 )
+from tasks.explore.story import question_story
 from tasks.reports.drawing import bar_chart, line_chart
 
 if TYPE_CHECKING:
@@ -61,8 +64,6 @@ class Models:
 
 def opened() -> "Store":
     """The store, through which everything here is read; it holds the file for the moment of a question."""
-    from storage.open_store import open_store
-
     return open_store(read_environment().store_url)
 
 
@@ -123,8 +124,6 @@ def questions(store: "Store", chosen: Chosen, part: str, solved: str, contains: 
 
 def question(store: "Store", value: str | None, chosen: Chosen, listed: Listed) -> str:
     """A question's whole tree."""
-    from tasks.explore.story import question_story
-
     if not value:
         return page('<p class="soft">No question fits these filters.</p>', listed.markup)
     id, _, draw = value.partition(" ")
@@ -195,8 +194,6 @@ def pair(pairs: Listed, number: str | None, first: str | None, second: str | Non
 
 def asked(sql: str) -> str:
     """The first rows of a user's SELECT, asked as `regenesis sql` asks: in a process that can only read."""
-    from storage.sql.sandbox import first_rows
-
     try:
         rows, more = first_rows(read_environment().store_url, sql, asking.MOST_ROWS)
     except ReGenesisError as error:
@@ -209,8 +206,6 @@ def asked(sql: str) -> str:
 
 def schema() -> str:
     """Every table and view."""
-    from storage.sql.sandbox import schema_text
-
     return page(title("Tables and views"), said(schema_text()))
 
 

@@ -12,6 +12,8 @@ from storage.environment import Environment
 from storage.errors import InputError
 from storage.lineage.lineage_tree import find_record
 from storage.records import Adapter, Evaluation, Model, Promotion, QuestionSet, Round, TrainingSet
+from tasks.engines.models.base_models import EMBEDDED, known_licence, prepare_model, prepared_embedded
+from tasks.engines.models.merging import merge_adapter
 from tasks.engines.models.model_files import folder_digest
 from tasks.export.export_rows import CARD, Exported, said
 from tasks.export.whole_folder import files_of, refuse_used_target, whole_folder
@@ -54,8 +56,6 @@ def export_adapter(
 
 def _loads_from(settings: ModelSettings, environment: Environment) -> str:
     """What transformers can load the base by: a folder of this machine or a hub name; empty where there is neither."""
-    from tasks.engines.models.base_models import EMBEDDED, prepared_embedded
-
     if settings.name == EMBEDDED:
         try:
             return str(prepared_embedded(environment) or "")
@@ -127,8 +127,6 @@ def _base_settings(store: "Store", adapter: Adapter, base_model: str) -> ModelSe
 
 
 def _merge(base: Model, stored: Path, folder: Path, settings: ModelSettings, environment: Environment) -> None:
-    from tasks.engines.models.base_models import prepare_model
-
     prepared = prepare_model(settings, environment)
     if prepared.record.id != base.id:
         raise InputError(
@@ -136,8 +134,6 @@ def _merge(base: Model, stored: Path, folder: Path, settings: ModelSettings, env
             f"({prepared.record.id}). Name the folder of its base with --model."
         )
     try:
-        from tasks.engines.models.merging import merge_adapter
-
         merge_adapter(prepared.folder, stored, folder)
     except ImportError as error:
         raise InputError(
@@ -150,7 +146,6 @@ def _card(
     store: "Store", model: Model, adapter: Adapter, base: Model, settings: ModelSettings, merged: bool,
     environment: Environment,
 ) -> ModelCard:  # fmt: skip
-    from tasks.engines.models.base_models import known_licence
 
     of_round = store.get(Round, adapter.round_id) if adapter.round_id else None
     return ModelCard(

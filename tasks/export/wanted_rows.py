@@ -14,6 +14,7 @@ from storage.environment import Environment
 from storage.errors import InputError, PermanentError
 from storage.lineage.lineage_tree import find_record
 from storage.records import Model, QuestionSet, Round, TrainingSet
+from tasks.engines.models.base_models import known_licence
 from tasks.rules.cards.data_card import Base, Source
 
 if TYPE_CHECKING:
@@ -120,8 +121,6 @@ def sources_of(store: "Store", rows: "ArrowTable") -> list[Source]:
 
 def bases_of(store: "Store", rows: "ArrowTable", environment: Environment) -> list[Base]:
     """The base models whose weights wrote the paths, alone or under an adapter."""
-    from tasks.engines.models.base_models import known_licence
-
     written = store.query(
         "SELECT DISTINCT m.base_model_id AS id FROM paths AS p JOIN models AS m ON m.id = p.model_id"
         " WHERE p.id IN (SELECT unnest(?::UUID[]))",

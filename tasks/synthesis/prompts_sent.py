@@ -9,6 +9,8 @@ from storage.environment import Environment
 from storage.errors import InputError
 from storage.lineage.lineage_tree import find_record
 from storage.records import AdaptedGuideline, Answer, Guideline, Path, Prompt, Question, Round, Structure
+from tasks.engines.models.base_models import prepare_model
+from tasks.engines.models.rendering import Renderer
 from tasks.rules.ladder.ladder import Above, is_selection_head, selected_guidelines, values_of, values_of_selection
 from tasks.rules.ladder.prompts import Turns, ask_question, parse_prompt
 from tasks.rules.ladder.requests import stands_below
@@ -52,9 +54,6 @@ def prompt_sent(store: "Store", prefix: str) -> SentPrompt:
 
 def rendered(sent: SentPrompt, environment: Environment) -> str:
     """The text with the chat template's own tokens, as the server saw it."""
-    from tasks.engines.models.base_models import prepare_model
-    from tasks.engines.models.rendering import Renderer
-
     renderer = Renderer(prepare_model(sent.model, environment).folder, sent.model)
     return renderer.decode(renderer.prompt_ids(sent.turns))
 

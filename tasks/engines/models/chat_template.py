@@ -8,9 +8,12 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from storage.errors import InputError
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # Templates that print today's date would give other ids tomorrow; this is Llama 3.1's own fallback.
 FIXED_DATE = "26 Jul 2024"
@@ -51,6 +54,30 @@ def chat_template_hash(folder: Path) -> str:
 def compile_chat_template(text: str, variables: Mapping[str, object]) -> ChatTemplate:
     """A template that renders with `variables` (bos_token, eos_token, ...) always defined."""
     from jinja2 import TemplateError, TemplateSyntaxError
+
+    environment = _environment()
+    environment.filters["tojson"] = _to_json
+    names = cast("dict[str, object]", environment.globals)
+    names.update({"raise_exception": _raise_exception, "strftime_now": _strftime_now, **variables})
+    try:
+        template = environment.from_string(text)
+    except TemplateSyntaxError as error:
+        raise InputError(
+            f"A chat template must be Jinja; line {error.lineno} is not: {error.message}. Mend chat_template.jinja."
+        ) from error
+
+    class Compiled:
+        def render(self, messages: Sequence[Mapping[str, str]], **more: object) -> str:
+            try:
+                return template.render(messages=messages, date_string=FIXED_DATE, **more)
+            except TemplateError as error:
+                raise TemplateRefused(str(error)) from error
+
+    return Compiled()
+
+
+def _environment() -> "Environment":
+    """Jinja as transformers sets it up: a sandbox, with a block that marks what an assistant wrote."""
     from jinja2.ext import Extension, loopcontrols
     from jinja2.nodes import CallBlock, Node
     from jinja2.parser import Parser
@@ -69,43 +96,29 @@ def compile_chat_template(text: str, variables: Mapping[str, object]) -> ChatTem
         def body(self, caller: Any) -> str:
             return cast(str, caller())
 
-    def to_json(
-        value: object,
-        ensure_ascii: bool = False,
-        indent: int | None = None,
-        separators: tuple[str, str] | None = None,
-        sort_keys: bool = False,
-    ) -> str:
-        return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-    def raise_exception(message: str) -> None:
-        raise TemplateRefused(message)
-
-    def strftime_now(form: str) -> str:
-        del form
-        return FIXED_DATE
-
-    environment = ImmutableSandboxedEnvironment(
+    return ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, loopcontrols]
     )
-    environment.filters["tojson"] = to_json
-    names = cast("dict[str, object]", environment.globals)
-    names.update({"raise_exception": raise_exception, "strftime_now": strftime_now, **variables})
-    try:
-        template = environment.from_string(text)
-    except TemplateSyntaxError as error:
-        raise InputError(
-            f"A chat template must be Jinja; line {error.lineno} is not: {error.message}. Mend chat_template.jinja."
-        ) from error
 
-    class Compiled:
-        def render(self, messages: Sequence[Mapping[str, str]], **more: object) -> str:
-            try:
-                return template.render(messages=messages, date_string=FIXED_DATE, **more)
-            except TemplateError as error:
-                raise TemplateRefused(str(error)) from error
 
-    return Compiled()
+def _to_json(
+    value: object,
+    ensure_ascii: bool = False,
+    indent: int | None = None,
+    separators: tuple[str, str] | None = None,
+    sort_keys: bool = False,
+) -> str:
+    """JSON as transformers writes it: Jinja's own filter would escape HTML in what a model reads."""
+    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+
+
+def _strftime_now(form: str) -> str:
+    del form
+    return FIXED_DATE
+
+
+def _raise_exception(message: str) -> None:
+    raise TemplateRefused(message)
 
 
 def read_json(file: Path) -> dict[str, Any]:

@@ -211,6 +211,26 @@ def free_port(host: str = "127.0.0.1") -> int:
         return int(probe.getsockname()[1])
 
 
+def _command(plan: ServerPlan, scratch: str, address: Address) -> list[str]:
+    """vLLM behind a watchdog, which ends it when this process ends and removes its scratch folder."""
+    arguments = [one for one in plan.arguments if not one.startswith("--served-model-name=")]
+    return [
+        sys.executable,
+        "-m",
+        "tasks.engines.watchdog",
+        str(os.getpid()),
+        scratch,
+        sys.executable,
+        "-m",
+        "tasks.engines.server.vllm_process",
+        *arguments,
+        f"--served-model-name={address.model_name}",
+        f"--host={address.host}",
+        f"--port={address.port}",
+        *_guard_for(address.host),
+    ]
+
+
 def _start(plan: ServerPlan, folder: Path, log_file: Path, address: Address) -> Server:
     began = time.monotonic()
     host, port, served_name = address.host, address.port or free_port(), address.model_name
@@ -219,12 +239,7 @@ def _start(plan: ServerPlan, folder: Path, log_file: Path, address: Address) -> 
         _require_free(host, port)
     scratch = tempfile.mkdtemp(prefix="regenesis-")  # sockets and temporary files; the watchdog removes it
     environment |= {"TMPDIR": scratch, "VLLM_RPC_BASE_PATH": scratch}
-    arguments = [one for one in plan.arguments if not one.startswith("--served-model-name=")]
-    command = [
-        sys.executable, "-m", "tasks.engines.watchdog", str(os.getpid()), scratch,
-        sys.executable, "-m", "tasks.engines.server.vllm_process", *arguments,
-        f"--served-model-name={served_name}", f"--host={host}", f"--port={port}", *_guard_for(host),
-    ]  # fmt: skip
+    command = _command(plan, scratch, replace(address, port=port))
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,

@@ -24,14 +24,10 @@ def install_completion_loss(model: "PreTrainedModel") -> bool:
     import types
 
     import torch
-    from torch.utils.checkpoint import checkpoint
 
     if not is_plain_loss(model):
         return False
     original = model.forward
-
-    def rows_loss(rows: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
-        return _rows_loss(model, rows, labels)
 
     def forward(self: "PreTrainedModel", *args: object, fused_lm_head: bool = False, **kwargs: Any) -> object:
         if not fused_lm_head:
@@ -42,20 +38,28 @@ def install_completion_loss(model: "PreTrainedModel") -> bool:
         kwargs.pop("num_items_in_batch", None)
         hidden: torch.Tensor = self.base_model(*args, **{**kwargs, "use_cache": False}).last_hidden_state[:, :-1]
         mask = labels != -100
-        rows, wanted = hidden[mask], labels[mask]
-        if len(rows) <= LOGIT_ROWS:
-            scored = rows_loss(rows, wanted)
-        else:
-            parts = zip(rows.split(LOGIT_ROWS), wanted.split(LOGIT_ROWS), strict=True)
-            scored = torch.cat(
-                [cast("torch.Tensor", checkpoint(rows_loss, *part, use_reentrant=False)) for part in parts]
-            )
+        scored = _scored(model, hidden[mask], labels[mask])
         log_probs = scored.new_zeros(mask.shape).masked_scatter(mask, scored)
         blank = torch.zeros_like(log_probs)  # TRL's own figures; not computed
         return FusedCausalLMOutput(log_probs=log_probs, entropy=blank, is_top1=blank.bool(), label_mask=mask)
 
     model.forward = types.MethodType(forward, model)
     return True
+
+
+def _scored(model: "PreTrainedModel", rows: "torch.Tensor", labels: "torch.Tensor") -> "torch.Tensor":
+    """Log-probability of each label; many rows in parts, whose logits are computed again in the backward pass."""
+    import torch
+    from torch.utils.checkpoint import checkpoint
+
+    if len(rows) <= LOGIT_ROWS:
+        return _rows_loss(model, rows, labels)
+
+    def rows_loss(some: "torch.Tensor", their_labels: "torch.Tensor") -> "torch.Tensor":
+        return _rows_loss(model, some, their_labels)
+
+    parts = zip(rows.split(LOGIT_ROWS), labels.split(LOGIT_ROWS), strict=True)
+    return torch.cat([cast("torch.Tensor", checkpoint(rows_loss, *part, use_reentrant=False)) for part in parts])
 
 
 def is_plain_loss(model: "PreTrainedModel") -> bool:

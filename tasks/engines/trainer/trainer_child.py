@@ -21,10 +21,11 @@ from tasks.engines.trainer.checkpoints import newest_checkpoint, step_of, traine
 from tasks.engines.trainer.completion_loss import install_completion_loss
 from tasks.engines.trainer.training_checks import Trouble, check_targets, checked, is_out_of_memory
 from tasks.engines.trainer.training_job import Job
-from tasks.rules.training.batching import example_order, loss_trouble, plan_batches, plan_rows
+from tasks.rules.training.batching import BatchPlan, example_order, loss_trouble, plan_batches, plan_rows
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback
+    from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
 SET_PARENT_DEATH_SIGNAL = 1  # prctl
@@ -83,7 +84,6 @@ def build_trainer(job: Job, events: Events) -> "SFTTrainer":
     """TRL's trainer over the job's examples, laid out in the order in which they are taken."""
     from datasets import Dataset, disable_progress_bars
     from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback
-    from trl.trainer.sft_config import SFTConfig
 
     disable_progress_bars()
     model = _load_model(job, AutoModelForCausalLM)
@@ -95,21 +95,43 @@ def build_trainer(job: Job, events: Events) -> "SFTTrainer":
     order = example_order(lengths, plan, job.seed, cast("list[float]", examples["takes"]))
     packing = bool(settings["packing"])
     cut = plan_rows(lengths, settings["batch_size"], job.device_batch_size, processes) if packing else plan
-    on_gpu = _has_gpu()
-    arguments = SFTConfig(
+    arguments = _arguments(job, plan.steps, cut, max(lengths))
+    tokenizer = AutoTokenizer.from_pretrained(job.base_folder)
+    trainer = trainer_class()(
+        model=model,
+        args=arguments,
+        train_dataset=examples.remove_columns("takes").select(order),
+        processing_class=tokenizer,
+        peft_config=_lora(model, settings) if job.kind == "lora" and not job.parent_folder else None,
+        callbacks=[_reporter(events, sum(lengths[place] for place in order))],
+    )
+    trainer.data_collator = checked(trainer.data_collator, job.end_of_turn)
+    trainer.remove_callback(PrinterCallback)
+    if job.own_loss and not _has_gpu():
+        install_completion_loss(_undressed(trainer.model))
+    return trainer
+
+
+def _arguments(job: Job, steps: int, cut: BatchPlan, longest: int) -> "SFTConfig":
+    """TRL's settings; `cut` says how many rows go through the model at once, packed or not."""
+    from trl.trainer.sft_config import SFTConfig
+
+    settings, on_gpu = job.settings, _has_gpu()
+    packing = bool(settings["packing"])
+    return SFTConfig(
         output_dir=job.checkpoint_folder,
         num_train_epochs=1.0,
-        max_steps=-1 if packing else plan.steps,
+        max_steps=-1 if packing else steps,
         per_device_train_batch_size=cut.device_batch_size,
         gradient_accumulation_steps=cut.accumulation,
         learning_rate=settings["learning_rate"],
         lr_scheduler_type=settings["schedule"],
-        warmup_steps=math.ceil(settings["warmup_share"] * plan.steps),
+        warmup_steps=math.ceil(settings["warmup_share"] * steps),
         weight_decay=0.0,
         train_sampling_strategy="random" if packing else "sequential",  # packing sorts by length
         dataset_kwargs={"skip_prepare_dataset": not packing},
         packing=packing,
-        max_length=max(lengths) if packing else None,
+        max_length=longest if packing else None,
         gradient_checkpointing=settings["gradient_checkpointing"],
         bf16=job.precision == "bfloat16",
         use_cpu=not on_gpu,
@@ -124,20 +146,6 @@ def build_trainer(job: Job, events: Events) -> "SFTTrainer":
         dataloader_pin_memory=on_gpu,
         ddp_find_unused_parameters=False,
     )
-    tokenizer = AutoTokenizer.from_pretrained(job.base_folder)
-    trainer = trainer_class()(
-        model=model,
-        args=arguments,
-        train_dataset=examples.remove_columns("takes").select(order),
-        processing_class=tokenizer,
-        peft_config=_lora(model, settings) if job.kind == "lora" and not job.parent_folder else None,
-        callbacks=[_reporter(events, sum(lengths[place] for place in order))],
-    )
-    trainer.data_collator = checked(trainer.data_collator, job.end_of_turn)
-    trainer.remove_callback(PrinterCallback)
-    if job.own_loss and not on_gpu:
-        install_completion_loss(_undressed(trainer.model))
-    return trainer
 
 
 def save_weights(trainer: "SFTTrainer", job: Job) -> None:

@@ -44,30 +44,11 @@ class ComparisonForecast:
 
 def forecast_comparison(settings: Settings, amounts: Amounts, tests: int) -> ComparisonForecast:
     """Tokens, time and money of these amounts at the settings' rates and prices."""
-    synthesis, rate = settings.synthesis, settings.comparison.rate
+    rate = settings.comparison.rate
     training_rate = settings.comparison.training_rate or TRAINING_TO_GENERATION * rate
-    longest = {
-        "selection": synthesis.adapt, "adapted_guideline": synthesis.adapt, "structure": synthesis.structure,
-        "path": synthesis.path, "close": synthesis.close,
-    }  # fmt: skip
-
-    def mean(most: int) -> float:
-        return min(most, settings.comparison.tokens_a_text or LENGTH_SHARE * most)
-
-    pools = round(
-        sum(
-            count * mean(longest[stage].max_tokens if stage in longest else 64)
-            for stage, count in amounts.requests.items()
-        )
-    )
-    answers = round((amounts.final_answers + amounts.dev_answers) * mean(settings.evaluation.sampling.max_tokens))
-    example = min(settings.training.max_tokens, mean(synthesis.path.max_tokens) + PROMPT_TOKENS)
-    trained = round(amounts.trainings * amounts.examples * example * settings.training.epochs)
+    pools, answers, trained = _tokens(settings, amounts)
     seconds = (pools + answers) / rate + trained / training_rate + START_SECONDS * amounts.server_starts
-    tokens = pools + answers
-    money = synthesis.cost(seconds, tokens)
-    speed = f"{rate:,.0f} tokens/s (comparison.rate), training at {training_rate:,.0f}"
-    lengths = settings.comparison.tokens_a_text or f"{LENGTH_SHARE:g} of their longest"
+    money = settings.synthesis.cost(seconds, pools + answers)
     trainings = f"{amounts.trainings} models on at most {amounts.examples} examples"
     asked = f"{amounts.final_answers} final, {amounts.dev_answers} development"
     parts = [
@@ -75,13 +56,45 @@ def forecast_comparison(settings: Settings, amounts: Amounts, tests: int) -> Com
         ("training", f"{trainings}: {_took(trained, training_rate)}"),
         ("answers", f"{asked}: {_took(answers, rate)}"),
         ("in all", f"about {seconds / 60:.0f} min" + (f", {money:,.2f} money" if money else "")),
-        ("assumed", f"{speed}, {START_SECONDS:.0f} s a server start"),
-        ("assumed", f"tokens a text: {lengths}; hints for half of the questions"),
-        *([("assumed", f"{synthesis.price_per_hour:g} an hour")] if synthesis.price_per_hour else []),
+        *(("assumed", line) for line in _assumed(settings, training_rate)),
         *(("shows", line) for line in detectable_lines(settings, tests)),
     ]
     lines = tuple(f"{name:<9}{said}" for name, said in parts)
-    return ComparisonForecast(lines, tokens, trained, seconds / 60, money)
+    return ComparisonForecast(lines, pools + answers, trained, seconds / 60, money)
+
+
+def _tokens(settings: Settings, amounts: Amounts) -> tuple[int, int, int]:
+    """Tokens of the pools, of the answers and of training."""
+    synthesis = settings.synthesis
+    longest = {
+        "selection": synthesis.adapt,
+        "adapted_guideline": synthesis.adapt,
+        "structure": synthesis.structure,
+        "path": synthesis.path,
+        "close": synthesis.close,
+    }
+
+    def mean(most: int) -> float:
+        return min(most, settings.comparison.tokens_a_text or LENGTH_SHARE * most)
+
+    most = {stage: longest[stage].max_tokens if stage in longest else 64 for stage in amounts.requests}
+    pools = round(sum(count * mean(most[stage]) for stage, count in amounts.requests.items()))
+    answers = round((amounts.final_answers + amounts.dev_answers) * mean(settings.evaluation.sampling.max_tokens))
+    example = min(settings.training.max_tokens, mean(synthesis.path.max_tokens) + PROMPT_TOKENS)
+    trained = round(amounts.trainings * amounts.examples * example * settings.training.epochs)
+    return pools, answers, trained
+
+
+def _assumed(settings: Settings, training_rate: float) -> list[str]:
+    """What the forecast takes for given."""
+    rate, price = settings.comparison.rate, settings.synthesis.price_per_hour
+    lengths = settings.comparison.tokens_a_text or f"{LENGTH_SHARE:g} of their longest"
+    speed = f"{rate:,.0f} tokens/s (comparison.rate), training at {training_rate:,.0f}"
+    return [
+        f"{speed}, {START_SECONDS:.0f} s a server start",
+        f"tokens a text: {lengths}; hints for half of the questions",
+        *([f"{price:g} an hour"] if price else []),
+    ]
 
 
 def detectable_lines(settings: Settings, tests: int) -> list[str]:

@@ -50,7 +50,17 @@ def harness_task(name: str, questions: Sequence[Question], plan: StagePlan) -> H
         for question, turn in zip(questions, turns, strict=True)
     ]  # fmt: skip
     numbers = all(question.answer_kind == "number" for question in questions)
-    config: dict[str, object] = {
+    config = _config(name, plan, [reading for reading in EXTRACTIONS if reading == "strict" or numbers])
+    if any(row["begun"] for row in rows):
+        config["gen_prefix"] = "begun"
+    return HarnessTask(name, config, tuple(rows))
+
+
+def _config(name: str, plan: StagePlan, readings: Sequence[Reading]) -> dict[str, object]:
+    """The task as the harness wants it described."""
+    until = list(plan.sampling.stop) or ["\n\n\n\n"]
+    metric = {"metric": METRIC, "aggregation": "mean", "higher_is_better": True, "ignore_case": True}
+    return {
         "task": name,
         "dataset_path": "json",
         "test_split": "test",
@@ -58,18 +68,14 @@ def harness_task(name: str, questions: Sequence[Question], plan: StagePlan) -> H
         "doc_to_text": "question",
         "doc_to_target": "answer",
         "generation_kwargs": {
-            "until": list(plan.sampling.stop) or ["\n\n\n\n"], "max_gen_toks": plan.sampling.max_tokens,
-            "temperature": 0, "do_sample": False,
+            "until": until,
+            "max_gen_toks": plan.sampling.max_tokens,
+            "temperature": 0,
+            "do_sample": False,
         },
-        "metric_list": [
-            {"metric": METRIC, "aggregation": "mean", "higher_is_better": True, "ignore_case": True,
-             "regexes_to_ignore": list(IGNORED)},
-        ],
-        "filter_list": [_filter(reading) for reading in EXTRACTIONS if reading == "strict" or numbers],
-    }  # fmt: skip
-    if any(row["begun"] for row in rows):
-        config["gen_prefix"] = "begun"
-    return HarnessTask(name, config, tuple(rows))
+        "metric_list": [{**metric, "regexes_to_ignore": list(IGNORED)}],
+        "filter_list": [_filter(reading) for reading in readings],
+    }
 
 
 def harness_figures(results: Mapping[str, object], questions: int) -> list[Figure]:
