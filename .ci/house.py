@@ -15,14 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("flows", "tasks", "storage")
 MOST_ARGUMENTS, MOST_LINES, MOST_FILES = 7, 40, 14
-# Bodies that are one table of data: rows of SQL and text, in which a person looks things up.
-TABLES = {
-    "flows/stack/automations.py:automations",
-    "tasks/reports/accuracy_figures.py:lengths",
-    "tasks/reports/decision_figures.py:decision_figures",
-    "tasks/reports/round_figures.py:_learning",
-    "tasks/reports/text_figures.py:text_figures",
-}
+# Bodies that are one table of data, in which a person looks things up.
+TABLES = {"flows/stack/automations.py:automations"}
 # Programs of their own, which their parents start: what they import, the parent must not.
 CHILDREN = {"tasks/engines/registered_model.py", "tasks/engines/trainer/trainer_child.py"}
 PRAGMAS = ("fmt:", "noqa", "pyright:", "type:")

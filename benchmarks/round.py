@@ -54,7 +54,7 @@ def show(home: Path) -> None:
     """The table, and as the last line one JSON object."""
     from storage.open_store import open_store
     from storage.records import Round
-    from tasks.reports.round_figures import cost_sql
+    from tasks.reports.figure import sql_of
 
     store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
     newest = store.select(Round, status="finished", order_by="number")[-1]
@@ -65,7 +65,7 @@ def show(home: Path) -> None:
         value = seconds.get(phase, 0.0)
         print(f"{phase:14} {value:8.1f} s {value / total:6.1%}")
     print(f"{'total':14} {total:8.1f} s")
-    [cost] = store.query(cost_sql(newest)).to_pylist()
+    [cost] = store.query(sql_of("cost", newest)).to_pylist()
     beside = (seconds["orchestration"] + seconds["storage"]) / total
     result = {
         "name": "round",

@@ -13,8 +13,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from storage.records import Evaluation, Model, Promotion, QuestionSet, Round
-from tasks.reports.accuracy_figures import other_harness_sql
-from tasks.reports.figure import Figure
+from tasks.reports.figure import Figure, sql_of
 from tasks.reports.round_figures import figures_of
 
 if TYPE_CHECKING:
@@ -138,7 +137,7 @@ def round_table(store: "Store", round: Round) -> str:
 
 def harness_table(store: "Store", round: Round) -> list[str]:
     """Our figure beside another harness's for each set, model and reading, as lines; none without one."""
-    rows = store.query(other_harness_sql(round)).to_pylist()
+    rows = store.query(sql_of("other_harness", round)).to_pylist()
     return [
         f"{row['question_set']} {row['role']} {row['reading']}: "
         f"ours {row['ours']:.1%}, {row['source']} {row['theirs']:.1%}"
