@@ -10,6 +10,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,13 +44,19 @@ def sources() -> list[Path]:
     return [file for package in PACKAGES for file in sorted((ROOT / package).rglob("*.py"))]
 
 
+@cache
+def parsed(file: Path) -> ast.Module:
+    """The file's tree, read once."""
+    return ast.parse(file.read_text("utf-8"))
+
+
 def functions() -> list[Function]:
     """Every function of the product, nested ones and methods too."""
     return [found for file in sources() for found in _functions_of(file)]
 
 
 def _functions_of(file: Path) -> Iterator[Function]:
-    tree = ast.parse(file.read_text("utf-8"))
+    tree = parsed(file)
     place = file.relative_to(ROOT).as_posix()
     commands = _commands_of(tree) if place.startswith("flows/cli/") else set[str]()
     for node in ast.walk(tree):
@@ -112,7 +119,7 @@ def imports_inside_functions() -> list[str]:
 
 
 def _inner_imports(file: Path) -> list[ast.Import | ast.ImportFrom]:
-    tree = ast.parse(file.read_text("utf-8"))
+    tree = parsed(file)
     cells = {
         id(inner)
         for node in ast.walk(tree)
@@ -150,7 +157,7 @@ def _module_of(file: Path) -> str:
 
 
 def _imported(file: Path) -> set[str]:
-    tree = ast.parse(file.read_text("utf-8"))
+    tree = parsed(file)
     for_types = {
         id(inner)
         for node in ast.walk(tree)
@@ -166,20 +173,25 @@ def _imported(file: Path) -> set[str]:
 
 
 def _strong_groups(graph: dict[str, set[str]]) -> list[set[str]]:
-    """Tarjan's strongly connected components, as reachability there and back: a few hundred modules are few."""
-    reach = {name: _reachable(graph, name) for name in graph}
+    """Modules that import each other; what imports nothing that is left, or is imported by nothing, is in no circle."""
+    left = {name: set(targets) for name, targets in graph.items()}
+    while free := {name for name, targets in left.items() if not targets & left.keys()}:
+        for name in free:
+            del left[name]
     groups: list[set[str]] = []
-    for name in graph:
+    for name in left:
         if not any(name in group for group in groups):
-            groups.append({name} | {other for other in reach[name] if name in reach[other]})
+            there = _reachable(left, name)
+            groups.append({other for other in there if name in _reachable(left, other)})
     return groups
 
 
 def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
+    """What `start` imports, directly or not, among the modules of the graph."""
     found: set[str] = set()
     waiting = [start]
     while waiting:
-        for name in graph[waiting.pop()] - found:
+        for name in graph[waiting.pop()] & graph.keys() - found:
             found.add(name)
             waiting.append(name)
     return found
