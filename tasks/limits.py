@@ -56,11 +56,11 @@ class Spending:
         return not self.limits.tokens or self.tokens + self.reserved + tokens <= self.limits.tokens
 
     def reserve(self, tokens: int) -> None:
-        """A request begins that may generate so many."""
+        """Count a request that begins as if it will generate all that it may."""
         self.reserved += tokens
 
     def spend(self, reserved: int, used: int) -> None:
-        """It came back."""
+        """A request came back: its reservation is given back, and what it generated is counted."""
         self.reserved -= reserved
         self.tokens += used
 
@@ -73,12 +73,12 @@ class Spending:
         return "run_tokens" if self.limits.tokens and self.tokens >= self.limits.tokens else ""
 
     def check(self) -> None:
-        """Raises Stopped where a limit is reached."""
+        """Raise Stopped where a limit is reached."""
         if reason := self.over():
             raise self.stopped(reason)
 
     def stopped(self, reason: str) -> Stopped:
-        """The clean end that a reason of `over` makes."""
+        """The exception that ends the run cleanly; `reason` is one that `over` gave."""
         until = f"{self.limits.until:%Y-%m-%d %H:%M %Z}" if self.limits.until else ""
         words = {
             "window": f"The window ended at {until}",

@@ -82,7 +82,7 @@ def _list_methods() -> None:
 
 
 def _settings_with(file: Path | None, rates: str, sets: list[str], train_questions: int, model: str, seed: int) -> str:
-    """The file's settings with what has an option here and no field in the flow's form."""
+    """The settings file as TOML, with the options of this command that are no parameters of the flow written in."""
     from flows.runs.parameters import settings_toml_with
 
     try:

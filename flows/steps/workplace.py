@@ -1,6 +1,7 @@
-"""What every step of a flow stands on: settings, store, prepared model, the server that answers, the watcher.
+"""What every step of a flow needs: settings, store, prepared model, the server that answers, the watcher.
 
-Opened once a flow. A server is started when a model is first asked, and changed when another one is.
+A flow opens it once. It starts a server when a step first asks a model, and changes the server's weights when a step
+asks another model.
 """
 
 import os
@@ -48,7 +49,7 @@ WATCHER: list[Watcher] = []  # the command line puts the one that it chose
 
 
 class Workplace:
-    """Not a dataclass on purpose: Prefect would walk into one when it is passed to a task."""
+    """What the steps of one run share. No dataclass, for Prefect would walk through one that is passed to a task."""
 
     def __init__(
         self, environment: Environment, settings: Settings, watcher: Watcher, limits: Limits | None = None
@@ -132,11 +133,11 @@ class Workplace:
             return [set_named(self.store, name, domain) for name in names]
 
     def own_round(self) -> None:
-        """Nobody else works on this round's question sets until the workplace closes; raises where somebody does."""
+        """Lease this round's question sets until the workplace closes. Raises where another run holds one."""
         self._own(settings_of(self.round), [self.round.number])
 
     def own_draws(self, draws: Sequence[int]) -> None:
-        """The same for a comparison's question sets in each of its draws."""
+        """Lease a comparison's question sets in each of its draws."""
         self._own(self.settings, draws)
 
     def _own(self, settings: Settings, draws: Sequence[int]) -> None:
@@ -147,7 +148,7 @@ class Workplace:
             self._leases.enter_context(self.store.leased(sets, draw))
 
     def disown_round(self) -> None:
-        """Others may work on it."""
+        """Give the leases back, so that other runs may work on these question sets."""
         self._leases.close()
 
     def ask(self, model: Model, title: str, ask: Callable[[Asking], T], phase: str) -> T:
@@ -232,12 +233,12 @@ class Workplace:
             self.store.update(self.comparison)
 
     def end_failed(self, error: PermanentError) -> None:
-        """The round at work is over: trying again would end in the same way."""
+        """Mark the round at work as failed: another try would end in the same way."""
         if self._round is not None and self._round.status == "running":
             self._round = fail_round(self.store, self._round, " ".join(str(error).split()), self.timings)
 
     def end_stopped(self, stopped: Stopped) -> None:
-        """A limit of the run is reached, or the store is busy: the round stays for the next run to go on with."""
+        """Note what ended the run: a limit, or a busy store. The next run goes on with the round."""
         self.stopped = stopped
         if self._round is not None and self._round.status == "running" and not isinstance(stopped, StoreBusy):
             self._round = stop_round(self.store, self._round, self.timings)
@@ -288,7 +289,7 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
 def only_one(
     environment: Environment, settings: Settings, say: Callable[[str], None] = lambda line: None
 ) -> Generator[None]:
-    """Two runs of one task set would pay for the same texts twice; runs of other task sets go on beside it."""
+    """Hold the task set's lock: two runs of one set would pay for the same texts twice."""
     task_set = re.sub(r"[^\w.+-]", "-", settings.name)[:100]
     if store_exists(environment.store_url):
         # one of an earlier version is migrated before anybody works on it
@@ -303,7 +304,7 @@ def only_one(
 
 @contextmanager
 def no_run(environment: Environment) -> Generator[None]:
-    """Care of the store waits for no run and begins beside none."""
+    """Within the block no run begins. Raises InputError at once, without waiting, while one works in the home."""
     with _held(environment, environment.run_lock, "The store is cared for while no run works in its home"):
         yield
 

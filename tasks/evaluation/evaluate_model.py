@@ -86,8 +86,9 @@ def probe_adapter(
 async def _probe(asking: Asking, missing: Sequence[PlannedAnswer]) -> list[Answer]:
     """The first answers of a model with an adapter, held back until one differs from the base's; else PermanentError.
 
-    Compared with the base's stored answers, so it costs no token. Empty for a base, or before the base has answered;
-    and for full weights, which a server can't ignore, and which a small learning rate may leave with the base's words.
+    The answers are compared with the base's stored ones, so the probe costs no token. The list is empty for a base and
+    before the base has answered. It is empty for full weights, too: a server cannot leave those aside as it can an
+    adapter, and after training with a small learning rate they may answer in the base's very words.
     """
     if asking.model.adapter_id is None or not missing:
         return []

@@ -41,7 +41,7 @@ def noise_sample(questions: Sequence[Question], count: int) -> list[Question]:
 
 
 def next_sample(store: "Store", model: Model, questions: Sequence[Question]) -> int:
-    """The number of a further asking of all these questions."""
+    """The sample number under which all these questions can be asked once more: above every one that is stored."""
     known = store.select(Answer, model_id=model.id, question_id=[one.id for one in questions])
     return 1 + max((answer.sample for answer in known), default=0)
 

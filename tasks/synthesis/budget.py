@@ -42,7 +42,7 @@ class Budget:
         self._run.reserve(tokens)
 
     def spend(self, reserved: int, used: int) -> None:
-        """A request came back."""
+        """A request came back: free what it reserved, count what it generated, wake who waits."""
         self._reserved -= reserved
         self._spent += used
         self._used_now += used
@@ -65,7 +65,7 @@ class Budget:
         return self._settings.cost(self._seconds, self._used_now)
 
     def stop(self, reason: str) -> None:
-        """The first reason stands."""
+        """End the synthesis: no chain asks anything more. The first reason is the one that is reported."""
         self.stopped_by = self.stopped_by or reason
         self._wake()
 
