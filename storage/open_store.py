@@ -8,13 +8,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from storage.errors import InputError
-from storage.file.database import DatabaseFile
-from storage.file.file_schema import ensure_schema
-from storage.file.file_store import FileStore
-from storage.lake.lake_catalogue import Lake, attach
-from storage.lake.lake_schema import ensure_lake
-from storage.lake.lake_store import LakeStore
-from storage.store.store import Store
 from storage.store.store_url import file_of, is_lake, lake_of
 
 if TYPE_CHECKING:
@@ -26,6 +19,8 @@ __all__ = ["Store", "existing_store", "open_store", "store_exists"]
 def __getattr__(name: str) -> object:
     """`Store`, whose module loads DuckDB, at its first use."""
     if name == "Store":
+        from storage.store.store import Store
+
         return Store
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
@@ -45,9 +40,16 @@ def open_store(
     Raises InputError where the database is newer than this program, damaged, or cannot be written.
     """
     if is_lake(url):
+        from storage.lake.lake_catalogue import Lake
+        from storage.lake.lake_schema import ensure_lake
+        from storage.lake.lake_store import LakeStore
+
         lake = Lake(lake_of(url))
         ensure_lake(lake)
         return LakeStore(url, lake)
+    from storage.file.database import DatabaseFile
+    from storage.file.file_schema import ensure_schema
+    from storage.file.file_store import FileStore
 
     file = DatabaseFile(file_of(url), busy_seconds, say)
     ensure_schema(file)
@@ -68,6 +70,7 @@ def store_exists(url: str) -> bool:
     place = lake_of(url)
     if place.catalogue_file is not None:
         return place.catalogue_file.exists()
+    from storage.lake.lake_catalogue import attach
 
     try:
         attach(place, read_only=True).close()
