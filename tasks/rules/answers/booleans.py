@@ -3,7 +3,7 @@
 import re
 
 from tasks.rules.answers.compared import AMBIGUOUS, BAD_REFERENCE, DIFFERS, EQUAL, NOT_AN_ANSWER, Compared
-from tasks.rules.answers.spelling import plain, undressed
+from tasks.rules.answers.values.spelling import plain, undressed
 
 PAIRS = (("yes", "no"), ("true", "false"), ("valid", "invalid"), ("correct", "incorrect"), ("plausible", "implausible"))
 POLARITY = {word: (pair, place == 0) for pair in PAIRS for place, word in enumerate(pair)}

@@ -6,9 +6,9 @@ from functools import lru_cache
 
 from tasks.rules.answers.compared import AMBIGUOUS, BAD_REFERENCE, DIFFERS, EQUAL, NOT_AN_ANSWER, Compared
 from tasks.rules.answers.final_answer import Stated
-from tasks.rules.answers.numbers import MAGNITUDE, Number, is_same_number, number_offered
 from tasks.rules.answers.short_texts import plain_text
-from tasks.rules.answers.spelling import plain, undressed
+from tasks.rules.answers.values.numbers import MAGNITUDE, Number, is_same_number, number_offered
+from tasks.rules.answers.values.spelling import plain, undressed
 
 LEAD = re.compile(
     r"^(?:[\s\"'“”‘’`$*]"

@@ -18,11 +18,11 @@ from tasks.rules.answers.compared import (
     Compared,
     Undecided,
 )
-from tasks.rules.answers.expression_grammar import LONGEST, UNITS, BeyondGrammar, Node, NotMathematics, parse
-from tasks.rules.answers.expression_values import POINTS, Undefined, names_of, same_value, value_at
-from tasks.rules.answers.numbers import Number, is_same_number, number_offered
 from tasks.rules.answers.short_texts import plain_text, without_harmless
-from tasks.rules.answers.spelling import plain, undressed
+from tasks.rules.answers.values.expression_grammar import LONGEST, UNITS, BeyondGrammar, Node, NotMathematics, parse
+from tasks.rules.answers.values.expression_values import POINTS, Undefined, names_of, same_value, value_at
+from tasks.rules.answers.values.numbers import Number, is_same_number, number_offered
+from tasks.rules.answers.values.spelling import plain, undressed
 
 PLAIN_FRACTION = re.compile(r"\s*[-+]?\d+\s*/\s*\d+\s*|\s*-?\\[dt]?frac\{-?\d+\}\{\d+\}\s*")
 SPELLINGS = (

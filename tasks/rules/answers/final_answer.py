@@ -14,10 +14,10 @@ from typing import Literal
 
 from storage.records import AnswerKind
 from tasks.rules.answers.finish_reasons import is_natural_stop
-from tasks.rules.answers.number_words import RUN
-from tasks.rules.answers.numbers import NUMERAL
 from tasks.rules.answers.second_thoughts import FAR, TAKEN_BACK, words_that_count
-from tasks.rules.answers.spelling import plain, undressed
+from tasks.rules.answers.values.number_words import RUN
+from tasks.rules.answers.values.numbers import NUMERAL
+from tasks.rules.answers.values.spelling import plain, undressed
 
 MOST_STATEMENTS = 40
 LONGEST_LIST = 4000

@@ -8,9 +8,9 @@ nothing; one that offers a second value ("or maybe 15") takes the first back.
 
 import re
 
-from tasks.rules.answers.number_words import RUN
-from tasks.rules.answers.numbers import NUMERAL, Number, number_offered
-from tasks.rules.answers.spelling import plain, undressed
+from tasks.rules.answers.values.number_words import RUN
+from tasks.rules.answers.values.numbers import NUMERAL, Number, number_offered
+from tasks.rules.answers.values.spelling import plain, undressed
 
 FAR = 1500
 NEXT_QUESTION = re.compile(r"\n\s*\W{0,3}(?:Q|Question|Problem|Human|User|Example|Instruction)\b")

@@ -5,7 +5,7 @@ import unicodedata
 
 from tasks.rules.answers.compared import AMBIGUOUS, DIFFERS, EQUAL, Compared
 from tasks.rules.answers.final_answer import Stated
-from tasks.rules.answers.spelling import undressed
+from tasks.rules.answers.values.spelling import undressed
 
 QUOTES = "\"'`“”‘’«»‹›„"
 FINAL = ".,;:!?。"

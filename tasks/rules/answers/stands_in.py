@@ -8,8 +8,9 @@ from functools import lru_cache
 
 from storage.records import AnswerKind
 from tasks.rules.answers.expressions import as_written, spelled
-from tasks.rules.answers.number_words import in_digits
-from tasks.rules.answers.numbers import (
+from tasks.rules.answers.short_texts import list_items, plain_text
+from tasks.rules.answers.values.number_words import in_digits
+from tasks.rules.answers.values.numbers import (
     MAGNITUDE,
     MAGNITUDES,
     NUMERAL,
@@ -18,8 +19,7 @@ from tasks.rules.answers.numbers import (
     number_offered,
     simplified,
 )
-from tasks.rules.answers.short_texts import list_items, plain_text
-from tasks.rules.answers.spelling import plain, undressed
+from tasks.rules.answers.values.spelling import plain, undressed
 
 LONGEST = 50_000
 LONGEST_NUMERAL = 200

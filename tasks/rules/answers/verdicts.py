@@ -24,8 +24,8 @@ from tasks.rules.answers.compared import (
 )
 from tasks.rules.answers.expressions import compare_expressions, compare_values, is_plain_fraction
 from tasks.rules.answers.final_answer import NotStated, Stated, final_answer, last_value
-from tasks.rules.answers.numbers import NoNumber, Number, is_same_number, number_offered
 from tasks.rules.answers.short_texts import compare_texts
+from tasks.rules.answers.values.numbers import NoNumber, Number, is_same_number, number_offered
 
 VERIFIER_VERSION = "5"
 LONGEST_ANSWER = 4000

@@ -10,8 +10,8 @@ import re
 
 from storage.records import AnswerKind
 from tasks.rules.answers.final_answer import statements_in_order
-from tasks.rules.answers.numbers import Number, number_offered
 from tasks.rules.answers.stands_in import stands_in
+from tasks.rules.answers.values.numbers import Number, number_offered
 
 _THE = r"\b(?:the|this|that|our|your)\s+(?:already\s+)?"
 _TOLD = r"(?:given|provided|known|supplied|stated|expected|reference|target|hinted|aforementioned|official|intended)"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from storage.records import AnswerKind
-from tasks.rules.answers.numbers import Number, number_offered
+from tasks.rules.answers.values.numbers import Number, number_offered
 
 Row = Mapping[str, object]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"

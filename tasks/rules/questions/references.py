@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from storage.records import AnswerKind
-from tasks.rules.answers.numbers import Number, number_offered
+from tasks.rules.answers.values.numbers import Number, number_offered
 from tasks.rules.answers.verdicts import Case, Pending, judged_quickly
 from tasks.rules.questions.cells import UnreadReference, given_answers, is_empty, scalar_text
 from tasks.rules.questions.choices import Options, letter_of

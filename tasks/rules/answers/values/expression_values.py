@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable
 from fractions import Fraction
 
-from tasks.rules.answers.expression_grammar import BeyondGrammar, Node
+from tasks.rules.answers.values.expression_grammar import BeyondGrammar, Node
 
 Value = Fraction | complex
 MOST_BITS = 20_000

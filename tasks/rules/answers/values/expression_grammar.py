@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn
 
-from tasks.rules.answers.spelling import plain
+from tasks.rules.answers.values.spelling import plain
 
 LONGEST = 2000
 DEEPEST = 40

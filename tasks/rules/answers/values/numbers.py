@@ -10,9 +10,9 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import Literal
 
-from tasks.rules.answers.number_words import LETTERS, PARTS, in_digits
-from tasks.rules.answers.spelling import DOLLARS, plain, undressed
-from tasks.rules.answers.units import same_quantity
+from tasks.rules.answers.values.number_words import LETTERS, PARTS, in_digits
+from tasks.rules.answers.values.spelling import DOLLARS, plain, undressed
+from tasks.rules.answers.values.units import same_quantity
 
 NoNumber = Literal["ambiguous", "not_evaluated", "not_an_answer", "algebra"]
 MAX_DIGITS = 4000
