@@ -1,7 +1,7 @@
 # One command each. `make round` and `make test` need nothing but Python 3.11 or 3.12 and a C compiler.
 PART ?=
 BENCH ?= round
-.PHONY: setup round test soak check bench up down docs study-small
+.PHONY: setup round quick test soak check bench up down docs study-small
 
 setup: .venv/.made
 
@@ -10,6 +10,13 @@ setup: .venv/.made
 
 round: setup
 	@.venv/bin/regenesis round
+
+# What a change is tried by while it is written: no engine, no flow, no stack.
+quick: setup
+	@.venv/bin/ruff format --check --quiet .
+	@.venv/bin/ruff check --quiet .
+	@.venv/bin/pyright
+	@.venv/bin/python -m pytest -m "not engine and not slow and not soak" -n 2 --dist loadgroup tests/test_architecture.py tests/rules tests/tasks tests/storage
 
 # PART: a file or folder of tests/, or empty for all.
 test: check
