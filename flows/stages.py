@@ -4,8 +4,11 @@ A stage works on the unfinished round of its line, or on the round it is given; 
 where there is none.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from getpass import getuser
 from pathlib import Path
+from typing import Unpack
 
 from prefect import flow
 
@@ -14,6 +17,7 @@ from flows.runs.parameters import (
     ChoiceKey,
     Count,
     Decision,
+    Given,
     Harness,
     KindOrNone,
     Money,
@@ -34,9 +38,17 @@ from flows.runs.results import Result, ends_cleanly, named_after_outcome
 from flows.steps import facts
 from flows.steps import round_steps as steps
 from flows.steps.ingest_file import AskedFile
-from flows.steps.workplace import open_workplace
+from flows.steps.workplace import Workplace, open_workplace
 from storage.environment import read_environment
 from storage.records import Domain
+
+
+@contextmanager
+def round_at_work(round_number: int, preset: str, settings_toml: str, **given: Unpack[Given]) -> Generator[Workplace]:
+    """The workplace of a stage, at the round of this number, or for 0 at the newest of its line."""
+    with open_workplace(chosen_settings(read_environment(), preset, settings_toml, **given)) as work:
+        steps.find_round(work, round_number)
+        yield work
 
 
 @flow(name="ingest")
@@ -179,9 +191,7 @@ def train(
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
-    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
-    with open_workplace(settings) as work:
-        steps.find_round(work, round_number)
+    with round_at_work(round_number, preset, settings_toml, name=name, model=model) as work:
         steps.select_examples(work)
         steps.train_adapter(work)
         return facts.describe_challenger(work)
@@ -205,9 +215,7 @@ def evaluate(
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
-    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
-    with open_workplace(settings) as work:
-        steps.find_round(work, round_number)
+    with round_at_work(round_number, preset, settings_toml, name=name, model=model) as work:
         roles = facts.roles_of(work) if role == "all" else [role]
         for one in roles:
             steps.evaluate(work, one)
@@ -232,9 +240,7 @@ def promote(
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
-    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
-    with open_workplace(settings) as work:
-        steps.find_round(work, round_number)
+    with round_at_work(round_number, preset, settings_toml, name=name, model=model) as work:
         steps.promote(work)
         return steps.report(work)
 
@@ -257,9 +263,7 @@ def overrule(
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
-    settings = chosen_settings(read_environment(), preset, settings_toml, name=name, model=model)
-    with open_workplace(settings) as work:
-        steps.find_round(work, round_number)
+    with round_at_work(round_number, preset, settings_toml, name=name, model=model) as work:
         steps.overrule(work, "promoted" if decision == "force" else "refused", person or getuser(), reason)
         return steps.report(work)
 
