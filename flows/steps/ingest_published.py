@@ -12,6 +12,7 @@ from storage.environment import make_home, read_environment
 from storage.errors import InputError
 from storage.open_store import open_store
 from storage.records import Domain
+from storage.sql.presenting import in_columns
 from tasks.ingestion.ingest_published import ingest_published_set
 from tasks.ingestion.published_files import ReadSet, fetch_published_set, read_published_set
 from tasks.rules.questions.published_sets import PUBLISHED_SETS, PublishedSet, published_set
@@ -42,10 +43,8 @@ def list_published_sets() -> Result:
     """Name, domain, licence, whether it may be redistributed, citation, rows by published split."""
     rows = [_row(one) for one in PUBLISHED_SETS]
     header = ("name", "domain", "licence", "redistributable", "citation", "rows as published")
-    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
     sets = [dict(zip(header, row, strict=True)) for row in rows]
-    return Result("listed", "\n".join(line.rstrip() for line in lines), {"published_sets": sets})
+    return Result("listed", "\n".join(in_columns([header, *rows])), {"published_sets": sets})
 
 
 def _row(source: PublishedSet) -> tuple[str, ...]:

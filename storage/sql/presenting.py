@@ -44,6 +44,12 @@ def as_table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     )
 
 
+def in_columns(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Short texts in aligned columns, two spaces apart, one line per row; nothing is cut."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
 def cut(value: object) -> object:
     """As much of a value as a table's cell shows, so that a table of huge cells is small."""
     if _is_number(value):

@@ -10,6 +10,7 @@ import numpy as np
 
 from storage.ids import content_id, seed_of
 from storage.records import ComparisonFigure, Domain, Question, Trial
+from storage.sql.presenting import in_columns
 from tasks.comparison.contest import Contest
 from tasks.comparison.learning_rates import answers_of
 from tasks.rules.comparison.contrasts import Row, Verdicts, accuracy, differences
@@ -97,8 +98,7 @@ def table_lines(contest: Contest) -> list[str]:
                 str(sum(trial.tokens_spent for trial in own)),
             ]
         )  # fmt: skip
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return in_columns(lines)
 
 
 def _figures(contest: Contest, rates: Rates, iteration: int, reading: Reading) -> list[ComparisonFigure]:

@@ -13,6 +13,7 @@ from string import Template
 from typing import TYPE_CHECKING
 
 from storage.records import Evaluation, Model, Promotion, QuestionSet, Round
+from storage.sql.presenting import in_columns
 from tasks.reports.figure import Figure, sql_of
 from tasks.reports.round_figures import figures_of
 
@@ -130,9 +131,7 @@ def round_table(store: "Store", round: Round) -> str:
             lines.append(_table_row(title, sets[one], [row for row in ours if row.question_set_id == one], roles))
         if len(named) > 1:
             lines.append(_table_row(title, "all", ours, roles))
-    widths = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
-    padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
-    return "\n".join("  ".join(line).rstrip() for line in padded)
+    return "\n".join(in_columns(lines))
 
 
 def harness_table(store: "Store", round: Round) -> list[str]:
