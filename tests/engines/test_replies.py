@@ -98,6 +98,24 @@ def test_usage_without_figures_is_estimated_as_where_it_is_missing(usage: object
     assert read_reply(200, body, 3) == Text("four words are here", "stop", 3, 4)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "This model's maximum context length is 8 tokens. However, you requested 12 tokens",
+        "The input (8600 tokens) is longer than the model's context length (2048 tokens).",
+        "request (8600 tokens) exceeds the available context size (1024 tokens), try increasing it",
+        "Requested tokens (8600) exceed context window of 512",
+        "Input validation error: `inputs` must have less than 1024 tokens. Given: 8600",
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 8600 `inputs` tokens",
+    ],
+)
+def test_a_prompt_that_is_too_long_is_told_in_every_servers_words(words: str) -> None:
+    reply = read_reply(400, json.dumps({"error": {"message": words}}).encode(), 3)
+
+    assert isinstance(reply, Trouble)
+    assert (reply.kind, reply.reason) == ("refused", "prompt_too_long")
+
+
 SAID = "prompt: Input should be a valid string"
 
 

@@ -12,7 +12,13 @@ from tasks.rules.answers.finish_reasons import is_natural_stop
 
 MOST_BYTES = 16 * 1024 * 1024  # of a reply; 100,000 tokens are about 0.5 MB
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_TOO_LONG = re.compile(r"maximum context length|max_model_len|context_length_exceeded|too long|longer than", re.I)
+# The words of vLLM, OpenAI, SGLang, llama.cpp ("exceeds the available context size"), llama-cpp-python ("exceed
+# context window of 512") and TGI ("must have less than 1024 tokens", "... + `max_new_tokens` must be <= 2048").
+_TOO_LONG = re.compile(
+    r"maximum context length|max_model_len|context_length_exceeded|too long|longer than"
+    r"|exceeds? (?:the )?(?:available )?context|must have less than \d+ tokens|`max_new_tokens` must be <=",
+    re.I,
+)
 _NO_MODEL = re.compile(r"model", re.I)
 _ERROR_FIELDS = ("error", "title", "message", "detail", "loc", "msg", "code")  # in the order in which they are shown
 MOST_OF_A_MESSAGE, MOST_OF_A_REASON = 400, 40  # characters
