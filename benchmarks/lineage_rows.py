@@ -17,6 +17,7 @@ from pathlib import Path
 
 import duckdb
 
+from storage.file.file_store import FileStore
 from storage.open_store import Store, open_store
 from storage.store.arrow import ArrowTable
 
@@ -179,6 +180,7 @@ def filled_store(folder: Path, paths: int) -> Store:
 
 def _fill(store: Store, rows: LineageRows) -> None:
     began = time.perf_counter()
+    assert isinstance(store, FileStore)  # this benchmark is of a file
     with store.writing_alone() as connection:
         rows.prepare(connection)
         for draw in range(ROUNDS):

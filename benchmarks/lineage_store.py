@@ -25,6 +25,7 @@ from lineage_questions import EVERYTHING, LINEAGE_BY_HAND, ONE_ROUND, PATH_BY_HA
 from lineage_rows import ROUNDS, LineageRows, filled_store
 
 from storage.file.database import MEMORY_LIMIT
+from storage.file.file_store import FileStore
 from storage.ids import content_id
 from storage.lineage.lineage_tree import tree_of
 from storage.open_store import Store, open_store
@@ -109,6 +110,7 @@ def small_batches(store: Store, paths: int, repeats: int) -> list[float]:
             batch = new.slice(turn * SMALL_BATCH, SMALL_BATCH)
             times.append(1_000 * seconds(lambda batch=batch: store.append_tables({"paths": batch})))
     finally:  # the store is kept for the next run
+        assert isinstance(store, FileStore)  # this benchmark is of a file
         with store.writing_alone() as connection:
             connection.register("new", new)
             connection.execute(f"DELETE FROM paths WHERE draw = {ROUNDS} AND id IN (SELECT id FROM new)")
@@ -205,6 +207,7 @@ def measure(folder: Path, paths: int) -> dict[str, Any]:
     print(f"  {figures['ratio']:.2f} of one bulk insert, {figures['ratio_with_ids']:.2f} with ids computed")
     began = time.perf_counter()
     store = filled_store(folder, paths)
+    assert isinstance(store, FileStore)
     figures |= {"store_paths": paths, "store_bytes": os.path.getsize(store.path)}
     figures |= {"store_made_in_seconds": round(time.perf_counter() - began, 1)}
     figures["lineages"] = lineages(store, paths)

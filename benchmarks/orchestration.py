@@ -16,8 +16,9 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
+from flows.runs.results import Result
 from storage.environment import Environment
 from storage.ids import content_id
 from storage.open_store import open_store
@@ -111,27 +112,27 @@ def run_round(
 
     It begins at a moment of the machine's clock, or at once when that is over.
     """
-    from flows.runs.temporary_server import await_server, prefect_server
+    from flows.runs.temporary_server import prefect_server
 
     prompts = write_marked_prompts(home)
     os.environ["REGENESIS_HOME"] = str(home)
     machinery = PacedMachinery(tokens_per_second)
-    with prefect_server(home) as url:
+    with prefect_server(home) as server:
         from flows.improve import improve
-        from flows.steps.round_steps import progress, workplace
+        from flows.steps import progress, workplace
 
         workplace.MACHINERY[0] = machinery
         workplace.WATCHER[:] = [progress.Quiet()]
-        await_server(url, home)
+        server.await_answer()
         time.sleep(max(0.0, start_at - time.monotonic()))
         began, cpu_before = time.monotonic(), time.process_time()
         train = questions // (len(question_sets) or 4)
-        figures = dict(
-            improve(
-                name="+".join(question_sets), question_sets=list(question_sets),
-                settings_toml=SETTINGS.format(train=train, prompts=prompts),
-            ).figures
-        )  # fmt: skip
+        result = improve(
+            name="+".join(question_sets),
+            question_sets=list(question_sets),
+            settings_toml=SETTINGS.format(train=train, prompts=prompts),
+        )
+        figures = dict(cast(Result, result).figures)
         ended, cpu = time.monotonic(), time.process_time() - cpu_before
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures | {

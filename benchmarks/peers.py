@@ -109,6 +109,7 @@ def ours(url: str, folder: Path, chains: int, draw: int) -> None:
     from flows.steps.machinery import GivenEndpoints
     from storage.environment import read_environment
     from storage.open_store import open_store
+    from tasks.asking import Asking
     from tasks.engines.models.base_models import prepare_model
     from tasks.engines.models.rendering import Renderer
     from tasks.guidelines import builtin_guidelines
@@ -129,10 +130,8 @@ def ours(url: str, folder: Path, chains: int, draw: int) -> None:
     store = open_store(f"duckdb:///{folder / f'run-{draw}'}.duckdb")
     asked = train_questions(folder, chains, draw)
     with Judge() as judge:
-        report = synthesize_paths(
-            store, engine, renderer, judge, model=base.record, questions=asked, guidelines=builtin_guidelines(),
-            prompts=load_prompts(), settings=settings, round=None, draw=draw,
-        )  # fmt: skip
+        asking = Asking(store, engine, renderer, judge, base.record, load_prompts(), settings, draw=draw)
+        report = synthesize_paths(asking, asked, builtin_guidelines())
     seconds = time.perf_counter() - engine.first_request
     order = sorted(engine.answered, key=lambda one: one.at)
     stages = [[one for one in order if one.sampling == sampling] for sampling in _stage_samplings(settings)]

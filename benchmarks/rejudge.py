@@ -56,7 +56,7 @@ def main() -> None:
     print("| stored | today | rows | for example |\n| --- | --- | --- | --- |")
     for (stored, today), count in changes.most_common():
         print(f"| {stored} | {today} | {count} | `{examples[stored, today][0]}` |")
-    accepted = sum(count for (stored, today), count in changes.items() if today.startswith("correct"))
+    accepted = sum(count for (_, today), count in changes.items() if today.startswith("correct"))
     figures = {
         "changed": sum(changes.values()),
         "newly_correct": accepted,

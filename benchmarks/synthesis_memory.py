@@ -49,7 +49,9 @@ class PlainRenderer:
 class InstantEngine:
     """Answers at once."""
 
-    async def complete(self, prompt_ids: Sequence[int], sampling: Sampling, seed: int) -> Completion:
+    async def complete(
+        self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
+    ) -> Completion:
         """A right or a wrong path, by seed."""
         return Completion(TEXT.format(number=seed % 2), "stop", len(prompt_ids), 60, "scripted", 1)
 

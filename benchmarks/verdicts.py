@@ -10,7 +10,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+from storage.records import AnswerKind
 from tasks.engines.algebra.math_verify_worker import expressions_equal
 from tasks.rules.answers.final_answer import Stated, final_answer
 from tasks.rules.answers.verdicts import Case, Pending, judged_quickly
@@ -43,15 +45,15 @@ def main() -> None:
     print(json.dumps({"name": "verdicts", "ratio": round(total, 3), "goal": 0.9, "by_grader": rates, "size": size}))
 
 
-def rows() -> Iterator[dict[str, str]]:
+def rows() -> Iterator[dict[str, Any]]:
     """The rows of other graders' tests."""
     for line in ROWS.read_text("utf-8").splitlines():
         yield json.loads(line)
 
 
-def verdict(row: dict[str, str]) -> bool | None:
+def verdict(row: dict[str, Any]) -> bool | None:
     """Whether the judge accepts a row's text; None where the text states nothing at all."""
-    kind = "choice" if "abc" in row["test"] else "expression"
+    kind: AnswerKind = "choice" if "abc" in row["test"] else "expression"
     text = stated_text(row["text"], kind)
     if text is None:
         return None
@@ -66,7 +68,7 @@ def verdict(row: dict[str, str]) -> bool | None:
         return False
 
 
-def stated_text(text: str, kind: str) -> str | None:
+def stated_text(text: str, kind: AnswerKind) -> str | None:
     """The text with a statement: its own, else its last formula, else all of a short one."""
     if isinstance(final_answer(text, "stop", kind), Stated):
         return text

@@ -38,6 +38,7 @@ from flows.runs.results import Result, ends_cleanly, named_after_outcome
 from flows.steps import facts
 from flows.steps import round_steps as steps
 from flows.steps.ingest_file import AskedFile
+from flows.steps.ingest_published import AskedSet
 from flows.steps.workplace import Workplace, open_workplace
 from storage.environment import read_environment
 from storage.records import Domain
@@ -94,8 +95,9 @@ def ingest(
     given = file or hub or published
     settings = chosen_settings(read_environment(), preset, settings_toml, name="" if given else name)
     if published:
+        folder = Path(file) if file else None
         return steps.ingest_published_questions(
-            published, Path(file) if file else None, name, domain, mapping, answer_kind, licence
+            AskedSet(published, folder, name, domain, mapping, answer_kind, licence)
         )
     if file or hub or config:
         return steps.ingest_file(

@@ -14,6 +14,7 @@ from storage.errors import InputError, Stopped
 from storage.records import Domain
 
 if TYPE_CHECKING:
+    from flows.steps.ingest_published import AskedSet
     from tasks.settings import Settings as RoundSettings
 
 Preset = Annotated[str, typer.Option(help="default (fits the model), embedded, paper or official-code")]
@@ -77,7 +78,10 @@ def ingest(
     """Questions in: a file, a published question set, or a draw of the embedded sets."""
     published = published or known
     if published or folder is not None:
-        _ingest_published(published, folder, file, name, domain, map, answer_kind, licence)
+        from flows.steps.ingest_published import AskedSet
+
+        _refuse_file_with_published(published, file)
+        _ingest_published(AskedSet(published, folder, name, _domain(domain), map, answer_kind, licence))
         return
     if file is None and not hub and not config:
         run_flow("flows.stages", "ingest", name=name, preset=preset, settings_toml=settings_text(settings))
@@ -102,21 +106,19 @@ def _answer_prompt(preset: str, settings: Path | None) -> str:
     return prompts_of(chosen_settings(environment(), preset, settings_text(settings)))["answer"].text
 
 
-def _ingest_published(
-    published: str, folder: Path | None, file: Path | None, name: str, domain: str, map: str, answer_kind: str,
-    licence: str,
-) -> None:  # fmt: skip
-    from flows.steps.ingest_published import ingest_published, list_published_sets
-
+def _refuse_file_with_published(published: str, file: Path | None) -> None:
     if not published or file is not None:
         raise InputError(
             f"A published set is --published NAME with --folder FOLDER; found "
             f"{'--folder alone' if file is None else f'the file {str(file)!r}'}. Run: regenesis ingest --published list"
         )
-    if published == "list":
-        result = list_published_sets()
-    else:
-        result = ingest_published(published, folder, name, _domain(domain), map, answer_kind, licence, COMMON.dry_run)
+
+
+def _ingest_published(wanted: "AskedSet") -> None:
+    from flows.steps.ingest_published import ingest_published, list_published_sets
+
+    is_list = wanted.published == "list"
+    result = list_published_sets() if is_list else ingest_published(wanted, dry_run=COMMON.dry_run)
     show(result.as_json(), result.text)
 
 

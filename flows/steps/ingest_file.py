@@ -12,7 +12,7 @@ from storage.errors import InputError
 from storage.open_store import open_store
 from storage.records import Domain, Question, QuestionSet
 from tasks.ingestion.hub_rows import hub_source
-from tasks.ingestion.ingest_questions import Ingested, ingest_rows
+from tasks.ingestion.ingest_questions import Ingested, NewSet, ingest_rows
 from tasks.ingestion.question_files import FileMapping, file_source
 from tasks.rules.ladder.prompts import accepted, ask_question, parse_prompt
 
@@ -49,12 +49,17 @@ def ingest_question_file(wanted: AskedFile, *, dry_run: bool = False, answer_pro
     make_home(environment)
     source = file_source(wanted.file) if wanted.file else hub_source(wanted.hub, wanted.config)
     stem = wanted.file.name.split(".")[0] if wanted.file else Path(wanted.hub).name
-    done = ingest_rows(
-        open_store(environment.store_url), source, name=wanted.name or stem,
-        domain=wanted.domain, mapping=mapping, licence=wanted.licence, citation=wanted.citation,
-        redistributable=wanted.redistributable, keep_first=wanted.keep_first,
-        skip_unreadable=wanted.skip_unreadable, dry_run=dry_run,
-    )  # fmt: skip
+    new = NewSet(
+        name=wanted.name or stem,
+        domain=wanted.domain,
+        mapping=mapping,
+        keep_first=wanted.keep_first,
+        skip_unreadable=wanted.skip_unreadable,
+        licence=wanted.licence,
+        citation=wanted.citation,
+        redistributable=wanted.redistributable,
+    )
+    done = ingest_rows(open_store(environment.store_url), source, new, dry_run=dry_run)
     counted = ingested(done.question_set, done.questions)
     shown = _shown(done.questions, answer_prompt) if dry_run and answer_prompt else []
     text = "\n".join([f"{'Would ingest ' if dry_run else ''}{counted.text}", *_report(done), *shown])

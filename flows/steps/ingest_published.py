@@ -4,6 +4,7 @@ The set brings its own columns, kinds, licence and domain: giving them too is re
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from flows.runs.results import Result
@@ -18,14 +19,27 @@ from tasks.ingestion.published_files import ReadSet, fetch_published_set, read_p
 from tasks.rules.questions.published_sets import PUBLISHED_SETS, PublishedSet, published_set
 
 
-def ingest_published(
-    name: str, folder: Path | None, own_name: str, domain: Domain, mapping: str, answer_kind: str, licence: str,
-    dry_run: bool = False,
-) -> Result:  # fmt: skip
+@dataclass(frozen=True)
+class AskedSet:
+    """A published set to ingest, and all that its user says of it, of which it brings most itself."""
+
+    published: str
+    folder: Path | None = None
+    """Of its files; None fetches them."""
+    name: str = ""
+    domain: Domain = "in_domain"
+    mapping: str = ""
+    answer_kind: str = ""
+    licence: str = ""
+
+
+def ingest_published(wanted: AskedSet, *, dry_run: bool = False) -> Result:
     """All of the set's questions, or, where its files are not the published ones, none."""
+    name, folder = wanted.published, wanted.folder
     source = published_set(name)
-    other_domain = domain if domain == "out_of_domain" and source.domain == "in_domain" else ""
-    _refuse_given(source, {"map": mapping, "answer-kind": answer_kind, "licence": licence, "domain": other_domain})
+    other_domain = wanted.domain if wanted.domain == "out_of_domain" and source.domain == "in_domain" else ""
+    given = {"map": wanted.mapping, "answer-kind": wanted.answer_kind, "licence": wanted.licence}
+    _refuse_given(source, given | {"domain": other_domain})
     if folder is None and dry_run:
         return Result(
             "fetches", f"Would fetch {source.url} and ingest {name}", {"question_set": name, "from": source.url}
@@ -33,7 +47,7 @@ def ingest_published(
     published = read_published_set(source, folder or fetch_published_set(source))
     environment = read_environment()
     make_home(environment)
-    stored = ingested(*ingest_published_set(open_store(environment.store_url), published, own_name, dry_run))
+    stored = ingested(*ingest_published_set(open_store(environment.store_url), published, wanted.name, dry_run))
     text = "; ".join([f"{'Would ingest ' if dry_run else ''}{stored.text}", *_left_out(published), *_licence(source)])
     figures = {"unusable": published.unusable, "duplicates": published.duplicates, "not_taken": published.not_taken}
     return Result("ingested", text, {**stored.figures, **figures, "licence": source.licence})

@@ -6,7 +6,6 @@ What a step needs of a finished one it reads from the store, so that any process
 import json
 import time
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefect import task
@@ -14,13 +13,13 @@ from prefect import task
 from flows.runs.results import Result
 from flows.steps import artifacts, facts
 from flows.steps.ingest_file import AskedFile, ingest_question_file
-from flows.steps.ingest_published import ingest_published
+from flows.steps.ingest_published import AskedSet, ingest_published
 from flows.steps.step_task import STEP, step
 from flows.steps.workplace import Workplace
 from storage.environment import read_environment
 from storage.errors import InputError, PermanentError
 from storage.open_store import open_store
-from storage.records import Domain, Model, Outcome, Promotion, Question, Round
+from storage.records import Model, Outcome, Promotion, Question, Round
 from tasks.asking import utc_now
 from tasks.engines.harness import Target, harness_version
 from tasks.engines.models.model_files import refuse_quantised
@@ -316,11 +315,9 @@ def ingest_file(wanted: AskedFile) -> Result:
 
 
 @task(name="ingest published set", **STEP)
-def ingest_published_questions(
-    published: str, folder: Path | None, name: str, domain: Domain, mapping: str, answer_kind: str, licence: str
-) -> Result:
+def ingest_published_questions(wanted: AskedSet) -> Result:
     """A published set's questions, in the store."""
-    return ingest_published(published, folder, name, domain, mapping, answer_kind, licence)
+    return ingest_published(wanted)
 
 
 @task(name="verify paths", **STEP)

@@ -4,7 +4,7 @@ Embedded sets are drawn by a seed: train and gate afresh for each round, final o
 checked before anything is written; one transaction a set.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,6 +19,7 @@ from tasks.rules.questions.published_sets import PUBLISHED_SETS
 from tasks.settings import QuestionSettings, Settings
 
 MOST_REPEATS = 20_000
+SHARES = (0.8, 0.1, 0.1)  # of train, gate and final in a set that has no split of its own
 EMBEDDED_LICENCE = "Apache-2.0"
 EMBEDDED_CITATION = "Stojanovski et al., Reasoning Gym, 2025"
 
@@ -106,45 +107,43 @@ def set_named(store: Store, name: str, domain: Domain) -> QuestionSet:
     return found[-1]
 
 
-def ingest_rows(
-    store: Store,
-    source: RowSource,
-    *,
-    name: str,
-    domain: Domain,
-    mapping: FileMapping | None = None,
-    shares: tuple[float, float, float] = (0.8, 0.1, 0.1),
-    keep_first: bool = False,
-    skip_unreadable: bool = False,
-    licence: str = "",
-    citation: str = "",
-    redistributable: bool = False,
-    on_progress: Callable[[int], None] | None = None,
-    dry_run: bool = False,
-) -> "Ingested":
-    """The rows of a file or of the hub as a question set. `shares` are (train, gate, final) where it has no split.
+@dataclass(frozen=True)
+class NewSet:
+    """What a person says of a question set that is brought: its name, its use, its columns, its source's terms."""
+
+    name: str
+    domain: Domain
+    mapping: FileMapping | None = None
+    """None: the columns have the names of the fields."""
+    keep_first: bool = False
+    skip_unreadable: bool = False
+    licence: str = ""
+    citation: str = ""
+    redistributable: bool = False
+
+
+def ingest_rows(store: Store, source: RowSource, wanted: NewSet, *, dry_run: bool = False) -> "Ingested":
+    """The rows of a file or of the hub as a question set, parted by SHARES where it has no split.
 
     Raises InputError naming source and row for the first thing that is wrong; then nothing is written. The same
     rows again change nothing.
     """
-    columns = mapping or FileMapping.of({}, "")
-    read = read_questions(
-        source, columns, keep_first=keep_first, skip_unreadable=skip_unreadable, on_progress=on_progress
-    )
-    rows = read.rows
-    if domain == "out_of_domain" and not any(row.split for row in rows):
+    columns = wanted.mapping or FileMapping.of({}, "")
+    read = read_questions(source, columns, keep_first=wanted.keep_first, skip_unreadable=wanted.skip_unreadable)
+    rows, shares = read.rows, SHARES
+    if wanted.domain == "out_of_domain" and not any(row.split for row in rows):
         shares = (0.0, shares[1] + shares[0] / 2, shares[2] + shares[0] / 2)
     now = datetime.now(UTC).replace(tzinfo=None)
     question_set = QuestionSet(
-        id=content_id("question_sets", name, source.origin, source.digest, domain),
-        name=name,
-        domain=domain,
+        id=content_id("question_sets", wanted.name, source.origin, source.digest, wanted.domain),
+        name=wanted.name,
+        domain=wanted.domain,
         source=source.origin,
         digest=source.digest,
         mapping=canonical(columns.as_json()),
-        licence=licence,
-        citation=citation,
-        redistributable=redistributable,
+        licence=wanted.licence,
+        citation=wanted.citation,
+        redistributable=wanted.redistributable,
         created_at=now,
     )
     refuse_other_domain(store, question_set)

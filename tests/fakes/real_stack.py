@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -47,7 +47,7 @@ class Pager:
                 self.send_response(200)
                 self.end_headers()
 
-            def log_message(self, *_: object) -> None: ...
+            def log_message(self, format: str, *args: object) -> None: ...
 
         self._server = HTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}/page"
@@ -191,7 +191,7 @@ def deployments_with(settings: str, folder: Path, scripted: bool) -> Path:
 @contextmanager
 def real_stack(
     real_engine_settings: str = "", clock: Mapping[str, float] = SHORT_CLOCK, patience_seconds: float = PATIENCE_SECONDS
-) -> Iterator[RealStack]:
+) -> Generator[RealStack]:
     """Up while the block runs; whoever ends it inside brings it up again. Postgres' user can enter the folder.
 
     With settings for it the engine is the real one, else a scripted one.

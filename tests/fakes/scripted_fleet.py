@@ -47,10 +47,10 @@ def sums(delay_seconds: float = 0.0) -> Callable[[Body, int], Reply]:
     """The base is right two times in five, what was trained nine in ten; the seed decides which."""
 
     def answer(body: Body, number: int) -> Reply:
-        prompt = "".join(map(chr, body["prompt"]))
+        prompt, model = "".join(map(chr, body.get("prompt", ()))), body.get("model", "")
         found = _SUM.findall(prompt)
-        draw = content_id("fleet", body["model"], prompt, body.get("seed", number)).int % 1000 / 1000
-        right = draw < (0.4 if body["model"] == "scripted" else 0.9)
+        draw = content_id("fleet", model, prompt, body.get("seed", number)).int % 1000 / 1000
+        right = draw < (0.4 if model == "scripted" else 0.9)
         total = sum(map(int, found[-1])) if found and right else 987654321
         text = f"Step {total} of {draw}. The answer is {total}."
         return Reply(text=text, tokens=len(text) // 4, delay_seconds=delay_seconds)
@@ -83,6 +83,9 @@ class FleetOfOneModel:
     def change_to(self, model: Model, adapter: Adapter | None) -> bool:
         self._model = model
         return True
+
+    def address(self) -> tuple[str, str]:
+        return self._urls[0], self._model.name
 
     def raw_tokens_per_second(self) -> float:
         return 0.0

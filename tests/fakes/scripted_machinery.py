@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Callable, Sequence
 
+from flows.steps.machinery import ServedModel
 from storage.environment import Environment
 from storage.ids import content_id
 from storage.open_store import open_store
@@ -47,7 +48,7 @@ class ScriptedMachinery:
     def serve(
         self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
         environment: Environment,
-    ) -> "ScriptedServer":  # fmt: skip
+    ) -> ServedModel:  # fmt: skip
         return ScriptedServer(self, model, environment)
 
     def train_weights(

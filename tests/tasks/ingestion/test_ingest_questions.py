@@ -9,7 +9,7 @@ from storage.errors import InputError
 from storage.open_store import Store, open_store
 from storage.records import Part, Question, QuestionSet
 from tasks.guidelines import builtin_guidelines, parse_guidelines
-from tasks.ingestion.ingest_questions import ingest_embedded, ingest_rows, questions_of
+from tasks.ingestion.ingest_questions import NewSet, ingest_embedded, ingest_rows, questions_of
 from tasks.ingestion.question_files import file_source
 from tasks.settings import Settings, load_settings
 
@@ -83,20 +83,20 @@ def test_a_file_set_keeps_its_split_and_its_parts(store: Store, tmp_path: Path) 
         for n in range(60)
     ]  # fmt: skip
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    done = ingest_rows(store, file_source(file), name="own", domain="in_domain")
+    done = ingest_rows(store, file_source(file), NewSet("own", "in_domain"))
     question_set, questions = done.question_set, done.questions
     assert {q.source_row_id for q in questions if q.part == "train"} == {str(n) for n in range(30)}
     assert {q.part for q in questions} == {"train", "gate", "final"}
-    assert ingest_rows(store, file_source(file), name="own", domain="in_domain").question_set.id == question_set.id
+    assert ingest_rows(store, file_source(file), NewSet("own", "in_domain")).question_set.id == question_set.id
     assert len(store.select(Question)) == 60
 
 
 def test_a_set_is_never_both_in_and_out_of_domain(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "own.csv"
     file.write_text("question,answer,answer_kind\nIs it?,yes,boolean\n", "utf-8")
-    ingest_rows(store, file_source(file), name="own", domain="in_domain")
+    ingest_rows(store, file_source(file), NewSet("own", "in_domain"))
     with pytest.raises(InputError, match="never mixed"):
-        ingest_rows(store, file_source(file), name="own", domain="out_of_domain")
+        ingest_rows(store, file_source(file), NewSet("own", "out_of_domain"))
 
 
 def test_there_are_twenty_five_guidelines_and_the_last_three_sit_out_a_hinted_retry() -> None:
