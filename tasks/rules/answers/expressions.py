@@ -353,7 +353,7 @@ def _equal(ours: Node, theirs: Node) -> bool:
     if "assigns" in kinds:
         return _equal_assignments(ours, theirs)
     if kinds <= {"list", "set"}:
-        return _same_items(_or_inequalities(ours), _or_inequalities(theirs))
+        return _same_items(ours.args, theirs.args)
     if "relation" in kinds or "list" in kinds:
         return _equal_relations(ours, theirs)
     if kinds <= {"tuple", "union", "intersection", "minus", "matrix", "row", "ratio", "set"}:
@@ -361,10 +361,6 @@ def _equal(ours: Node, theirs: Node) -> bool:
     if kinds & {"tuple", "union", "intersection", "minus", "matrix", "row", "ratio", "set"}:
         return False
     return _same_scalar(ours, theirs)
-
-
-def _or_inequalities(tree: Node) -> Sequence[Node]:
-    return tree.args
 
 
 def _equal_assignments(ours: Node, theirs: Node) -> bool:

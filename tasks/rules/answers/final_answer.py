@@ -51,34 +51,11 @@ KEYS = (("nswer", 1), ("NSWER", 1), ("ption", 9), ("hoice", 9), ("PTION", 9), ("
 OPTION = re.compile(r"\b(?:correct|right|best)\s", re.IGNORECASE)
 WORD_BEFORE = re.compile(r"\b\w{1,12}\s+$")
 # no statement of the answer: `a different answer: ...`, `this answer is helpful`, `my first answer was 20`
-OTHER_ANSWERS = frozenset(
-    [
-        "a",
-        "an",
-        "any",
-        "another",
-        "different",
-        "other",
-        "this",
-        "that",
-        "these",
-        "those",
-        "alternative",
-        "initial",
-        "earlier",
-        "previous",
-        "original",
-        "preliminary",
-        "intermediate",
-        "no",
-        "every",
-        "each",
-        "such",
-        "tempting",
-        "naive",
-        "numerical",
-    ]
+NO_STATEMENT = (
+    "a an any another different other this that these those alternative initial earlier "
+    "previous original preliminary intermediate no every each such tempting naive numerical"
 )
+OTHER_ANSWERS = frozenset(NO_STATEMENT.split())
 WRONG_ANSWERS = frozenset({"wrong", "incorrect", "false", "mistaken"})
 CLAUSE_BEGINS = re.compile(r"[,;:—]|\b(?:so|therefore|thus|hence|then|but|and|because)\b", re.IGNORECASE)
 SUPPOSED = re.compile(

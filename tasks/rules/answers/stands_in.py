@@ -52,7 +52,7 @@ def stands_in(text: str, reference: str, kind: AnswerKind, choices: tuple[str, .
         return any(_words_stand_in(text, word) for word in words)
     wanted = _wanted(reference)
     if isinstance(wanted, Number) and kind in ("number", "expression"):
-        return any(is_same_number(number, wanted) or _same_but_percent(number, wanted) for number in numbers_in(text))
+        return any(is_same_number(number, wanted) or number.value == wanted.value for number in numbers_in(text))
     if kind == "text":
         items = list_items(reference)
         return _words_stand_in(text, reference) or (
@@ -91,10 +91,6 @@ def _readings(match: re.Match[str], line: str) -> Iterator[Number]:
 @lru_cache(maxsize=4096)
 def _wanted(reference: str) -> Number | str:
     return number_offered(reference)
-
-
-def _same_but_percent(number: Number, wanted: Number) -> bool:
-    return number.value == wanted.value
 
 
 def _choice_stands_in(text: str, reference: str, choices: tuple[str, ...]) -> bool:

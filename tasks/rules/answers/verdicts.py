@@ -34,19 +34,8 @@ NO_NUMBER = {"ambiguous": AMBIGUOUS, "not_evaluated": NOT_EVALUATED, "not_an_ans
 LONG_DIGITS = re.compile(r"[-+]?[\d,]{3900,}")
 # 5! in maths is 120, and so it is before the full stop of a sentence; as its last sign it is 5, said with joy
 FACTORIAL = re.compile(r"[\w)}]!(?:\s*(?:\$|\\\)|\\\]|=)|\.(?!\.))")
-ASKED_UNITS = (
-    "dozen",
-    "hundred",
-    "thousand",
-    "lakh",
-    "million",
-    "crore",
-    "billion",
-    "quarter",
-    "half",
-    "third",
-    "tenth",
-)
+ASKED = "dozen hundred thousand lakh million crore billion quarter half third tenth"
+ASKED_UNITS = tuple(ASKED.split())
 
 
 @dataclass(frozen=True)

@@ -265,7 +265,7 @@ def same_value(one: Node, other: Node, sign: int = 1, other_sign: int = 1) -> bo
         if not close(ours, theirs, rounded, cancels):
             return False
         exactly = isinstance(ours, Fraction) and isinstance(theirs, Fraction)
-        if not exactly and not names and max(abs(complex(ours)), abs(complex(theirs))) > MOST_BY_FLOAT:
+        if not exactly and (cancels or not names) and max(abs(complex(ours)), abs(complex(theirs))) > MOST_BY_FLOAT:
             raise BeyondGrammar("more digits than a float has")
         seen += 1
     return seen >= (POINTS // 2 if names else 1)
