@@ -29,7 +29,7 @@ LOW, HIGH = 100, 48_000  # ordinary ids of the embedded model's vocabulary
 Chain = list[tuple[list[int], int]]  # prompt ids and generated tokens of each stage
 
 DISTILABEL_SIDE = '''
-import asyncio, json, resource, sys, time
+import asyncio, json, os, resource, sys, time
 from distilabel.pipeline import Pipeline
 from distilabel.steps import LoadDataFromDicts, Step, StepInput
 
@@ -45,7 +45,7 @@ class Ask(Step):
     def process(self, inputs: StepInput):
         from openai import AsyncOpenAI
         async def ask_all():
-            async with AsyncOpenAI(base_url=self.url + "/v1", api_key="none", timeout=3600) as client:
+            async with AsyncOpenAI(base_url=self.url + "/v1", api_key=os.environ["ENGINE_KEY"], timeout=3600) as client:
                 async def ask(row):
                     reply = await client.completions.create(
                         model="base", prompt=row["prompts"][self.stage], max_tokens=row["lengths"][self.stage],
@@ -122,7 +122,7 @@ def ours(url: str, folder: Path, chains: int, draw: int) -> None:
         overrides={"synthesis": {"adaptive": False, "hinted_retry": False, "close_paths": False,
                                  "chains_per_question": 1}}
     )  # fmt: skip
-    environment = replace(read_environment(), endpoints=(url,))
+    environment = replace(read_environment(), endpoints=(f"{url}#ENGINE_KEY",))
     base = prepare_model(settings.model, environment)
     renderer = Renderer(base.folder, settings.model)
     served = GivenEndpoints(base.record, base, renderer, settings, environment)
@@ -152,6 +152,7 @@ def bare(url: str, file: Path) -> None:
     chains: list[Chain] = json.loads(file.read_text("utf-8"))
 
     async def run() -> float:
+        key = {"Authorization": f"Bearer {os.environ['ENGINE_KEY']}"}
         connector, limit = aiohttp.TCPConnector(limit=0), aiohttp.ClientTimeout(total=3600)
         async with aiohttp.ClientSession(connector=connector, timeout=limit) as session:
 
@@ -159,7 +160,7 @@ def bare(url: str, file: Path) -> None:
                 for prompt, tokens in chain:
                     body = {"model": "base", "prompt": prompt, "max_tokens": tokens, "temperature": 0.8,
                             "ignore_eos": True, "stream": True}  # fmt: skip
-                    async with session.post(f"{url}/v1/completions", json=body) as reply:
+                    async with session.post(f"{url}/v1/completions", json=body, headers=key) as reply:
                         async for line in reply.content:
                             if line.startswith(b"data: {"):
                                 json.loads(line[6:])
@@ -233,6 +234,7 @@ def main() -> None:
     figures: list[dict[str, dict[str, float]]] = []
     with bench(arguments.sequences) as on, tempfile.TemporaryDirectory() as place:
         folder = Path(place)
+        os.environ["ENGINE_KEY"] = on.server.key  # each side is a process of its own
         script = folder / "distilabel_side.py"
         script.write_text(DISTILABEL_SIDE, "utf-8")
         for number in range(pairs + 1):  # the first pair warms the server up and does not count

@@ -40,13 +40,14 @@ def replay(on: Bench, recorded: list[Answered]) -> tuple[float, float]:
     async def run() -> tuple[float, list[Answered]]:
         connector = aiohttp.TCPConnector(limit=0)
         done: list[Answered] = []
+        key = {"Authorization": f"Bearer {on.server.key}"}
         async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=3600)) as session:
 
             async def one(request: Answered) -> None:
                 body = {"model": on.server.model_name, "prompt": moved(request.prompt_ids), "temperature":
                         request.sampling.temperature, "top_k": request.sampling.top_k or -1, "top_p":
                         request.sampling.top_p, "max_tokens": request.tokens, "ignore_eos": True}  # fmt: skip
-                async with session.post(f"{on.server.url}/v1/completions", json=body) as reply:
+                async with session.post(f"{on.server.url}/v1/completions", json=body, headers=key) as reply:
                     usage = (await reply.json())["usage"]
                 done.append(Answered((), request.sampling, usage["completion_tokens"], time.perf_counter()))
 

@@ -1,13 +1,18 @@
-"""What stands before a web server of ours: requests under a foreign host name or of a foreign web page are refused.
+"""What stands before a web server of ours: foreign host names, foreign web pages and foreign users are refused.
 
 A browser lets any page send requests to this machine, and a page whose own name is made to resolve to this machine
-(DNS rebinding) even read the answers. Both show in the headers Host and Origin, which a page cannot choose. Plain
-ASGI, for web sockets too; it knows no user and asks for no password.
+(DNS rebinding) even read the answers. Both show in the headers Host and Origin, which a page cannot choose. Another
+user of the machine is no page, so there is a key to be shown as well. Plain ASGI, for web sockets too.
 """
 
+import base64
+import hmac
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any
 from urllib.parse import urlsplit
+
+from storage.environment import secret
+from storage.errors import InputError
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -16,6 +21,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 EVERY_NAME = "*"
+HEALTH = "/health"
+ENGINE_KEY = "VLLM_API_KEY"
 
 
 class WebGuard:
@@ -27,7 +34,7 @@ class WebGuard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in ("http", "websocket") and (why := self._refusal(scope["headers"])):
-            await _refuse(scope["type"], why, send)
+            await _refuse(scope["type"], 403, why, send)
             return
         await self._app(scope, receive, send)
 
@@ -43,6 +50,40 @@ class WebGuard:
         return "" if ours else "Pages of other origins may not ask this server."
 
 
+class KeyGuard:
+    """An app that answers who shows this `Authorization`, and everybody about its health alone."""
+
+    def __init__(self, app: App, authorization: str) -> None:
+        self._app = app
+        self._wanted = authorization.encode("latin-1")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or (scope["type"] == "http" and scope["path"] == HEALTH):
+            await self._app(scope, receive, send)
+            return
+        shown = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+        if len(shown) == 1 and hmac.compare_digest(shown[0], self._wanted):
+            await self._app(scope, receive, send)
+            return
+        asked = self._wanted.partition(b" ")[0] + b' realm="regenesis"'  # at Basic a browser asks its user
+        await _refuse(scope["type"], 401, "This server wants its key.", send, (b"www-authenticate", asked))
+
+
+class EngineGuard(KeyGuard):
+    """Before vLLM, whose own check of its key leaves open what does not lie below /v1: its workers, say."""
+
+    def __init__(self, app: App) -> None:
+        key = secret(ENGINE_KEY)
+        if not key:
+            raise InputError(f"The engine's server answers nobody without a key; {ENGINE_KEY} is not set.")
+        super().__init__(app, f"Bearer {key}")
+
+
+def basic(user_and_password: str) -> str:
+    """The header for USER:PASSWORD."""
+    return "Basic " + base64.b64encode(user_and_password.encode()).decode()
+
+
 def _place(url: str) -> tuple[str, int | None] | None:
     """Host name and port of a URL; None where it is no plain one of http."""
     try:
@@ -54,10 +95,10 @@ def _place(url: str) -> tuple[str, int | None] | None:
         return None
 
 
-async def _refuse(kind: str, why: str, send: Send) -> None:
+async def _refuse(kind: str, status: int, why: str, send: Send, *more: tuple[bytes, bytes]) -> None:
     if kind == "websocket":
         await send({"type": "websocket.close", "code": 1008, "reason": why})
         return
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
-    await send({"type": "http.response.start", "status": 403, "headers": headers})
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *more]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": why.encode()})

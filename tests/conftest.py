@@ -1,12 +1,10 @@
 """What costs much and is shared: one prepared model, one renderer, one real vLLM server for the whole session."""
 
-import json
 import os
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -113,9 +111,3 @@ def empty_store(request: pytest.FixtureRequest, kind: str, folder: Path) -> str:
         return f"ducklake:sqlite:///{folder / 'catalog.sqlite'}?data={folder / 'data'}"
     server: Postgres = request.getfixturevalue("postgres")
     return f"ducklake:{server.new_database()}?data={folder / 'data'}"
-
-
-def get_json(url: str) -> Any:
-    """A JSON reply of a server."""
-    with urllib.request.urlopen(url, timeout=60) as response:
-        return json.loads(response.read())

@@ -55,6 +55,17 @@ def test_every_server_of_ours_is_on_loopback_by_default() -> None:
     assert stack.explore_url.startswith(f"http://{LOOPBACK}:")
 
 
+def test_every_engine_of_ours_has_a_key_and_on_loopback_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.engines.server import vllm_server as server
+
+    monkeypatch.delenv("REGENESIS_SERVE_KEY", raising=False)
+    keys = {server._key_for(host) for host in server.LOOPBACK for _ in range(3)}  # pyright: ignore[reportPrivateUsage]
+    assert len(keys) == 9
+    assert min(map(len, keys)) > 30
+    for host in (*server.LOOPBACK, "0.0.0.0"):
+        assert "--middleware=tasks.web_guard.EngineGuard" in server._guards_for(host)  # pyright: ignore[reportPrivateUsage]
+
+
 def test_a_server_for_other_machines_asks_for_a_password_or_key(monkeypatch: pytest.MonkeyPatch) -> None:
     from flows.stack import up
     from tasks.engines.server import vllm_server as server

@@ -7,17 +7,19 @@ from collections.abc import Callable
 
 from flows.steps.facts import find_model
 from flows.steps.machinery import LocalMachinery, weights_of
-from storage.environment import make_home, read_environment
+from storage.environment import make_home, read_environment, secret, write_secret
 from storage.errors import PermanentError
 from storage.open_store import Store, open_store
 from storage.records import Adapter, Model
 from tasks.rounds.round_row import line_of
 from tasks.settings import Settings
 
+KEY_FILE = "serve.key"  # of the home; for its user alone
+
 
 def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Callable[[str], None]) -> None:
     """Serve the champion of the settings' line, or `wanted` (an id of a model or adapter, or its beginning)."""
-    from tasks.engines.server.vllm_server import LOOPBACK, SERVE_KEY, Address, running_server
+    from tasks.engines.server.vllm_server import SERVE_KEY, Address, running_server
 
     environment = read_environment()
     make_home(environment)
@@ -30,18 +32,22 @@ def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Call
     with running_server(
         weights_of(base, adapter, environment), settings.model, log_file=environment.logs / "serve.log", address=address
     ) as server:
-        say(f"{model.name} answers at {server.url}/v1 (Ctrl-C ends it). Try:")
-        say(curl_line(server.url, model.name, "" if host in LOOPBACK else SERVE_KEY))
+        key_file = environment.home / KEY_FILE
+        if not secret(SERVE_KEY):
+            write_secret(key_file, server.key)
+        key = f"${SERVE_KEY}" if secret(SERVE_KEY) else f"$(cat {shlex.quote(str(key_file))})"
+        say(f"{model.name} answers at {server.url}/v1 to who shows its key, {key} (Ctrl-C ends it). Try:")
+        say(curl_line(server.url, model.name, key))
         while server.is_alive():
             time.sleep(1)
     raise PermanentError(f"The server ended by itself. Why: {environment.logs / 'serve.log'}")
 
 
-def curl_line(url: str, name: str, key_variable: str = "") -> str:
-    """A request to type in a shell; a key stays in the environment."""
+def curl_line(url: str, name: str, key: str) -> str:
+    """A request to type in a shell; `key` says there where the key is: in the environment or in a file."""
     body = {"model": name, "messages": [{"role": "user", "content": "What is 3 + 4?"}], "max_tokens": 64}
-    key = f'-H "Authorization: Bearer ${key_variable}" ' if key_variable else ""
-    return f"curl {url}/v1/chat/completions -H 'Content-Type: application/json' {key}-d {shlex.quote(json.dumps(body))}"
+    headers = f"-H 'Content-Type: application/json' -H \"Authorization: Bearer {key}\""
+    return f"curl {url}/v1/chat/completions {headers} -d {shlex.quote(json.dumps(body))}"
 
 
 def _champion(store: Store, base: Model, settings: Settings) -> Model:

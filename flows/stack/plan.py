@@ -120,17 +120,17 @@ class Stack:
         return Service("prefect", command, answers(f"{self.prefect_url}/api/health"), environment)
 
     def _mlflow(self) -> Service:
-        """On loopback in any case: it asks for no password."""
-        command = (
-            sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{self.home / 'mlflow.db'}",
-            "--default-artifact-root", (self.home / "artifacts").as_uri(), "--no-serve-artifacts", "--host", LOOPBACK,
-            "--port", str(self.ports.mlflow), "--workers", "1",
+        """On loopback in any case, behind the password of Prefect's API."""
+        command = (sys.executable, "-m", "flows.stack.mlflow_server", str(self.home), str(self.ports.mlflow))
+        own = {
+            SERVER_AUTH: self.environment()[SERVER_AUTH],
             # MLflow's own list has "10.*" and the like, which is also the beginning of foreign names.
-            "--allowed-hosts", ",".join(f"{name}:{self.ports.mlflow}" for name in LOOPBACK_NAMES),
-            "--cors-allowed-origins", self.mlflow_url,
-        )  # fmt: skip
-        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        return Service("mlflow", command, answers(f"{self.mlflow_url}/health"), quiet)
+            "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{name}:{self.ports.mlflow}" for name in LOOPBACK_NAMES),
+            "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": self.mlflow_url,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        return Service("mlflow", command, answers(f"{self.mlflow_url}/health"), own)
 
     def _worker(self) -> Service:
         command = (sys.executable, *WORKER, "--name", socket.gethostname())

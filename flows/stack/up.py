@@ -60,7 +60,7 @@ def run_stack(environment: Environment, host: str, ports: Ports, prefect_file: P
 def describe(stack: Stack) -> dict[str, str]:
     """What a person opens, and what holds Prefect's database."""
     database = f"Postgres on port {stack.ports.postgres}" if stack.postgres else "SQLite"
-    pages = {"Prefect": stack.prefect_url, "password": _password(stack), "MLflow": stack.mlflow_url}
+    pages = {"Prefect": stack.prefect_url, "MLflow": stack.mlflow_url, "password": _password(stack)}
     pages |= {"explore": _pages(stack), "database": database, "home": str(stack.home)}
     return pages | ({"earlier": EARLIER} if temporary_database(stack.home).is_file() else {})
 

@@ -51,8 +51,8 @@ class ServedModel(Protocol):
         """A new client, which is an async context manager that the steps enter; `say` hears of given servers."""
         ...
 
-    def address(self) -> tuple[str, str]:
-        """URL and model name under which other programs of this machine may ask it."""
+    def address(self) -> tuple[str, str, str]:
+        """URL, model name and key with which other programs of this machine may ask it."""
         ...
 
     def raw_tokens_per_second(self) -> float:
@@ -144,7 +144,7 @@ class GivenEndpoints:
     def change_to(self, model: Model, adapter: Adapter | None) -> bool:
         return False
 
-    def address(self) -> tuple[str, str]:
+    def address(self) -> tuple[str, str, str]:
         raise InputError(
             "Another harness asks a server of our own; REGENESIS_ENDPOINTS names others. Unset it for this command."
         )
@@ -211,8 +211,8 @@ class OwnServer:
             self._name = self._server.load_adapter(adapter.name, self._environment.home / adapter.location)
         self._model = model
 
-    def address(self) -> tuple[str, str]:
-        return self._server.url, self._name
+    def address(self) -> tuple[str, str, str]:
+        return self._server.url, self._name, self._server.key
 
     def raw_tokens_per_second(self) -> float:
         return self._server.raw_tokens_per_second()

@@ -237,10 +237,10 @@ def ask_again(work: Workplace, role: str) -> str:
 def cross_check(work: Workplace, role: str) -> None:
     """Another harness asks and judges a model's gate questions; its figures stand beside ours."""
     model, version = facts.model_in(work, role), harness_version()  # said before a server starts
-    url, name = work.address_of(model)
+    url, name, key = work.address_of(model)
     work.watcher.step(f"{version} asks {model.name}")
     with work.timings.phase("evaluation"):
-        target = Target(url, name, work.base.folder)
+        target = Target(url, name, work.base.folder, key)
         check(work.store, target, model, work.round, work.questions("gate"), work.prompts, work.settings)
 
 

@@ -209,8 +209,8 @@ class Workplace:
         self.keep_timings()
         return adapter
 
-    def address_of(self, model: Model) -> tuple[str, str]:
-        """URL and name of a server that answers as this model; started where there is none."""
+    def address_of(self, model: Model) -> tuple[str, str, str]:
+        """URL, name and key of a server that answers as this model; started where there is none."""
         return self._serve(model).address()
 
     def check_room(self) -> None:

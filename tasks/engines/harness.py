@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -39,6 +39,7 @@ class Target:
     url: str
     model_name: str
     tokenizer: Path
+    key: str = field(default="", repr=False)
 
 
 def run_harness(
@@ -52,6 +53,7 @@ def run_harness(
         job = _job(tasks, target, folder, system, concurrent)
         (folder / "job.json").write_text(json.dumps(job), "utf-8")
         offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "cache")}
+        offline |= {"OPENAI_API_KEY": target.key} if target.key else {}
         done = subprocess.run(
             [sys.executable, "-m", __name__, str(folder)], env=os.environ | offline, capture_output=True, text=True,
             timeout=TIMEOUT_SECONDS, check=False,

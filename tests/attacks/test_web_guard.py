@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.web_guard import WebGuard
+from storage.errors import InputError
+from tasks.web_guard import ENGINE_KEY, EngineGuard, KeyGuard, WebGuard, basic
 
 OWN = ("127.0.0.1", "localhost", "::1")
 OWN_HOSTS = ("127.0.0.1:4200", "localhost:4200", "LOCALHOST:4200", "[::1]:4200")
@@ -23,12 +24,19 @@ FOREIGN_ORIGINS = (
 )  # fmt: skip
 
 
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """What is guarded."""
+    await send({"type": "reached"})
+
+
 def answer(kind: str = "http", names: tuple[str, ...] = OWN, **headers: str | list[str]) -> str:
     """`reached`, or how the request was refused."""
-    sent: list[Any] = []
+    return said_by(WebGuard(app, names), kind, "/", **headers)
 
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "reached"})
+
+def said_by(guard: Any, kind: str, path: str, **headers: str | list[str]) -> str:
+    """The same of any guard."""
+    sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
@@ -37,8 +45,8 @@ def answer(kind: str = "http", names: tuple[str, ...] = OWN, **headers: str | li
         raise AssertionError("nothing is read of a request that is refused")
 
     pairs = [(name, one) for name, value in headers.items() for one in ([value] if isinstance(value, str) else value)]
-    scope = {"type": kind, "headers": [(name.encode(), value.encode("latin-1")) for name, value in pairs]}
-    asyncio.run(WebGuard(app, names)(scope, receive, send))
+    encoded = [(name.encode(), value.encode("latin-1")) for name, value in pairs]
+    asyncio.run(guard({"type": kind, "path": path, "headers": encoded}, receive, send))
     return str(sent[0].get("status", sent[0]["type"]))
 
 
@@ -81,3 +89,43 @@ def test_a_server_for_every_name_asks_for_none() -> None:
 
 def test_the_start_and_end_of_a_server_are_let_through() -> None:
     assert answer("lifespan") == "reached"
+
+
+KEY = "Bearer s3cret"
+PATHS = st.sampled_from(
+    ["/", "/v1/completions", "/collective_rpc", "/health/", "/health/x", "//health", "/healthz", "/Health"]
+)
+
+
+@given(st.sampled_from(["http", "websocket"]), PATHS, st.text(st.characters(max_codepoint=255), max_size=20))
+def test_of_all_headers_only_the_whole_key_opens(kind: str, path: str, text: str) -> None:
+    guard = KeyGuard(app, KEY)
+    refused = "401" if kind == "http" else "websocket.close"
+    for wrong in {text, KEY + text, text + KEY, KEY[: len(text)], f"Bearer {text}", f"Basic {text}"} - {KEY}:
+        assert said_by(guard, kind, path, authorization=wrong) == refused
+    assert said_by(guard, kind, path) == refused
+    assert said_by(guard, kind, path, authorization=[KEY, KEY]) == refused
+    assert said_by(guard, kind, path, authorization=KEY) == "reached"
+
+
+def test_only_health_is_for_everybody_and_only_by_http() -> None:
+    assert said_by(KeyGuard(app, KEY), "http", "/health") == "reached"
+    assert said_by(KeyGuard(app, KEY), "websocket", "/health") == "websocket.close"
+    assert said_by(KeyGuard(app, KEY), "lifespan", "/") == "reached"
+
+
+@given(st.text(max_size=20))
+def test_a_password_of_any_letters_opens_as_a_browser_sends_it(password: str) -> None:
+    assert (
+        said_by(KeyGuard(app, basic(f"ada:{password}")), "http", "/", authorization=basic(f"ada:{password}"))
+        == "reached"
+    )
+
+
+@pytest.mark.parametrize("key", [None, ""])
+def test_an_engine_without_a_key_does_not_start(key: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(ENGINE_KEY, raising=False)
+    if key is not None:
+        monkeypatch.setenv(ENGINE_KEY, key)
+    with pytest.raises(InputError, match=ENGINE_KEY):
+        EngineGuard(app)

@@ -63,7 +63,7 @@ def test_the_harness_finds_about_what_we_find(
             "base",
         )
 
-    target = Target(server.url, server.model_name, prepared_model.folder)
+    target = Target(server.url, server.model_name, prepared_model.folder, server.key)
     found = cross_check(store, target, model, round, questions, prompts, settings)
 
     assert len(found) == 4  # two sets, two readings

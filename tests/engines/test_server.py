@@ -38,7 +38,6 @@ from tasks.evaluation.evaluate_model import probe_adapter
 from tasks.prompt_files import load_prompts
 from tasks.rules.ladder.prompts import Turns
 from tasks.settings import EvaluationSettings, ModelSettings, OneOf, Sampling, Settings, TrainingSettings
-from tests.conftest import get_json
 from tests.storage.examples import make
 
 pytestmark = pytest.mark.engine
@@ -68,14 +67,15 @@ def answers(
 
 
 def test_a_vllm_that_is_given_is_recognised_and_proved_to_serve_the_base(
-    server: Server, renderer: Renderer, prepared_model: PreparedModel, tmp_path: Path
+    server: Server, renderer: Renderer, prepared_model: PreparedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("KEY_OF_THE_TEST", server.key)
     environment, said = read_environment(tmp_path), list[str]()
     known = partial(fingerprint_of, prepared_model, environment)
     asked = Asked(
         base_names=(prepared_model.record.name,), fingerprint_ids=tuple(renderer.text_ids(TEXT)), fingerprint=known
     )
-    engine = OpenAIEngine([server.url], "", asked, say=said.append)
+    engine = OpenAIEngine([f"{server.url}#KEY_OF_THE_TEST"], "", asked, say=said.append)
 
     async def ask() -> str:
         async with engine as running:
@@ -282,7 +282,9 @@ def first_tokens(server: Server, prompts: Sequence[Sequence[int]], model_name: s
         "return_tokens_as_token_ids": True,
     }
     request = urllib.request.Request(
-        f"{server.url}/v1/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
+        f"{server.url}/v1/completions",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json", "Authorization": f"Bearer {server.key}"},
     )
     with urllib.request.urlopen(request, timeout=300) as reply:
         told = [choice["logprobs"] for choice in json.loads(reply.read())["choices"]]
@@ -398,7 +400,35 @@ def question(text: str) -> Question:
 
 
 def test_the_server_lists_its_model(server: Server) -> None:
-    assert server.model_name in [model["id"] for model in get_json(f"{server.url}/v1/models")["data"]]
+    assert server.model_name in [model["id"] for model in json.loads(asked(server, "GET", "/v1/models"))["data"]]
+
+
+def asked(server: Server, method: str, path: str, key: str | None = None) -> bytes:
+    """What it answers; `key` in place of its own."""
+    headers = {"Authorization": f"Bearer {server.key if key is None else key}"}
+    request = urllib.request.Request(server.url + path, headers=headers, method=method)
+    with urllib.request.urlopen(request, timeout=60) as reply:
+        return reply.read()
+
+
+def test_nothing_but_its_health_is_for_another_user_of_the_machine(server: Server) -> None:
+    """Every path and method that the server's own description names, workers' and adapters' among them."""
+    paths = json.loads(asked(server, "GET", "/openapi.json"))["paths"]
+    named = {(method.upper(), path) for path, methods in paths.items() for method in methods}
+    assert {("POST", "/collective_rpc"), ("POST", "/v1/load_lora_adapter"), ("POST", "/v1/completions")} <= named
+
+    for method, path in named - {("GET", "/health")}:
+        for wrong in ("", server.key[:-1], server.key + "x", f"x {server.key}"):
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                asked(server, method, path, wrong)
+
+
+def test_its_key_stands_in_no_log_and_no_command_line(server: Server) -> None:
+    lines = [file.read_bytes() for file in Path("/proc").glob("[0-9]*/cmdline") if file.exists()]
+
+    assert server.key.encode() not in b"\n".join(lines)
+    assert server.key not in server.log_file.read_text("utf-8")
+    assert server.key not in repr(server)
 
 
 def test_a_port_in_use_is_said_before_anything_starts(model_folder: Path, tmp_path: Path) -> None:

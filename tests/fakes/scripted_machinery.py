@@ -88,8 +88,8 @@ class ScriptedServer:
         self._machinery.served.append(model.name)
         return True
 
-    def address(self) -> tuple[str, str]:
-        return "http://127.0.0.1:9", "scripted"
+    def address(self) -> tuple[str, str, str]:
+        return "http://127.0.0.1:9", "scripted", ""
 
     def raw_tokens_per_second(self) -> float:
         return 0.0

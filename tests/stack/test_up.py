@@ -16,6 +16,7 @@ import yaml
 
 from flows.stack.automations import Patience, automations
 from flows.stack.registration import still_paused
+from tasks.web_guard import basic
 from tests.fakes.real_stack import CHECKOUT, TIMEZONE, RealStack, processes_of
 
 DEPLOYMENTS = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))["deployments"]
@@ -154,6 +155,7 @@ def test_the_page_on_nights_names_no_command_that_is_not_typed_here() -> None:
 
 @pytest.mark.slow
 def test_the_pages_of_prefect_and_mlflow_answer(stack: RealStack) -> None:
+    shown = {"Authorization": basic(stack.access()["PREFECT_API_AUTH_STRING"])}  # as a browser does, once asked
     for name in ("Prefect", "MLflow"):
-        with urllib.request.urlopen(stack.described[name], timeout=60) as reply:
+        with urllib.request.urlopen(urllib.request.Request(stack.described[name], headers=shown), timeout=60) as reply:
             assert b"<title>" in reply.read()

@@ -107,6 +107,7 @@ class OpenAIEngine:
         """
         self.model_name = model_name
         self._takes_seed = takes_seed
+        self._key = asked.key
         self._max_retries = patience.max_retries
         self._timeout_seconds = patience.timeout_seconds
         self._first_pace, self._pace = patience.seconds_per_token, 0.0
@@ -145,6 +146,7 @@ class OpenAIEngine:
         try:
             for endpoint in self.endpoints:
                 endpoint.takes_seed = self._takes_seed
+                endpoint.key = self._key or endpoint.key
                 if self.model_name:
                     endpoint.model, endpoint.kind, endpoint.form = self.model_name, VLLM, form_of(VLLM)
             if not self.model_name:

@@ -6,7 +6,7 @@ Says so in one line. A refusal that would meet every request ends the run here, 
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from storage.errors import InputError
 from tasks.engines.engine import RequestFailed
@@ -48,6 +48,7 @@ class Asked:
     text_of: Callable[[Sequence[int]], str] | None = None  # a prompt's ids as text, for servers that take no ids
     fingerprint_ids: tuple[int, ...] = ()  # of a fixed text; empty where nothing is to be proved
     fingerprint: Callable[[], Fingerprint | None] = lambda: None  # the base's own, which takes a while
+    key: str = field(default="", repr=False)  # of a server of our own; others have theirs behind their URLs
 
 
 class Recognition:

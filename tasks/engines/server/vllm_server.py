@@ -6,6 +6,8 @@
 import hashlib
 import json
 import os
+import re
+import secrets
 import signal
 import socket
 import subprocess
@@ -30,10 +32,12 @@ from tasks.engines.server.client import OpenAIEngine, Patience
 from tasks.engines.server.recognition import Asked
 from tasks.engines.server.server_plan import SERVED_NAME, Precision, ServerPlan, Serving, plan_server
 from tasks.settings import ModelSettings
+from tasks.web_guard import ENGINE_KEY
 
 START_TIMEOUT_SECONDS = 900.0
 END_SECONDS = 15.0
 SERVE_KEY = "REGENESIS_SERVE_KEY"
+_KEY = re.compile(r"[!-~]+")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -49,6 +53,7 @@ class Server:
     start_seconds: float
     weights: Path
     process: "subprocess.Popen[bytes]"
+    key: str = field(repr=False)
     swappable: bool = False
     notes: tuple[str, ...] = ()  # what makes it slower than it could be, one line each, for people
     adapters: dict[str, str] = field(default_factory=dict[str, str])
@@ -63,7 +68,7 @@ class Server:
         return OpenAIEngine(
             [self.url],
             model_name or self.model_name,
-            Asked(tuple(renderer.stop_token_ids), tuple(renderer.stop_strings)),
+            Asked(tuple(renderer.stop_token_ids), tuple(renderer.stop_strings), key=self.key),
             replace(patience, start_in_flight=waiting, most_in_flight=waiting),
             takes_seed=True,
             alive=self.is_alive,
@@ -142,9 +147,8 @@ class Server:
         self.process.wait()
 
     def _post(self, path: str, body: Mapping[str, object]) -> tuple[int, str]:
-        request = urllib.request.Request(
-            self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
-        )
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers, method="POST")
         try:
             with urllib.request.urlopen(request, timeout=600) as response:
                 return response.status, response.read().decode("utf-8", "replace")
@@ -227,14 +231,15 @@ def _command(plan: ServerPlan, scratch: str, address: Address) -> list[str]:
         f"--served-model-name={address.model_name}",
         f"--host={address.host}",
         f"--port={address.port}",
-        *_guard_for(address.host),
+        *_guards_for(address.host),
     ]
 
 
 def _start(plan: ServerPlan, folder: Path, log_file: Path, address: Address) -> Server:
     began = time.monotonic()
     host, port, served_name = address.host, address.port or free_port(), address.model_name
-    environment = {**os.environ, **plan.environment, **_key_for(host)}
+    key = _key_for(host)
+    environment = {**os.environ, **plan.environment, ENGINE_KEY: key}  # which `ps` does not show
     if address.port:
         _require_free(host, port)
     scratch = tempfile.mkdtemp(prefix="regenesis-")  # sockets and temporary files; the watchdog removes it
@@ -248,7 +253,7 @@ def _start(plan: ServerPlan, folder: Path, log_file: Path, address: Address) -> 
     local = host if host in LOOPBACK else "127.0.0.1"
     server = Server(
         url=f"http://{local}:{port}", model_name=served_name, precision=plan.precision, sequences=plan.sequences,
-        log_file=log_file, start_seconds=0.0, weights=folder, process=process,
+        log_file=log_file, start_seconds=0.0, weights=folder, process=process, key=key,
     )  # fmt: skip
     try:
         _wait_until_it_answers(server, began)
@@ -299,22 +304,28 @@ def _require_free(host: str, port: int) -> None:
             ) from error
 
 
-def _guard_for(host: str) -> list[str]:
-    """On loopback vLLM asks for no key, and lets every web page load adapters and call its workers."""
-    return ["--middleware=tasks.web_guard.WebGuard"] if host in LOOPBACK else []
+def _guards_for(host: str) -> list[str]:
+    """Who may load adapters and call vLLM's workers: whoever has the key, and on loopback no web page."""
+    pages = ["--middleware=tasks.web_guard.WebGuard"] if host in LOOPBACK else []
+    return ["--middleware=tasks.web_guard.EngineGuard", *pages]
 
 
-def _key_for(host: str) -> dict[str, str]:
-    """Other machines must show a key; it goes through the environment, where `ps` does not show it."""
+def _key_for(host: str) -> str:
+    """The user's own key; on loopback, where there is none, a new one for this server alone."""
     key = secret(SERVE_KEY)
-    if host in LOOPBACK:
-        return {}
+    if key is None and host in LOOPBACK:
+        return secrets.token_urlsafe(32)
     if key is None:
         raise InputError(
             f"A server that other machines reach ({host}) must ask for a key; {SERVE_KEY} is not set. "
             f"Run: export {SERVE_KEY}=... or listen on 127.0.0.1."
         )
-    return {"VLLM_API_KEY": key}
+    if not _KEY.fullmatch(key):
+        raise InputError(
+            f"{SERVE_KEY} is of letters, digits and signs of ASCII, without blanks: a header holds no other; found one "
+            "that is not. Set another."
+        )
+    return key
 
 
 def _adapter_digest(folder: Path) -> str:

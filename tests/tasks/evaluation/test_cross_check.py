@@ -42,12 +42,11 @@ async def test_both_figures_stand_side_by_side(tmp_path: Path, prepared_model: "
         place = int(re.findall(r"number (\d+)", text)[0])
         return Reply(text=f"The answer is {place if place < 2 else 99}.")
 
-    async with ScriptedServer(answer) as server:
+    async with ScriptedServer(answer, key="s3cret") as server:
 
         def check() -> list[EvaluationFigure]:
-            return cross_check(
-                store, Target(server.url, "m", prepared_model.folder), BASE, round_of(1), questions, PROMPTS, Settings()
-            )
+            target = Target(server.url, "m", prepared_model.folder, "s3cret")
+            return cross_check(store, target, BASE, round_of(1), questions, PROMPTS, Settings())
 
         found = await asyncio.to_thread(check)
         asked = len(server.asked)
