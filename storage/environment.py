@@ -5,6 +5,7 @@
 `REGENESIS_TIMEZONE`, `REGENESIS_MLFLOW_UI_URL` (where a person opens MLflow).
 """
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from storage.errors import InputError
 from storage.locks import RUN_LOCK
 from storage.store.store_url import file_of
 
-_NOT_IN_A_PATH = re.compile(r"\?|%[0-9A-Fa-f]{2}")  # ho?me: DuckDB writes its log to ho.wal?me; a%20b, a%2Fb
+_READ_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}")  # a%20b and a%2Fb, in a URL, are a b and a/b
+_LINKS = Path("~/.cache/regenesis/places")
 
 
 @dataclass(frozen=True)
@@ -55,13 +57,14 @@ class Environment:
 
 
 def read_environment(home: str | Path | None = None) -> Environment:
-    """Places from the environment; an explicit `home` wins. Creates nothing."""
+    """Places from the environment; an explicit `home` wins. Creates nothing, but for `_plain`."""
     root = Path(home or os.environ.get("REGENESIS_HOME") or ".regenesis").expanduser().absolute()
-    if found := _NOT_IN_A_PATH.search(str(root)):
+    if "?" in str(root):
         raise InputError(
-            f"REGENESIS_HOME is a path without ? and without %20 and the like, which DuckDB, MLflow and Prefect read "
-            f"as parts of a URL; found {found[0]!r} in {str(root)!r}. Name another folder, or move it."
+            f"REGENESIS_HOME is a path without ?, before which DuckDB puts the ending of its log; found {str(root)!r}. "
+            "Name another folder, or move it."
         )
+    root = _plain(root)
     config = os.environ.get("REGENESIS_CONFIG")
     endpoints = os.environ.get("REGENESIS_ENDPOINTS", "")
     return Environment(
@@ -75,6 +78,31 @@ def read_environment(home: str | Path | None = None) -> Environment:
 def tracking_url(home: Path) -> str:
     """Where MLflow's records go: the server of REGENESIS_MLFLOW, or a database in the home."""
     return os.environ.get("REGENESIS_MLFLOW", "").rstrip("/") or f"sqlite:///{home / 'mlflow.db'}"
+
+
+def _plain(folder: Path) -> Path:
+    """The folder under a name that MLflow and Prefect read in a URL as it is: its own, or a link in the user's cache.
+
+    For a link it is made where it is not there, so that the link leads somewhere.
+    """
+    if not _READ_OTHERWISE.search(str(folder)):
+        return folder
+    link = _LINKS.expanduser() / hashlib.sha256(os.fsencode(folder)).hexdigest()[:16]
+    try:
+        if _READ_OTHERWISE.search(str(link)):
+            raise OSError(0, "its path holds them, too")
+        folder.mkdir(parents=True, exist_ok=True)
+        link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not (link.is_symlink() and link.readlink() == folder):
+            fresh = link.with_name(f"{link.name}.{os.getpid()}")
+            fresh.symlink_to(folder)
+            fresh.replace(link)
+        return link
+    except OSError as error:
+        raise InputError(
+            f"REGENESIS_HOME {str(folder)!r} holds %20 or the like, which MLflow and Prefect read as in a URL; it "
+            f"can't be reached by a link in {str(link.parent)!r} ({error.strerror}). Name another folder."
+        ) from error
 
 
 def make_home(environment: Environment) -> None:

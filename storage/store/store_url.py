@@ -47,7 +47,13 @@ def file_of(url: str) -> Path:
     prefix = "duckdb:///"
     if not url.startswith(prefix) or len(url) == len(prefix):
         raise InputError(f"A store is {_FORMS}; found {shown(url)!r}. Set REGENESIS_STORE.")
-    return Path(url.removeprefix(prefix)).expanduser().resolve()  # locks follow the file, whatever its name
+    file = Path(url.removeprefix(prefix)).expanduser().resolve()  # locks follow the file, whatever its name
+    if "?" in str(file):
+        raise InputError(
+            f"A store's path holds no ?, before which DuckDB puts the ending of its log; found {shown(url)!r}. Name "
+            "another folder or file."
+        )
+    return file
 
 
 def lake_of(url: str) -> LakePlace:
@@ -99,8 +105,11 @@ def _split(url: str) -> SplitResult:
 
 def _data_of(data: str, url: str) -> str:
     place = data.removeprefix("file://")
-    if not _BUCKET.fullmatch(place) and not Path(place).is_absolute():
-        raise InputError(f"A lake's files lie in an absolute folder or at s3://BUCKET/PREFIX; found {shown(url)!r}.")
+    if not _BUCKET.fullmatch(place) and (not Path(place).is_absolute() or "\\" in place):
+        raise InputError(  # a backslash is a slash to DuckLake
+            f"A lake's files lie in an absolute folder without backslashes or at s3://BUCKET/PREFIX; found "
+            f"{shown(url)!r}."
+        )
     return place.rstrip("/") + "/"
 
 
