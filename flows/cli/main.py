@@ -73,6 +73,11 @@ def _other_error(error: Exception) -> int:
     if refused:
         note(refused)
         return 2
+    from tasks.room import full_disk, is_full_disk
+
+    if is_full_disk(error):
+        _show_error(error, str(full_disk(error)))
+        return 2
     _show_error(error, f"{type(error).__name__}: {error} (a defect or a broken machine; --debug shows where)")
     return 1
 

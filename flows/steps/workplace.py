@@ -30,7 +30,7 @@ from tasks.guidelines import chosen_guidelines
 from tasks.ingestion.ingest_questions import questions_of, set_named
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.prompt_files import prompts_of
-from tasks.room import check_room
+from tasks.room import check_room, full_disk, is_full_disk
 from tasks.rounds.round_row import Timings, fail_round, line_of, save_timings, settings_of, stop_round
 from tasks.settings import Settings
 from tasks.training.train_adapter import Training, train_adapter
@@ -243,6 +243,16 @@ class Workplace:
         if self._round is not None and self._round.status == "running" and not isinstance(stopped, StoreBusy):
             self._round = stop_round(self.store, self._round, self.timings)
 
+    def leave(self) -> None:
+        """End the server, keep what can be kept, and let go of the round, whatever becomes of the rest."""
+        try:
+            self.release_server()
+            with suppress(StoreBusy):  # said already, and nothing that was acknowledged depends on it
+                self.keep_timings()
+                self.store.settle()
+        finally:
+            self.disown_round()
+
     def _serve(self, model: Model) -> ServedModel:
         if self._served is not None and self._served.answers_as(model):
             return self._served
@@ -273,16 +283,14 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
         work = Workplace(environment, settings, watcher, limits)
         try:
             yield work
-        except PermanentError as error:
-            if error.exit_code == 1:  # bad input can be mended, and then the round goes on
+        except Exception as error:
+            if is_full_disk(error):  # wherever it was met: with more room the round goes on
+                raise full_disk(error) from error
+            if isinstance(error, PermanentError) and error.exit_code == 1:  # bad input can be mended, too
                 work.end_failed(error)
             raise
         finally:
-            work.release_server()
-            with suppress(StoreBusy):  # said already, and nothing that was acknowledged depends on it
-                work.keep_timings()
-                work.store.settle()
-            work.disown_round()
+            work.leave()
 
 
 @contextmanager

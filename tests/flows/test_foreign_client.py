@@ -1,5 +1,6 @@
 """A client of another kind holds the database file, as a notebook left open would: the round waits, and can go on."""
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,29 @@ def test_a_round_beside_a_client_that_keeps_the_file_says_who_and_ends_so_that_t
     assert result.outcome == "promoted"
     assert [(record.number, record.status) for record in store.select(Round)] == [(1, "finished")]
     assert check_store(store, home) == []
+
+
+def test_the_command_beside_such_a_client_names_it_ends_with_code_3_and_goes_on(
+    home: Path, small: str, machinery: ScriptedMachinery, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    file = home.parent / "small.toml"
+    file.write_text(small + SHORT_WAIT, "utf-8")
+    store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+    with ExitStack() as clients, pytest.MonkeyPatch.context() as patched:
+        serve, pids = machinery.serve, list[int]()
+
+        def serve_beside_it(*arguments: Any) -> ScriptedServer:
+            pids.append(clients.enter_context(held(store.path)).process.pid)
+            return serve(*arguments)
+
+        patched.setattr(machinery, "serve", serve_beside_it)
+        code, printed, said = command("round", "--settings", str(file))
+    again, _, told = command("round", "--settings", str(file))
+
+    assert code == 3, said
+    assert f"Process {pids[0]} " in printed
+    assert again == 0, told
+    assert [(record.number, record.status) for record in store.select(Round)] == [(1, "finished")]
 
 
 def test_a_round_beside_a_client_of_the_reader_copy_notices_nothing(
