@@ -111,10 +111,11 @@ class _FileLocks:
         self._folder = catalogue.with_name(catalogue.name + ".leases")
         self._folder.mkdir(exist_ok=True)
         self._held = held
+        self._taken: set[Path] = set()
 
     def __call__(self, question_set: str, draw: int) -> bool:
         file = self._folder / f"{_key(question_set, draw):016x}"
-        while True:
+        while file not in self._taken:  # a second descriptor of ours would find the first in its way
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -123,8 +124,10 @@ class _FileLocks:
                 return False
             if _is_still(file, descriptor):
                 self._held.callback(_give_back, file, descriptor)
-                return True
-            os.close(descriptor)  # its holder removed it between our opening and our locking
+                self._taken.add(file)
+            else:
+                os.close(descriptor)  # its holder removed it between our opening and our locking
+        return True
 
 
 class _SessionLocks:

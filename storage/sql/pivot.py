@@ -11,7 +11,7 @@ from itertools import pairwise
 
 import duckdb
 
-from storage.sql.sql_check import Refused
+from storage.sql.sql_check import EXPLAIN, Refused
 from storage.views import quoted
 
 MOST_VALUES = 1000
@@ -44,16 +44,19 @@ def with_values(connection: duckdb.DuckDBPyConnection, statement: str, check: Ca
 
     Raises Refused where the query for the values is, or where there are more than a table can have columns.
     """
+    explain = EXPLAIN.match(statement)
+    explained = statement[: explain.end()] if explain else ""
+    statement = statement.removeprefix(explained)
     while _is_two_statements(connection, statement) and (pivot := _found(statement)):
         for start, end in reversed(pivot.columns):
             column = statement[start:end].strip()
             values = _values(connection, check(_query(statement, pivot, column)), column)
             statement = f"{statement[:start]} {column} IN ({', '.join(map(quoted, values))}) {statement[end:]}"
-    return statement
+    return explained + statement
 
 
 def _is_two_statements(connection: duckdb.DuckDBPyConnection, statement: str) -> bool:
-    """A type of the values is made, then what was written is run. EXPLAIN of such a one stays refused."""
+    """A type of the values is made, then what was written is run."""
     try:
         kinds = [one.type.name for one in connection.extract_statements(statement)]
     except duckdb.Error:

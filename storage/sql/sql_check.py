@@ -25,7 +25,7 @@ from storage.sql.allowed import (
 
 # comments and blanks, EXPLAIN, perhaps ANALYZE, perhaps (FORMAT json); what follows is the statement explained
 _BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)"
-_EXPLAIN = re.compile(
+EXPLAIN = re.compile(
     rf"^{_BLANK}*EXPLAIN\b{_BLANK}*(ANALYZE\b{_BLANK}*)?(?:\({_BLANK}*FORMAT\s+'?(\w+)'?{_BLANK}*\){_BLANK}*)?",
     re.IGNORECASE,
 )
@@ -53,7 +53,7 @@ class _Names:
 
 def checked(connection: duckdb.DuckDBPyConnection, statement: str, catalog: str) -> str:
     """The text to run, where it is one statement that only reads what may be read; raises Refused."""
-    explain = _EXPLAIN.match(statement)
+    explain = EXPLAIN.match(statement)
     inner = statement[explain.end() :] if explain else statement
     _check_tree(_tree(connection, inner, statement), catalog)
     if explain is None:

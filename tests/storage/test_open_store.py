@@ -1,12 +1,16 @@
 """The store on files, lakes and Postgres: what goes in comes back, twice changes nothing, all of a batch or none."""
 
+import inspect
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path as FilePath
 from uuid import UUID
 
+import duckdb
 import pytest
 
 from storage.errors import InputError, PermanentError
+from storage.file import database
+from storage.lake import lake_catalogue
 from storage.open_store import Store, open_store
 from storage.records import RECORD_TYPES, Adapter, Path, Question, Record, Round, Verdict
 from tests.conftest import empty_store
@@ -151,3 +155,9 @@ def test_reads_within_a_block_see_one_moment_over_one_connection(store: Store) -
 
     assert store.append([make(Path, 2)]) == 1
     assert len(store.select(Path)) == 2
+
+
+def test_the_words_of_errors_were_read_from_the_version_of_duckdb_at_hand() -> None:
+    """Its errors have no codes. At another version: read the words again, then write the version beside them."""
+    for module in (database, lake_catalogue):
+        assert f"read from DuckDB {duckdb.__version__}" in inspect.getsource(module)

@@ -400,6 +400,20 @@ def test_a_lake_that_is_not_there_yet_is_not_made_by_looking(
     assert [store_exists(url) for url in urls] == [True] * 3
 
 
+@pytest.mark.parametrize("rows", [1, 2, 5])
+def test_rows_that_dead_runs_left_of_one_set_and_draw_keep_no_upgrade_waiting(store: LakeStore, rows: int) -> None:
+    for number in range(rows):
+        left = f"INSERT INTO leases VALUES ('sums', 3, 'elsewhere:{number + 1}:lock-{number}', now()::TIMESTAMP)"
+        store.lake.committed(partial(duckdb.DuckDBPyConnection.execute, query=left))
+
+    def look(connection: duckdb.DuckDBPyConnection) -> None:
+        leases.refuse_beside_a_run(connection, store.lake.place)
+
+    store.lake.tried_again(look)
+    with opened(store.url).leased(["sums"], 4), pytest.raises(InputError, match="while no run works on it"):
+        store.lake.tried_again(look)
+
+
 def test_a_lake_is_upgraded_when_no_run_holds_a_lease(lake: LakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
     newer = [*all_migrations(), Migration(len(all_migrations()) + 1, "more", "CREATE TABLE more (x INT);")]
 

@@ -51,6 +51,18 @@ def test_it_gives_what_duckdb_gives(connection: duckdb.DuckDBPyConnection, state
     assert rows_of(connection, named) == rows_of(connection, statement)
 
 
+@pytest.mark.parametrize("explain", ["EXPLAIN", "EXPLAIN ANALYZE", "explain (FORMAT json)", "/* x */ EXPLAIN -- y\n"])
+@pytest.mark.parametrize("statement", PIVOTS)
+def test_it_is_explained_like_any_statement(
+    connection: duckdb.DuckDBPyConnection, explain: str, statement: str
+) -> None:
+    named = with_values(connection, f"{explain} {statement}", unchecked)
+
+    assert len(connection.extract_statements(named)) == 1
+    assert named == f"{explain} " + with_values(connection, statement, unchecked)
+    assert connection.execute(named).fetchall()
+
+
 def rows_of(connection: duckdb.DuckDBPyConnection, statement: str) -> tuple[list[str], list[str]]:
     found = connection.execute(statement)
     columns = [column[0] for column in found.description or []]
