@@ -28,7 +28,7 @@ MAKE_STATE = "CREATE TABLE IF NOT EXISTS schema_state (surface VARCHAR NOT NULL)
 def ensure_schema(file: DatabaseFile) -> None:
     """Create or migrate; raises InputError on a newer database, a damaged file, or a folder that can't be written."""
     if not file.path.exists():
-        _make_folder(file.path.parent)
+        make_folder(file.path.parent)
         with file.locked(exclusive=True):
             if not file.path.exists():  # another process may just have made it
                 _make(file.path)
@@ -182,7 +182,8 @@ def _partial(path: Path) -> Generator[Path]:
                 leftover.unlink(missing_ok=True)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Of a store; raises InputError where it can't be made."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -9,8 +9,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 
 import duckdb
 
-from storage.errors import InputError
-from storage.file.file_schema import MAKE_STATE, surface_digest
+from storage.file.file_schema import MAKE_STATE, make_folder, surface_digest
 from storage.lake.lake_catalogue import CATALOG, Lake, LakeAway
 from storage.lake.leases import refuse_beside_a_run
 from storage.locks import alone
@@ -28,7 +27,8 @@ def ensure_lake(lake: Lake) -> None:
     """Create or migrate; raises InputError on a newer lake, or one that can't be reached or written."""
     place = lake.place
     if place.catalogue_file is not None and not place.catalogue_file.exists():
-        _make_folder(place)
+        for folder in filter(None, (place.catalogue_file.parent, place.data_folder)):
+            make_folder(folder)
     elif _is_current(lake):
         return
     with _one_at_a_time(place):
@@ -102,14 +102,3 @@ def _back_up_catalogue(place: LakePlace, version: int) -> None:
     target = place.catalogue_file.with_name(f"{place.catalogue_file.stem}.before-schema-{version}.sqlite")
     with closing(sqlite3.connect(place.catalogue_file)) as source, closing(sqlite3.connect(target)) as copy:
         source.backup(copy)
-
-
-def _make_folder(place: LakePlace) -> None:
-    for folder in (place.catalogue_file.parent if place.catalogue_file else None, place.data_folder):
-        try:
-            if folder is not None:
-                folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise InputError(
-                f"The lake's folder {str(folder)!r} cannot be made ({error.strerror}). Set REGENESIS_STORE."
-            ) from error

@@ -19,10 +19,9 @@ import sqlalchemy as sa
 
 from storage.errors import InputError, PermanentError
 from storage.records import Record
-from storage.store.alchemy import table_of
 from storage.store.arrow import ArrowTable, shaped
 from storage.store.batches import tables_of
-from storage.store.tables import R, from_rows, sql_types, to_value
+from storage.store.tables import R, from_rows, sql_types, table_of, to_value
 
 _DIALECT = duckdb_sqlalchemy.Dialect(paramstyle="qmark")
 ALONE_SECONDS = 120.0

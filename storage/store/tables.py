@@ -1,10 +1,10 @@
-"""Tables of the records as Arrow and DuckDB know them, derived from `storage.records`.
+"""Tables of the records as Arrow, DuckDB and SQLAlchemy know them, derived from `storage.records`.
 
 Records in, Arrow tables out, and rows back into records. Times are stored as UTC without a zone and come back aware.
 """
 
 import types
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
@@ -12,11 +12,13 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from uuid import UUID
 
 import pyarrow as pa
+import sqlalchemy as sa
 
 from storage.records import Record
 from storage.store.arrow import ArrowTable
 
 R = TypeVar("R", bound=Record)
+_METADATA = sa.MetaData()
 
 _SQL_TYPES: dict[object, str] = {
     UUID: "UUID", str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN", datetime: "TIMESTAMP",
@@ -25,6 +27,10 @@ _SQL_TYPES: dict[object, str] = {
 _ARROW_TYPES: dict[str, pa.DataType] = {
     "UUID": pa.uuid(), "VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(),
     "TIMESTAMP": pa.timestamp("us"), "VARCHAR[]": pa.list_(pa.string()), "DOUBLE[]": pa.list_(pa.float64()),
+}  # fmt: skip
+_ALCHEMY_TYPES: dict[str, Callable[[], Any]] = {
+    "UUID": sa.Uuid, "VARCHAR": sa.String, "BIGINT": sa.BigInteger, "DOUBLE": sa.Double, "BOOLEAN": sa.Boolean,
+    "TIMESTAMP": sa.DateTime, "VARCHAR[]": lambda: sa.ARRAY(sa.String), "DOUBLE[]": lambda: sa.ARRAY(sa.Double),
 }  # fmt: skip
 
 
@@ -46,6 +52,17 @@ def nullable_columns(record_type: type[Record]) -> frozenset[str]:
 def arrow_schema(record_type: type[Record]) -> Any:
     """The Arrow schema of a table."""
     return pa.schema([(name, _ARROW_TYPES[sql_type]) for name, sql_type in sql_types(record_type).items()])
+
+
+@cache
+def table_of(record_type: type[Record]) -> sa.Table:
+    """The SQLAlchemy table: what is read row by row is said in its words, never in pasted SQL."""
+    columns = [
+        sa.Column(name, _ALCHEMY_TYPES[sql_type](), primary_key=name == "id",
+                  nullable=name in nullable_columns(record_type))
+        for name, sql_type in sql_types(record_type).items()
+    ]  # fmt: skip
+    return sa.Table(record_type.table, _METADATA, *columns)
 
 
 def to_arrow(record_type: type[R], records: Sequence[R]) -> ArrowTable:
