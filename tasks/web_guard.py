@@ -55,7 +55,7 @@ class KeyGuard:
 
     def __init__(self, app: App, authorization: str) -> None:
         self._app = app
-        self._wanted = authorization.encode("latin-1")
+        self._wanted = authorization.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan" or (scope["type"] == "http" and scope["path"] == HEALTH):

@@ -66,6 +66,17 @@ def test_every_engine_of_ours_has_a_key_and_on_loopback_a_new_one(monkeypatch: p
         assert "--middleware=tasks.web_guard.EngineGuard" in server._guards_for(host)  # pyright: ignore[reportPrivateUsage]
 
 
+@pytest.mark.parametrize("key", ["two words", "schlüssel", " edge", "edge\n", "tab\tbed", "\U0001f511"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.engines.server import vllm_server as server
+
+    monkeypatch.setenv("REGENESIS_SERVE_KEY", key)
+    for host in ("127.0.0.1", "0.0.0.0"):
+        with pytest.raises(InputError, match="REGENESIS_SERVE_KEY is of letters") as refused:
+            server._key_for(host)  # pyright: ignore[reportPrivateUsage]
+        assert key.strip() not in str(refused.value)
+
+
 def test_a_server_for_other_machines_asks_for_a_password_or_key(monkeypatch: pytest.MonkeyPatch) -> None:
     from flows.stack import up
     from tasks.engines.server import vllm_server as server

@@ -63,14 +63,19 @@ def browser() -> "Iterator[Browser]":
 
 @pytest.fixture
 def visit(browser: "Browser") -> Iterator[Callable[..., Visit]]:
-    """`visit(url)` opens it in a window of its own; `size=PHONE` in one as wide as a phone's."""
+    """`visit(url)` opens it in a window of its own; `size=PHONE` in one as wide as a phone's.
+
+    `login` is USER:PASSWORD, which the browser gives to a server that asks for it.
+    """
     contexts = []
 
-    def open_page(url: str, size: tuple[int, int] = DESKTOP) -> Visit:
+    def open_page(url: str, size: tuple[int, int] = DESKTOP, login: str = "") -> Visit:
         width, height = size
+        user, _, password = login.partition(":")
         context = browser.new_context(
-            viewport={"width": width, "height": height}, has_touch=size == PHONE, is_mobile=size == PHONE
-        )
+            viewport={"width": width, "height": height}, has_touch=size == PHONE, is_mobile=size == PHONE,
+            http_credentials={"username": user, "password": password} if login else None,
+        )  # fmt: skip
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         visit = Visit(context.new_page())

@@ -95,10 +95,11 @@ def test_a_round_started_from_a_form_has_its_values_and_shows_progress_report_an
     page.get_by_text("Artifacts", exact=True).first.click()
     page.get_by_text("Writing reasoning paths").first.wait_for()
     screenshot(page, "run")
-    report = visit(report_link(stack, run)).page
+    login = stack.access()["PREFECT_API_AUTH_STRING"]
+    report = visit(report_link(stack, run), login=login).page
     report.frame_locator("iframe").get_by_text("Challenger promoted").first.wait_for()
     screenshot(report, "report")
-    models = visit(f"{stack.described['MLflow']}/#/models/{record.line.replace('/', '-')}").page
+    models = visit(f"{stack.described['MLflow']}/#/models/{record.line.replace('/', '-')}", login=login).page
     models.get_by_text("champion").first.wait_for()
     screenshot(models, "champion")
 
