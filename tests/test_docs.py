@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.fakes.pages import blocks_of
+
 ROOT = Path(__file__).parent.parent
 DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -71,7 +73,7 @@ def test_nightly_rounds_run_once_a_night_and_one_at_a_time() -> None:
 
 
 def commands_in(text: str) -> list[list[str]]:
-    blocks = re.findall(r"```\n(.*?)```", text, flags=re.DOTALL)
+    blocks = blocks_of(text)
     lines = [line.partition("#")[0].strip() for block in blocks for line in block.splitlines()]
     return [line.split() for line in lines if line.startswith("regenesis ")]
 

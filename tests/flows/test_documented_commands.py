@@ -1,7 +1,6 @@
 """What README and the pages tell a user to type is typed here, in their order, after a real first round."""
 
 import json
-import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from flows.improve import improve
 from storage.open_store import open_store
 from storage.records import Path as RecordedPath
+from tests.fakes.pages import blocks_of
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,10 @@ PAGES = (
     "README.md", "docs/tutorial.md", "docs/verdicts.md", "docs/evaluation.md", "docs/gate.md",
     "docs/how-to/own-data.md", "docs/how-to/export.md", "docs/compare.md",
 )  # fmt: skip
-ON_A_LAKE = "docs/storage.md"  # test_lake_round.py types it
+TYPED_BY_OTHERS = {
+    "docs/storage.md": "tests/flows/test_lake_round.py",
+    "docs/how-to/first-week.md": "tests/flows/test_first_week.py",
+}
 ELSEWHERE = {
     "--help": "tests/test_light_base.py", "explore": "tests/browser/test_explore.py", "up": "tests/stack/test_up.py",
     "down": "tests/stack/test_up.py",
@@ -30,7 +33,7 @@ NOT_RUN, PROGRAMS = ("not run by a test: ", "tests/"), (
 
 def commands_of(page: str) -> list[list[str]]:
     """The words after `regenesis` of every command of a page that a test can run, what redirects left off."""
-    blocks = re.findall(r"```\n(.*?)```", (ROOT / page).read_text("utf-8"), flags=re.DOTALL)
+    blocks = blocks_of((ROOT / page).read_text("utf-8"))
     lines = [line for block in blocks for line in block.splitlines() if line.startswith("regenesis ")]
     lines = [line for line in lines if NOT_RUN[0] not in line]
     return [shlex.split(line.partition(" > ")[0], comments=True)[1:] for line in lines]
@@ -68,14 +71,25 @@ def test_every_command_of_a_page_does_what_it_says(
     "page", ["README.md", *(str(one.relative_to(ROOT)) for one in sorted((ROOT / "docs").rglob("*.md")))]
 )
 def test_a_command_of_any_page_is_run_or_says_why_not(page: str) -> None:
-    run = {tuple(words) for words in commands_of(page)} if page in (*PAGES, ON_A_LAKE) else set[tuple[str, ...]]()
-    for block in re.findall(r"```\n(.*?)```", (ROOT / page).read_text("utf-8"), flags=re.DOTALL):
+    run = (
+        {tuple(words) for words in commands_of(page)} if page in (*PAGES, *TYPED_BY_OTHERS) else set[tuple[str, ...]]()
+    )
+    for block in blocks_of((ROOT / page).read_text("utf-8")):
         for line in block.splitlines() if "never run" not in block else ():
             words = tuple(shlex.split(line.partition(" > ")[0], comments=True)) if line.startswith(PROGRAMS) else ()
             elsewhere = bool(ELSEWHERE.keys() & set(words)) or words[:1] == ("make",)  # .ci/run
             assert not words or words[1:] in run or elsewhere or any(sign in line for sign in NOT_RUN), line
 
 
+def test_what_is_typed_is_found_behind_blocks_of_any_language() -> None:
+    page = "a\n```toml\nx = 1\n```\nb\n```\nregenesis doctor\n```\nc\n```text\nnot this\n```\n```\nregenesis up\n```\n"
+
+    assert blocks_of(page) == ["regenesis doctor\n", "regenesis up\n"]
+    assert blocks_of(page, "toml") == ["x = 1\n"]
+
+
 def test_what_is_run_elsewhere_is_run_there() -> None:
     for word, file in ELSEWHERE.items():
         assert word in (ROOT / file).read_text("utf-8"), file
+    for page, file in TYPED_BY_OTHERS.items():
+        assert page in (ROOT / file).read_text("utf-8"), file
