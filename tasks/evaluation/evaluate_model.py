@@ -66,7 +66,10 @@ def probe_adapter(
     prompts: Mapping[str, Prompt],
     settings: Settings,
 ) -> int:
-    """How many of the probes' greedy texts the adapter changes; raises PermanentError for none. Stores nothing."""
+    """How many of the probes' greedy texts the adapter changes; raises PermanentError for none. Stores nothing.
+
+    They are asked one at a time: how requests meet in a batch decides how bfloat16 rounds, and so some texts.
+    """
 
     async def texts(engine: Engine) -> list[str]:
         plan = answer_plan(prompts, settings)
@@ -76,7 +79,7 @@ def probe_adapter(
         wanted = planned_answers(questions[:PROBES], anyone, plan, 0)
         async with entered(engine) as running:
             prompts_ids = [renderer.prompt_ids(one.turns) for one in wanted]
-            answers = await asyncio.gather(*(running.complete(ids, plan.sampling, 0) for ids in prompts_ids))
+            answers = [await running.complete(ids, plan.sampling, 0) for ids in prompts_ids]
         return [whole_text(one.turns.prefill, answer.text) for one, answer in zip(wanted, answers, strict=True)]
 
     before, after = asyncio.run(texts(engine_base)), asyncio.run(texts(engine_challenger))

@@ -319,8 +319,10 @@ def test_after_swapping_back_the_base_answers_as_before(
     between = first_tokens(server, asked)
     server.swap_weights(model_folder)
 
-    assert_alike(before, first_tokens(server, asked))
-    assert mean_difference(logprobs_of(before), logprobs_of(between)) > 0.25
+    after = first_tokens(server, asked)
+    assert_alike(before, after)
+    rounding = mean_difference(logprobs_of(before), logprobs_of(after))
+    assert mean_difference(logprobs_of(before), logprobs_of(between)) > 3 * rounding
 
 
 def test_weights_with_other_embeddings_are_served_with_their_own_output_layer(
