@@ -281,10 +281,7 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
     if shown is None:
         raise _NoKind
     kind = kind or shown
-    if kind not in ANSWER_KINDS:
-        raise InputError(f"has an answer of unknown kind {kind!r}; expected one of {', '.join(ANSWER_KINDS)}.")
-    if kind == "choice" and len(options.texts) < 2:
-        raise InputError(f"is a choice and needs at least two choices; found {len(options.texts)}.")
+    kind = _known_kind(kind, len(options.texts))
     reference = reference_of(answer, kind, options, question, mapping.choice_key)
     split, split_note = _split_of(_cell(raw, columns, "split"))
     taken_from = {"question": asked, "answer": "".join(reference.notes)}  # what was a part of its cell is kept whole
@@ -303,6 +300,14 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
     renamed = [f"{field}: from the column {columns[field]!r}" for field in others]
     notes = (asked, options.note, *reference.notes, split_note, kind_note, *renamed)
     return _Read(row, tuple(note for note in notes if note))
+
+
+def _known_kind(kind: str, options: int) -> AnswerKind:
+    if kind not in ANSWER_KINDS:
+        raise InputError(f"has an answer of unknown kind {kind!r}; expected one of {', '.join(ANSWER_KINDS)}.")
+    if kind == "choice" and options < 2:
+        raise InputError(f"is a choice and needs at least two choices; found {options}.")
+    return kind
 
 
 def _is_alias(field: str, column: str, mapping: FileMapping) -> bool:
