@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from storage.records import ANSWER_KINDS
+from storage.records import ANSWER_KINDS, AnswerKind
 from storage.views.reasons import REASONS
 from tasks.rules.answers.verdicts import Case, judged_quickly
 from tasks.settings import VerificationSettings
@@ -154,6 +154,18 @@ def slow_ones(count: int, length: int, seed: int) -> list[tuple[float, Case]]:
 
 def test_hostile_texts_are_judged_without_an_exception():
     slow_ones(150, length=2_000, seed=3)
+
+
+@pytest.mark.parametrize(
+    "piece", ["1+", "x-", "2*", "3/", "(1+", "{", "x^", "-", "\\sqrt ", "1<", "1,", "x", "\\frac1", "!"]
+)
+@pytest.mark.parametrize("kind", ["number", "expression"])
+def test_a_formula_as_long_as_one_is_read_raises_nothing(piece: str, kind: AnswerKind):
+    for length in (300, 990, 1_990):
+        for end in ("", "1", "x"):
+            text = (piece * length)[: length - 1] + end
+            judged_quickly(Case(f"\\boxed{{{text}}}", "1", kind))
+            judged_quickly(Case(f"The answer is ${text}$.", text + "+1", kind))
 
 
 @pytest.mark.soak

@@ -102,7 +102,7 @@ FENCED = re.compile(r"(`{3,}|~{3,})[^\n`]{0,20}\n(.*?)(?:\n\s*\1|\Z)", re.DOTALL
 BLOCK_BEGINS = frozenset("`~$\\")
 NEXT_BULLET = re.compile(r"\n\s*[-*•+–]\s+")
 DISPLAYED = re.compile(
-    r"\\\[(.*?)(?:\\\]|\Z)|\$\$(.*?)(?:\$\$|\Z)|\$\s*\n(.*?)\n\s*\$"
+    r"\\\[(.*?)(?:\\\]|\Z)|\$\$(.*?)(?:\$\$|\Z)|\$[ \t]*\n([^$]*)\$"
     r"|\\begin\{(equation|align|aligned|gather|center)\*?\}(.*?)(?:\\end\{\4\*?\}|\Z)",
     re.DOTALL,
 )

@@ -20,6 +20,8 @@ from tasks.rules.answers.values.spelling import plain
 
 LONGEST = 2000
 DEEPEST = 40
+# 1+1+1+... nests on its left; whoever reads a tree calls itself once or twice for each level
+DEEPEST_TREE = 120
 
 
 class NotMathematics(Exception):
@@ -183,7 +185,16 @@ def parse(words: str) -> Node:
     tree = parser.answer()
     if parser.place < len(found):
         parser.fail()
+    if _is_deeper(tree, DEEPEST_TREE):
+        raise NotMathematics("too deep")
     return tree
+
+
+def _is_deeper(tree: Node, levels: int) -> bool:
+    nodes: tuple[Node, ...] = (tree,)
+    for _ in range(levels):
+        nodes = tuple(argument for node in nodes for argument in node.args)
+    return bool(nodes)
 
 
 class _Parser:
