@@ -84,8 +84,8 @@ class FleetOfOneModel:
         self._model = model
         return True
 
-    def address(self) -> tuple[str, str]:
-        return self._urls[0], self._model.name
+    def address(self) -> tuple[str, str, str]:
+        return self._urls[0], self._model.name, ""
 
     def raw_tokens_per_second(self) -> float:
         return 0.0
