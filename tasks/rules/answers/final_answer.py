@@ -484,7 +484,7 @@ def _of_a_solution(words: str, paragraph: str) -> str:
     Else all its values are offered, so that none of them is taken for the answer.
     """
     rest = paragraph[len(words) :].lstrip(".!? \n")
-    solves = FULL_SENTENCE.match(words) or (CALCULATES.search(words) and CALCULATES.search(rest))
+    solves = FULL_SENTENCE.match(words) or (CALCULATES.search(words[:LONGEST_LIST]) and CALCULATES.search(rest))
     if not solves or not VALUE.search(rest) or EXPLAINS.match(rest):
         return words
     last = re.split(r"(?<=[.!?])\s+", rest.strip())[-1]
