@@ -26,7 +26,7 @@ def test_a_round_of_a_deployment_ends_in_a_state_that_is_named_after_its_outcome
     run = stack.await_state(stack.start_run().id, "promoted", "Failed", "Crashed")
 
     assert (run.state_type.value, run.state_name) == ("COMPLETED", "promoted")  # type: ignore[union-attr]
-    assert "Promoted" in (run.state.message or "")  # type: ignore[union-attr]
+    assert "and promoted: " in (run.state.message or "")  # type: ignore[union-attr]
     assert rounds_of(stack, "embedded")[-1].outcome == "promoted"
 
 
