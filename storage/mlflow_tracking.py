@@ -326,12 +326,14 @@ def _make_whole(file: Path, artifacts: Path) -> None:
             stale.unlink(missing_ok=True)
     if file.exists():
         return
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
-    partial.unlink(missing_ok=True)  # process numbers come again
-    _open(f"sqlite:///{partial}", artifacts)
-    with suppress(FileExistsError):  # another process was first
-        os.link(partial, file)
-    partial.unlink()
+    # a name for each try: MLflow keeps what it opened under a name once, also where a full disk broke it off
+    partial = file.with_name(f".{file.name}.{time.time_ns()}.{os.getpid()}.partial")
+    try:
+        _open(f"sqlite:///{partial}", artifacts)
+        with suppress(FileExistsError):  # another process was first
+            os.link(partial, file)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _open(uri: str, artifacts: Path) -> "tuple[MlflowClient, str]":

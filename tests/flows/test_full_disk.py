@@ -21,8 +21,9 @@ from tests.fakes.scripted_machinery import ScriptedMachinery
 ROOM = "\n[room]\nmin_free_disk_gib = 0\nmin_free_memory_gib = 0\n"
 SHORT = ((Tracking, "finish_round"),)
 MOMENTS = (
-    (ScriptedMachinery, "serve"), (ScriptedMachinery, "train"), (Tracking, "log_round"), (Tracking, "log_stage"),
-    (Tracking, "register_model"), (Tracking, "move_champion"), (FileStore, "refresh_reader"), (FileStore, "settle"),
+    (ScriptedMachinery, "serve"), (ScriptedMachinery, "train_weights"), (Tracking, "log_round"),
+    (Tracking, "log_stage"), (Tracking, "register_model"), (Tracking, "move_champion"),
+    (FileStore, "refresh_reader"), (FileStore, "settle"),
 )  # fmt: skip
 
 
