@@ -322,7 +322,7 @@ def test_after_swapping_back_the_base_answers_as_before(
     after = first_tokens(server, asked)
     assert_alike(before, after)
     rounding = mean_difference(logprobs_of(before), logprobs_of(after))
-    assert mean_difference(logprobs_of(before), logprobs_of(between)) > 3 * rounding
+    assert mean_difference(logprobs_of(before), logprobs_of(between)) > 1.5 * rounding
 
 
 def test_weights_with_other_embeddings_are_served_with_their_own_output_layer(
