@@ -16,7 +16,7 @@ from tasks.comparison.methods import builtin_methods
 from tasks.comparison.others_figures import Published, beside_ours, differences_of_setting, read_published
 from tasks.comparison.pool import draw_of
 from tasks.comparison.words import collapse_lines, findings, reviewers_questions
-from tasks.reports.round_report import section_html, table_html
+from tasks.reports.round_report import first_sentence, section_html, table_html
 from tasks.rules.comparison.methods import citations
 
 
@@ -40,6 +40,7 @@ def comparison_html(contest: Contest, theirs: Sequence[Published] = ()) -> str:
     words = "".join(
         f"<h3>{escape(question)}</h3><p>{escape(answer)}</p>" for question, answer in reviewers_questions(contest)
     )
+    sentence, rest = first_sentence(findings(contest))
     page = Template(resources.files("tasks.reports").joinpath("templates/report.html").read_text("utf-8"))
     subtitle = " · ".join(
         [
@@ -52,7 +53,8 @@ def comparison_html(contest: Contest, theirs: Sequence[Published] = ()) -> str:
         subtitle=escape(subtitle),
         outcome="compared",
         verdict="What the table says",
-        reasons=escape(findings(contest)),
+        sentence=escape(sentence),
+        reasons=escape(rest),
         people="",
         body="\n".join(
             [

@@ -67,17 +67,23 @@ def _page(store: "Store", round: Round, body: str) -> str:
     people = [one for one in promotions if one.decided_by != "gate"]
     reasons = gate.reasons if gate else round.reason or "The round has not come so far."
     verdict, colour = _last_word(promotions)
-    end = reasons.find(". ") + 1 or len(reasons)  # figures have a point too, and no blank behind it: 37.5 %
+    sentence, rest = first_sentence(reasons)
     return Template(_template()).substitute(
         title=escape(f"Round {round.number}: {round.outcome or round.status}"),
         subtitle=escape(_subtitle(store, round)),
         outcome=escape(colour),
         verdict=escape(verdict),
-        sentence=escape(reasons[:end]),
-        reasons=escape(reasons[end:]),
+        sentence=escape(sentence),
+        reasons=escape(rest),
         people="".join(f"<p><strong>{escape(one.decided_by)}</strong>: {escape(one.reasons)}</p>" for one in people),
         body=body,
     )
+
+
+def first_sentence(text: str) -> tuple[str, str]:
+    """What the box of a report says in large letters, and what follows it."""
+    end = text.find(". ") + 1 or len(text)  # figures have a point too, and no blank behind it: 37.5 %
+    return text[:end], text[end:]
 
 
 def _last_word(promotions: Sequence[Promotion]) -> tuple[str, str]:
