@@ -11,7 +11,7 @@ import pytest
 from storage.open_store import Store
 from storage.records import FailedRequest, Question
 from tasks.asking import Asking
-from tasks.engines.server.client import OpenAIEngine
+from tasks.engines.server.client import OpenAIEngine, Patience
 from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.evaluation.noise import ask_again
 from tasks.synthesis.round_forecast import forecast_round
@@ -73,7 +73,8 @@ async def refuse_for_a_moment(server: ScriptedServer, outage: Outage) -> None:
 
 
 def run_step(step: str, store: Store, questions: Questions, url: str, outage: Outage) -> None:
-    engine = OpenAIEngine([url], outage_seconds=ENDLESS_SECONDS, start_in_flight=4, most_in_flight=4)
+    patience = Patience(outage_seconds=ENDLESS_SECONDS, start_in_flight=4, most_in_flight=4)
+    engine = OpenAIEngine([url], patience=patience)
     with Judge() as judge:
         asking = Asking(
             store,
