@@ -14,7 +14,7 @@ from storage.care.check_and_gc import check_store
 from storage.environment import read_environment
 from storage.locks import owned
 from storage.migrations import Migration, all_migrations
-from storage.mlflow_tracking import Tracking, registered_name
+from storage.mlflow_tracking import MODEL_TAG, Tracking, registered_name
 from storage.open_store import open_store
 from storage.records import Round
 from tasks.rounds.round_row import next_number
@@ -31,11 +31,13 @@ def restored(home: Path, backup: Path) -> str:
     return done.stdout
 
 
-def champions(home: Path) -> list[tuple[str, int]]:
-    """The registry's, as they stand in its file: registered name and version."""
+def champions(home: Path) -> list[tuple[str, str]]:
+    """The registry's, as they stand in its file: registered name and model; a registry made anew counts anew."""
     with closing(sqlite3.connect(home / "mlflow.db")) as records:
         return records.execute(
-            "SELECT name, version FROM registered_model_aliases WHERE alias = 'champion' ORDER BY name"
+            "SELECT a.name, t.value FROM registered_model_aliases a JOIN model_version_tags t USING (name, version) "
+            "WHERE a.alias = 'champion' AND t.key = ? ORDER BY a.name",
+            [MODEL_TAG],
         ).fetchall()
 
 
