@@ -115,10 +115,11 @@ class DatabaseFile:
                 yield connection
 
     def _taken(self, held: ExitStack, read_only: bool) -> duckdb.DuckDBPyConnection:
-        began, pause, told = time.monotonic(), _POLL_SECONDS, False
+        pause, told = _POLL_SECONDS, False
+        held_since = 0.0  # when a client was first met: what our own turns cost before is not its doing
         key = (self.path, read_only)
         # a run that just waited in vain does not wait as long again to write its last words
-        bound = 0.0 if began - _GIVEN_UP.get(key, -inf) < _WAITED_ENOUGH_SECONDS else self.busy_seconds
+        bound = 0.0 if time.monotonic() - _GIVEN_UP.get(key, -inf) < _WAITED_ENOUGH_SECONDS else self.busy_seconds
         while True:
             with ExitStack() as ours:
                 ours.enter_context(self.locked(exclusive=not read_only))
@@ -128,7 +129,8 @@ class DatabaseFile:
                     held.push(ours.pop_all())
                     return connection
                 except HeldByAnother as error:
-                    waited = time.monotonic() - began
+                    held_since = held_since or time.monotonic()
+                    waited = time.monotonic() - held_since
                     if waited >= bound:
                         _GIVEN_UP[key] = time.monotonic()
                         raise

@@ -3,11 +3,15 @@
 import os
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path as FilePath
+from types import SimpleNamespace
 
+import duckdb
 import pytest
 
 from storage.errors import Stopped, StoreBusy, TransientError
+from storage.file import database
 from storage.file.database import HeldByAnother
 from storage.locks import TurnNotTaken, turn
 from storage.open_store import Store, open_store
@@ -79,6 +83,29 @@ def test_a_batch_waits_for_the_client_and_says_so_once_while_our_readers_go_on(
 
     assert store.select(Path) == [make(Path, 1)]
     assert [f"Process {client.process.pid} " in line for line in said] == [True]
+
+
+def test_what_our_own_turns_cost_is_not_counted_against_a_client_that_is_met_after_them(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, tries, really = [1000.0], list[bool](), database.connect
+
+    def waited_for_our_turn(*_: object, **__: object) -> AbstractContextManager[None]:
+        clock[0] += 0 if tries else 600  # seconds, before the client is met
+        return nullcontext()
+
+    def held_once(path: FilePath, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+        tries.append(read_only)
+        if len(tries) == 1:
+            raise HeldByAnother("a client holds it")
+        return really(path, read_only=read_only)
+
+    monkeypatch.setattr(database, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda _: None))
+    monkeypatch.setattr(database, "turn", waited_for_our_turn)
+    monkeypatch.setattr(database, "connect", held_once)
+
+    assert store.append([make(Path, 1)]) == 1
+    assert len(tries) == 2
 
 
 def test_a_busy_store_is_passing_and_ends_a_run_cleanly(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
