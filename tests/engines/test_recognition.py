@@ -254,7 +254,7 @@ def test_a_name_that_goes_on_may_be_the_same_model(base: str, more: str) -> None
 def test_the_gguf_that_a_base_was_converted_from_is_the_base_and_another_is_not(
     served: str, base: str, more: str
 ) -> None:
-    converted = f"/home/models/{base}-b179c9523d0e"
+    converted = f"/srv/models/{base}-b179c9523d0e"
 
     assert is_another_model(ListedModel(f"/models/{served}{more}"), ["embedded", converted]) == (served != base)
 
