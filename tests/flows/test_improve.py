@@ -240,5 +240,5 @@ def test_prefect_shows_the_progress_and_the_results_of_a_round(
     newest = {one.key: one for one in sorted(found, key=lambda one: one.created)}
     assert newest["progress"].data == 100.0
     assert {row["model"] for row in json.loads(newest["accuracy"].data)} == {"base", "challenger"}
-    assert "Promoted" in newest["accuracy"].description
+    assert "and promoted: " in newest["accuracy"].description
     assert str(result.as_json()["report"]) in newest["report"].data
