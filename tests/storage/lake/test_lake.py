@@ -357,7 +357,7 @@ def test_a_conflict_in_a_folder_with_an_unlucky_name_is_tried_again(lake: LakeSt
         ("ducklake:postgresql://me@db/lake", "says where its files lie"),
         ("ducklake:postgresql://db/lake?data=/d", r"postgresql://USER@HOST"),
         ("ducklake:postgresql://me@db:port/lake?data=/d", "A store is duckdb:///"),
-        ("ducklake:sqlite:///c.sqlite?data=relative", "an absolute folder or at s3://"),
+        ("ducklake:sqlite:///c.sqlite?data=relative", r"an absolute folder without backslashes or at s3://"),
         ("ducklake:sqlite://host/c.sqlite?data=/d", "A SQLite catalogue is an absolute path"),
         ("ducklake:mysql://me@db/lake?data=/d", "A store is duckdb:///"),
     ],
