@@ -24,11 +24,11 @@ from tasks.engines.server.server_plan import Serving
 from tasks.engines.trainer import trainer
 from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress, merge_adapter
 from tasks.settings import ModelSettings, Settings
+from tasks.training.train_adapter import Trains
 
 if TYPE_CHECKING:
-    from tasks.engines.engine import Engine, RendersExamples
+    from tasks.engines.engine import Engine
     from tasks.engines.models.base_models import PreparedModel
-    from tasks.engines.models.rendering import Renderer
     from tasks.engines.server.vllm_server import Server
 
 LEAST_KEPT = 0.9  # of an adapter in bfloat16: one whose steps are 1e-3 keeps all, 3e-5 keeps 0.8, 1e-5 0.4
@@ -64,25 +64,15 @@ class ServedModel(Protocol):
         ...
 
 
-class Machinery(Protocol):
-    """The edges of a round."""
+class Machinery(Trains, Protocol):
+    """The edges of a round: what training needs, and servers."""
 
     def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel": ...
-
-    def renderer(self, base: "PreparedModel", settings: ModelSettings) -> "RendersExamples": ...
 
     def serve(
         self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
         environment: Environment,
     ) -> ServedModel: ...  # fmt: skip
-
-    def train_weights(
-        self,
-        examples: Sequence[Tokens],
-        wanted: FineTune,
-        on_progress: Callable[[TrainingProgress], None] | None = None,
-        say: Callable[[str], None] | None = None,
-    ) -> TrainedWeights: ...
 
 
 class LocalMachinery:

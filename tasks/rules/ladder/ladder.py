@@ -146,23 +146,16 @@ class Ladder:
         values = {"answer": shown_answer(chain.question)} if stage == "self_check" else {}
         filled = ask_question(plan.template, chain.question, path=texts[chain.path_id], **values)
         if stage == "close" and not filled.user:
-            turns = self._turns_without_hint(chain, texts)
-            filled = Turns(filled.system or turns.system, turns.user, filled.prefill)
-        if stage == "close":
-            plan = replace(plan, sampling=_closing_sampling(plan.sampling, chain.question))
-        identity = content_id(stage, str(chain.path_id), str(plan.prompt.id), plan.sampling_text)
-        return Request(stage, identity, filled, plan)
+            filled = _continuing(self._turns_without_hint(chain, texts), filled)
+        return _request_after_path(stage, chain, plan, filled)
 
     def restating(self, chain: Chain, work: str) -> Request:
         """Asks for the answer again, from the question and a path's work alone; a hint is not shown."""
         plan = self.stages["restate", chain.hinted]
         filled = ask_question(plan.template, chain.question, path=work)
-        if not filled.user:
-            turns = ask_question(self.answer, chain.question) if self.answer else filled
-            filled = Turns(filled.system or turns.system, turns.user, filled.prefill)
-        plan = replace(plan, sampling=_closing_sampling(plan.sampling, chain.question))
-        identity = content_id("restate", str(chain.path_id), str(plan.prompt.id), plan.sampling_text)
-        return Request("restate", identity, filled, plan)
+        if self.answer and not filled.user:
+            filled = _continuing(ask_question(self.answer, chain.question), filled)
+        return _request_after_path("restate", chain, plan, filled)
 
     def most_tokens_after_path(self, chain: Chain) -> int:
         """What a path's closing, summary and checks may take, for a budget that pays them with the path."""
@@ -171,9 +164,7 @@ class Ladder:
             plan = self.stages.get((stage, chain.hinted))
             if plan is None or (stage == "restate" and chain.question.answer_kind not in RESTATED_KINDS):
                 continue
-            closes = stage in ("close", "restate")
-            sampling = _closing_sampling(plan.sampling, chain.question) if closes else plan.sampling
-            most += sampling.max_tokens
+            most += _sampling_after_path(stage, plan, chain.question).max_tokens
         return most
 
     def _turns_without_hint(self, chain: Chain, texts: Mapping[UUID, str]) -> Turns:
@@ -340,6 +331,21 @@ def _check_placeholders(plan: StagePlan, stage: Stage, hinted: bool) -> None:
             f"Prompt {plan.prompt.name!r} may use {sorted(known)!r}; found {sorted(strange)!r} as well. A prompt that "
             "is not *_hinted must never see the answer. Mend the prompt file."
         )
+
+
+def _continuing(asked: Turns, begun: Turns) -> Turns:
+    """The conversation that was asked, with the words that a prompt begins for the model."""
+    return Turns(begun.system or asked.system, asked.user, begun.prefill)
+
+
+def _request_after_path(stage: Stage, chain: Chain, plan: StagePlan, turns: Turns) -> Request:
+    plan = replace(plan, sampling=_sampling_after_path(stage, plan, chain.question))
+    return Request(stage, content_id(stage, str(chain.path_id), str(plan.prompt.id), plan.sampling_text), turns, plan)
+
+
+def _sampling_after_path(stage: Stage, plan: StagePlan, question: Question) -> Sampling:
+    closes = stage in ("close", "restate")
+    return _closing_sampling(plan.sampling, question) if closes else plan.sampling
 
 
 def _closing_sampling(sampling: Sampling, question: Question) -> Sampling:

@@ -219,9 +219,8 @@ def _close(answer: Number, reference: Number) -> bool:
     apart = abs(answer.value - reference.value)
     if not apart or apart * 1_000_000 > abs(reference.value):
         return not apart
-    exact = (
-        _places(answer.value) == _places(reference.value) != None  # noqa: E711
-        or (answer.decimals in (0, None) and reference.decimals in (0, None))
+    exact = _places(answer.value) == _places(reference.value) is not None or (
+        answer.decimals in (0, None) and reference.decimals in (0, None)
     )
     shown = min(places for places in (answer.decimals, reference.decimals, 99) if places is not None)
     last_place = Fraction(1, 10**shown) if 0 < shown < 99 else Fraction(1, 10**4)
