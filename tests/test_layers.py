@@ -6,6 +6,7 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -22,12 +23,12 @@ def test_imports_go_only_the_way_that_the_layers_allow() -> None:
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
-def test_every_script_that_stands_in_a_string_imports_what_there_is() -> None:
-    """Scripts for child processes: nothing but running them would tell that a module has moved."""
+def test_every_import_of_ours_finds_what_it_names() -> None:
+    """Those inside functions and inside scripts for child processes too, which only running them would show."""
     wrong = [
         f"{file.relative_to(ROOT)}:{line}: {module}.{name}"
         for file in checked_in("*.py")
-        for line, module, name in imports_in_strings(file.read_text("utf-8"))
+        for line, module, name in imports_of_ours(file.read_text("utf-8"))
         if not is_there(module, name)
     ]
 
@@ -39,18 +40,14 @@ def checked_in(pattern: str) -> list[Path]:
     return [ROOT / name for name in listed.stdout.splitlines()]
 
 
-def imports_in_strings(source: str) -> Iterator[tuple[int, str, str]]:
-    """(line, module, name) of every import of ours in a string that is a script."""
+def imports_of_ours(source: str) -> Iterator[tuple[int, str, str]]:
+    """(line, module, name) of every import of ours: the file's own, and those of a string that is a script."""
     for node in ast.walk(ast.parse(source)):
-        if not (isinstance(node, ast.Constant) and isinstance(node.value, str) and "import" in node.value):
-            continue
-        try:
-            script = ast.parse(node.value)
-        except (SyntaxError, ValueError):
-            continue
-        for found in ast.walk(script):
-            if isinstance(found, ast.ImportFrom) and (found.module or "").split(".")[0] in OURS:
-                yield from ((node.lineno, found.module or "", one.name) for one in found.names)
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
+            yield from ((node.lineno, node.module or "", one.name) for one in node.names)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and "import" in node.value:
+            with suppress(SyntaxError, ValueError):
+                yield from ((node.lineno, module, name) for _, module, name in imports_of_ours(node.value))
 
 
 def is_there(module: str, name: str) -> bool:

@@ -14,7 +14,7 @@ from storage.open_store import open_store
 from storage.records import Adapter, Round, TrainingSet
 from tests.conftest import empty_store
 from tests.fakes.scripted_machinery import ScriptedMachinery
-from tests.flows.test_documented_commands import ON_A_LAKE, commands_of
+from tests.flows.test_documented_commands import commands_of
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_round_runs_whole_on_a_lake_and_every_command_of_its_page_after_it(
     assert not (home / "regenesis.duckdb").exists()
     assert maintain().figures["files_after"]
     assert check_store(store, home) == []
-    for words in commands_of(ON_A_LAKE):
+    for words in commands_of("docs/storage.md"):
         typed = [
             word.replace("ADAPTER", str(adapter.id)).replace("/tmp/lake", str(tmp_path / "lake")) for word in words
         ]
