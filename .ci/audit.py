@@ -1,7 +1,8 @@
 """Dependency audit of the pinned versions, for `make check`.
 
-Prints known advisories. Ends with 0 whatever it found, so that an advisory published today does not break a
-checkout that worked yesterday; `--strict` ends with 1 on a finding. Says "not checked" where no service answers.
+Prints known advisories. Ends with 0 whatever it found, so that an advisory published today does not
+break a checkout that worked yesterday; `--strict` ends with 1 on a finding. Says "not checked"
+where no service answers.
 """
 
 import json
@@ -14,7 +15,15 @@ UNREACHABLE = "pip-audit: not checked: advisory service unreachable"
 
 
 def main() -> int:
-    command = [sys.executable, "-m", "pip_audit", "-r", str(CONSTRAINTS), "--no-deps", "--disable-pip"]
+    command = [
+        sys.executable,
+        "-m",
+        "pip_audit",
+        "-r",
+        str(CONSTRAINTS),
+        "--no-deps",
+        "--disable-pip",
+    ]
     command += ["--format", "json", "--progress-spinner", "off", "--timeout", "10"]
     try:
         audit = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
@@ -27,10 +36,16 @@ def main() -> int:
     if not checked:
         print(UNREACHABLE)
         return 0
-    print(f"pip-audit: {len(checked)} of {len(dependencies)} packages checked, {len(found)} with advisories")
+    print(
+        f"pip-audit: {len(checked)} of {len(dependencies)} packages checked, {len(found)} with"
+        " advisories"
+    )
     for dependency in found:
         vulnerabilities: list[dict[str, object]] = dependency["vulns"]  # pyright: ignore[reportAssignmentType]
-        print(f"  {dependency['name']} {dependency['version']}: {', '.join(str(v['id']) for v in vulnerabilities)}")
+        print(
+            f"  {dependency['name']} {dependency['version']}:"
+            f" {', '.join(str(v['id']) for v in vulnerabilities)}"
+        )
     return 1 if found and "--strict" in sys.argv else 0
 
 

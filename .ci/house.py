@@ -1,4 +1,6 @@
-"""The shape of the code in figures: arguments, lines, imports, folders, comments. Reads the source, imports nothing.
+"""The shape of the code in figures: arguments, lines, imports, folders, comments.
+
+Reads the source, imports nothing.
 
 `python .ci/house.py` prints the table. tests/test_architecture.py holds the limits.
 """
@@ -17,10 +19,14 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("flows", "tasks", "storage")
 MOST_ARGUMENTS, MOST_LINES, MOST_FILES = 7, 40, 14
 # Bodies that are one table of data, in which a person looks things up.
-TABLES = {"flows/stack/automations.py:automations"}
+TABLES = {
+    "flows/stack/automations.py:automations",
+    "tasks/reports/text_figures.py:text_figures",
+}
 # Programs of their own, which their parents start: what they import, the parent must not.
 CHILDREN = {"tasks/engines/registered_model.py", "tasks/engines/trainer/trainer_child.py"}
-# What the command line imports at its start: DuckDB comes in when a store is opened, not for `--help`.
+# What the command line imports at its start: DuckDB comes in when a store is opened, not for
+# `--help`.
 DOORS = {"storage/open_store.py"}
 PRAGMAS = ("fmt:", "noqa", "pyright:", "type:")
 
@@ -38,7 +44,9 @@ class Function:
     body_lines: int
     """Without signature and docstring, which no reader must keep in mind."""
     is_interface: bool
-    """A command, a flow or a notebook's cell: its arguments are a form that a person or a program fills in."""
+    """A command, a flow or a notebook's cell: its arguments are a form that a person or a program
+    fills in.
+    """
 
 
 def sources() -> list[Path]:
@@ -80,7 +88,9 @@ def _functions_of(file: Path) -> Iterator[Function]:
 
 def _commands_of(tree: ast.Module) -> set[str]:
     """Names that a module's `register` hands to typer."""
-    registers = [one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == "register"]
+    registers = [
+        one for one in tree.body if isinstance(one, ast.FunctionDef) and one.name == "register"
+    ]
     return {one.id for found in registers for one in ast.walk(found) if isinstance(one, ast.Name)}
 
 
@@ -91,18 +101,26 @@ def _arguments(found: ast.arguments) -> int:
 
 
 def _is_text(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    return (
+        isinstance(node, ast.Expr)
+        and isinstance(node.value, ast.Constant)
+        and isinstance(node.value.value, str)
+    )
 
 
 def long_trains() -> list[str]:
     """Functions with more than seven arguments, but for commands, flows and cells."""
     return sorted(
-        f"{one.place} {one.arguments}" for one in functions() if one.arguments > MOST_ARGUMENTS and not one.is_interface
+        f"{one.place} {one.arguments}"
+        for one in functions()
+        if one.arguments > MOST_ARGUMENTS and not one.is_interface
     )
 
 
 def long_bodies() -> list[str]:
-    """Functions whose body has more than forty lines, but for commands, flows, cells and tables of data."""
+    """Functions whose body has more than forty lines, but for commands, flows, cells and tables of
+    data.
+    """
     return sorted(
         f"{one.place} {one.body_lines}"
         for one in functions()
@@ -111,13 +129,15 @@ def long_bodies() -> list[str]:
 
 
 def imports_inside_functions() -> list[str]:
-    """Imports of our own modules that stand in a function, outside the command line, cells, child processes and
-    the door of the store."""
+    """Imports of our own modules that stand in a function, outside the command line, cells, child
+    processes and the door of the store.
+    """
     return sorted(
         f"{file.relative_to(ROOT).as_posix()}:{node.lineno}"
         for file in sources()
         for node in _inner_imports(file)
-        if "flows/cli/" not in file.as_posix() and file.relative_to(ROOT).as_posix() not in CHILDREN | DOORS
+        if "flows/cli/" not in file.as_posix()
+        and file.relative_to(ROOT).as_posix() not in CHILDREN | DOORS
     )
 
 
@@ -126,7 +146,8 @@ def _inner_imports(file: Path) -> list[ast.Import | ast.ImportFrom]:
     cells = {
         id(inner)
         for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef) and any("app.cell" in ast.unparse(one) for one in node.decorator_list)
+        if isinstance(node, ast.FunctionDef)
+        and any("app.cell" in ast.unparse(one) for one in node.decorator_list)
         for inner in ast.walk(node)
     }
     inner = {
@@ -134,7 +155,9 @@ def _inner_imports(file: Path) -> list[ast.Import | ast.ImportFrom]:
         for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for found in ast.walk(node)
-        if isinstance(found, ast.Import | ast.ImportFrom) and id(found) not in cells and _targets(found)
+        if isinstance(found, ast.Import | ast.ImportFrom)
+        and id(found) not in cells
+        and _targets(found)
     }
     return list(inner.values())
 
@@ -149,7 +172,9 @@ def _targets(node: ast.Import | ast.ImportFrom) -> list[str]:
 
 
 def cycles() -> list[list[str]]:
-    """Groups of modules that import each other, imports in functions counted, those for types alone left out."""
+    """Groups of modules that import each other, imports in functions counted, those for types alone
+    left out.
+    """
     graph = {_module_of(file): _imported(file) for file in sources()}
     graph = {name: targets & graph.keys() - {name} for name, targets in graph.items()}
     return sorted(sorted(group) for group in _strong_groups(graph) if len(group) > 1)
@@ -176,7 +201,9 @@ def _imported(file: Path) -> set[str]:
 
 
 def _strong_groups(graph: dict[str, set[str]]) -> list[set[str]]:
-    """Modules that import each other; what imports nothing that is left, or is imported by nothing, is in no circle."""
+    """Modules that import each other; what imports nothing that is left, or is imported by nothing,
+    is in no circle.
+    """
     left = {name: set(targets) for name, targets in graph.items()}
     while free := {name for name, targets in left.items() if not targets & left.keys()}:
         for name in free:
@@ -202,11 +229,15 @@ def _reachable(graph: dict[str, set[str]], start: str) -> set[str]:
 
 def folder_sizes() -> Counter[str]:
     """Modules of each folder, without `__init__`."""
-    return Counter(file.parent.relative_to(ROOT).as_posix() for file in sources() if file.name != "__init__.py")
+    return Counter(
+        file.parent.relative_to(ROOT).as_posix() for file in sources() if file.name != "__init__.py"
+    )
 
 
 def comment_share() -> float:
-    """Comments a line of the product, at a line's end or on one of their own; marks for tools are none."""
+    """Comments a line of the product, at a line's end or on one of their own; marks for tools are
+    none.
+    """
     lines = comments = 0
     for file in sources():
         text = file.read_text("utf-8")
@@ -224,11 +255,20 @@ def table() -> list[tuple[str, str]]:
     text = [one.lines for one in found]
     ninth = sorted(text)[int(0.9 * len(text))]
     return [
-        ("function lines, median / p90 / max", f"{statistics.median(text):.0f} / {ninth} / {max(text)}"),
+        (
+            "function lines, median / p90 / max",
+            f"{statistics.median(text):.0f} / {ninth} / {max(text)}",
+        ),
         ("functions with more than 7 arguments", str(len(long_trains()))),
-        ("the same, commands, flows and cells counted", str(sum(one.arguments > MOST_ARGUMENTS for one in found))),
+        (
+            "the same, commands, flows and cells counted",
+            str(sum(one.arguments > MOST_ARGUMENTS for one in found)),
+        ),
         ("bodies over 40 lines outside tables", str(len(long_bodies()))),
-        ("whole functions over 40 lines, all counted", str(sum(one.lines > MOST_LINES for one in found))),
+        (
+            "whole functions over 40 lines, all counted",
+            str(sum(one.lines > MOST_LINES for one in found)),
+        ),
         ("imports of our own inside functions", str(len(imports_inside_functions()))),
         ("import cycles, those inside functions counted", str(len(cycles()))),
         ("largest folder", f"{largest}, {files} files"),

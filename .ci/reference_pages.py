@@ -1,4 +1,5 @@
-"""The reference pages, made from the code while the pages are built: commands, settings, tables and views, deployments.
+"""The reference pages, made from the code while the pages are built: commands, settings, tables and
+views, deployments.
 
 A hook of mkdocs (mkdocs.yml); `pages()` is what it adds, as path -> Markdown.
 """
@@ -14,7 +15,9 @@ sys.path.insert(0, str(ROOT))
 
 
 def on_config(config: Any) -> Any:
-    """Called by mkdocs: a page that the menu does not name goes to its end, so that none is left out."""
+    """Called by mkdocs: a page that the menu does not name goes to its end, so that none is left
+    out.
+    """
     folder = Path(config["docs_dir"])
     named = set(re.findall(r"[\w/-]+\.md", str(config["nav"])))
     left = sorted(str(page.relative_to(folder)) for page in folder.rglob("*.md"))
@@ -100,25 +103,42 @@ def settings() -> str:
 
     chosen = {name: _flat(preset_settings(name).model_dump()) for name in PRESETS}
     intro = (
-        "Defaults, then the preset, then the TOML of `--settings` or `REGENESIS_CONFIG`, then flags. A setting "
-        "`training.epochs` is `epochs` below `[training]` in TOML. Made from the code."
+        "Defaults, then the preset, then the TOML of `--settings` or `REGENESIS_CONFIG`, then"
+        " flags. A setting `training.epochs` is `epochs` below `[training]` in TOML. Made from the"
+        " code."
     )
     parts = ["# Settings", intro]
     for name, meaning, rows in _sections(Settings, chosen):
-        parts += [f"## {name}", meaning, table(["setting", "type", "default", "in presets", "meaning"], rows)]
+        parts += [
+            f"## {name}",
+            meaning,
+            table(["setting", "type", "default", "in presets", "meaning"], rows),
+        ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _sections(model: Any, chosen: Mapping[str, Mapping[str, object]]) -> Iterator[tuple[str, str, list[list[object]]]]:
-    nested = {name: field for name, field in model.model_fields.items() if hasattr(field.annotation, "model_fields")}
-    own = [_row(name, field, chosen) for name, field in model.model_fields.items() if name not in nested]
+def _sections(
+    model: Any, chosen: Mapping[str, Mapping[str, object]]
+) -> Iterator[tuple[str, str, list[list[object]]]]:
+    nested = {
+        name: field
+        for name, field in model.model_fields.items()
+        if hasattr(field.annotation, "model_fields")
+    }
+    own = [
+        _row(name, field, chosen)
+        for name, field in model.model_fields.items()
+        if name not in nested
+    ]
     yield "The whole", "", own
     for name, field in nested.items():
         meaning = " ".join((field.annotation.__doc__ or "").split())
         yield name, meaning, list(_rows(field.annotation, f"{name}.", chosen))
 
 
-def _rows(model: Any, prefix: str, chosen: Mapping[str, Mapping[str, object]]) -> Iterator[list[object]]:
+def _rows(
+    model: Any, prefix: str, chosen: Mapping[str, Mapping[str, object]]
+) -> Iterator[list[object]]:
     for name, field in model.model_fields.items():
         if hasattr(field.annotation, "model_fields"):
             yield from _rows(field.annotation, f"{prefix}{name}.", chosen)
@@ -137,7 +157,11 @@ def _row(name: str, field: Any, chosen: Mapping[str, Mapping[str, object]]) -> l
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, object]:
     flat: dict[str, object] = {}
     for name, value in values.items():
-        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else {f"{prefix}{name}": value}
+        flat |= (
+            _flat(value, f"{prefix}{name}.")
+            if isinstance(value, dict) and value
+            else {f"{prefix}{name}": value}
+        )
     return flat
 
 
@@ -145,7 +169,10 @@ def views() -> str:
     """Tables and views with the comments that the database holds."""
     from storage.sql.sandbox import schema_text
 
-    intro = "As `regenesis sql --schema` prints them. Examples of each view, and a cookbook: [Ask in SQL](../sql.md)."
+    intro = (
+        "As `regenesis sql --schema` prints them. Examples of each view, and a cookbook: [Ask in"
+        " SQL](../sql.md)."
+    )
     parts = ["# Tables and views", intro]
     for block in schema_text().strip().split("\n\n"):
         head, *columns = block.splitlines()
@@ -156,7 +183,11 @@ def views() -> str:
             typed, _, text = line.strip().partition(": ")
             column, _, sql_type = typed.partition(" ")
             rows.append([f"`{column}`", f"`{sql_type}`", "" if text == "None" else text])
-        parts += [f"## {name}", f"A {kind}. {cell(meaning)}", table(["column", "type", "meaning"], rows)]
+        parts += [
+            f"## {name}",
+            f"A {kind}. {cell(meaning)}",
+            table(["column", "type", "meaning"], rows),
+        ]
     return "\n\n".join(parts) + "\n"
 
 
@@ -165,11 +196,16 @@ def deployments() -> str:
     import yaml
     from prefect.utilities.importtools import import_object
 
-    listed: list[dict[str, Any]] = yaml.safe_load((ROOT / "flows" / "prefect.yaml").read_text("utf-8"))["deployments"]
+    listed: list[dict[str, Any]] = yaml.safe_load(
+        (ROOT / "flows" / "prefect.yaml").read_text("utf-8")
+    )["deployments"]
     rows = [_deployment(one) for one in listed]
     parts = [
         "# Deployments",
-        "What `regenesis up` registers, from `flows/prefect.yaml`. Start one from Prefect's UI, or by its schedule.",
+        (
+            "What `regenesis up` registers, from `flows/prefect.yaml`. Start one from Prefect's UI,"
+            " or by its schedule."
+        ),
         table(["deployment", "what", "when", "flow", "parameters"], rows),
     ]
     for entrypoint in dict.fromkeys(one["entrypoint"] for one in listed):
@@ -178,7 +214,10 @@ def deployments() -> str:
             [f"`{name}`", field.get("description", ""), f"`{field.get('default')!r}`"]
             for name, field in flow.parameters.properties.items()
         ]
-        parts += [f"## {entrypoint}", flow.description.partition("\n\nArgs:")[0] if flow.description else ""]
+        parts += [
+            f"## {entrypoint}",
+            flow.description.partition("\n\nArgs:")[0] if flow.description else "",
+        ]
         parts += [table(["field", "meaning", "default"], form)] if form else []
     return "\n\n".join(parts) + "\n"
 
@@ -191,5 +230,7 @@ def _deployment(one: Mapping[str, Any]) -> list[object]:
 
 
 def _when(one: Mapping[str, Any]) -> str:
-    crons = [f"`{schedule['cron']}`" for schedule in one.get("schedules", [])]  # all in the nights' time zone
+    crons = [
+        f"`{schedule['cron']}`" for schedule in one.get("schedules", [])
+    ]  # all in the nights' time zone
     return ", ".join(crons) or "on demand"

@@ -1,6 +1,9 @@
-"""CPU that the client costs for each request: at most 1 ms. A scripted server in a process of its own answers.
+"""CPU that the client costs for each request: at most 1 ms.
 
-Three rounds, each of our client and of a bare aiohttp loop that posts the same bodies; the ratio is 1 ms over ours.
+A scripted server in a process of its own answers.
+
+Three rounds, each of our client and of a bare aiohttp loop that posts the same bodies; the ratio is
+1 ms over ours.
 """
 
 import argparse
@@ -57,7 +60,9 @@ async def bare(url: str, requests: int) -> float:
     """The same with aiohttp alone: the least that this way of asking can cost."""
     import aiohttp
 
-    body = json.dumps({"model": "scripted", "prompt": PROMPT, "max_tokens": 128, "temperature": 0.8}).encode()
+    body = json.dumps(
+        {"model": "scripted", "prompt": PROMPT, "max_tokens": 128, "temperature": 0.8}
+    ).encode()
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
         began = time.process_time()
         places = asyncio.Semaphore(IN_FLIGHT)
@@ -75,11 +80,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="ten times as many requests")
     requests = 20_000 if parser.parse_args().full else 2_000
-    server = subprocess.Popen([sys.executable, "-c", SERVER, str(ROOT)], stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(
+        [sys.executable, "-c", SERVER, str(ROOT)], stdout=subprocess.PIPE, text=True
+    )
     try:
         assert server.stdout is not None
         url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-        pairs = [(asyncio.run(ours(url, requests)), asyncio.run(bare(url, requests))) for _ in range(3)]
+        pairs = [
+            (asyncio.run(ours(url, requests)), asyncio.run(bare(url, requests))) for _ in range(3)
+        ]
     finally:
         server.kill()
         server.wait()
@@ -87,12 +96,23 @@ def main() -> None:
     for one, other in zip(mine, alone, strict=True):
         print(f"client {one:.3f} ms CPU a request, bare aiohttp {other:.3f} ms")
     middle = statistics.median(mine)
-    print(json.dumps({
-        "name": "client", "ratio": round(GOAL_SECONDS * 1000 / middle, 2), "goal": 1.0,
-        "spread": [round(GOAL_SECONDS * 1000 / max(mine), 2), round(GOAL_SECONDS * 1000 / min(mine), 2)],
-        "client_ms": [round(one, 3) for one in mine], "bare_aiohttp_ms": [round(one, 3) for one in alone],
-        "requests": requests, "prompt_tokens": len(PROMPT),
-    }))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "name": "client",
+                "ratio": round(GOAL_SECONDS * 1000 / middle, 2),
+                "goal": 1.0,
+                "spread": [
+                    round(GOAL_SECONDS * 1000 / max(mine), 2),
+                    round(GOAL_SECONDS * 1000 / min(mine), 2),
+                ],
+                "client_ms": [round(one, 3) for one in mine],
+                "bare_aiohttp_ms": [round(one, 3) for one in alone],
+                "requests": requests,
+                "prompt_tokens": len(PROMPT),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""What the synthesis benchmarks on the real engine share: a server on the embedded model, and a recording engine."""
+"""What the synthesis benchmarks on the real engine share: a server on the embedded model, and a
+recording engine.
+"""
 
 import tempfile
 import time
@@ -60,7 +62,9 @@ class RecordingEngine:
         """The engine's answer."""
         self.first_request = self.first_request or time.perf_counter()
         completion = await self.engine.complete(prompt_ids, sampling, seed, cached=cached)
-        done = Answered(tuple(prompt_ids), sampling, completion.completion_tokens, time.perf_counter())
+        done = Answered(
+            tuple(prompt_ids), sampling, completion.completion_tokens, time.perf_counter()
+        )
         self.answered.append(done)
         return completion
 
@@ -79,7 +83,9 @@ class Bench:
     def synthesize(
         self, questions: Sequence[Question], settings: Settings, draw: int, store_name: str
     ) -> tuple[SynthesisReport, RecordingEngine, float]:
-        """One run with verification and storage on; the last figure is when its last row was committed."""
+        """One run with verification and storage on; the last figure is when its last row was
+        committed.
+        """
         engine = RecordingEngine(self.server.engine(self.renderer))
         store = open_store(f"duckdb:///{self.folder / store_name}.duckdb")
         with Judge() as judge:
@@ -113,9 +119,13 @@ def bench(sequences: int, precision: str = "auto") -> Generator[Bench]:
             prepared.folder, settings.model, log_file=log, serving=Serving(sequences=sequences)
         ) as server:
             yield Bench(
-                server, Renderer(prepared.folder, settings.model), prepared.record, builtin_guidelines(),
-                load_prompts(), File(folder),
-            )  # fmt: skip
+                server,
+                Renderer(prepared.folder, settings.model),
+                prepared.record,
+                builtin_guidelines(),
+                load_prompts(),
+                File(folder),
+            )
 
 
 def train_questions(folder: File, count: int, draw: int) -> list[Question]:
@@ -123,7 +133,9 @@ def train_questions(folder: File, count: int, draw: int) -> list[Question]:
     store = open_store(f"duckdb:///{folder / f'questions-{draw}'}.duckdb")
     names = load_settings().questions.in_domain
     each = -(-count // len(names))
-    settings = load_settings(overrides={"questions": {"train_per_set": each, "gate_per_set": 1, "final_per_set": 0}})
+    settings = load_settings(
+        overrides={"questions": {"train_per_set": each, "gate_per_set": 1, "final_per_set": 0}}
+    )
     ingest_embedded(store, settings, draw)
     found = store.select(Question, part="train", draw=draw, order_by="source_row_id, id")
     return sorted(found, key=lambda question: question.id)[:count]

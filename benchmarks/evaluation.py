@@ -1,7 +1,8 @@
-"""An evaluation against raw vLLM: the recorded prompts and lengths of each run, sent to the same server at once.
+"""An evaluation against raw vLLM: the recorded prompts and lengths of each run, sent to the same
+server at once.
 
-Judging and storage are on in our side, from the first request to the last row committed. A second evaluation of the
-same model must ask nothing and cost no token; the run fails otherwise.
+Judging and storage are on in our side, from the first request to the last row committed. A second
+evaluation of the same model must ask nothing and cost no token; the run fails otherwise.
 """
 
 import argparse
@@ -30,7 +31,16 @@ def evaluated(
     engine = RecordingEngine(on.server.engine(on.renderer))
     with Judge() as judge:
         rows = evaluate_model(
-            Asking(store, engine, on.renderer, judge, model=on.model, prompts=on.prompts, settings=settings, draw=draw),
+            Asking(
+                store,
+                engine,
+                on.renderer,
+                judge,
+                model=on.model,
+                prompts=on.prompts,
+                settings=settings,
+                draw=draw,
+            ),
             questions,
             "base",
         )
@@ -44,7 +54,9 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=128, help="of the server at once")
     arguments = parser.parse_args()
     pairs, each = (5, 64) if arguments.full else (3, 32)
-    settings = load_settings(overrides={"questions": {"train_per_set": 0, "gate_per_set": each, "final_per_set": 0}})
+    settings = load_settings(
+        overrides={"questions": {"train_per_set": 0, "gate_per_set": each, "final_per_set": 0}}
+    )
     figures: list[dict[str, float]] = []
     again = 0
     with bench(arguments.sequences) as on:
@@ -58,18 +70,31 @@ def main() -> None:
             _, raw = replay(on, engine.answered)
             repeated, _, _ = evaluated(on, store, questions, settings, draw)
             again += len(repeated.answered)
-            figures.append({"ours": round(ours, 1), "raw": round(raw, 1), "tokens": tokens, "answers": len(questions)})
+            figures.append(
+                {
+                    "ours": round(ours, 1),
+                    "raw": round(raw, 1),
+                    "tokens": tokens,
+                    "answers": len(questions),
+                }
+            )
             print(f"pair {draw}: {ours:.0f} / {raw:.0f} tokens/s", flush=True)
         precision = on.server.precision
     ratios = [one["ours"] / one["raw"] for one in figures]
     print(
         json.dumps(
-            {"name": "evaluation", "ratio": round(statistics.median(ratios), 3), "goal": GOAL,
-             "spread": round(max(ratios) - min(ratios), 3), "requests_of_second_evaluations": again,
-             "pairs": figures, "precision": precision,
-             "size": {"pairs": pairs, "questions_a_set": each, "sequences": arguments.sequences}}
+            {
+                "name": "evaluation",
+                "ratio": round(statistics.median(ratios), 3),
+                "goal": GOAL,
+                "spread": round(max(ratios) - min(ratios), 3),
+                "requests_of_second_evaluations": again,
+                "pairs": figures,
+                "precision": precision,
+                "size": {"pairs": pairs, "questions_a_set": each, "sequences": arguments.sequences},
+            }
         )
-    )  # fmt: skip
+    )
     if again:
         raise SystemExit("A second evaluation of the same model asked again.")
 

@@ -1,7 +1,9 @@
-"""How long does a page of `regenesis explore` take at 1,000,000 paths? Everything it asks and writes, file opened anew.
+"""How long does a page of `regenesis explore` take at 1,000,000 paths?
 
-The last line is JSON; its `ratio` is the goal of 1 second over the slowest page's median. `--paths N` for another size,
-`--folder FOLDER` to keep the store for the next time.
+Everything it asks and writes, file opened anew.
+
+The last line is JSON; its `ratio` is the goal of 1 second over the slowest page's median. `--paths
+N` for another size, `--folder FOLDER` to keep the store for the next time.
 """
 
 import argparse
@@ -24,14 +26,18 @@ GOAL_SECONDS = 1.0
 REPEATS = 5
 
 
-def views_of(store: Store, question: str, models: tuple[str, str]) -> dict[str, Callable[[], object]]:
+def views_of(
+    store: Store, question: str, models: tuple[str, str]
+) -> dict[str, Callable[[], object]]:
     """Each page as it opens, and the slowest choice of its filters."""
     every, one = Chosen(), Chosen(3)
     nothing = pages.Listed({})
     return {
         "rounds": lambda: pages.rounds(store),
         "questions, one round": lambda: pages.questions(store, one, "", "", ""),
-        "questions, all rounds": lambda: pages.questions(store, every, "train", "unsolved", "9 + 1"),
+        "questions, all rounds": lambda: pages.questions(
+            store, every, "train", "unsolved", "9 + 1"
+        ),
         "a question's tree": lambda: pages.question(store, question, one, nothing),
         "guidelines, one round": lambda: pages.guidelines(store, one),
         "guidelines, all rounds": lambda: pages.guidelines(store, every),
@@ -41,7 +47,9 @@ def views_of(store: Store, question: str, models: tuple[str, str]) -> dict[str, 
         "rejected paths": lambda: pages.rejected(store, one, "answer_differs"),
         "two models": lambda: pages.pairs(store, *models, every, "fixed"),
         "a path to rate, one round": lambda: rating.to_rate(store, one, "unjudged", rating.Rated()),
-        "a path to rate, all rounds": lambda: rating.to_rate(store, every, "unjudged", rating.Rated()),
+        "a path to rate, all rounds": lambda: rating.to_rate(
+            store, every, "unjudged", rating.Rated()
+        ),
     }
 
 
@@ -53,9 +61,14 @@ def seconds(work: Callable[[], object]) -> float:
 
 def ids(store: Store) -> tuple[str, tuple[str, str]]:
     """A question of the third round in its middle, and the models of a round that was evaluated."""
-    [row] = store.query("SELECT question_id FROM paths WHERE draw = 3 LIMIT 1 OFFSET 9000").to_pylist()
+    [row] = store.query(
+        "SELECT question_id FROM paths WHERE draw = 3 LIMIT 1 OFFSET 9000"
+    ).to_pylist()
     models = pages.models(store)
-    return f"{row['question_id']} 3", (models.options[str(models.first)], models.options[str(models.second)])
+    return f"{row['question_id']} 3", (
+        models.options[str(models.first)],
+        models.options[str(models.second)],
+    )
 
 
 def main() -> None:
@@ -70,7 +83,10 @@ def main() -> None:
         figures: dict[str, dict[str, Any]] = {}
         for name, work in views_of(store, *ids(store)).items():
             times = [seconds(work) for _ in range(REPEATS)]
-            figures[name] = {"seconds": statistics.median(times), "spread": [min(times), max(times)]}
+            figures[name] = {
+                "seconds": statistics.median(times),
+                "spread": [min(times), max(times)],
+            }
             print(f"  {name:34} {figures[name]['seconds']:6.2f} s", flush=True)
     slowest = max(figure["seconds"] for figure in figures.values())
     result = {

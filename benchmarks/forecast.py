@@ -1,7 +1,10 @@
-"""Does the forecast's interval hold? Real small rounds' synthesis on the embedded model, each probed before it begins.
+"""Does the forecast's interval hold?
 
-For each round the probe's interval for generated tokens, seconds and accepted paths is held against what the probe and
-the rest of the round then took. Ratio: the share of rounds in which all three held; goal 0.8 (8 of 10).
+Real small rounds' synthesis on the embedded model, each probed before it begins.
+
+For each round the probe's interval for generated tokens, seconds and accepted paths is held against
+what the probe and the rest of the round then took. Ratio: the share of rounds in which all three
+held; goal 0.8 (8 of 10).
 """
 
 import argparse
@@ -39,8 +42,13 @@ class Held:
     def as_json(self) -> dict[str, float | bool]:
         """For the last line."""
         one = self.interval
-        return {"low": round(one.low, 1), "value": round(one.value, 1), "high": round(one.high, 1),
-                "actual": round(self.actual, 1), "held": self.within}  # fmt: skip
+        return {
+            "low": round(one.low, 1),
+            "value": round(one.value, 1),
+            "high": round(one.high, 1),
+            "actual": round(self.actual, 1),
+            "held": self.within,
+        }
 
 
 def one_round(on: Bench, number: int, count: int, probe: int) -> list[Held]:
@@ -82,14 +90,18 @@ def one_round(on: Bench, number: int, count: int, probe: int) -> list[Held]:
         )
     seconds = time.perf_counter() - began
     tokens = store.query(
-        "SELECT sum(completion_tokens)::BIGINT AS n FROM (SELECT completion_tokens FROM adapted_guidelines UNION ALL "
-        "SELECT completion_tokens FROM structures UNION ALL SELECT completion_tokens FROM paths)"
+        "SELECT sum(completion_tokens)::BIGINT AS n FROM (SELECT completion_tokens FROM"
+        " adapted_guidelines UNION ALL SELECT completion_tokens FROM structures UNION ALL SELECT"
+        " completion_tokens FROM paths)"
     ).to_pylist()[0]["n"]
     found = [
-        Held("tokens", expected.generated_tokens, tokens), Held("seconds", expected.seconds, seconds),
+        Held("tokens", expected.generated_tokens, tokens),
+        Held("seconds", expected.seconds, seconds),
         Held("accepted", expected.accepted_paths, report.accepted),
-    ]  # fmt: skip
-    print(f"round {number}: " + ", ".join(f"{one.name} {one.as_json()}" for one in found), flush=True)
+    ]
+    print(
+        f"round {number}: " + ", ".join(f"{one.name} {one.as_json()}" for one in found), flush=True
+    )
     return found
 
 
@@ -104,16 +116,27 @@ def main() -> None:
     count = arguments.rounds or (10 if arguments.full else 3)
     with bench(128) as on:
         on.synthesize(train_questions(on.folder, 2, 99), load_settings(), 99, "warm-up")
-        rounds = [one_round(on, number, arguments.questions, arguments.probe) for number in range(1, count + 1)]
-    held = {name: sum(one.within for found in rounds for one in found if one.name == name)
-            for name in ("tokens", "seconds", "accepted")}  # fmt: skip
+        rounds = [
+            one_round(on, number, arguments.questions, arguments.probe)
+            for number in range(1, count + 1)
+        ]
+    held = {
+        name: sum(one.within for found in rounds for one in found if one.name == name)
+        for name in ("tokens", "seconds", "accepted")
+    }
     every = sum(all(one.within for one in found) for found in rounds)
     figures = {
-        "name": "forecast", "ratio": round(every / count, 3), "goal": GOAL, "spread": [], "rounds": count,
-        "held_all_three": every, **{f"held_{name}": number for name, number in held.items()},
-        "questions": arguments.questions, "probe_questions": arguments.probe,
+        "name": "forecast",
+        "ratio": round(every / count, 3),
+        "goal": GOAL,
+        "spread": [],
+        "rounds": count,
+        "held_all_three": every,
+        **{f"held_{name}": number for name, number in held.items()},
+        "questions": arguments.questions,
+        "probe_questions": arguments.probe,
         "each": [{one.name: one.as_json() for one in found} for found in rounds],
-    }  # fmt: skip
+    }
     print(json.dumps(figures))
 
 

@@ -1,9 +1,11 @@
 # ruff: noqa: E501
-"""A store of any size for benchmarks: paths with texts of real lengths and everything they came from and led to.
+"""A store of any size for benchmarks: paths with texts of real lengths and everything they came
+from and led to.
 
-Made in SQL, the same rows every time: ten rounds, 25 guidelines, eight chains a question; each path has its adapted
-guideline, structure, verdict and selection, each round its training set, adapter, answers, evaluations and decision.
-`filled_store` keeps what it made in a folder, so that the next benchmark finds it there.
+Made in SQL, the same rows every time: ten rounds, 25 guidelines, eight chains a question; each path
+has its adapted guideline, structure, verdict and selection, each round its training set, adapter,
+answers, evaluations and decision. `filled_store` keeps what it made in a folder, so that the next
+benchmark finds it there.
 
 `.venv/bin/python benchmarks/lineage_rows.py FOLDER --paths 1000000` makes one and prints its URL.
 """
@@ -36,18 +38,27 @@ _WORDS = (
     " 36 48 60 100"
 )
 _MACROS = (
-    "qid(n) AS md5('q' || n)::UUID", "gid(n) AS md5('g' || n)::UUID", "aid(n) AS md5('a' || n)::UUID",
-    "sid(n) AS md5('s' || n)::UUID", "pid(n) AS md5('p' || n)::UUID", "vid(n) AS md5('v' || n)::UUID",
-    "rid(n) AS md5('r' || n)::UUID", "tid(n) AS md5('t' || n)::UUID", "mid(n) AS md5('m' || n)::UUID",
-    "did(n) AS md5('d' || n)::UUID", "said(words, n, length) AS substr(words, 1 + (hash(n, length) % 390000)::INT, length)",
+    "qid(n) AS md5('q' || n)::UUID",
+    "gid(n) AS md5('g' || n)::UUID",
+    "aid(n) AS md5('a' || n)::UUID",
+    "sid(n) AS md5('s' || n)::UUID",
+    "pid(n) AS md5('p' || n)::UUID",
+    "vid(n) AS md5('v' || n)::UUID",
+    "rid(n) AS md5('r' || n)::UUID",
+    "tid(n) AS md5('t' || n)::UUID",
+    "mid(n) AS md5('m' || n)::UUID",
+    "did(n) AS md5('d' || n)::UUID",
+    "said(words, n, length) AS substr(words, 1 + (hash(n, length) % 390000)::INT, length)",
     "moment(n) AS TIMESTAMP '2026-01-01' + to_seconds(n)",
     "verdict_of(n) AS CASE hash(n, 4) % 5 WHEN 0 THEN 'correct' WHEN 1 THEN 'unjudged' ELSE 'wrong' END",
     "kept(n) AS n % 3 < 2 AND hash(n, 4) % 5 = 0",
-)  # fmt: skip
+)
 
 
 class LineageRows:
-    """SELECTs that make the rows of a store of `paths` paths, on a connection that was prepared for them."""
+    """SELECTs that make the rows of a store of `paths` paths, on a connection that was prepared for
+    them.
+    """
 
     def __init__(self, paths: int) -> None:
         self.paths = paths
@@ -63,7 +74,9 @@ class LineageRows:
             connection.execute(f"CREATE TEMP MACRO {macro}")
 
     def chain(self, table: str, first: int, last: int) -> str:
-        """adapted_guidelines, structures, paths, verdicts or selections of the paths first..last, all of one round."""
+        """adapted_guidelines, structures, paths, verdicts or selections of the paths first..last,
+        all of one round.
+        """
         draw = self.draw(first)
         span = f"range({first}, {last}) AS t(n)"
         if table == "verdicts":
@@ -99,15 +112,24 @@ class LineageRows:
 
     def few(self) -> dict[str, str]:
         """Questions, training examples and everything there is once a round or once at all."""
-        rounds, gate = f"range(1, {ROUNDS + 1}) AS t(n)", f"range({ROUNDS * GATE_QUESTIONS}) AS t(n)"
+        rounds, gate = (
+            f"range(1, {ROUNDS + 1}) AS t(n)",
+            f"range({ROUNDS * GATE_QUESTIONS}) AS t(n)",
+        )
         return {
             "question_sets": "SELECT gid(-3) AS id, 'sums' AS name, 'in_domain' AS domain, 'sums.jsonl' AS source, 'd' AS digest,"
             " '{}' AS mapping, '' AS licence, '' AS citation, true AS redistributable, moment(0) AS created_at",
             "guidelines": "SELECT gid(n) AS id, 'guideline ' || n AS name, n AS position, 'advice' AS text,"
             f" true AS in_hinted_retry FROM range({GUIDELINES}) AS t(n)",
             "prompts": "SELECT gid(-2) AS id, 'path' AS name, 'Solve it.' AS text",
-            "questions": self._questions("n", "'train'", f"range({self.paths // CHAINS + 1}) AS t(n)", f"n * {CHAINS} // {self.a_round} + 1")
-            + " UNION ALL BY NAME " + self._questions("-1 - n", "'gate'", gate, f"n // {GATE_QUESTIONS} + 1"),
+            "questions": self._questions(
+                "n",
+                "'train'",
+                f"range({self.paths // CHAINS + 1}) AS t(n)",
+                f"n * {CHAINS} // {self.a_round} + 1",
+            )
+            + " UNION ALL BY NAME "
+            + self._questions("-1 - n", "'gate'", gate, f"n // {GATE_QUESTIONS} + 1"),
             "rounds": "SELECT rid(n) AS id, n AS number, 'base/sums' AS line, mid(0) AS base_model_id, mid(n - 1) AS champion_model_id,"
             " 1 AS seed, 'finished' AS status, 'promoted' AS outcome, '' AS reason, '{}' AS settings, '{}' AS timings,"
             f" moment(n) AS started_at, moment(n + 3600) AS finished_at FROM {rounds}",
@@ -138,7 +160,7 @@ class LineageRows:
             f" qid(n // {CHAINS}) AS question_id, n % {self.a_round} AS position, 'What is ' || n // {CHAINS} || ' + 1?' AS prompt,"
             f" said(words, n, {_LENGTHS['paths']}) AS completion, n // {self.a_round} + 1 AS draw"
             f" FROM range({self.paths}) AS t(n), corpus WHERE kept(n)",
-        }  # fmt: skip
+        }
 
     @staticmethod
     def _questions(number: str, part: str, span: str, draw: str) -> str:
@@ -153,7 +175,9 @@ class LineageRows:
         return number // self.a_round + 1
 
     def arrow(self, first: int, last: int, table: str = "paths") -> ArrowTable:
-        """Rows of one table as Arrow, ids as UUIDs; beyond `paths` they are of a round after the last."""
+        """Rows of one table as Arrow, ids as UUIDs; beyond `paths` they are of a round after the
+        last.
+        """
         with duckdb.connect(config={"memory_limit": "512MB"}) as connection:
             self.prepare(connection)
             connection.execute("SET arrow_lossless_conversion = true")
@@ -161,7 +185,9 @@ class LineageRows:
 
 
 def filled_store(folder: Path, paths: int) -> Store:
-    """The store of so many paths in `folder`; made there where it is not there yet, whole or not at all."""
+    """The store of so many paths in `folder`; made there where it is not there yet, whole or not at
+    all.
+    """
     version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     place = folder / f"lineage-{paths}-{version}"
     if not place.exists():
@@ -187,7 +213,11 @@ def _fill(store: Store, rows: LineageRows) -> None:
             first, last = draw * rows.a_round, min((draw + 1) * rows.a_round, rows.paths)
             for table in ("adapted_guidelines", "structures", "paths", "verdicts", "selections"):
                 connection.execute(f"INSERT INTO {table} BY NAME {rows.chain(table, first, last)}")
-            print(f"  {last:>10,} paths, {time.perf_counter() - began:6.1f} s", file=sys.stderr, flush=True)
+            print(
+                f"  {last:>10,} paths, {time.perf_counter() - began:6.1f} s",
+                file=sys.stderr,
+                flush=True,
+            )
         for table, sql in rows.few().items():
             connection.execute(f"INSERT INTO {table} BY NAME {sql}")
         connection.execute("CHECKPOINT")

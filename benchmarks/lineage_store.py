@@ -1,8 +1,11 @@
-"""Is the store as fast as bare DuckDB? Appends against one bulk insert, questions against hand-tuned SQL, side by side.
+"""Is the store as fast as bare DuckDB?
 
-`.venv/bin/python benchmarks/storage.py` (which runs this file) works on 1,000,000 paths with their adapted guidelines,
-structures, verdicts and selections; `--full` on 10,000,000. `--folder` keeps the made-up store for the next run.
-The last line is JSON; its `ratio` is that of the appends without computing ids.
+Appends against one bulk insert, questions against hand-tuned SQL, side by side.
+
+`.venv/bin/python benchmarks/storage.py` (which runs this file) works on 1,000,000 paths with their
+adapted guidelines, structures, verdicts and selections; `--full` on 10,000,000. `--folder` keeps
+the made-up store for the next run. The last line is JSON; its `ratio` is that of the appends
+without computing ids.
 """
 
 import argparse
@@ -42,7 +45,9 @@ def seconds(work: Callable[[], object]) -> float:
 
 
 def append_ratios(folder: Path, batches: int, repeats: int) -> dict[str, Any]:
-    """Appends in batches of 100,000, as they are and with their ids computed, against one bulk insert, by turns."""
+    """Appends in batches of 100,000, as they are and with their ids computed, against one bulk
+    insert, by turns.
+    """
     rows = LineageRows(batches * BATCH)
     tables = [rows.arrow(n * BATCH, (n + 1) * BATCH) for n in range(batches)]
     whole, requests = pa.concat_tables(tables), [request_of(batch) for batch in tables]
@@ -51,13 +56,18 @@ def append_ratios(folder: Path, batches: int, repeats: int) -> dict[str, Any]:
         times["bulk"].append(seconds(lambda: bulk_insert(folder / "bulk.duckdb", whole)))
         forget(folder)
         store = open_store(f"duckdb:///{folder / 'store.duckdb'}", keep_log=True)
-        times["append"].append(seconds(lambda store=store: [store.append_tables({"paths": one}) for one in tables]))
+        times["append"].append(
+            seconds(lambda store=store: [store.append_tables({"paths": one}) for one in tables])
+        )
         forget(folder)
         store = open_store(f"duckdb:///{folder / 'store.duckdb'}", keep_log=True)
-        times["with_ids"].append(seconds(lambda store=store: append_with_ids(store, tables, requests)))
+        times["with_ids"].append(
+            seconds(lambda store=store: append_with_ids(store, tables, requests))
+        )
         forget(folder)
     against = {
-        kind: [b / t for b, t in zip(times["bulk"], times[kind], strict=True)] for kind in ("append", "with_ids")
+        kind: [b / t for b, t in zip(times["bulk"], times[kind], strict=True)]
+        for kind in ("append", "with_ids")
     }
     return {
         "ratio": statistics.median(against["append"]),
@@ -70,18 +80,24 @@ def append_ratios(folder: Path, batches: int, repeats: int) -> dict[str, Any]:
 
 
 def request_of(batch: ArrowTable) -> list[tuple[Any, ...]]:
-    """What the ids of a batch are the hash of, as synthesis has it at hand: parents as text, settings, draw, sample."""
+    """What the ids of a batch are the hash of, as synthesis has it at hand: parents as text,
+    settings, draw, sample.
+    """
     names = ("structure_id", "model_id", "prompt_id", "sampling", "draw", "sample", "hinted")
     columns = [batch[name].to_pylist() for name in names]
     return [(*map(str, row[:3]), *row[3:]) for row in zip(*columns, strict=True)]
 
 
-def append_with_ids(store: Store, tables: list[ArrowTable], requests: list[list[tuple[Any, ...]]]) -> None:
+def append_with_ids(
+    store: Store, tables: list[ArrowTable], requests: list[list[tuple[Any, ...]]]
+) -> None:
     """The same batches; each row's id is computed first."""
     for batch, parts in zip(tables, requests, strict=True):
         ids = pa.array([content_id("paths", *one).bytes for one in parts], pa.binary(16))
         column = pa.ExtensionArray.from_storage(pa.uuid(), ids)
-        store.append_tables({"paths": batch.set_column(batch.column_names.index("id"), "id", column)})
+        store.append_tables(
+            {"paths": batch.set_column(batch.column_names.index("id"), "id", column)}
+        )
 
 
 def bulk_insert(path: Path, rows: ArrowTable) -> None:
@@ -99,9 +115,13 @@ def forget(folder: Path) -> None:
 
 
 def small_batches(store: Store, paths: int, repeats: int) -> list[float]:
-    """Milliseconds of appending 1,000 paths to the newest round, from opening the file to closing it."""
+    """Milliseconds of appending 1,000 paths to the newest round, from opening the file to closing
+    it.
+    """
     rows = LineageRows(paths)
-    new = LineageRows(paths * 100).arrow(paths, paths + repeats * SMALL_BATCH)  # ids of no stored path
+    new = LineageRows(paths * 100).arrow(
+        paths, paths + repeats * SMALL_BATCH
+    )  # ids of no stored path
     draw = pa.array([rows.draw(paths - 1)] * new.num_rows, pa.int64())
     new = new.set_column(new.column_names.index("draw"), "draw", draw)
     times: list[float] = []
@@ -113,12 +133,19 @@ def small_batches(store: Store, paths: int, repeats: int) -> list[float]:
         assert isinstance(store, FileStore)  # this benchmark is of a file
         with store.writing_alone() as connection:
             connection.register("new", new)
-            connection.execute(f"DELETE FROM paths WHERE draw = {ROUNDS} AND id IN (SELECT id FROM new)")
+            connection.execute(
+                f"DELETE FROM paths WHERE draw = {ROUNDS} AND id IN (SELECT id FROM new)"
+            )
     return times
 
 
-def ask(store: Store, questions: dict[str, tuple[str, str]], repeats: int) -> dict[str, dict[str, float]]:
-    """Each view's question beside the same by hand, by turns on one connection; medians. Their rows must be equal."""
+def ask(
+    store: Store, questions: dict[str, tuple[str, str]], repeats: int
+) -> dict[str, dict[str, float]]:
+    """Each view's question beside the same by hand, by turns on one connection; medians.
+
+    Their rows must be equal.
+    """
     figures: dict[str, dict[str, float]] = {}
     with store.reading() as connection:
         for name, (view, by_hand) in questions.items():
@@ -126,10 +153,15 @@ def ask(store: Store, questions: dict[str, tuple[str, str]], repeats: int) -> di
             if rows[0] != rows[1]:
                 sys.exit(f"{name}: the view says {rows[0][:2]}, the query by hand {rows[1][:2]}.")
             pairs = [
-                [seconds(lambda sql=sql: connection.execute(sql).fetchall()) for sql in (view, by_hand)]
+                [
+                    seconds(lambda sql=sql: connection.execute(sql).fetchall())
+                    for sql in (view, by_hand)
+                ]
                 for _ in range(repeats)
             ]
-            figures[name] = beside(*(statistics.median(times) for times in zip(*pairs, strict=True)))
+            figures[name] = beside(
+                *(statistics.median(times) for times in zip(*pairs, strict=True))
+            )
             say(name, figures[name])
     return figures
 
@@ -151,7 +183,9 @@ def lineages(store: Store, paths: int) -> dict[str, dict[str, float]]:
         numbers = ", ".join(f"({paths * n // 8 + 7})" for n in range(8))
         ids = [
             row[0]
-            for row in connection.execute(f"SELECT md5('p' || n)::UUID FROM (VALUES {numbers}) AS t(n)").fetchall()
+            for row in connection.execute(
+                f"SELECT md5('p' || n)::UUID FROM (VALUES {numbers}) AS t(n)"
+            ).fetchall()
         ]
         tree_of(connection, ids[0], store.url)
         pairs = [
@@ -163,8 +197,12 @@ def lineages(store: Store, paths: int) -> dict[str, dict[str, float]]:
         ]
     fresh = [[in_fresh_process(kind, store, id) for kind in ("ours", "by_hand")] for id in ids[:5]]
     figures = {
-        "lineage of a path, open connection": beside(*map(statistics.median, zip(*pairs, strict=True))),
-        "lineage of a path, fresh process": beside(*map(statistics.median, zip(*fresh, strict=True))),
+        "lineage of a path, open connection": beside(
+            *map(statistics.median, zip(*pairs, strict=True))
+        ),
+        "lineage of a path, fresh process": beside(
+            *map(statistics.median, zip(*fresh, strict=True))
+        ),
     }
     for name, one in figures.items():
         say(name, one)
@@ -176,14 +214,27 @@ def by_hand(connection: duckdb.DuckDBPyConnection, id: UUID) -> list[Any]:
     [row] = connection.execute(PATH_BY_HAND, [id]).fetchall()
     known = dict(zip(("path", "draw", "structure", "adapted", "question"), row, strict=False))
     return [
-        connection.execute(sql, {name: value for name, value in known.items() if f"${name}" in sql}).fetchall()
+        connection.execute(
+            sql, {name: value for name, value in known.items() if f"${name}" in sql}
+        ).fetchall()
         for sql in LINEAGE_BY_HAND
     ]
 
 
 def in_fresh_process(kind: str, store: Store, id: UUID) -> float:
-    """Seconds from opening the store to the last row, in a process that has only imported what it needs."""
-    command = [sys.executable, __file__, "--lineage-of", str(id), "--of-store", store.url, "--way", kind]
+    """Seconds from opening the store to the last row, in a process that has only imported what it
+    needs.
+    """
+    command = [
+        sys.executable,
+        __file__,
+        "--lineage-of",
+        str(id),
+        "--of-store",
+        store.url,
+        "--way",
+        kind,
+    ]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -204,7 +255,10 @@ def measure(folder: Path, paths: int) -> dict[str, Any]:
     print("appends in batches of 100,000")
     with tempfile.TemporaryDirectory(prefix="regenesis-appends-", dir=folder) as appends:
         figures = append_ratios(Path(appends), batches=4, repeats=5)
-    print(f"  {figures['ratio']:.2f} of one bulk insert, {figures['ratio_with_ids']:.2f} with ids computed")
+    print(
+        f"  {figures['ratio']:.2f} of one bulk insert, {figures['ratio_with_ids']:.2f} with ids"
+        " computed"
+    )
     began = time.perf_counter()
     store = filled_store(folder, paths)
     assert isinstance(store, FileStore)
@@ -230,8 +284,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="10,000,000 paths")
     parser.add_argument("--paths", type=int, default=0, help="another number of paths")
-    parser.add_argument("--folder", type=Path, default=None, help="keep the store here, or take the one that is there")
-    parser.add_argument("--lineage-of", default="", help="used by the benchmark itself, with --of-store and --way")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=None,
+        help="keep the store here, or take the one that is there",
+    )
+    parser.add_argument(
+        "--lineage-of", default="", help="used by the benchmark itself, with --of-store and --way"
+    )
     parser.add_argument("--of-store", default="")
     parser.add_argument("--way", default="ours")
     arguments = parser.parse_args()

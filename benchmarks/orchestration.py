@@ -1,8 +1,9 @@
-"""A whole round at 1,000 questions on an engine of realistic speed that costs no cores: what does all else take?
+"""A whole round at 1,000 questions on an engine of realistic speed that costs no cores: what does
+all else take?
 
-The share of the flow's wall time in which the engine has nothing to do and nothing trains; and the flow process's
-memory against that of a round of a quarter of the size, each in a process of its own. The engine gives
-`--tokens-per-second` over all requests together. `--full`: 4,000 questions.
+The share of the flow's wall time in which the engine has nothing to do and nothing trains; and the
+flow process's memory against that of a round of a quarter of the size, each in a process of its
+own. The engine gives `--tokens-per-second` over all requests together. `--full`: 4,000 questions.
 """
 
 import argparse
@@ -30,7 +31,10 @@ from tests.fakes.scripted_machinery import ScriptedMachinery, ScriptedServer
 from tests.fakes.small_round import write_marked_prompts
 
 GOAL_SHARE = 0.02
-TEXT = "First the numbers are named one by one, then they are put together as the steps say. The answer is {answer}."
+TEXT = (
+    "First the numbers are named one by one, then they are put together as the steps say. The"
+    " answer is {answer}."
+)
 SETTINGS = """
 [questions]
 train_per_set = {train}
@@ -83,7 +87,9 @@ class PacedServer(ScriptedServer):
         self._paced = machinery
 
     def engine(self, say: Callable[[str], None]) -> PacedEngine:  # type: ignore[override]
-        share = self._paced.base_share if self._model.adapter_id is None else self._paced.trained_share
+        share = (
+            self._paced.base_share if self._model.adapter_id is None else self._paced.trained_share
+        )
         questions = open_store(self._environment.store_url).select(Question)
         answers = {question.text: question.answer for question in questions}
         return PacedEngine(self._paced, answers, share)
@@ -99,16 +105,25 @@ class PacedMachinery(ScriptedMachinery):
         self.requests = 0
 
     def serve(
-        self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
+        self,
+        model: Model,
+        base: PreparedModel,
+        adapter: Adapter | None,
+        settings: Settings,
         environment: Environment,
-    ) -> PacedServer:  # fmt: skip
+    ) -> PacedServer:
         return PacedServer(self, model, environment)
 
 
 def run_round(
-    home: Path, questions: int, tokens_per_second: float, question_sets: Sequence[str] = (), start_at: float = 0
+    home: Path,
+    questions: int,
+    tokens_per_second: float,
+    question_sets: Sequence[str] = (),
+    start_at: float = 0,
 ) -> dict[str, Any]:
-    """One round in this process under a temporary Prefect server: its figures, wall time, CPU and highest memory.
+    """One round in this process under a temporary Prefect server: its figures, wall time, CPU and
+    highest memory.
 
     It begins at a moment of the machine's clock, or at once when that is over.
     """
@@ -136,9 +151,14 @@ def run_round(
         ended, cpu = time.monotonic(), time.process_time() - cpu_before
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return figures | {
-        "began": began, "ended": ended, "wall_seconds": ended - began, "cpu_seconds": round(cpu, 1),
-        "busy_seconds": machinery.busy_seconds, "requests": machinery.requests, "peak_mib": round(peak_mib),
-    }  # fmt: skip
+        "began": began,
+        "ended": ended,
+        "wall_seconds": ended - began,
+        "cpu_seconds": round(cpu, 1),
+        "busy_seconds": machinery.busy_seconds,
+        "requests": machinery.requests,
+        "peak_mib": round(peak_mib),
+    }
 
 
 def run_apart(questions: int, tokens_per_second: float) -> dict[str, Any]:
@@ -147,7 +167,9 @@ def run_apart(questions: int, tokens_per_second: float) -> dict[str, Any]:
         tempfile.TemporaryDirectory() as folder,
         ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as apart,
     ):
-        figures = apart.submit(run_round, Path(folder) / "home", questions, tokens_per_second).result()
+        figures = apart.submit(
+            run_round, Path(folder) / "home", questions, tokens_per_second
+        ).result()
     print(json.dumps({"questions": questions, **figures}, default=str), flush=True)
     return figures
 
@@ -157,7 +179,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="4,000 questions")
     parser.add_argument("--questions", type=int, default=0, help="another size, over four sets")
-    parser.add_argument("--tokens-per-second", type=float, default=2000.0, help="of the engine, all requests together")
+    parser.add_argument(
+        "--tokens-per-second",
+        type=float,
+        default=2000.0,
+        help="of the engine, all requests together",
+    )
     arguments = parser.parse_args()
     count = arguments.questions or (4000 if arguments.full else 1000)
     small = run_apart(count // 4, arguments.tokens_per_second)
@@ -167,16 +194,26 @@ def main() -> None:
     print(
         json.dumps(
             {
-                "name": "orchestration", "ratio": round(GOAL_SHARE * wall / outside, 2), "goal": 1.0, "spread": 0.0,
-                "share_outside_engine": round(outside / wall, 4), "goal_share": GOAL_SHARE,
-                "round_seconds": round(wall, 1), "seconds_outside_engine": round(outside, 1),
+                "name": "orchestration",
+                "ratio": round(GOAL_SHARE * wall / outside, 2),
+                "goal": 1.0,
+                "spread": 0.0,
+                "share_outside_engine": round(outside / wall, 4),
+                "goal_share": GOAL_SHARE,
+                "round_seconds": round(wall, 1),
+                "seconds_outside_engine": round(outside, 1),
                 "cpu_ms_a_request": round(1000 * figures["cpu_seconds"] / figures["requests"], 2),
-                "memory_peak_mib": figures["peak_mib"], "memory_peak_of_a_quarter_mib": small["peak_mib"],
-                "size": {"questions": count, "paths": figures["paths"], "tokens": figures["synthesis_tokens"],
-                         "tokens_per_second": arguments.tokens_per_second},
+                "memory_peak_mib": figures["peak_mib"],
+                "memory_peak_of_a_quarter_mib": small["peak_mib"],
+                "size": {
+                    "questions": count,
+                    "paths": figures["paths"],
+                    "tokens": figures["synthesis_tokens"],
+                    "tokens_per_second": arguments.tokens_per_second,
+                },
             }
         )
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

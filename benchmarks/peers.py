@@ -1,10 +1,12 @@
-"""Ours beside a bare streamed client and distilabel: the same chains, prompts and lengths, by turns on one vLLM server.
+"""Ours beside a bare streamed client and distilabel: the same chains, prompts and lengths, by turns
+on one vLLM server.
 
-Ours asks the server as an endpoint of somebody else (`GivenEndpoints`, what REGENESIS_ENDPOINTS means), judges and
-stores; its requests are recorded. The peers send them again, each chain stage by stage, with the lengths that ours had
-(`ignore_eos`), under token ids shifted by a constant, so that the prefix cache begins as cold and shares as much. They
-judge and store nothing; their accepted paths a minute are what ours accepted of the same chains, by their time.
-distilabel lives in an environment of its own, which is made here once; where it cannot be, it is left out and said.
+Ours asks the server as an endpoint of somebody else (`GivenEndpoints`, what REGENESIS_ENDPOINTS
+means), judges and stores; its requests are recorded. The peers send them again, each chain stage by
+stage, with the lengths that ours had (`ignore_eos`), under token ids shifted by a constant, so that
+the prefix cache begins as cold and shares as much. They judge and store nothing; their accepted
+paths a minute are what ours accepted of the same chains, by their time. distilabel lives in an
+environment of its own, which is made here once; where it cannot be, it is left out and said.
 """
 
 import argparse
@@ -92,9 +94,12 @@ class Side:
 
     def figures(self) -> dict[str, float]:
         """For people and the last line."""
-        return {"tokens_per_second": round(self.rate, 1), "seconds": round(self.seconds, 1),
-                "accepted_per_minute": round(self.accepted / self.seconds * 60, 1),
-                "peak_mib": round(self.peak_mib)}  # fmt: skip
+        return {
+            "tokens_per_second": round(self.rate, 1),
+            "seconds": round(self.seconds, 1),
+            "accepted_per_minute": round(self.accepted / self.seconds * 60, 1),
+            "peak_mib": round(self.peak_mib),
+        }
 
 
 def peak_mib() -> float:
@@ -119,9 +124,15 @@ def ours(url: str, folder: Path, chains: int, draw: int) -> None:
     from tasks.verification.verify_paths import Judge
 
     settings = load_settings(
-        overrides={"synthesis": {"adaptive": False, "hinted_retry": False, "close_paths": False,
-                                 "chains_per_question": 1}}
-    )  # fmt: skip
+        overrides={
+            "synthesis": {
+                "adaptive": False,
+                "hinted_retry": False,
+                "close_paths": False,
+                "chains_per_question": 1,
+            }
+        }
+    )
     environment = replace(read_environment(), endpoints=(f"{url}#ENGINE_KEY",))
     base = prepare_model(settings.model, environment)
     renderer = Renderer(base.folder, settings.model)
@@ -130,15 +141,32 @@ def ours(url: str, folder: Path, chains: int, draw: int) -> None:
     store = open_store(f"duckdb:///{folder / f'run-{draw}'}.duckdb")
     asked = train_questions(folder, chains, draw)
     with Judge() as judge:
-        asking = Asking(store, engine, renderer, judge, base.record, load_prompts(), settings, draw=draw)
+        asking = Asking(
+            store, engine, renderer, judge, base.record, load_prompts(), settings, draw=draw
+        )
         report = synthesize_paths(asking, asked, builtin_guidelines())
     seconds = time.perf_counter() - engine.first_request
     order = sorted(engine.answered, key=lambda one: one.at)
-    stages = [[one for one in order if one.sampling == sampling] for sampling in _stage_samplings(settings)]
-    recorded = [[(list(one.prompt_ids), max(1, one.tokens)) for one in chain] for chain in zip(*stages, strict=False)]
+    stages = [
+        [one for one in order if one.sampling == sampling]
+        for sampling in _stage_samplings(settings)
+    ]
+    recorded = [
+        [(list(one.prompt_ids), max(1, one.tokens)) for one in chain]
+        for chain in zip(*stages, strict=False)
+    ]
     accepted = report.fates.get("accepted", 0)
-    print(json.dumps({"seconds": seconds, "tokens": report.tokens, "peak_mib": peak_mib(), "accepted": accepted,
-                      "chains": recorded}))  # fmt: skip
+    print(
+        json.dumps(
+            {
+                "seconds": seconds,
+                "tokens": report.tokens,
+                "peak_mib": peak_mib(),
+                "accepted": accepted,
+                "chains": recorded,
+            }
+        )
+    )
 
 
 def _stage_samplings(settings: Any) -> list[Any]:
@@ -146,7 +174,9 @@ def _stage_samplings(settings: Any) -> list[Any]:
 
 
 def bare(url: str, file: Path) -> None:
-    """A client that streams and does nothing else: all chains at once, each stage after the one before."""
+    """A client that streams and does nothing else: all chains at once, each stage after the one
+    before.
+    """
     import aiohttp
 
     chains: list[Chain] = json.loads(file.read_text("utf-8"))
@@ -158,9 +188,17 @@ def bare(url: str, file: Path) -> None:
 
             async def follow(chain: Chain) -> None:
                 for prompt, tokens in chain:
-                    body = {"model": "base", "prompt": prompt, "max_tokens": tokens, "temperature": 0.8,
-                            "ignore_eos": True, "stream": True}  # fmt: skip
-                    async with session.post(f"{url}/v1/completions", json=body, headers=key) as reply:
+                    body = {
+                        "model": "base",
+                        "prompt": prompt,
+                        "max_tokens": tokens,
+                        "temperature": 0.8,
+                        "ignore_eos": True,
+                        "stream": True,
+                    }
+                    async with session.post(
+                        f"{url}/v1/completions", json=body, headers=key
+                    ) as reply:
                         async for line in reply.content:
                             if line.startswith(b"data: {"):
                                 json.loads(line[6:])
@@ -188,22 +226,38 @@ def side_of(command: list[str], tokens: int = 0, accepted: int = 0) -> tuple[Sid
     if done.returncode:
         sys.exit(f"{command[1:4]} ended with {done.returncode}:\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return Side(
-        found["seconds"], found.get("tokens", tokens), found["peak_mib"], found.get("accepted", accepted)
-    ), found
+    return (
+        Side(
+            found["seconds"],
+            found.get("tokens", tokens),
+            found["peak_mib"],
+            found.get("accepted", accepted),
+        ),
+        found,
+    )
 
 
 def distilabel_python() -> str:
-    """The interpreter of distilabel's own environment, made where it is missing; empty where that fails."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "regenesis" / "distilabel"
+    """The interpreter of distilabel's own environment, made where it is missing; empty where that
+    fails.
+    """
+    cache = (
+        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        / "regenesis"
+        / "distilabel"
+    )
     python = cache / "bin" / "python"
     if not (cache / ".made").is_file():
         print(f"making distilabel's environment in {cache} ...", flush=True)
-        steps = ([sys.executable, "-m", "venv", "--clear", str(cache)],
-                 [str(python), "-m", "pip", "install", "-q", *DISTILABEL])  # fmt: skip
+        steps = (
+            [sys.executable, "-m", "venv", "--clear", str(cache)],
+            [str(python), "-m", "pip", "install", "-q", *DISTILABEL],
+        )
         for step in steps:
             if subprocess.run(step, check=False).returncode:
-                print(f"{DISTILABEL[0]} cannot be installed here; distilabel is left out.", flush=True)
+                print(
+                    f"{DISTILABEL[0]} cannot be installed here; distilabel is left out.", flush=True
+                )
                 return ""
         (cache / ".made").touch()
     return str(python)
@@ -244,7 +298,15 @@ def main() -> None:
                 figures.append({name: side.figures() for name, side in pair.items()})
                 print(f"pair {number}: {json.dumps(figures[-1])}", flush=True)
         precision = on.server.precision
-    report(figures, {"chains": chains, "pairs": pairs, "sequences": arguments.sequences, "precision": precision})
+    report(
+        figures,
+        {
+            "chains": chains,
+            "pairs": pairs,
+            "sequences": arguments.sequences,
+            "precision": precision,
+        },
+    )
 
 
 def one_pair(url: str, folder: Path, chains: int, number: int, peer: str) -> dict[str, Side]:
@@ -269,18 +331,30 @@ def report(figures: list[dict[str, dict[str, float]]], size: dict[str, object]) 
     """The last line."""
 
     def ratios(peer: str) -> list[float]:
-        return [one["ours"]["tokens_per_second"] / one[peer]["tokens_per_second"] for one in figures if peer in one]
+        return [
+            one["ours"]["tokens_per_second"] / one[peer]["tokens_per_second"]
+            for one in figures
+            if peer in one
+        ]
 
     against, distilabel = ratios("bare"), ratios("distilabel")
     print(
         json.dumps(
-            {"name": "peers", "ratio": round(statistics.median(against), 3), "goal": GOAL,
-             "spread": round(max(against) - min(against), 3),
-             "ratio_distilabel": round(statistics.median(distilabel), 2) if distilabel else None,
-             "goal_distilabel": DISTILABEL_GOAL, "pairs": figures,
-             "stores": "ours: every stage's text, prompt, seed, tokens and verdict; the peers: nothing", "size": size}
+            {
+                "name": "peers",
+                "ratio": round(statistics.median(against), 3),
+                "goal": GOAL,
+                "spread": round(max(against) - min(against), 3),
+                "ratio_distilabel": round(statistics.median(distilabel), 2) if distilabel else None,
+                "goal_distilabel": DISTILABEL_GOAL,
+                "pairs": figures,
+                "stores": (
+                    "ours: every stage's text, prompt, seed, tokens and verdict; the peers: nothing"
+                ),
+                "size": size,
+            }
         )
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Every path and answer of docs/study judged anew: each verdict that differs from the stored one, by reason.
+"""Every path and answer of docs/study judged anew: each verdict that differs from the stored one,
+by reason.
 
-Prints a table of (stored verdict, verdict today) with examples; writes every differing row as a JSON line to --out.
+Prints a table of (stored verdict, verdict today) with examples; writes every differing row as a
+JSON line to --out.
 """
 
 import argparse
@@ -30,7 +32,9 @@ FROM '{0}/answers.parquet' a JOIN '{0}/questions.parquet' q ON q.id = a.question
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "regenesis-benchmarks")
+    arguments.add_argument(
+        "--out", type=Path, default=Path(tempfile.gettempdir()) / "regenesis-benchmarks"
+    )
     folder: Path = arguments.parse_args().out
     folder.mkdir(parents=True, exist_ok=True)
     rows = duckdb.sql(STORED.format(STUDY)).fetchall()
@@ -51,7 +55,13 @@ def main() -> None:
             change = (f"{verdict} ({reason})", f"{judged.verdict} ({judged.reason})")
             changes[change] += 1
             examples[change].append(text[-60:].replace("\n", " ").replace("|", "/"))
-            row = {"stored": change[0], "today": change[1], "reference": answer, "read": judged.extracted, "text": text}
+            row = {
+                "stored": change[0],
+                "today": change[1],
+                "reference": answer,
+                "read": judged.extracted,
+                "text": text,
+            }
             file.write(json.dumps(row, ensure_ascii=False) + "\n")
     print("| stored | today | rows | for example |\n| --- | --- | --- | --- |")
     for (stored, today), count in changes.most_common():
@@ -63,7 +73,17 @@ def main() -> None:
         "cases_per_cpu_second": round(len(rows) / seconds),
     }
     ratio = 1 - sum(changes.values()) / len(rows)
-    print(json.dumps({"name": "rejudge", "ratio": round(ratio, 4), "goal": 0.98, **figures, "size": len(rows)}))
+    print(
+        json.dumps(
+            {
+                "name": "rejudge",
+                "ratio": round(ratio, 4),
+                "goal": 0.98,
+                **figures,
+                "size": len(rows),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

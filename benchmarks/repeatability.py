@@ -1,9 +1,11 @@
-"""How far equal settings give equal texts on this engine, and that two draws of the same questions do not repeat.
+"""How far equal settings give equal texts on this engine, and that two draws of the same questions
+do not repeat.
 
-In each precision: draw 1 on a server that takes 128 requests at once, draw 1 again and draw 2 on another that takes 24,
-so that nothing is batched as before; the same questions, every text at T 0.85. Ratio: the share of texts of draw 2
-(adapted guidelines, structures, paths) that the same question has not in draw 1, the lower of both; goal 0.99. Paths
-stand apart too, and how many are equal by chance, inside one draw.
+In each precision: draw 1 on a server that takes 128 requests at once, draw 1 again and draw 2 on
+another that takes 24, so that nothing is batched as before; the same questions, every text at T
+0.85. Ratio: the share of texts of draw 2 (adapted guidelines, structures, paths) that the same
+question has not in draw 1, the lower of both; goal 0.99. Paths stand apart too, and how many are
+equal by chance, inside one draw.
 """
 
 import argparse
@@ -31,7 +33,9 @@ def every_chain() -> Settings:
     return load_settings(overrides={"synthesis": stages | fixed})
 
 
-def texts_of(on: Bench, questions: list[Question], settings: Settings, draw: int, name: str) -> Texts:
+def texts_of(
+    on: Bench, questions: list[Question], settings: Settings, draw: int, name: str
+) -> Texts:
     """Everything that was generated for each question, in the order of the ids."""
     on.synthesize(questions, settings, draw, name)
     store = open_store(f"duckdb:///{on.folder / name}.duckdb")
@@ -60,7 +64,12 @@ def repeated(these: Texts, those: Texts) -> float:
 
 def equal_texts(these: Texts, those: Texts) -> list[str]:
     """The first's texts that the same question has in the second."""
-    return [text for question, texts in these.items() for text in texts if text in those.get(question, [])]
+    return [
+        text
+        for question, texts in these.items()
+        for text in texts
+        if text in those.get(question, [])
+    ]
 
 
 def figures_of(precision: str, count: int) -> dict[str, float]:
@@ -78,9 +87,10 @@ def figures_of(precision: str, count: int) -> dict[str, float]:
         "equal_texts_of_another_draw": repeated(other, first),
         "equal_paths_of_another_draw": repeated(paths_of(other), paths_of(first)),
         "equal_paths_inside_a_draw": repeated_inside(paths_of(first)),
-        "equal_texts_same_draw": repeated(again, first), "texts": sum(map(len, first.values())),
+        "equal_texts_same_draw": repeated(again, first),
+        "texts": sum(map(len, first.values())),
         "paths": sum(map(len, paths_of(first).values())),
-    }  # fmt: skip
+    }
 
 
 def main() -> None:
@@ -92,8 +102,17 @@ def main() -> None:
     count = arguments.questions or (128 if arguments.full else 32)
     found = {precision: figures_of(precision, count) for precision in ("bfloat16", "float32")}
     other = max(figures["equal_texts_of_another_draw"] for figures in found.values())
-    rounded = {precision: {name: round(value, 4) for name, value in each.items()} for precision, each in found.items()}
-    line = {"name": "repeatability", "ratio": round(1 - other, 4), "goal": GOAL, "spread": [], "questions": count}
+    rounded = {
+        precision: {name: round(value, 4) for name, value in each.items()}
+        for precision, each in found.items()
+    }
+    line = {
+        "name": "repeatability",
+        "ratio": round(1 - other, 4),
+        "goal": GOAL,
+        "spread": [],
+        "questions": count,
+    }
     print(json.dumps(line | rounded | {"temperature": TEMPERATURE}))
 
 

@@ -1,9 +1,11 @@
-"""Where the time of a round goes: start, synthesis, verification, training, evaluation, storage, orchestration, idle.
+"""Where the time of a round goes: start, synthesis, verification, training, evaluation, storage,
+orchestration, idle.
 
-Runs one small real round in a home of its own (`--full`: the default one), or reads the newest finished round of a
-home (`--home FOLDER`). Verification, storage and orchestration include the CPU that this process takes from the
-engine while it generates. The ratio is the time without engine starts over what generation at the engine's raw rate
-and training take alone; the goal is at most 1.3. Orchestration and storage should stay under 3 %.
+Runs one small real round in a home of its own (`--full`: the default one), or reads the newest
+finished round of a home (`--home FOLDER`). Verification, storage and orchestration include the CPU
+that this process takes from the engine while it generates. The ratio is the time without engine
+starts over what generation at the engine's raw rate and training take alone; the goal is at most
+1.3. Orchestration and storage should stay under 3 %.
 """
 
 import argparse
@@ -23,13 +25,26 @@ final_per_set = 4
 [training]
 min_examples = 1
 """
-PHASES = ("start", "synthesis", "verification", "training", "evaluation", "storage", "orchestration", "idle")
+PHASES = (
+    "start",
+    "synthesis",
+    "verification",
+    "training",
+    "evaluation",
+    "storage",
+    "orchestration",
+    "idle",
+)
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--home", type=Path, help="Read the newest finished round of this home; run nothing")
-    options.add_argument("--full", action="store_true", help="Run the default round instead of a small one")
+    options.add_argument(
+        "--home", type=Path, help="Read the newest finished round of this home; run nothing"
+    )
+    options.add_argument(
+        "--full", action="store_true", help="Run the default round instead of a small one"
+    )
     given = options.parse_args()
     if given.home:
         show(given.home)
@@ -40,13 +55,18 @@ def main() -> None:
 
 
 def run_round(home: Path, *, full: bool) -> None:
-    """One round in `home`; the embedded model is prepared first, because set-up is no part of a round."""
+    """One round in `home`; the embedded model is prepared first, because set-up is no part of a
+    round.
+    """
     settings = home / "small.toml"
     settings.write_text("" if full else SMALL, "utf-8")
     environment = {**os.environ, "REGENESIS_HOME": str(home), "REGENESIS_CONFIG": str(settings)}
     for arguments in (["doctor", "--prepare"], ["round"]):
         subprocess.run(
-            [sys.executable, "-m", "flows.cli.main", *arguments], env=environment, stdout=sys.stderr, check=True
+            [sys.executable, "-m", "flows.cli.main", *arguments],
+            env=environment,
+            stdout=sys.stderr,
+            check=True,
         )
 
 

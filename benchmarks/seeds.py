@@ -1,12 +1,16 @@
-"""Does the ladder teach the embedded model something? Default rounds with given seeds, and a control beside each.
+"""Does the ladder teach the embedded model something?
 
-Each seed is one whole default round in a home of its own. The control is trained, with the same settings, on as
-many random direct paths that nobody verified, and answers the same gate questions. Nothing is drawn again: a
-seed that is done is read from its store, one that was interrupted goes on.
+Default rounds with given seeds, and a control beside each.
+
+Each seed is one whole default round in a home of its own. The control is trained, with the same
+settings, on as many random direct paths that nobody verified, and answers the same gate questions.
+Nothing is drawn again: a seed that is done is read from its store, one that was interrupted goes
+on.
 
     .venv/bin/python benchmarks/seeds.py [--homes FOLDER] [--seeds 1 2 3 4 5]
 
-The last line is one JSON object: `ratio` is the share of seeds with a significant in-domain gain over the goal 0.8.
+The last line is one JSON object: `ratio` is the share of seeds with a significant in-domain gain
+over the goal 0.8.
 """
 
 import argparse
@@ -38,7 +42,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Compared:
-    """A model against the base on one domain's gate questions: differences by set, and paired counts."""
+    """A model against the base on one domain's gate questions: differences by set, and paired
+    counts.
+    """
 
     questions: int
     base: int
@@ -110,7 +116,10 @@ def run_round(seed: int) -> None:
     """One whole round by the command that users type; one that is finished is not run again."""
     store = open_store(read_environment().store_url)
     if not store.select(Round, status="finished"):
-        subprocess.run([str(Path(sys.executable).with_name("regenesis")), "round", "--seed", str(seed)], check=True)
+        subprocess.run(
+            [str(Path(sys.executable).with_name("regenesis")), "round", "--seed", str(seed)],
+            check=True,
+        )
 
 
 def train_control(settings: Settings) -> None:
@@ -119,7 +128,9 @@ def train_control(settings: Settings) -> None:
 
     with open_workplace(settings) as work:
         steps.find_round(work, 0)
-        wanted = one(work.store.select(TrainingSet, round_id=work.round.id, method="regenesis")).examples
+        wanted = one(
+            work.store.select(TrainingSet, round_id=work.round.id, method="regenesis")
+        ).examples
         if not work.store.select(TrainingSet, round_id=work.round.id, method="random"):
             select_control(work, wanted)
         control = one(work.store.select(TrainingSet, round_id=work.round.id, method="random"))
@@ -139,15 +150,22 @@ def select_control(work: Workplace, wanted: int) -> None:
     chains = math.ceil(1.3 * wanted / len(questions))
     direct = with_settings(
         work.settings,
-        synthesis={"strategy": "direct", "adaptive": False, "chains_per_question": chains, "hinted_retry": False},
+        synthesis={
+            "strategy": "direct",
+            "adaptive": False,
+            "chains_per_question": chains,
+            "hinted_retry": False,
+        },
         selection={"accept": "any", "keep_per_question": chains},
     )
     work.ask(
         work.base.record,
         "Writing direct paths for the control",
-        lambda asking: synthesize_paths(replace(asking, settings=direct), questions, builtin_guidelines()),
+        lambda asking: synthesize_paths(
+            replace(asking, settings=direct), questions, builtin_guidelines()
+        ),
         "synthesis",
-    )  # fmt: skip
+    )
     sets = [found.id for found in work.question_sets("in_domain")]
     plan = SelectionPlan.of_round(work.round, direct, work.prompts, method="random", count=wanted)
     select_examples(work.store, plan, round=work.round, question_set_ids=sets, strategy="direct")
@@ -172,7 +190,7 @@ def answer_gate(work: Workplace, model: Model) -> None:
         "The control answers the gate questions",
         lambda asking: evaluate_model(asking, work.questions("gate"), "control"),
         "evaluation",
-    )  # fmt: skip
+    )
 
 
 def read_result(seed: int) -> tuple[SeedResult, list[list[float]]]:
@@ -199,19 +217,35 @@ def read_result(seed: int) -> tuple[SeedResult, list[list[float]]]:
             continue
         for reading in ("strict", "lenient"):
             for domain in ("in_domain", "out_of_domain"):
-                names = settings.questions.in_domain if domain == "in_domain" else settings.questions.out_of_domain
+                names = (
+                    settings.questions.in_domain
+                    if domain == "in_domain"
+                    else settings.questions.out_of_domain
+                )
                 by_set: list[list[tuple[bool, bool]]] = []
                 for name in names:
-                    asked = [question for question in questions if sets[question.question_set_id].name == name]
+                    asked = [
+                        question
+                        for question in questions
+                        if sets[question.question_set_id].name == name
+                    ]
                     by_set.append(
                         [
-                            (is_right(verdicts["base"][q.id], reading), is_right(verdicts[role][q.id], reading))
+                            (
+                                is_right(verdicts["base"][q.id], reading),
+                                is_right(verdicts[role][q.id], reading),
+                            )
                             for q in asked
                         ]
                     )
-                compared[role][f"{reading}/{domain}"] = compare([pair for pairs in by_set for pair in pairs])
+                compared[role][f"{reading}/{domain}"] = compare(
+                    [pair for pairs in by_set for pair in pairs]
+                )
                 if (role, reading, domain) == ("challenger", "lenient", "in_domain"):
-                    lenient = [[float(after) - float(before) for before, after in pairs] for pairs in by_set]
+                    lenient = [
+                        [float(after) - float(before) for before, after in pairs]
+                        for pairs in by_set
+                    ]
     timings = json.loads(record.timings)
     result = SeedResult(
         seed,
@@ -267,12 +301,15 @@ def one(found: list[T]) -> T:
 
 def describe(result: SeedResult) -> str:
     """One line a comparison."""
-    lines = [f"seed {result.seed}: {result.outcome}, {result.examples} examples, {result.seconds:.0f} s"]
+    lines = [
+        f"seed {result.seed}: {result.outcome}, {result.examples} examples, {result.seconds:.0f} s"
+    ]
     for role, figures in (("challenger", result.challenger), ("control", result.control)):
         for key, found in figures.items():
             lines.append(
-                f"  {role:10} {key:22} {found.base / found.questions:.3f} -> {found.after / found.questions:.3f} "
-                f"(+{found.gained} -{found.lost}, p {found.p_value:.2g})"
+                f"  {role:10} {key:22} {found.base / found.questions:.3f} ->"
+                f" {found.after / found.questions:.3f} (+{found.gained} -{found.lost}, p"
+                f" {found.p_value:.2g})"
             )
     return "\n".join(lines)
 

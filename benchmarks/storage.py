@@ -1,6 +1,7 @@
 """Is the store as fast as bare DuckDB? Runs lineage_store.py; `--full` for 10,000,000 paths.
 
-A benchmark beside this file that imports the package `storage` finds this file first, so it then stands for it.
+A benchmark beside this file that imports the package `storage` finds this file first, so it then
+stands for it.
 """
 
 from pathlib import Path

@@ -1,8 +1,10 @@
-"""The whole synthesize step against scripted HTTP servers that stand for GPUs, each a process of its own.
+"""The whole synthesize step against scripted HTTP servers that stand for GPUs, each a process of
+its own.
 
-(1) Eight servers at rising rates: our pipeline against a bare load generator, in turns. (2) One, two and four slow
-servers: linear? (3) One of four killed midway and started again: nothing lost, nothing doubled.
-The servers answer after a fixed latency with a fixed text, at most `slots` at once, as an engine with that batch does.
+(1) Eight servers at rising rates: our pipeline against a bare load generator, in turns. (2) One,
+two and four slow servers: linear? (3) One of four killed midway and started again: nothing lost,
+nothing doubled. The servers answer after a fixed latency with a fixed text, at most `slots` at
+once, as an engine with that batch does.
 """
 
 import argparse
@@ -38,23 +40,37 @@ from tasks.verification.verify_paths import Judge
 
 GOAL = 0.9
 TOKENS = 256  # of a completion
-TEXT = " and so on, one step after the other, until nothing is left to add." * 14 + " The answer is 5."
+TEXT = (
+    " and so on, one step after the other, until nothing is left to add." * 14 + " The answer is 5."
+)
 BODY = json.dumps(
     {
         "choices": [{"index": 0, "text": TEXT, "finish_reason": "stop"}],
         "usage": {"prompt_tokens": 120, "completion_tokens": TOKENS},
     }
 ).encode()
-REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY) + BODY
+REPLY = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(BODY)
+    + BODY
+)
 MODELS_BODY = b'{"data": [{"id": "scripted"}]}'
-MODELS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(MODELS_BODY)
+MODELS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(
+    MODELS_BODY
+)
 MODEL = Model(
-    id=UUID(int=1), name="scripted", base_model_id=UUID(int=1), adapter_id=None, revision="", chat_template_hash=""
+    id=UUID(int=1),
+    name="scripted",
+    base_model_id=UUID(int=1),
+    adapter_id=None,
+    revision="",
+    chat_template_hash="",
 )
 
 
 class Gpu(asyncio.Protocol):
-    """One connection to a server that answers `slots` requests at once, each after `latency` seconds."""
+    """One connection to a server that answers `slots` requests at once, each after `latency`
+    seconds.
+    """
 
     slots, latency, busy = 16, 0.5, 0
     waiting: ClassVar["deque[Gpu]"] = deque()
@@ -117,7 +133,9 @@ def start_server(port: int, slots: int, latency: float) -> "subprocess.Popen[byt
 
 
 @contextmanager
-def servers(count: int, slots: int, latency: float) -> Generator[tuple[list[str], "list[subprocess.Popen[bytes]]"]]:
+def servers(
+    count: int, slots: int, latency: float
+) -> Generator[tuple[list[str], "list[subprocess.Popen[bytes]]"]]:
     """URLs and processes of `count` servers."""
     ports: list[int] = []
     for _ in range(count):
@@ -145,28 +163,46 @@ def questions(count: int) -> list[Question]:
     """Questions whose answer is 5."""
     return [
         Question(
-            id=content_id("questions", number), question_set_id=UUID(int=1), source_row_id=str(number), part="train",
-            draw=1, text=f"What is {number} - {number - 5}?", choices=[], answer="5", answer_kind="number", extra="{}",
+            id=content_id("questions", number),
+            question_set_id=UUID(int=1),
+            source_row_id=str(number),
+            part="train",
+            draw=1,
+            text=f"What is {number} - {number - 5}?",
+            choices=[],
+            answer="5",
+            answer_kind="number",
+            extra="{}",
             created_at=datetime(2026, 1, 1, tzinfo=UTC),
         )
         for number in range(count)
-    ]  # fmt: skip
+    ]
 
 
 def engine(urls: list[str], slots: int) -> OpenAIEngine:
     """Our client; the limit may grow to a little above a server's batch."""
-    return OpenAIEngine(urls, "scripted", patience=Patience(start_in_flight=slots, most_in_flight=2 * slots))
+    return OpenAIEngine(
+        urls, "scripted", patience=Patience(start_in_flight=slots, most_in_flight=2 * slots)
+    )
 
 
 def pipeline(urls: list[str], slots: int, requests: int) -> tuple[float, SynthesisReport, int]:
-    """Requests a second of the whole step from first request to last commit, its report, and rows stored."""
+    """Requests a second of the whole step from first request to last commit, its report, and rows
+    stored.
+    """
     chains = 4
     count = max(4, requests // (3 * chains))
     window = int(1.25 * slots * len(urls))
     settings = load_settings(
-        overrides={"synthesis": {"adaptive": False, "chains_per_question": chains, "window_chains": window,
-                                 "commit_rows": 4096}}
-    )  # fmt: skip
+        overrides={
+            "synthesis": {
+                "adaptive": False,
+                "chains_per_question": chains,
+                "window_chains": window,
+                "commit_rows": 4096,
+            }
+        }
+    )
     with tempfile.TemporaryDirectory() as folder, Judge() as judge:
         store = open_store(f"duckdb:///{folder}/regenesis.duckdb", keep_log=True)
         asked = questions(count)
@@ -186,7 +222,9 @@ def pipeline(urls: list[str], slots: int, requests: int) -> tuple[float, Synthes
             builtin_guidelines(),
         )
         seconds = time.perf_counter() - began
-        rows = store.query("SELECT count(*) AS n, count(DISTINCT id) AS m FROM paths").to_pylist()[0]
+        rows = store.query("SELECT count(*) AS n, count(DISTINCT id) AS m FROM paths").to_pylist()[
+            0
+        ]
         assert rows["n"] == rows["m"] == report.generated["path"] == count * chains, (rows, report)
     return sum(report.generated.values()) / seconds, report, rows["n"]
 
@@ -195,7 +233,14 @@ def bare(urls: list[str], slots: int, requests: int) -> float:
     """Requests a second of a loop that only posts."""
     import aiohttp
 
-    payload = json.dumps({"model": "scripted", "prompt": list(range(10, 90)), "max_tokens": TOKENS, "temperature": 0.8})
+    payload = json.dumps(
+        {
+            "model": "scripted",
+            "prompt": list(range(10, 90)),
+            "max_tokens": TOKENS,
+            "temperature": 0.8,
+        }
+    )
 
     async def run() -> float:
         left = [requests]
@@ -206,7 +251,9 @@ def bare(urls: list[str], slots: int, requests: int) -> float:
                 while left[0] > 0:
                     left[0] -= 1
                     headers = {"Content-Type": "application/json"}
-                    async with session.post(f"{url}/v1/completions", data=payload, headers=headers) as reply:
+                    async with session.post(
+                        f"{url}/v1/completions", data=payload, headers=headers
+                    ) as reply:
                         json.loads(await reply.read())
 
             began = time.perf_counter()
@@ -223,7 +270,9 @@ def cpu_seconds() -> float:
 
 
 def against_bare(seconds: float, pairs: int) -> dict[str, object]:
-    """Eight servers at rising rates; the ratio at the highest rate that the bare generator could serve."""
+    """Eight servers at rising rates; the ratio at the highest rate that the bare generator could
+    serve.
+    """
     steps: list[dict[str, float]] = []
     latency, bare_rate, ours, cpu_share = 0.25, 0.0, 0.0, 0.0
     for slots in (4, 8, 16, 32):
@@ -238,9 +287,15 @@ def against_bare(seconds: float, pairs: int) -> dict[str, object]:
                 cpu_share = (cpu_seconds() - began) / report.seconds
                 ratios.append(ours / bare_rate)
         steps.append(
-            {"nominal": nominal, "bare": bare_rate, "ours": ours, "ratio": statistics.median(ratios),
-             "our_cpu_share": cpu_share, "spread": max(ratios) - min(ratios)}
-        )  # fmt: skip
+            {
+                "nominal": nominal,
+                "bare": bare_rate,
+                "ours": ours,
+                "ratio": statistics.median(ratios),
+                "our_cpu_share": cpu_share,
+                "spread": max(ratios) - min(ratios),
+            }
+        )
         print(
             f"{nominal:6.0f} requests/s nominal: bare {bare_rate:6.0f}, ours {ours:6.0f}, ratio "
             f"{steps[-1]['ratio']:.3f}, our process at {cpu_share:.0%} of a core",
@@ -250,7 +305,9 @@ def against_bare(seconds: float, pairs: int) -> dict[str, object]:
             break
     reached = [step for step in steps if step["ratio"] >= GOAL] or steps[:1]
     best = reached[-1]
-    limit = "ours (one core)" if steps[-1]["our_cpu_share"] > 0.85 else "the servers and the machine"
+    limit = (
+        "ours (one core)" if steps[-1]["our_cpu_share"] > 0.85 else "the servers and the machine"
+    )
     return {**best, "tokens_per_second": best["ours"] * TOKENS, "limit": limit, "steps": steps}
 
 
@@ -281,14 +338,19 @@ def killed(seconds: float) -> dict[str, object]:
         thread.start()
         rate, report, rows = pipeline(urls, slots, int(4 * slots / latency * seconds))
         thread.join()
-    assert report.fates == {"accepted": report.solved_questions, "duplicate": rows - report.solved_questions}, report
+    assert report.fates == {
+        "accepted": report.solved_questions,
+        "duplicate": rows - report.solved_questions,
+    }, report
     return {"requests_per_second": rate, "paths": rows, "lost": 0, "doubled": 0}
 
 
 def main() -> None:
     """All three, one JSON line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--serve", default="", help="used by the benchmark itself: port,slots,latency")
+    parser.add_argument(
+        "--serve", default="", help="used by the benchmark itself: port,slots,latency"
+    )
     parser.add_argument("--full", action="store_true", help="five times as long")
     parser.add_argument("--seconds", type=float, default=12.0, help="of each measurement")
     arguments = parser.parse_args()
@@ -302,11 +364,18 @@ def main() -> None:
     fault = killed(seconds * 1.5)
     print(
         json.dumps(
-            {"name": "synthesis_endpoints", "ratio": round(float(str(best["ratio"])), 3), "goal": GOAL,
-             "spread": round(float(str(best["spread"])), 3), "eight_servers": best, "linear": scaling,
-             "one_killed_and_back": fault, "size": {"seconds_a_measurement": seconds, "tokens_a_completion": TOKENS}}
+            {
+                "name": "synthesis_endpoints",
+                "ratio": round(float(str(best["ratio"])), 3),
+                "goal": GOAL,
+                "spread": round(float(str(best["spread"])), 3),
+                "eight_servers": best,
+                "linear": scaling,
+                "one_killed_and_back": fault,
+                "size": {"seconds_a_measurement": seconds, "tokens_a_completion": TOKENS},
+            }
         )
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Many questions, one chain each, through the whole synthesize step on a scripted engine, in process.
+"""Many questions, one chain each, through the whole synthesize step on a scripted engine, in
+process.
 
-Shows chains a second of scheduling, judging and storing, and that memory stays flat. `--full`: 1,000,000.
+Shows chains a second of scheduling, judging and storing, and that memory stays flat. `--full`:
+1,000,000.
 """
 
 import argparse
@@ -30,11 +32,17 @@ GOAL_CHAINS_PER_SECOND = 2000.0
 GOAL_MEMORY_MIB = 1024
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = Model(
-    id=UUID(int=1), name="scripted", base_model_id=UUID(int=1), adapter_id=None, revision="", chat_template_hash=""
+    id=UUID(int=1),
+    name="scripted",
+    base_model_id=UUID(int=1),
+    adapter_id=None,
+    revision="",
+    chat_template_hash="",
 )
 TEXT = (
-    "First I add the two numbers that the question names, one digit at a time, and carry what is left over. "
-    "Then I check the sum by taking one of the numbers away again. The answer is {number}."
+    "First I add the two numbers that the question names, one digit at a time, and carry what is"
+    " left over. Then I check the sum by taking one of the numbers away again. The answer is"
+    " {number}."
 )
 
 
@@ -61,9 +69,18 @@ def questions(count: int) -> Iterator[Question]:
     for number in range(count):
         text = f"What is the last binary digit of {number}? Say only what you can prove."
         yield Question(
-            id=content_id("questions", text), question_set_id=UUID(int=1), source_row_id=str(number), part="train",
-            draw=1, text=text, choices=[], answer=str(number % 2), answer_kind="number", extra="{}", created_at=NOW,
-        )  # fmt: skip
+            id=content_id("questions", text),
+            question_set_id=UUID(int=1),
+            source_row_id=str(number),
+            part="train",
+            draw=1,
+            text=text,
+            choices=[],
+            answer=str(number % 2),
+            answer_kind="number",
+            extra="{}",
+            created_at=NOW,
+        )
 
 
 def resident_mib() -> float:
@@ -80,9 +97,15 @@ def main() -> None:
     arguments = parser.parse_args()
     count = arguments.questions or (1_000_000 if arguments.full else 200_000)
     settings = load_settings(
-        overrides={"synthesis": {"chains_per_question": 1, "hinted_retry": False, "commit_rows": 16_384,
-                                 "window_chains": 512}}
-    )  # fmt: skip
+        overrides={
+            "synthesis": {
+                "chains_per_question": 1,
+                "hinted_retry": False,
+                "commit_rows": 16_384,
+                "window_chains": 512,
+            }
+        }
+    )
     memory: list[float] = []
     rates: list[float] = []
     last = [0.0, 0.0]
@@ -92,7 +115,10 @@ def main() -> None:
         if progress.seconds - last[0] >= 5:
             rates.append((progress.paths - last[1]) / (progress.seconds - last[0]))
             last[:] = [progress.seconds, progress.paths]
-            print(f"{progress.paths:>9} paths  {rates[-1]:7.0f} chains/s  {memory[-1]:6.0f} MiB", flush=True)
+            print(
+                f"{progress.paths:>9} paths  {rates[-1]:7.0f} chains/s  {memory[-1]:6.0f} MiB",
+                flush=True,
+            )
 
     with tempfile.TemporaryDirectory() as folder, Judge() as judge:
         store = open_store(f"duckdb:///{folder}/regenesis.duckdb", keep_log=True)
@@ -124,7 +150,11 @@ def main() -> None:
                 "name": "synthesis_memory",
                 "ratio": round(rate / GOAL_CHAINS_PER_SECOND, 3),
                 "goal": 1.0,
-                "spread": round(statistics.pstdev(rates) / statistics.mean(rates), 3) if len(rates) > 1 else 0.0,
+                "spread": (
+                    round(statistics.pstdev(rates) / statistics.mean(rates), 3)
+                    if len(rates) > 1
+                    else 0.0
+                ),
                 "chains_per_second": round(rate),
                 "goal_chains_per_second": GOAL_CHAINS_PER_SECOND,
                 "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -132,7 +162,11 @@ def main() -> None:
                 "memory_growth_second_half_mib": round(half[-1] - half[0]) if half else 0,
                 "cpu_ms_per_chain": round(cpu / count * 1000, 3),
                 "seconds": round(seconds, 1),
-                "size": {"questions": count, "requests": sum(report.generated.values()), "rows": report.rows},
+                "size": {
+                    "questions": count,
+                    "requests": sum(report.generated.values()),
+                    "rows": report.rows,
+                },
             }
         )
     )

@@ -1,8 +1,10 @@
-"""Our whole pipeline against raw vLLM: the recorded prompts and lengths of each run, sent to the same server at once.
+"""Our whole pipeline against raw vLLM: the recorded prompts and lengths of each run, sent to the
+same server at once.
 
-Verification and storage are on in our side. The raw side gets every request as one batch with the recorded length
-(`ignore_eos`), under token ids shifted by a constant, so that its prefix cache begins as cold as ours and shares as
-much. `ratio` is the steady one: tokens of the middle three fifths of the time. Goal also: 0.85 end to end.
+Verification and storage are on in our side. The raw side gets every request as one batch with the
+recorded length (`ignore_eos`), under token ids shifted by a constant, so that its prefix cache
+begins as cold as ours and shares as much. `ratio` is the steady one: tokens of the middle three
+fifths of the time. Goal also: 0.85 end to end.
 """
 
 import argparse
@@ -20,7 +22,9 @@ GOAL_STEADY, GOAL_WHOLE = 0.93, 0.85
 
 
 def steady_rate(answered: list[Answered], began: float) -> float:
-    """Tokens a second over the middle three fifths of the time; over all of it where nothing ended in the middle."""
+    """Tokens a second over the middle three fifths of the time; over all of it where nothing ended
+    in the middle.
+    """
     end = max(one.at for one in answered)
     low, high = began + 0.2 * (end - began), began + 0.8 * (end - began)
     middle = sum(one.tokens for one in answered if low <= one.at < high)
@@ -35,21 +39,35 @@ def replay(on: Bench, recorded: list[Answered]) -> tuple[float, float]:
     low, high = 100, 48_000  # ordinary ids of the embedded model's vocabulary
 
     def moved(ids: tuple[int, ...]) -> list[int]:
-        return [low + (one - low + shift) % (high - low) if low <= one < high else one for one in ids]
+        return [
+            low + (one - low + shift) % (high - low) if low <= one < high else one for one in ids
+        ]
 
     async def run() -> tuple[float, list[Answered]]:
         connector = aiohttp.TCPConnector(limit=0)
         done: list[Answered] = []
         key = {"Authorization": f"Bearer {on.server.key}"}
-        async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=3600)) as session:
+        async with aiohttp.ClientSession(
+            connector=connector, timeout=aiohttp.ClientTimeout(total=3600)
+        ) as session:
 
             async def one(request: Answered) -> None:
-                body = {"model": on.server.model_name, "prompt": moved(request.prompt_ids), "temperature":
-                        request.sampling.temperature, "top_k": request.sampling.top_k or -1, "top_p":
-                        request.sampling.top_p, "max_tokens": request.tokens, "ignore_eos": True}  # fmt: skip
-                async with session.post(f"{on.server.url}/v1/completions", json=body, headers=key) as reply:
+                body = {
+                    "model": on.server.model_name,
+                    "prompt": moved(request.prompt_ids),
+                    "temperature": request.sampling.temperature,
+                    "top_k": request.sampling.top_k or -1,
+                    "top_p": request.sampling.top_p,
+                    "max_tokens": request.tokens,
+                    "ignore_eos": True,
+                }
+                async with session.post(
+                    f"{on.server.url}/v1/completions", json=body, headers=key
+                ) as reply:
                     usage = (await reply.json())["usage"]
-                done.append(Answered((), request.sampling, usage["completion_tokens"], time.perf_counter()))
+                done.append(
+                    Answered((), request.sampling, usage["completion_tokens"], time.perf_counter())
+                )
 
             began = time.perf_counter()
             await asyncio.gather(*map(one, recorded))
@@ -65,15 +83,26 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--full", action="store_true", help="five pairs of some minutes each")
     parser.add_argument("--pairs", type=int, default=0)
-    parser.add_argument("--questions", type=int, default=0, help="a run; default: as many as take 40 s (full: 200 s)")
+    parser.add_argument(
+        "--questions",
+        type=int,
+        default=0,
+        help="a run; default: as many as take 40 s (full: 200 s)",
+    )
     parser.add_argument("--sequences", type=int, default=0, help="of the server at once")
     arguments = parser.parse_args()
     pairs = arguments.pairs or 5
     sequences = arguments.sequences or (128 if arguments.full else 32)
     settings = load_settings(
-        overrides={"synthesis": {"window_chains": sequences + sequences // 2, "adaptive": False, "hinted_retry": False,
-                                 "chains_per_question": 4}}
-    )  # fmt: skip
+        overrides={
+            "synthesis": {
+                "window_chains": sequences + sequences // 2,
+                "adaptive": False,
+                "hinted_retry": False,
+                "chains_per_question": 4,
+            }
+        }
+    )
     figures: list[dict[str, float]] = []
     tokens = 0
     with bench(sequences) as on:
@@ -96,13 +125,24 @@ def main() -> None:
     whole_ratios = [one["ours_whole"] / one["raw_whole"] for one in figures]
     print(
         json.dumps(
-            {"name": "synthesis_vs_raw", "ratio": round(statistics.median(steady), 3), "goal": GOAL_STEADY,
-             "spread": round(max(steady) - min(steady), 3),
-             "ratio_whole": round(statistics.median(whole_ratios), 3), "goal_whole": GOAL_WHOLE, "pairs": figures,
-             "precision": precision,
-             "size": {"questions_a_run": count, "sequences": sequences, "pairs": pairs, "tokens_a_run": tokens}}
+            {
+                "name": "synthesis_vs_raw",
+                "ratio": round(statistics.median(steady), 3),
+                "goal": GOAL_STEADY,
+                "spread": round(max(steady) - min(steady), 3),
+                "ratio_whole": round(statistics.median(whole_ratios), 3),
+                "goal_whole": GOAL_WHOLE,
+                "pairs": figures,
+                "precision": precision,
+                "size": {
+                    "questions_a_run": count,
+                    "sequences": sequences,
+                    "pairs": pairs,
+                    "tokens_a_run": tokens,
+                },
+            }
         )
-    )  # fmt: skip
+    )
 
 
 if __name__ == "__main__":

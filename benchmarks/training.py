@@ -1,7 +1,9 @@
-"""Our fine-tune against TRL's own options: useful (unpadded) tokens a second, LoRA on the embedded model.
+"""Our fine-tune against TRL's own options: useful (unpadded) tokens a second, LoRA on the embedded
+model.
 
-Same examples, precision, tokens a batch (those of 8 examples) and gradient checkpointing (off; TRL's defaults have it
-on), every trainer in turn. `ratio` is ours against the best of TRL's options, on the mix where it is smaller.
+Same examples, precision, tokens a batch (those of 8 examples) and gradient checkpointing (off;
+TRL's defaults have it on), every trainer in turn. `ratio` is ours against the best of TRL's
+options, on the mix where it is smaller.
 """
 
 import argparse
@@ -28,9 +30,13 @@ BATCH = 8
 END_OF_TURN = 2
 SEED = 1
 BUDGET_SECONDS = 500  # of the short form, for machines of half the speed
-# Deciles of the tokens of prompt and completion: of the 192 examples of a default round (seed 1), and far wider ones.
+# Deciles of the tokens of prompt and completion: of the 192 examples of a default round (seed 1),
+# and far wider ones.
 MIXES = {
-    "default": ((55, 55, 58, 58, 58, 62, 63, 66, 68, 68, 71), (12, 17, 20, 21, 26, 31, 40, 46, 53, 60, 68)),
+    "default": (
+        (55, 55, 58, 58, 58, 62, 63, 66, 68, 68, 71),
+        (12, 17, 20, 21, 26, 31, 40, 46, 53, 60, 68),
+    ),
     "wide": (tuple(range(20, 121, 10)), tuple(range(20, 301, 28))),
 }
 TRL_OPTIONS = ("group_by_length", "packing", "padding_free")
@@ -62,15 +68,30 @@ def our_trainer(rows: list[Row], folder: Path, base: Path, precision: str) -> An
     import pyarrow.parquet as pq
     from transformers import set_seed
 
-    columns = {name: pa.array([row[name] for row in rows], pa.list_(pa.int64())) for name in ("input_ids", "labels")}
-    pq.write_table(pa.table(columns | {"takes": pa.array([1.0] * len(rows))}), str(folder / "examples.parquet"))
-    settings = TrainingSettings(batch_size=BATCH, device_batch_size=BATCH, epochs=1, checkpoint_steps=10_000)
+    columns = {
+        name: pa.array([row[name] for row in rows], pa.list_(pa.int64()))
+        for name in ("input_ids", "labels")
+    }
+    pq.write_table(
+        pa.table(columns | {"takes": pa.array([1.0] * len(rows))}), str(folder / "examples.parquet")
+    )
+    settings = TrainingSettings(
+        batch_size=BATCH, device_batch_size=BATCH, epochs=1, checkpoint_steps=10_000
+    )
     job = Job(
-        base_folder=str(base), base_name="base", parent_folder="", kind="lora", precision=precision, seed=SEED,
-        settings=settings.model_dump(mode="json"), device_batch_size=BATCH, end_of_turn=END_OF_TURN,
-        examples_file=str(folder / "examples.parquet"), checkpoint_folder=str(folder / "checkpoints"),
+        base_folder=str(base),
+        base_name="base",
+        parent_folder="",
+        kind="lora",
+        precision=precision,
+        seed=SEED,
+        settings=settings.model_dump(mode="json"),
+        device_batch_size=BATCH,
+        end_of_turn=END_OF_TURN,
+        examples_file=str(folder / "examples.parquet"),
+        checkpoint_folder=str(folder / "checkpoints"),
         output_folder=str(folder / "output"),
-    )  # fmt: skip
+    )
     set_seed(SEED)
     return build_trainer(job, Events(io.StringIO()))
 
@@ -89,19 +110,30 @@ def trl_trainer(option: str, rows: list[Row], folder: Path, base: Path, precisio
         "group_by_length": {"train_sampling_strategy": "group_by_length"},
         # A packed row of as many tokens as a batch of ours has: equal tokens a batch.
         "packing": {
-            "packing": True, "max_length": max(*lengths, BATCH * sum(lengths) // len(rows)),
-            "per_device_train_batch_size": 1, "dataset_kwargs": {},
+            "packing": True,
+            "max_length": max(*lengths, BATCH * sum(lengths) // len(rows)),
+            "per_device_train_batch_size": 1,
+            "dataset_kwargs": {},
         },
         "padding_free": {"padding_free": True, "max_length": None},
         "defaults": {"gradient_checkpointing": True},
         "same_batches": {"train_sampling_strategy": "sequential", "lr_scheduler_type": "cosine"},
-    }  # fmt: skip
+    }
     arguments: dict[str, Any] = {
-        "output_dir": str(folder / "trl"), "per_device_train_batch_size": BATCH, "gradient_checkpointing": False,
-        "max_length": None, "bf16": precision == "bfloat16", "use_cpu": not torch.cuda.is_available(),
-        "report_to": [], "disable_tqdm": True, "save_strategy": "no", "logging_steps": 1, "learning_rate": 5e-4,
-        "num_train_epochs": 1, "dataset_kwargs": {"skip_prepare_dataset": True},
-    }  # fmt: skip
+        "output_dir": str(folder / "trl"),
+        "per_device_train_batch_size": BATCH,
+        "gradient_checkpointing": False,
+        "max_length": None,
+        "bf16": precision == "bfloat16",
+        "use_cpu": not torch.cuda.is_available(),
+        "report_to": [],
+        "disable_tqdm": True,
+        "save_strategy": "no",
+        "logging_steps": 1,
+        "learning_rate": 5e-4,
+        "num_train_epochs": 1,
+        "dataset_kwargs": {"skip_prepare_dataset": True},
+    }
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     set_seed(SEED)
     return SFTTrainer(
@@ -109,12 +141,16 @@ def trl_trainer(option: str, rows: list[Row], folder: Path, base: Path, precisio
         args=SFTConfig(**(arguments | own[option])),
         train_dataset=Dataset.from_list(rows),
         processing_class=AutoTokenizer.from_pretrained(str(base)),
-        peft_config=LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"),
+        peft_config=LoraConfig(
+            r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM"
+        ),
     )
 
 
 class Bench:
-    """A trainer that can be run for some steps again and again; keeps useful tokens, times and losses."""
+    """A trainer that can be run for some steps again and again; keeps useful tokens, times and
+    losses.
+    """
 
     def __init__(self, trainer: Any) -> None:
         from transformers import PrinterCallback, TrainerCallback
@@ -127,14 +163,18 @@ class Bench:
         bench, collate = self, trainer.data_collator
 
         def counted(features: list[Any]) -> Any:
-            bench._tokens.append(sum(len(one["input_ids"]) for one in features))  # before any padding
+            bench._tokens.append(
+                sum(len(one["input_ids"]) for one in features)
+            )  # before any padding
             return collate(features)
 
         class Clock(TrainerCallback):
             def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
                 bench._ends.append(time.perf_counter())
 
-            def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+            def on_log(
+                self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
+            ) -> None:
                 if logs and "loss" in logs:
                     bench.losses.append(float(logs["loss"]))
 
@@ -143,7 +183,10 @@ class Bench:
         trainer.add_callback(Clock())
 
     def run(self, steps: int) -> None:
-        """One step to warm up, then `steps` timed ones. The loader is a batch ahead of the last step's end."""
+        """One step to warm up, then `steps` timed ones.
+
+        The loader is a batch ahead of the last step's end.
+        """
         self._tokens.clear()
         self._ends.clear()
         self.trainer.args.max_steps = steps + 1
@@ -152,7 +195,8 @@ class Bench:
 
 
 def largest_loss_difference(mix: str, folder: Path, base: Path, steps: int) -> float:
-    """Ours against TRL's trainer and TRL's loss on the very batches that ours takes, from the same LoRA weights.
+    """Ours against TRL's trainer and TRL's loss on the very batches that ours takes, from the same
+    LoRA weights.
 
     In float32: bfloat16 alone makes a difference of some 0.02 in losses near 13.
     """
@@ -173,16 +217,19 @@ def run_mix(
     rows = make_examples(mix, BATCH * (steps + 3) * 3)
     benches = {
         option: Bench(
-            our_trainer(rows, folder, base, precision) if option == "ours"
+            our_trainer(rows, folder, base, precision)
+            if option == "ours"
             else trl_trainer(option, rows, folder, base, precision)
         )
         for option in OPTIONS
-    }  # fmt: skip
+    }
     for _ in range(repeats):
         began = time.monotonic()
         for option, bench in benches.items():
             bench.run(steps)
-            print(f"{mix:8} {option:16} {bench.rates[-1]:7.1f} tokens/s", file=sys.stderr, flush=True)
+            print(
+                f"{mix:8} {option:16} {bench.rates[-1]:7.1f} tokens/s", file=sys.stderr, flush=True
+            )
         if 2 * time.monotonic() - began > until:
             break
     rates = {option: statistics.median(bench.rates) for option, bench in benches.items()}
@@ -201,7 +248,9 @@ def run_mix(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--full", action="store_true", help="more steps and repeats, and no budget of time")
+    parser.add_argument(
+        "--full", action="store_true", help="more steps and repeats, and no budget of time"
+    )
     full = parser.parse_args().full
     began = time.monotonic()
     base = prepare_model(ModelSettings(), read_environment()).folder

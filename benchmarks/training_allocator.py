@@ -1,7 +1,8 @@
-"""A fine-tune with and without the allocator that its process is started with: useful tokens a second, on a CPU.
+"""A fine-tune with and without the allocator that its process is started with: useful tokens a
+second, on a CPU.
 
-Each side is a process of its own, by turns: the environment that a round's training gets, and the same without what it
-preloads. `ratio` is the first by the second, the median over the turns.
+Each side is a process of its own, by turns: the environment that a round's training gets, and the
+same without what it preloads. `ratio` is the first by the second, the median over the turns.
 """
 
 import argparse
@@ -54,18 +55,28 @@ def main() -> None:
     for _ in range(given.turns):
         for side, environment in sides.items():
             command = [sys.executable, __file__, "--one"]
-            done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, check=True, text=True)
+            done = subprocess.run(
+                command, env=environment, stdout=subprocess.PIPE, check=True, text=True
+            )
             found[side].append(json.loads(done.stdout.splitlines()[-1]))
-            print(f"{side:10} {found[side][-1]['tokens_per_second']:7.1f} tokens/s", file=sys.stderr, flush=True)
+            print(
+                f"{side:10} {found[side][-1]['tokens_per_second']:7.1f} tokens/s",
+                file=sys.stderr,
+                flush=True,
+            )
     rates = {side: [one["tokens_per_second"] for one in rows] for side, rows in found.items()}
     ratios = [a / b for a, b in zip(rates["preloaded"], rates["plain"], strict=True)]
-    faults = {side: statistics.median(one["page_faults"] for one in rows) for side, rows in found.items()}
+    faults = {
+        side: statistics.median(one["page_faults"] for one in rows) for side, rows in found.items()
+    }
     result = {
         "name": "training_allocator",
         "ratio": round(statistics.median(ratios), 3),
         "spread": round(max(ratios) - min(ratios), 3),
         "goal": 1.0,
-        "tokens_per_second": {side: [round(rate, 1) for rate in row] for side, row in rates.items()},
+        "tokens_per_second": {
+            side: [round(rate, 1) for rate in row] for side, row in rates.items()
+        },
         "page_faults": faults,
     }
     print(json.dumps(result))

@@ -1,8 +1,9 @@
 """The judge on other graders' own tests: how many rows agree, and who is wrong where they differ.
 
-benchmarks/other_graders.jsonl holds the rows (facts: a reference, a text, whether that grader's test expects it to be
-accepted), with source and licence. A text that states nothing gives its last formula, as those graders read it; one
-without a formula either is out of scope. What stands in `difference` was written by reading the row.
+benchmarks/other_graders.jsonl holds the rows (facts: a reference, a text, whether that grader's
+test expects it to be accepted), with source and licence. A text that states nothing gives its last
+formula, as those graders read it; one without a formula either is out of scope. What stands in
+`difference` was written by reading the row.
 """
 
 import json
@@ -39,10 +40,24 @@ def main() -> None:
             counts[row["source"]]["accepted by us alone"] += accepted
             reasons[f"{who}: {why}"] += 1
     print_table(counts, reasons)
-    rates = {source: one["agree"] / max(1, one["rows"] - one["scope"]) for source, one in counts.items()}
-    total = sum(one["agree"] for one in counts.values()) / sum(one["rows"] - one["scope"] for one in counts.values())
+    rates = {
+        source: one["agree"] / max(1, one["rows"] - one["scope"]) for source, one in counts.items()
+    }
+    total = sum(one["agree"] for one in counts.values()) / sum(
+        one["rows"] - one["scope"] for one in counts.values()
+    )
     size = sum(one["rows"] for one in counts.values())
-    print(json.dumps({"name": "verdicts", "ratio": round(total, 3), "goal": 0.9, "by_grader": rates, "size": size}))
+    print(
+        json.dumps(
+            {
+                "name": "verdicts",
+                "ratio": round(total, 3),
+                "goal": 0.9,
+                "by_grader": rates,
+                "size": size,
+            }
+        )
+    )
 
 
 def rows() -> Iterator[dict[str, Any]]:
@@ -58,7 +73,12 @@ def verdict(row: dict[str, Any]) -> bool | None:
     if text is None:
         return None
     stated = final_answer(row["reference"].strip())
-    reference = (stated.words if isinstance(stated, Stated) else row["reference"]).strip().strip("$").strip()
+    reference = (
+        (stated.words if isinstance(stated, Stated) else row["reference"])
+        .strip()
+        .strip("$")
+        .strip()
+    )
     judged = judged_quickly(Case(text, reference, kind, OPTIONS if kind == "choice" else ()))
     if not isinstance(judged, Pending):
         return judged.verdict == "correct"
@@ -80,10 +100,20 @@ def stated_text(text: str, kind: AnswerKind) -> str | None:
 
 def print_table(counts: dict[str, Counter[str]], reasons: Counter[str]) -> None:
     """One line per grader, then why verdicts differ."""
-    print("| grader | rows | agree | it is wrong | we are wrong | out of scope | accepted by us alone |")
+    print(
+        "| grader | rows | agree | it is wrong | we are wrong | out of scope | accepted by us"
+        " alone |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for source, one in counts.items():
-        figures = (one["rows"], one["agree"], one["theirs"], one["ours"], one["scope"], one["accepted by us alone"])
+        figures = (
+            one["rows"],
+            one["agree"],
+            one["theirs"],
+            one["ours"],
+            one["scope"],
+            one["accepted by us alone"],
+        )
         print(f"| {source} | " + " | ".join(map(str, figures)) + " |")
     for reason, count in reasons.most_common():
         print(f"{count:4}  {reason}")

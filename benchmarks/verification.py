@@ -1,8 +1,10 @@
-"""The judge against math-verify on completions made from the shared question sets, and over all cores.
+"""The judge against math-verify on completions made from the shared question sets, and over all
+cores.
 
-Every completion states an answer and is right or wrong by construction. The judge reads whole completions;
-math-verify is given the answers that the judge extracted. Each verdict in which the two differ is listed with the
-reason (in benchmarks/verification_differences.jsonl under the folder given by --out, summed up on the screen).
+Every completion states an answer and is right or wrong by construction. The judge reads whole
+completions; math-verify is given the answers that the judge extracted. Each verdict in which the
+two differ is listed with the reason (in benchmarks/verification_differences.jsonl under the folder
+given by --out, summed up on the screen).
 """
 
 import argparse
@@ -50,11 +52,17 @@ NUMBERS: tuple[Spelling, ...] = (
     ("box with a unit", lambda a, _: f"\\boxed{{{a}\\text{{ apples}}}}"),
     ("currency", lambda a, _: f"Answer: ${a}"),
     ("unit in words", lambda a, _: f"The answer is {a} apples."),
-    ("decimal zero", lambda a, _: f"The answer is {a}.0." if "." not in a else f"The answer is {a}0."),
+    (
+        "decimal zero",
+        lambda a, _: f"The answer is {a}.0." if "." not in a else f"The answer is {a}0.",
+    ),
     ("equation", lambda a, _: f"The answer is x = {a}."),
     (
         "fraction",
-        lambda a, _: f"The answer is \\frac{{{(Fraction(a) * 2).numerator}}}{{{(Fraction(a) * 2).denominator * 2}}}.",
+        lambda a, _: (
+            "The answer is"
+            f" \\frac{{{(Fraction(a) * 2).numerator}}}{{{(Fraction(a) * 2).denominator * 2}}}."
+        ),
     ),
     ("percent sign", lambda a, _: f"The answer is {a}%."),
     ("reason behind", lambda a, _: f"The answer is {a} because 2 and 3 make 5."),
@@ -73,16 +81,41 @@ CHOICES: tuple[Spelling, ...] = (
     ("letter and text", lambda a, c: f"The answer is ({a}) {c.choices[ord(a) - 65]}"),
     ("text", lambda a, c: f"The answer is {c.choices[ord(a) - 65]}"),
 )
-SPELLINGS: dict[AnswerKind, tuple[Spelling, ...]] = {"number": NUMBERS, "boolean": BOOLEANS, "choice": CHOICES}
+SPELLINGS: dict[AnswerKind, tuple[Spelling, ...]] = {
+    "number": NUMBERS,
+    "boolean": BOOLEANS,
+    "choice": CHOICES,
+}
 WHY = {
-    ("number", "percent sign"): "50% is 50 unless the reference has a percent sign; math-verify reads 0.5",
-    ("number", "reason behind"): "the value stands before the reason; math-verify reads on into the reason",
+    (
+        "number",
+        "percent sign",
+    ): "50% is 50 unless the reference has a percent sign; math-verify reads 0.5",
+    (
+        "number",
+        "reason behind",
+    ): "the value stands before the reason; math-verify reads on into the reason",
     ("choice", "text"): "an option stated by its text; math-verify looks for letters in it",
-    ("choice", "letter and text"): "letter and text together; math-verify takes the last letter or figure in them",
-    ("choice", "box"): "LaTeX text command around the letter; math-verify's string reading does not take it off",
-    ("choice", "bracketed letter"): "a letter in brackets; math-verify's string reading wants it bare",
-    ("boolean", "box"): "LaTeX text command around the word; math-verify's string reading does not take it off",
-    ("boolean", "upper case"): "upper case; math-verify's string reading finds only the spelling it was given",
+    (
+        "choice",
+        "letter and text",
+    ): "letter and text together; math-verify takes the last letter or figure in them",
+    (
+        "choice",
+        "box",
+    ): "LaTeX text command around the letter; math-verify's string reading does not take it off",
+    (
+        "choice",
+        "bracketed letter",
+    ): "a letter in brackets; math-verify's string reading wants it bare",
+    (
+        "boolean",
+        "box",
+    ): "LaTeX text command around the word; math-verify's string reading does not take it off",
+    (
+        "boolean",
+        "upper case",
+    ): "upper case; math-verify's string reading finds only the spelling it was given",
     ("boolean", "true or false"): "true means yes; math-verify compares the words",
     ("boolean", "reason behind"): "the `no` of the reason is no answer; math-verify takes it",
 }
@@ -91,7 +124,9 @@ WHY = {
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--full", action="store_true", help="20,000 completions a kind")
-    arguments.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()) / "regenesis-benchmarks")
+    arguments.add_argument(
+        "--out", type=Path, default=Path(tempfile.gettempdir()) / "regenesis-benchmarks"
+    )
     options = arguments.parse_args()
     logging.disable(logging.CRITICAL)
     completions = made_completions(20_000 if options.full else 2_500, random.Random(1))
@@ -107,9 +142,13 @@ def main() -> None:
     judge_rates, verify_rates = [], []
     theirs: list[bool] = []
     for _ in range(3):
-        judge_rates.append(len(cases) / cpu_seconds_of(lambda: [judged_quickly(case) for case in cases]))
+        judge_rates.append(
+            len(cases) / cpu_seconds_of(lambda: [judged_quickly(case) for case in cases])
+        )
         theirs = []
-        verify_rates.append(len(cases) / cpu_seconds_of(lambda into=theirs: into.extend(rivals.verdicts())))
+        verify_rates.append(
+            len(cases) / cpu_seconds_of(lambda into=theirs: into.extend(rivals.verdicts()))
+        )
     list_differences(stated, theirs, options.out)
     scaling = scaling_of(cases)
     ratios = [a / b for a, b in zip(judge_rates, verify_rates, strict=True)]
@@ -124,8 +163,12 @@ def main() -> None:
                 "math_verify_cases_per_cpu_second": round(statistics.median(verify_rates)),
                 "scaling": scaling,
                 "scaling_goal": GOAL_SCALING,
-                "false_accepts": sum(mine.verdict == "correct" and not one.right for one, mine in stated),
-                "false_refusals": sum(mine.verdict != "correct" and one.right for one, mine in stated),
+                "false_accepts": sum(
+                    mine.verdict == "correct" and not one.right for one, mine in stated
+                ),
+                "false_refusals": sum(
+                    mine.verdict != "correct" and one.right for one, mine in stated
+                ),
                 "math_verify_false_accepts": sum(
                     said and not one.right for (one, _), said in zip(stated, theirs, strict=True)
                 ),
@@ -139,7 +182,9 @@ def main() -> None:
 
 
 def made_completions(per_kind: int, generator: random.Random) -> list[Completion]:
-    """Half right, half wrong by a near miss; a few sentences of reasoning from the question before the answer."""
+    """Half right, half wrong by a near miss; a few sentences of reasoning from the question before
+    the answer.
+    """
     cases = [case for name in SETS for case in read_cases(name)]
     made: list[Completion] = []
     for kind, spellings in SPELLINGS.items():
@@ -148,8 +193,13 @@ def made_completions(per_kind: int, generator: random.Random) -> list[Completion
             case, right = pool[generator.randrange(len(pool))], place % 2 == 0
             name, spell = spellings[(place // 2) % len(spellings)]
             answer = case.answer if right else near_miss(case, generator)
-            text = f"Let us think. {case.question}\n1. First we look at what is given.\n2. Then we work it out.\n"
-            whole = Case(text + spell(answer, case), case.answer, kind, case.choices, "stop", case.question)
+            text = (
+                f"Let us think. {case.question}\n1. First we look at what is given.\n2. Then we"
+                " work it out.\n"
+            )
+            whole = Case(
+                text + spell(answer, case), case.answer, kind, case.choices, "stop", case.question
+            )
             made.append(Completion(whole, right, name))
     return made
 
@@ -162,7 +212,9 @@ def near_miss(case: Case, generator: random.Random) -> str:
         own = case.choices[ord(case.answer) - 65]
         return generator.choice([chr(65 + i) for i, text in enumerate(case.choices) if text != own])
     value = Fraction(case.answer)
-    other = generator.choice([v for v in (value + 1, value - 1, value * 10, -value, value + 10) if v != value])
+    other = generator.choice(
+        [v for v in (value + 1, value - 1, value * 10, -value, value + 10) if v != value]
+    )
     return str(other) if other.denominator == 1 else repr(float(other))
 
 
@@ -170,14 +222,21 @@ def read_cases(name: str) -> list[Case]:
     """The set's questions; the samples of tests/data where the shared folder is not there."""
     file = SHARED / f"{name}.jsonl.gz"
     text = (
-        gzip.decompress(file.read_bytes()).decode() if file.exists() else (SAMPLES / f"{name}.jsonl").read_text("utf-8")
+        gzip.decompress(file.read_bytes()).decode()
+        if file.exists()
+        else (SAMPLES / f"{name}.jsonl").read_text("utf-8")
     )
     rows = [json.loads(line) for line in text.rstrip("\n").split("\n")]
-    return [Case("", r["answer"], r["answer_type"], tuple(r["choices"] or ()), "stop", r["question"]) for r in rows]
+    return [
+        Case("", r["answer"], r["answer_type"], tuple(r["choices"] or ()), "stop", r["question"])
+        for r in rows
+    ]
 
 
 class Rivals:
-    """math-verify on the extracted answers, in process and without its time-outs, which only makes it faster."""
+    """math-verify on the extracted answers, in process and without its time-outs, which only makes
+    it faster.
+    """
 
     def __init__(self, answers: Sequence[tuple[Completion, str]]) -> None:
         import math_verify
@@ -185,9 +244,13 @@ class Rivals:
         self._library: Any = math_verify
         strings = {"choice": tuple("ABCDE"), "boolean": ("yes", "no")}
         self._configs: dict[str, list[Any]] = {
-            kind: [math_verify.StringExtractionConfig(strings=words)] for kind, words in strings.items()
+            kind: [math_verify.StringExtractionConfig(strings=words)]
+            for kind, words in strings.items()
         }
-        self._configs["number"] = [math_verify.LatexExtractionConfig(), math_verify.ExprExtractionConfig()]
+        self._configs["number"] = [
+            math_verify.LatexExtractionConfig(),
+            math_verify.ExprExtractionConfig(),
+        ]
         self._answers = answers
 
     def verdicts(self) -> list[bool]:
@@ -202,7 +265,9 @@ class Rivals:
         return bool(self._library.verify(reference, answer, timeout_seconds=None))
 
 
-def list_differences(stated: Sequence[tuple[Completion, Judgement]], theirs: Sequence[bool], folder: Path) -> None:
+def list_differences(
+    stated: Sequence[tuple[Completion, Judgement]], theirs: Sequence[bool], folder: Path
+) -> None:
     """Every differing verdict, one JSON line each, with its explanation; the sums on the screen."""
     folder.mkdir(parents=True, exist_ok=True)
     sums: Counter[tuple[str, str, str]] = Counter()
@@ -216,7 +281,9 @@ def list_differences(stated: Sequence[tuple[Completion, Judgement]], theirs: Seq
                 if (said and not one.right) or (not said and not one.right)
                 else "refuses a right answer"
             )
-            cause = WHY.get((one.case.answer_kind, one.spelling), "spelling that math-verify reads otherwise")
+            cause = WHY.get(
+                (one.case.answer_kind, one.spelling), "spelling that math-verify reads otherwise"
+            )
             sums[one.case.answer_kind, one.spelling, f"{wrong} {how}: {cause}"] += 1
             file.write(
                 json.dumps(
@@ -234,28 +301,39 @@ def list_differences(stated: Sequence[tuple[Completion, Judgement]], theirs: Seq
                 )
                 + "\n"
             )
-    print(f"{sum(sums.values())} verdicts differ; each is in {folder / 'verification_differences.jsonl'}")
+    print(
+        f"{sum(sums.values())} verdicts differ; each is in"
+        f" {folder / 'verification_differences.jsonl'}"
+    )
     for (kind, spelling, cause), count in sorted(sums.items()):
         print(f"  {count:5}  {kind}, {spelling}: {cause}")
 
 
 def scaling_of(cases: Sequence[Case]) -> dict[str, object]:
-    """Rate over all cores against the rate of one, as a share of linear, side by side, best of three.
+    """Rate over all cores against the rate of one, as a share of linear, side by side, best of
+    three.
 
-    Wall time needs an idle machine, so the load stands beside it, with what the dispatching process spends a case.
+    Wall time needs an idle machine, so the load stands beside it, with what the dispatching process
+    spends a case.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     many = list(cases) * max(1, 60_000 // len(cases))
     rates: dict[int, float] = {}
     cpu: dict[int, float] = {}
     load = os.getloadavg()[0]
-    judges = {workers: Judge(VerificationSettings(workers=workers)) for workers in sorted({1, cores})}
+    judges = {
+        workers: Judge(VerificationSettings(workers=workers)) for workers in sorted({1, cores})
+    }
     for judge in judges.values():
         judge.judge(many[:4000])
     for _ in range(3):
         for workers, judge in judges.items():
             before = time.process_time()
-            rates[workers] = max(rates.get(workers, 0.0), len(many) / seconds_of(partial(judge.judge, many)))
+            rates[workers] = max(
+                rates.get(workers, 0.0), len(many) / seconds_of(partial(judge.judge, many))
+            )
             cpu[workers] = (time.process_time() - before) / len(many) * 1e6
     for judge in judges.values():
         judge.__exit__(None, None, None)

@@ -35,7 +35,8 @@ def compare(
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Methods beside each other at a matched budget; goes on with the comparison of these settings, where there is one.
+    """Methods beside each other at a matched budget; goes on with the comparison of these settings,
+    where there is one.
 
     Args:
         name: Name of the task set, or empty for the settings' own
@@ -43,14 +44,22 @@ def compare(
         seeds: How many seeds, each with a pool of its own; 0 for the settings' own
         match: paths, tokens or questions; empty for the settings' own
         rounds: Rounds of every method; 0 as each method says
-        until: Local time of day, such as 06:00, at whose next moment this run ends; the next run goes on
+        until: Local time of day, such as 06:00, at whose next moment this run ends; the next run
+        goes on
         brought: Folder with what another machine did of it (compare --export); empty for none
         published: CSV of published figures that are printed beside ours; empty for none
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML: questions, learning rates, chains, ...
     """
     settings = chosen_settings(
-        read_environment(), preset, settings_toml, name=name, methods=methods, seeds=seeds, match=match, rounds=rounds
+        read_environment(),
+        preset,
+        settings_toml,
+        name=name,
+        methods=methods,
+        seeds=seeds,
+        match=match,
+        rounds=rounds,
     )
     with open_workplace(settings, limits_of(until, 0, 0, planned_start())) as work:
         contest = steps.begin_comparison(work, brought)
@@ -64,7 +73,9 @@ def compare(
         steps.train_methods(work, contest, first)
         steps.choose_rates(work, contest)
         steps.answer_final(work, contest, first)
-        for seed in others:  # a seed whole before the next one: its answers travel, its weights do not
+        for (
+            seed
+        ) in others:  # a seed whole before the next one: its answers travel, its weights do not
             steps.train_methods(work, contest, seed)
             steps.answer_final(work, contest, seed)
         return steps.report(work, contest, published)

@@ -40,22 +40,33 @@ def improve(
     """One round; goes on with the unfinished one of this name, where there is one.
 
     Args:
-        name: Name of the task set, or empty for the settings' own; one model and one name make a line of rounds
+        name: Name of the task set, or empty for the settings' own; one model and one name make a
+        line of rounds
         question_sets: In-domain question sets to train on; empty for the preset's
         train_questions: Train questions a set; 0 for the preset's
-        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
+        settings' own
         new: Abandon the unfinished round and begin another
-        until: Time of day, such as 06:00, in the time zone of the nights, at which this run ends; the next run goes on
+        until: Time of day, such as 06:00, in the time zone of the nights, at which this run ends;
+        the next run goes on
         budget_tokens: Most tokens that this run generates; 0 for no limit
         budget_money: Most that this run costs at the settings' prices; 0 for no limit
         preset: default (fits the model), embedded, paper or official-code
-        settings_toml: Any other setting, as TOML: seed, synthesis.chains_per_question, questions.gate_per_set, ...
+        settings_toml: Any other setting, as TOML: seed, synthesis.chains_per_question,
+        questions.gate_per_set, ...
     """
     settings = chosen_settings(
-        read_environment(), preset, settings_toml, name=name, question_sets=question_sets, model=model,
+        read_environment(),
+        preset,
+        settings_toml,
+        name=name,
+        question_sets=question_sets,
+        model=model,
         train_questions=train_questions,
-    )  # fmt: skip
-    with open_workplace(settings, limits_of(until, budget_tokens, budget_money, planned_start())) as work:
+    )
+    with open_workplace(
+        settings, limits_of(until, budget_tokens, budget_money, planned_start())
+    ) as work:
         steps.begin_round(work, new)
         steps.ingest_questions(work)
         steps.synthesize_paths(work)

@@ -1,4 +1,6 @@
-"""Care of the store at night: a backup first, then what nothing refers to goes, then room is given back."""
+"""Care of the store at night: a backup first, then what nothing refers to goes, then room is given
+back.
+"""
 
 import re
 from dataclasses import asdict
@@ -39,9 +41,12 @@ def maintain(
 
     Args:
         keep_backups: Newest backups that stay in the home's folder backups; 0 makes none
-        collect_garbage: Move adapters that no row names and nobody touched for a day into the home's folder trash
-        rewrite: Rewrite a file without the room of replaced rows; in a lake merge small files and remove doubled rows
-        keep_days: Days for which a lake's past states can be read; those of training sets stay for ever
+        collect_garbage: Move adapters that no row names and nobody touched for a day into the
+        home's folder trash
+        rewrite: Rewrite a file without the room of replaced rows; in a lake merge small files and
+        remove doubled rows
+        keep_days: Days for which a lake's past states can be read; those of training sets stay for
+        ever
         trash_days: Days for which what was moved to the trash stays there
     """
     places = read_environment()
@@ -54,14 +59,22 @@ def maintain(
             figures |= put_away(store, places.home, trash_days)
         if rewrite:
             figures |= asdict(give_back_room(store, keep_days))
-    return Result("maintained", ", ".join(f"{name} {value}" for name, value in figures.items()), figures)
+    return Result(
+        "maintained", ", ".join(f"{name} {value}" for name, value in figures.items()), figures
+    )
 
 
 @task(name="back up", **STEP)
 def back_up(store: Store, folder: Path, keep: int) -> Path:
     """A new whole copy; of the old ones only the newest stay."""
-    made = store_and_records(store, folder.parent, folder / f"regenesis-{datetime.now(UTC):%Y%m%d-%H%M%S}.duckdb")
-    ours = [one for one in folder.glob("regenesis-*.duckdb") if _BACKUP.fullmatch(one.name) and one != made]
+    made = store_and_records(
+        store, folder.parent, folder / f"regenesis-{datetime.now(UTC):%Y%m%d-%H%M%S}.duckdb"
+    )
+    ours = [
+        one
+        for one in folder.glob("regenesis-*.duckdb")
+        if _BACKUP.fullmatch(one.name) and one != made
+    ]
     # the one just made is the newest, whatever the clock said when the others were made
     for old in sorted(ours, key=lambda one: one.stat().st_mtime, reverse=True)[keep - 1 :]:
         old.unlink()

@@ -1,7 +1,9 @@
-"""Each stage of a round as a flow of its own. Stage after stage gives what `improve` gives in one run.
+"""Each stage of a round as a flow of its own.
 
-A stage works on the unfinished round of its line, or on the round it is given; `ingest` and `synthesize` begin one
-where there is none.
+Stage after stage gives what `improve` gives in one run.
+
+A stage works on the unfinished round of its line, or on the round it is given; `ingest` and
+`synthesize` begin one where there is none.
 """
 
 from collections.abc import Generator
@@ -45,9 +47,13 @@ from storage.records import Domain
 
 
 @contextmanager
-def round_at_work(round_number: int, preset: str, settings_toml: str, **given: Unpack[Given]) -> Generator[Workplace]:
+def round_at_work(
+    round_number: int, preset: str, settings_toml: str, **given: Unpack[Given]
+) -> Generator[Workplace]:
     """The workplace of a stage, at the round of this number, or for 0 at the newest of its line."""
-    with open_workplace(chosen_settings(read_environment(), preset, settings_toml, **given)) as work:
+    with open_workplace(
+        chosen_settings(read_environment(), preset, settings_toml, **given)
+    ) as work:
         steps.find_round(work, round_number)
         yield work
 
@@ -72,15 +78,18 @@ def ingest(
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Questions in: a file, a set of the hub, a published question set, or this round's draw of the embedded sets.
+    """Questions in: a file, a set of the hub, a published question set, or this round's draw of the
+    embedded sets.
 
     Args:
         file: JSONL, JSON, CSV or Parquet file, gzip too; with published, the folder of its files
-        hub: A data set of the hub (OWNER/NAME), or a folder like one; without file, hub and published: embedded sets
+        hub: A data set of the hub (OWNER/NAME), or a folder like one; without file, hub and
+        published: embedded sets
         config: With hub, the name of its configuration
         published: Published question set; fetched where file names no folder
         name: Name of the question set; for embedded sets the task set's name
-        domain: in_domain (trained on) or out_of_domain (never trained on); a published set has its own
+        domain: in_domain (trained on) or out_of_domain (never trained on); a published set has its
+        own
         mapping: Columns of the file, such as question=prompt,answer=target
         answer_kind: number, expression, choice, boolean or text, where no column says it
         choice_key: How keys of choices are meant: letter, text, or a place counted from 0 or 1
@@ -93,7 +102,9 @@ def ingest(
         settings_toml: Any other setting, as TOML
     """
     given = file or hub or published
-    settings = chosen_settings(read_environment(), preset, settings_toml, name="" if given else name)
+    settings = chosen_settings(
+        read_environment(), preset, settings_toml, name="" if given else name
+    )
     if published:
         folder = Path(file) if file else None
         return steps.ingest_published_questions(
@@ -144,19 +155,29 @@ def synthesize(
         name: Name of the task set, or empty for the settings' own
         question_sets: In-domain question sets to train on; empty for the preset's
         train_questions: Train questions a set; 0 for the preset's
-        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
-        until: Time of day, such as 06:00, in the time zone of the nights, at which this run ends; the next run goes on
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
+        settings' own
+        until: Time of day, such as 06:00, in the time zone of the nights, at which this run ends;
+        the next run goes on
         budget_tokens: Most tokens that this run generates; 0 for no limit
         budget_money: Most that this run costs at the settings' prices; 0 for no limit
-        change: Go on with the unfinished round under these synthesis settings; what they leave as it was is reused
+        change: Go on with the unfinished round under these synthesis settings; what they leave as
+        it was is reused
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     settings = chosen_settings(
-        read_environment(), preset, settings_toml, name=name, question_sets=question_sets, model=model,
+        read_environment(),
+        preset,
+        settings_toml,
+        name=name,
+        question_sets=question_sets,
+        model=model,
         train_questions=train_questions,
-    )  # fmt: skip
-    with open_workplace(settings, limits_of(until, budget_tokens, budget_money, planned_start())) as work:
+    )
+    with open_workplace(
+        settings, limits_of(until, budget_tokens, budget_money, planned_start())
+    ) as work:
         steps.begin_round(work, change=change)
         steps.ingest_questions(work)
         steps.synthesize_paths(work)
@@ -167,7 +188,9 @@ def synthesize(
 
 @flow(name="verify")
 @named_after_outcome
-def verify(round_number: RoundNumber = 0, preset: Preset = "default", settings_toml: SettingsToml = "") -> Result:
+def verify(
+    round_number: RoundNumber = 0, preset: Preset = "default", settings_toml: SettingsToml = ""
+) -> Result:
     """Judge stored paths that lack a verdict of this version of the rules; generates nothing.
 
     Args:
@@ -175,20 +198,26 @@ def verify(round_number: RoundNumber = 0, preset: Preset = "default", settings_t
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
-    return steps.verify_paths(chosen_settings(read_environment(), preset, settings_toml), round_number)
+    return steps.verify_paths(
+        chosen_settings(read_environment(), preset, settings_toml), round_number
+    )
 
 
 @flow(name="train")
 @named_after_outcome
 def train(
-    name: Name = "", model: str = "", round_number: RoundNumber = 0, preset: Preset = "default",
+    name: Name = "",
+    model: str = "",
+    round_number: RoundNumber = 0,
+    preset: Preset = "default",
     settings_toml: SettingsToml = "",
-) -> Result:  # fmt: skip
+) -> Result:
     """Select the training examples of a round and train its challenger.
 
     Args:
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
+        settings' own
         round_number: Number of the round; 0 for the newest of the line
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
@@ -202,18 +231,27 @@ def train(
 @flow(name="evaluate")
 @named_after_outcome
 def evaluate(
-    name: Name = "", model: str = "", round_number: RoundNumber = 0, role: Role = "all", again: bool = False,
-    harness: Harness = "", preset: Preset = "default", settings_toml: SettingsToml = "",
-) -> Result:  # fmt: skip
+    name: Name = "",
+    model: str = "",
+    round_number: RoundNumber = 0,
+    role: Role = "all",
+    again: bool = False,
+    harness: Harness = "",
+    preset: Preset = "default",
+    settings_toml: SettingsToml = "",
+) -> Result:
     """Let the models of a round answer its gate and final questions.
 
     Args:
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
+        settings' own
         round_number: Number of the round; 0 for the newest of the line
         role: Which model answers: base, champion, challenger, or all three
-        again: Ask for every answer once more, though it is known; the first ones stand, and what changed is said
-        harness: Another harness that asks and judges the gate questions too; its figures stand beside ours
+        again: Ask for every answer once more, though it is known; the first ones stand, and what
+        changed is said
+        harness: Another harness that asks and judges the gate questions too; its figures stand
+        beside ours
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
@@ -230,14 +268,18 @@ def evaluate(
 @flow(name="promote")
 @named_after_outcome
 def promote(
-    name: Name = "", model: str = "", round_number: RoundNumber = 0, preset: Preset = "default",
+    name: Name = "",
+    model: str = "",
+    round_number: RoundNumber = 0,
+    preset: Preset = "default",
     settings_toml: SettingsToml = "",
-) -> Result:  # fmt: skip
+) -> Result:
     """Let the gate decide on a round's challenger, carry it out, and write the report.
 
     Args:
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
+        settings' own
         round_number: Number of the round; 0 for the newest of the line
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
@@ -250,39 +292,54 @@ def promote(
 @flow(name="overrule")
 @named_after_outcome
 def overrule(
-    decision: Decision, reason: str, person: str = "", round_number: RoundNumber = 0, name: Name = "",
-    model: str = "", preset: Preset = "default", settings_toml: SettingsToml = "",
-) -> Result:  # fmt: skip
+    decision: Decision,
+    reason: str,
+    person: str = "",
+    round_number: RoundNumber = 0,
+    name: Name = "",
+    model: str = "",
+    preset: Preset = "default",
+    settings_toml: SettingsToml = "",
+) -> Result:
     """A person's decision on a round's challenger, over the gate's; it is carried out and reported.
 
     Args:
-        decision: force makes the challenger champion; veto refuses it, and brings back the champion before it
+        decision: force makes the challenger champion; veto refuses it, and brings back the champion
+        before it
         reason: Why; it is kept and shown
         person: Who decides; empty for the user this runs as
         round_number: Number of the round; 0 for the newest of the line
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
+        settings' own
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
     with round_at_work(round_number, preset, settings_toml, name=name, model=model) as work:
-        steps.overrule(work, "promoted" if decision == "force" else "refused", person or getuser(), reason)
+        steps.overrule(
+            work, "promoted" if decision == "force" else "refused", person or getuser(), reason
+        )
         return steps.report(work)
 
 
 @flow(name="rollback")
 @named_after_outcome
 def rollback(
-    to: str = "", reason: str = "", name: Name = "", model: str = "", preset: Preset = "default",
+    to: str = "",
+    reason: str = "",
+    name: Name = "",
+    model: str = "",
+    preset: Preset = "default",
     settings_toml: SettingsToml = "",
-) -> Result:  # fmt: skip
+) -> Result:
     """Make an earlier champion the champion again.
 
     Args:
         to: Id of that model or its beginning; empty for the champion before the present one
         reason: Why; it is kept
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
+        settings' own
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML
     """
@@ -294,13 +351,19 @@ def rollback(
 @flow(name="forecast")
 @named_after_outcome
 def forecast(
-    name: Name = "", model: str = "", rate: Rate = 0, preset: Preset = "default", settings_toml: SettingsToml = ""
+    name: Name = "",
+    model: str = "",
+    rate: Rate = 0,
+    preset: Preset = "default",
+    settings_toml: SettingsToml = "",
 ) -> Result:
-    """Predict a round's tokens, time, disk and accepted paths from a small probe, whose paths the round then reuses.
+    """Predict a round's tokens, time, disk and accepted paths from a small probe, whose paths the
+    round then reuses.
 
     Args:
         name: Name of the task set, or empty for the settings' own
-        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the settings' own
+        model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
+        settings' own
         rate: Tokens a second of hardware that is not there; 0 takes the probe's
         preset: default (fits the model), embedded, paper or official-code
         settings_toml: Any other setting, as TOML

@@ -1,4 +1,6 @@
-"""The morning's summary: what the night's runs and rounds tried, gained, spent and refused, as one Prefect artifact."""
+"""The morning's summary: what the night's runs and rounds tried, gained, spent and refused, as one
+Prefect artifact.
+"""
 
 from typing import Annotated
 
@@ -43,15 +45,21 @@ def summarise(hours: Hours = 24) -> Result:
 
 
 def runs_since(client: SyncPrefectClient, since: DateTime) -> list[RunLine]:
-    """Every run of a deployment that was due since then, oldest first; those that are only planned left out."""
+    """Every run of a deployment that was due since then, oldest first; those that are only planned
+    left out.
+    """
     ours = FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(is_null_=False),
-        expected_start_time=FlowRunFilterExpectedStartTime(after_=since, before_=DateTime.now("UTC")),
+        expected_start_time=FlowRunFilterExpectedStartTime(
+            after_=since, before_=DateTime.now("UTC")
+        ),
     )
     names = {one.id: one.name for one in client.read_deployments(limit=200)}
     found = client.read_flow_runs(flow_run_filter=ours, limit=200)
     found.sort(key=lambda run: str(run.expected_start_time))
-    return [_line(run, names.get(run.deployment_id, "") if run.deployment_id else "") for run in found]
+    return [
+        _line(run, names.get(run.deployment_id, "") if run.deployment_id else "") for run in found
+    ]
 
 
 def _line(run: FlowRun, deployment: str) -> RunLine:

@@ -1,8 +1,8 @@
 """The only module that reads the environment: where things lie, and secrets.
 
-`REGENESIS_HOME` (default `.regenesis/`), `REGENESIS_STORE`, `REGENESIS_ENDPOINTS`, `REGENESIS_CONFIG`,
-`REGENESIS_MLFLOW` (URL of a tracking server; its user and password are MLflow's own variables),
-`REGENESIS_TIMEZONE`, `REGENESIS_MLFLOW_UI_URL` (where a person opens MLflow).
+`REGENESIS_HOME` (default `.regenesis/`), `REGENESIS_STORE`, `REGENESIS_ENDPOINTS`,
+`REGENESIS_CONFIG`, `REGENESIS_MLFLOW` (URL of a tracking server; its user and password are MLflow's
+own variables), `REGENESIS_TIMEZONE`, `REGENESIS_MLFLOW_UI_URL` (where a person opens MLflow).
 """
 
 import hashlib
@@ -43,8 +43,14 @@ class Environment:
 
     @property
     def run_lock(self) -> Path:
-        """The lock of whoever works on the store: next to its file, or in the home where the store is a lake."""
-        file = file_of(self.store_url) if self.store_url.startswith("duckdb:///") else self.home / "store"
+        """The lock of whoever works on the store: next to its file, or in the home where the store
+        is a lake.
+        """
+        file = (
+            file_of(self.store_url)
+            if self.store_url.startswith("duckdb:///")
+            else self.home / "store"
+        )
         return file.with_name(RUN_LOCK)
 
     @property
@@ -61,8 +67,8 @@ def read_environment(home: str | Path | None = None) -> Environment:
     root = Path(home or os.environ.get("REGENESIS_HOME") or ".regenesis").expanduser().absolute()
     if "?" in str(root):
         raise InputError(
-            f"REGENESIS_HOME is a path without ?, before which DuckDB puts the ending of its log; found {str(root)!r}. "
-            "Name another folder, or move it."
+            "REGENESIS_HOME is a path without ?, before which DuckDB puts the ending of its log;"
+            f" found {str(root)!r}. Name another folder, or move it."
         )
     root = _plain(root)
     config = os.environ.get("REGENESIS_CONFIG")
@@ -81,7 +87,8 @@ def tracking_url(home: Path) -> str:
 
 
 def _plain(folder: Path) -> Path:
-    """The folder under a name that MLflow and Prefect read in a URL as it is: its own, or a link in the user's cache.
+    """The folder under a name that MLflow and Prefect read in a URL as it is: its own, or a link in
+    the user's cache.
 
     For a link it is made where it is not there, so that the link leads somewhere.
     """
@@ -100,8 +107,9 @@ def _plain(folder: Path) -> Path:
         return link
     except OSError as error:
         raise InputError(
-            f"REGENESIS_HOME {str(folder)!r} holds %20 or the like, which MLflow and Prefect read as in a URL; it "
-            f"can't be reached by a link in {str(link.parent)!r} ({error.strerror}). Name another folder."
+            f"REGENESIS_HOME {str(folder)!r} holds %20 or the like, which MLflow and Prefect read"
+            f" as in a URL; it can't be reached by a link in {str(link.parent)!r}"
+            f" ({error.strerror}). Name another folder."
         ) from error
 
 
@@ -114,13 +122,15 @@ def make_home(environment: Environment) -> None:
         probe.unlink()
     except OSError as error:
         raise InputError(
-            f"REGENESIS_HOME must be a folder that can be written; {str(environment.home)!r} is not "
-            f"({error.strerror}). Set REGENESIS_HOME or pass --home with another folder."
+            f"REGENESIS_HOME must be a folder that can be written; {str(environment.home)!r} is not"
+            f" ({error.strerror}). Set REGENESIS_HOME or pass --home with another folder."
         ) from error
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder that no other user may enter, as it is for logs, which hold tokens; an older one is closed, too."""
+    """Make a folder that no other user may enter, as it is for logs, which hold tokens; an older
+    one is closed, too.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
 
@@ -128,7 +138,9 @@ def private_folder(folder: Path) -> None:
 def write_secret(file: Path, text: str) -> None:
     """A whole file that only its user may read, or none."""
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as opened:
+    with os.fdopen(
+        os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+    ) as opened:
         opened.write(text)
     part.replace(file)
 
@@ -139,19 +151,24 @@ def mlflow_pages() -> str:
 
 
 def time_zone() -> ZoneInfo:
-    """In which nights are planned and windows end: REGENESIS_TIMEZONE, else TZ, else this machine's own zone."""
+    """In which nights are planned and windows end: REGENESIS_TIMEZONE, else TZ, else this machine's
+    own zone.
+    """
     setting, name = _zone_name()
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: "Europe" is a folder
         raise InputError(
-            f"{setting} takes a name of the time zone database, such as Europe/Berlin or UTC; found {name!r}. "
-            "Set REGENESIS_TIMEZONE."
+            f"{setting} takes a name of the time zone database, such as Europe/Berlin or UTC; found"
+            f" {name!r}. Set REGENESIS_TIMEZONE."
         ) from error
 
 
 def _zone_name() -> tuple[str, str]:
-    """What says the zone, and its name. Other programs take what is no name (TZ=JST-9) as UTC or as a rule."""
+    """What says the zone, and its name.
+
+    Other programs take what is no name (TZ=JST-9) as UTC or as a rule.
+    """
     for setting in ("REGENESIS_TIMEZONE", "TZ"):
         name = os.environ.get(setting, "").removeprefix(":" if setting == "TZ" else "")
         if name and not name.startswith("/"):  # a path, such as /etc/localtime, is read below
@@ -159,7 +176,9 @@ def _zone_name() -> tuple[str, str]:
     try:
         return "This machine's time zone", get_localzone_name() or "UTC"
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InputError(f"This machine's time zone can't be told ({error}). Set REGENESIS_TIMEZONE.") from error
+        raise InputError(
+            f"This machine's time zone can't be told ({error}). Set REGENESIS_TIMEZONE."
+        ) from error
 
 
 def secret(name: str) -> str | None:

@@ -1,7 +1,8 @@
-"""The errors this project raises on purpose: one base, and below it what a retry may mend and what it will not.
+"""The errors this project raises on purpose: one base, and below it what a retry may mend and what
+it will not.
 
-A message says what was expected, what was found, where, and what to do next. The command line prints it as
-one line and ends with the error's exit code; Prefect retries only `TransientError`.
+A message says what was expected, what was found, where, and what to do next. The command line
+prints it as one line and ends with the error's exit code; Prefect retries only `TransientError`.
 """
 
 
@@ -26,10 +27,16 @@ class InputError(PermanentError):
 
 
 class Stopped(ReGenesisError):
-    """The work ended cleanly before it was done, by a window or a budget; the next run goes on. Exit code 3."""
+    """The work ended cleanly before it was done, by a window or a budget; the next run goes on.
+
+    Exit code 3.
+    """
 
     exit_code = 3
 
 
 class StoreBusy(Stopped, TransientError):
-    """Others kept the store busy for the whole of the bound. What was acknowledged stays; the same command goes on."""
+    """Others kept the store busy for the whole of the bound.
+
+    What was acknowledged stays; the same command goes on.
+    """

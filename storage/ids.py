@@ -1,7 +1,9 @@
-"""Deterministic 128-bit ids. A given thing is named by its content, a generated thing by its request.
+"""Deterministic 128-bit ids.
 
-Parts go through canonical JSON, so that equal parts give equal ids on every machine, and no two lists of
-parts give the same bytes.
+A given thing is named by its content, a generated thing by its request.
+
+Parts go through canonical JSON, so that equal parts give equal ids on every machine, and no two
+lists of parts give the same bytes.
 """
 
 import hashlib
@@ -35,7 +37,9 @@ _WRITERS: dict[type, Callable[[Any], str]] = {
     bool: {False: "false", True: "true"}.__getitem__,
     UUID: lambda part: f'"{part}"',
 }
-"""What `canonical` gives, faster for the plain parts of which a store's ids are made by the million."""
+"""What `canonical` gives, faster for the plain parts of which a store's ids are made by the
+million.
+"""
 
 
 def seed_of(request_id: UUID) -> int:

@@ -1,7 +1,9 @@
-"""Turns at the database file among our own processes: one writer or many readers, first come first served.
+"""Turns at the database file among our own processes: one writer or many readers, first come first
+served.
 
-Advisory locks on two small files beside the database. The kernel lets go when a process dies, so none outlives its
-owner. A foreign client does not know them; its hold shows only when DuckDB's own open fails.
+Advisory locks on two small files beside the database. The kernel lets go when a process dies, so
+none outlives its owner. A foreign client does not know them; its hold shows only when DuckDB's own
+open fails.
 """
 
 import fcntl
@@ -27,13 +29,17 @@ class TurnNotTaken(StoreBusy):
 def turn(database: Path, *, exclusive: bool, wait_seconds: float) -> Generator[None]:
     """Hold the database among our own processes; raises TurnNotTaken after the bound.
 
-    Everybody queues at the gate; a writer keeps the gate until it has finished, so no stream of readers
-    starves it.
+    Everybody queues at the gate; a writer keeps the gate until it has finished, so no stream of
+    readers starves it.
     """
     deadline = time.monotonic() + wait_seconds
     with ExitStack() as held:
-        gate = held.enter_context(_opened(database.with_name(database.name + ".gate"), required=exclusive))
-        hall = held.enter_context(_opened(database.with_name(database.name + ".lock"), required=exclusive))
+        gate = held.enter_context(
+            _opened(database.with_name(database.name + ".gate"), required=exclusive)
+        )
+        hall = held.enter_context(
+            _opened(database.with_name(database.name + ".lock"), required=exclusive)
+        )
         if gate is None or hall is None:  # a folder that can only be read: nobody writes there
             yield
             return
@@ -46,7 +52,9 @@ def turn(database: Path, *, exclusive: bool, wait_seconds: float) -> Generator[N
 
 @contextmanager
 def alone(lock: Path, *, wait_seconds: float) -> Generator[None]:
-    """Hold a lock file of its own, for something that two processes must not do at once; raises TurnNotTaken."""
+    """Hold a lock file of its own, for something that two processes must not do at once; raises
+    TurnNotTaken.
+    """
     with _opened(lock, required=True) as descriptor:
         if descriptor is not None:
             _take(descriptor, fcntl.LOCK_EX, time.monotonic() + wait_seconds, lock)
@@ -55,10 +63,11 @@ def alone(lock: Path, *, wait_seconds: float) -> Generator[None]:
 
 @contextmanager
 def owned(lock: Path, refusal: Callable[[int], str], *, shared: bool = False) -> Generator[None]:
-    """Hold a lock file that names its owner's process; raises InputError with what `refusal` says of the owner.
+    """Hold a lock file that names its owner's process; raises InputError with what `refusal` says
+    of the owner.
 
-    With `shared` others that share it may hold it too. The kernel frees the lock of a process that died. A taker waits
-    for the moment in which somebody looks (`owner_of`), not for an owner.
+    With `shared` others that share it may hold it too. The kernel frees the lock of a process that
+    died. A taker waits for the moment in which somebody looks (`owner_of`), not for an owner.
     """
     with _opened(lock, required=True) as descriptor:
         if descriptor is None:
@@ -72,12 +81,17 @@ def owned(lock: Path, refusal: Callable[[int], str], *, shared: bool = False) ->
         if not shared:
             os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_END)
-        os.write(descriptor, f"{os.getpid()}\n".encode())  # of several that share it the living ones count
+        os.write(
+            descriptor, f"{os.getpid()}\n".encode()
+        )  # of several that share it the living ones count
         yield
 
 
 def owner_of(lock: Path) -> int:
-    """A process that holds this lock file; 0 when none does. Looking keeps a taker out for a moment at most."""
+    """A process that holds this lock file; 0 when none does.
+
+    Looking keeps a taker out for a moment at most.
+    """
     try:
         descriptor = os.open(lock, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
@@ -92,7 +106,9 @@ def owner_of(lock: Path) -> int:
 
 
 def _owners(descriptor: int) -> list[int]:
-    """The processes that the file names, the newest first; of those that shared it some may be dead."""
+    """The processes that the file names, the newest first; of those that shared it some may be
+    dead.
+    """
     named = os.pread(descriptor, 4096, max(0, os.fstat(descriptor).st_size - 4096)).split()
     return [int(one) for one in reversed(named) if one.isdigit()]
 
@@ -104,8 +120,8 @@ def _opened(path: Path, *, required: bool) -> Generator[int | None]:
     except OSError as error:
         if required:
             raise InputError(
-                f"The store's folder must be one that can be written; {str(path.parent)!r} is not ({error.strerror}). "
-                "Set REGENESIS_HOME or REGENESIS_STORE to another."
+                f"The store's folder must be one that can be written; {str(path.parent)!r} is not"
+                f" ({error.strerror}). Set REGENESIS_HOME or REGENESIS_STORE to another."
             ) from error
         yield None
         return

@@ -1,7 +1,8 @@
-"""The only door to MLflow: runs, curves and the model registry, on SQLite and a folder in the home or at a server.
+"""The only door to MLflow: runs, curves and the model registry, on SQLite and a folder in the home
+or at a server.
 
-One parent run a round, nested runs for its stages; everything is found again by tags, so that logging twice
-changes nothing. The store decides who is champion; the registry's alias follows it.
+One parent run a round, nested runs for its stages; everything is found again by tags, so that
+logging twice changes nothing. The store decides who is champion; the registry's alias follows it.
 """
 
 import hashlib
@@ -37,7 +38,8 @@ LONGEST_VALUE = 500  # characters of a parameter
 
 
 def registered_name(line: str) -> str:
-    """The registered model that a line of rounds takes where no other line has it; MLflow refuses slashes and colons.
+    """The registered model that a line of rounds takes where no other line has it; MLflow refuses
+    slashes and colons.
 
     Lines may meet in it: `Qwen/Instruct-math` and `Qwen-Instruct/math`.
     """
@@ -45,7 +47,9 @@ def registered_name(line: str) -> str:
 
 
 class Tracking:
-    """MLflow under a home, or at the server that the environment names; imports and opens it at the first use."""
+    """MLflow under a home, or at the server that the environment names; imports and opens it at the
+    first use.
+    """
 
     def __init__(self, home: Path) -> None:
         self.home = home.absolute()
@@ -87,7 +91,9 @@ class Tracking:
         self.client.set_terminated(run, "FINISHED" if round.status == "finished" else "FAILED")
 
     def page_of(self, round: Round, file: Path) -> str:
-        """Where a person opens a file of the round's run: MLflow's page of it where a server shows one."""
+        """Where a person opens a file of the round's run: MLflow's page of it where a server shows
+        one.
+        """
         pages = mlflow_pages()
         if not pages:
             return file.as_uri()
@@ -95,7 +101,9 @@ class Tracking:
         return f"{pages}/#/experiments/{self._experiment}/runs/{run}/artifacts/{file.name}"
 
     def note_decision(self, round: Round, model_id: UUID, person: str, reasons: str) -> None:
-        """A person's word over the gate's, as tags of the round's run and of the challenger's version."""
+        """A person's word over the gate's, as tags of the round's run and of the challenger's
+        version.
+        """
         tags = {"regenesis.overruled": reasons, "regenesis.overruled_by": person}
         run, version = self.log_round(round), self.version_of(round.line, model_id)
         for key, value in tags.items():
@@ -112,7 +120,9 @@ class Tracking:
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> str:
-        """A nested run for a stage (synthesis, training, evaluation of a role); the same one when logged again."""
+        """A nested run for a stage (synthesis, training, evaluation of a role); the same one when
+        logged again.
+        """
         own = {STAGE_TAG: stage} | ({ROUND_TAG: str(round.id)} if round else {}) | dict(tags or {})
         run = self._find_run(own)
         if not run:
@@ -124,18 +134,28 @@ class Tracking:
         return run
 
     def log_training(
-        self, round: Round | None, adapter: Adapter, training_set: TrainingSet, examples: Sequence[TrainingExample]
+        self,
+        round: Round | None,
+        adapter: Adapter,
+        training_set: TrainingSet,
+        examples: Sequence[TrainingExample],
     ) -> str:
-        """The run of a fine-tune: settings, loss curve, training set as an MLflow data set, the adapter's files."""
+        """The run of a fine-tune: settings, loss curve, training set as an MLflow data set, the
+        adapter's files.
+        """
         tags = {ADAPTER_TAG: str(adapter.id), "regenesis.training_set_id": str(training_set.id)}
         known = self._find_run({STAGE_TAG: "training", **tags})
         if known:
             return known
         params = flattened(json.loads(adapter.settings)) | {
-            "training_set_id": training_set.id, "training_set_digest": training_set.digest,
-            "examples": training_set.examples, "hinted_examples": training_set.hinted_examples,
-            "precision": adapter.precision, "kind": adapter.kind, "adapter_digest": adapter.digest,
-        }  # fmt: skip
+            "training_set_id": training_set.id,
+            "training_set_digest": training_set.digest,
+            "examples": training_set.examples,
+            "hinted_examples": training_set.hinted_examples,
+            "precision": adapter.precision,
+            "kind": adapter.kind,
+            "adapter_digest": adapter.digest,
+        }
         figures = {"seconds": adapter.seconds, "tokens_trained": float(adapter.tokens_trained)}
         if adapter.seconds:
             figures["tokens_per_second"] = adapter.tokens_trained / adapter.seconds
@@ -157,20 +177,28 @@ class Tracking:
         tags: Mapping[str, str] | None = None,
         files: Mapping[str, Path] | None = None,
     ) -> str:
-        """The version of `model` in the line's registered model, loadable with `mlflow.pyfunc.load_model`.
+        """The version of `model` in the line's registered model, loadable with
+        `mlflow.pyfunc.load_model`.
 
-        `code_file` is run by MLflow at load (models from code, no pickle); `reference` is its JSON artifact, `files`
-        are copied beside it. A model that is registered keeps its version.
+        `code_file` is run by MLflow at load (models from code, no pickle); `reference` is its JSON
+        artifact, `files` are copied beside it. A model that is registered keeps its version.
         """
         found = self.version_of(line, model.id)
         if found:
             return str(found.version)
         name = self._taken(line)
-        own = {MODEL_TAG: str(model.id), ADAPTER_TAG: str(model.adapter_id or "")} | dict(tags or {})
+        own = {MODEL_TAG: str(model.id), ADAPTER_TAG: str(model.adapter_id or "")} | dict(
+            tags or {}
+        )
         with self._fluent(run_id) as mlflow:
             info = _log_pyfunc(mlflow, model, reference, code_file, files or {}, self.home)
             made = self.client.create_model_version(
-                name, info.model_uri, run_id or None, tags=own, description=model.name, model_id=info.model_id
+                name,
+                info.model_uri,
+                run_id or None,
+                tags=own,
+                description=model.name,
+                model_id=info.model_id,
             )
         return str(made.version)
 
@@ -192,7 +220,9 @@ class Tracking:
         return self._aliased(line, CHALLENGER)
 
     def move_champion(self, line: str, model: Model, location: str = "") -> str:
-        """Point `champion` at this model's version; one that was never registered gets a bare reference."""
+        """Point `champion` at this model's version; one that was never registered gets a bare
+        reference.
+        """
         return self._move(line, CHAMPION, model, location)
 
     def move_challenger(self, line: str, model: Model, location: str = "") -> str:
@@ -203,7 +233,9 @@ class Tracking:
         """Parameters, shortened to what MLflow takes; written once."""
         from mlflow.entities import Param
 
-        for some in _chunks([Param(key, str(value)[:LONGEST_VALUE]) for key, value in params.items()], 100):
+        for some in _chunks(
+            [Param(key, str(value)[:LONGEST_VALUE]) for key, value in params.items()], 100
+        ):
             self.client.log_batch(run_id, params=some)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
@@ -212,7 +244,11 @@ class Tracking:
 
         now = int(time.time() * 1000)
         for some in _chunks(
-            [Metric(re.sub(r"[^\w. /:-]", "-", key), float(value), now, 0) for key, value in metrics.items()], 1000
+            [
+                Metric(re.sub(r"[^\w. /:-]", "-", key), float(value), now, 0)
+                for key, value in metrics.items()
+            ],
+            1000,
         ):
             self.client.log_batch(run_id, metrics=some)
 
@@ -220,24 +256,34 @@ class Tracking:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        for some in _chunks([Metric(name, value, now, step) for step, value in enumerate(values, 1)], 1000):
+        for some in _chunks(
+            [Metric(name, value, now, step) for step, value in enumerate(values, 1)], 1000
+        ):
             self.client.log_batch(run_id, metrics=some)
 
-    def _log_dataset(self, run_id: str, training_set: TrainingSet, examples: Sequence[TrainingExample]) -> None:
+    def _log_dataset(
+        self, run_id: str, training_set: TrainingSet, examples: Sequence[TrainingExample]
+    ) -> None:
         """The training set as an MLflow data set whose digest is ours; its texts stay in the store."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         profile = json.dumps({"num_rows": len(examples), "hinted": training_set.hinted_examples})
-        fields = [{"type": "string", "name": name, "required": True} for name in ("prompt", "completion")]
+        fields = [
+            {"type": "string", "name": name, "required": True} for name in ("prompt", "completion")
+        ]
         dataset = Dataset(
             name=f"training-set-{str(training_set.id)[:8]}",
             digest=training_set.digest[:36],
             source_type="code",
-            source=json.dumps({"table": "training_examples", "training_set_id": str(training_set.id)}),
+            source=json.dumps(
+                {"table": "training_examples", "training_set_id": str(training_set.id)}
+            ),
             schema=json.dumps({"mlflow_colspec": fields}),
             profile=profile,
         )
-        self.client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
+        self.client.log_inputs(
+            run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])]
+        )
 
     def _move(self, line: str, alias: str, model: Model, location: str) -> str:
         name = self._taken(line)
@@ -259,19 +305,25 @@ class Tracking:
         return UUID(tagged) if tagged else None
 
     def _name_of(self, line: str) -> str:
-        """The registered model of a line, there or not; of two lines that meet in one the later has a digest."""
+        """The registered model of a line, there or not; of two lines that meet in one the later has
+        a digest.
+        """
         name = registered_name(line)
         if self._owner_of(name) in (None, "", line):
             return name
         return f"{name}-{hashlib.sha256(line.encode()).hexdigest()[:12]}"
 
     def _owner_of(self, name: str) -> str | None:
-        """The line that has this registered model; empty where an earlier version made it, None where there is none."""
+        """The line that has this registered model; empty where an earlier version made it, None
+        where there is none.
+        """
         found = self.client.search_registered_models(f"name = '{name}'")
         return found[0].tags.get(LINE_TAG, "") if found else None
 
     def _taken(self, line: str) -> str:
-        """The line's registered model, which from now on is the line's alone; made where there is none."""
+        """The line's registered model, which from now on is the line's alone; made where there is
+        none.
+        """
         client = self.client  # opened before the lock, which its opening takes, too
         with alone(self.home / "mlflow.lock", wait_seconds=_OPEN_SECONDS):
             name = self._name_of(line)
@@ -286,7 +338,9 @@ class Tracking:
         """The first run with these tags; empty when there is none."""
         client = self.client
         wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
-        found = client.search_runs([self._experiment], wanted, max_results=1, order_by=["attributes.start_time ASC"])
+        found = client.search_runs(
+            [self._experiment], wanted, max_results=1, order_by=["attributes.start_time ASC"]
+        )
         return found[0].info.run_id if found else ""
 
     def _start_run(self, name: str, tags: Mapping[str, str]) -> str:
@@ -301,7 +355,11 @@ class Tracking:
 
         before = mlflow.get_tracking_uri()
         mlflow.set_tracking_uri(self.uri)  # the registry follows it
-        run = run_id or self._find_run({STAGE_TAG: "models"}) or self._start_run("models", {STAGE_TAG: "models"})
+        run = (
+            run_id
+            or self._find_run({STAGE_TAG: "models"})
+            or self._start_run("models", {STAGE_TAG: "models"})
+        )
         try:
             with mlflow.start_run(run_id=run, experiment_id=self._experiment):
                 yield mlflow
@@ -315,18 +373,25 @@ def flattened(settings: Mapping[str, object], prefix: str = "") -> dict[str, obj
     flat: dict[str, object] = {}
     for key, value in settings.items():
         name = f"{prefix}{key}"
-        flat |= flattened(cast("Mapping[str, object]", value), f"{name}.") if isinstance(value, dict) else {name: value}
+        flat |= (
+            flattened(cast("Mapping[str, object]", value), f"{name}.")
+            if isinstance(value, dict)
+            else {name: value}
+        )
     return flat
 
 
 def _make_whole(file: Path, artifacts: Path) -> None:
-    """MLflow's database, made aside and then named: a process killed in the seconds that this takes leaves none."""
+    """MLflow's database, made aside and then named: a process killed in the seconds that this takes
+    leaves none.
+    """
     for stale in file.parent.glob(f".{file.name}.*.partial"):
         if not Path(f"/proc/{stale.suffixes[-2][1:]}").exists():
             stale.unlink(missing_ok=True)
     if file.exists():
         return
-    # a name for each try: MLflow keeps what it opened under a name once, also where a full disk broke it off
+    # a name for each try: MLflow keeps what it opened under a name once, also where a full disk
+    # broke it off
     partial = file.with_name(f".{file.name}.{time.time_ns()}.{os.getpid()}.partial")
     try:
         _open(f"sqlite:///{partial}", artifacts)
@@ -354,12 +419,14 @@ def _open(uri: str, artifacts: Path) -> "tuple[MlflowClient, str]":
         try:
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
             found = client.get_experiment_by_name(EXPERIMENT)
-            place = artifacts.as_uri() if uri.startswith("sqlite:") else None  # a server has its own
+            place = (
+                artifacts.as_uri() if uri.startswith("sqlite:") else None
+            )  # a server has its own
             identity = found.experiment_id if found else client.create_experiment(EXPERIMENT, place)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise InputError(
-                f"MLflow's database must open as {uri!r}; it does not ({str(error)[:200]}). If it is damaged or "
-                "newer, move mlflow.db aside; aliases are restored from the store."
+                f"MLflow's database must open as {uri!r}; it does not ({str(error)[:200]}). If it"
+                " is damaged or newer, move mlflow.db aside; aliases are restored from the store."
             ) from error
     return client, identity
 
@@ -380,8 +447,11 @@ def _log_pyfunc(
     inputs = Schema(
         [
             ColSpec(text, "question"),
-            ColSpec(text, "kind"),  # required: a default would hide in which form a question is asked
-            # a list of texts; MLflow's own type for one refuses the empty cell of a row that has none
+            ColSpec(
+                text, "kind"
+            ),  # required: a default would hide in which form a question is asked
+            # a list of texts; MLflow's own type for one refuses the empty cell of a row that has
+            # none
             ColSpec(AnyType(), "choices", required=False),
         ]
     )
@@ -407,7 +477,9 @@ def _log_pyfunc(
 
 
 def _untried_pyfunc(mlflow: Any) -> SimpleNamespace:
-    """MLflow's pyfunc flavour, without trying the example at once: that would load the weights, 10 s a model."""
+    """MLflow's pyfunc flavour, without trying the example at once: that would load the weights, 10
+    s a model.
+    """
 
     def save_model(validate_serving_input: bool, **kwargs: object) -> None:
         mlflow.pyfunc.save_model(**kwargs)

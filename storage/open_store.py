@@ -1,7 +1,10 @@
-"""Opens the store that a URL names: a DuckDB file, or a DuckLake. Both take and give the same records.
+"""Opens the store that a URL names: a DuckDB file, or a DuckLake.
 
-The package's own name `storage.open_store` is this module's function, and so this module is loaded with the package.
-It imports DuckDB and Arrow when a store is opened, not before: `regenesis --help` needs neither.
+Both take and give the same records.
+
+The package's own name `storage.open_store` is this module's function, and so this module is loaded
+with the package. It imports DuckDB and Arrow when a store is opened, not before: `regenesis --help`
+needs neither.
 """
 
 from collections.abc import Callable
@@ -34,8 +37,8 @@ def open_store(
 ) -> "Store":
     """The store at a URL, made or migrated where needed (a backup comes first).
 
-    A file's user waits `busy_seconds` while a foreign client holds it, and `say` is told whom the wait is for.
-    `keep_log` is for a run, which settles the store at its end.
+    A file's user waits `busy_seconds` while a foreign client holds it, and `say` is told whom the
+    wait is for. `keep_log` is for a run, which settles the store at its end.
 
     Raises InputError where the database is newer than this program, damaged, or cannot be written.
     """
@@ -57,9 +60,13 @@ def open_store(
 
 
 def existing_store(url: str) -> "Store":
-    """The store at a URL, where there is one; raises InputError where there is none, and makes nothing."""
+    """The store at a URL, where there is one; raises InputError where there is none, and makes
+    nothing.
+    """
     if not store_exists(url):
-        raise InputError(f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home")
+        raise InputError(
+            f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home"
+        )
     return open_store(url)
 
 

@@ -1,7 +1,7 @@
 """The vocabulary: one frozen record for each thing of the method, in chain order, one table each.
 
-Ids are 128-bit and deterministic (`storage.ids`). Each field's text is its documentation; it becomes the
-column's comment in the database. Nothing here reads or writes.
+Ids are 128-bit and deterministic (`storage.ids`). Each field's text is its documentation; it
+becomes the column's comment in the database. Nothing here reads or writes.
 """
 
 from dataclasses import dataclass, fields
@@ -13,7 +13,9 @@ AnswerKind = Literal["number", "expression", "choice", "boolean", "text"]
 ANSWER_KINDS: tuple[AnswerKind, ...] = ("number", "expression", "choice", "boolean", "text")
 Domain = Literal["in_domain", "out_of_domain"]
 Part = Literal["train", "gate", "final"]
-LadderStrategy = Literal["regenesis", "no_adaptation", "no_structure", "no_adaptation_no_structure", "direct"]
+LadderStrategy = Literal[
+    "regenesis", "no_adaptation", "no_structure", "no_adaptation_no_structure", "direct"
+]
 Strategy = Literal[LadderStrategy, "reference"]
 Label = Literal["correct", "wrong", "unjudged"]
 Outcome = Literal["promoted", "refused", "inconclusive"]
@@ -27,7 +29,9 @@ class QuestionSet:
     id: Annotated[UUID, "Hash of name, source and content digest"]
     name: Annotated[str, "Readable name, unique among current sets"]
     domain: Annotated[Domain, "in_domain (trained on) or out_of_domain (never trained on)"]
-    source: Annotated[str, "procedural:NAME, the file it was read from, or the address where it is published"]
+    source: Annotated[
+        str, "procedural:NAME, the file it was read from, or the address where it is published"
+    ]
     digest: Annotated[str, "SHA-256 of the file, or of the generator's settings"]
     mapping: Annotated[str, "JSON: column mapping or generator settings"]
     licence: Annotated[str, "Licence of the source, or empty when not known"]
@@ -52,7 +56,9 @@ class Question:
     answer_kind: Annotated[AnswerKind, "number, expression, choice, boolean or text"]
     extra: Annotated[str, "JSON: the source's unmapped columns"]
     created_at: Annotated[datetime, "UTC time of ingest"]
-    other_answers: Annotated[list[str] | None, "Further answers that count as well; null for none"] = None
+    other_answers: Annotated[
+        list[str] | None, "Further answers that count as well; null for none"
+    ] = None
 
     @property
     def accepted_answers(self) -> tuple[str, ...]:
@@ -87,8 +93,12 @@ class Model:
     """Weights that answer: the base, or the base with an adapter."""
 
     table: ClassVar[str] = "models"
-    id: Annotated[UUID, "Hash of weights, tokenizer, chat template and adapter; not of path or precision"]
-    name: Annotated[str, "Readable name, such as SmolLM2-135M-Instruct or SmolLM2-135M-Instruct+round3"]
+    id: Annotated[
+        UUID, "Hash of weights, tokenizer, chat template and adapter; not of path or precision"
+    ]
+    name: Annotated[
+        str, "Readable name, such as SmolLM2-135M-Instruct or SmolLM2-135M-Instruct+round3"
+    ]
     base_model_id: Annotated[UUID, "The base model's id; its own for a base"]
     adapter_id: Annotated[UUID | None, "The adapter on the base; null for a base"]
     revision: Annotated[str, "Digest of the base weights"]
@@ -131,7 +141,9 @@ class Structure(Generated):
 
     table: ClassVar[str] = "structures"
     guideline_id: Annotated[UUID, "The guideline at the chain's head"]
-    adapted_guideline_id: Annotated[UUID | None, "The adapted guideline it follows; null without adaptation"]
+    adapted_guideline_id: Annotated[
+        UUID | None, "The adapted guideline it follows; null without adaptation"
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,15 +152,17 @@ class Path(Generated):
 
     table: ClassVar[str] = "paths"
     strategy: Annotated[
-        Strategy, "regenesis, no_adaptation, no_structure, no_adaptation_no_structure, direct, reference"
+        Strategy,
+        "regenesis, no_adaptation, no_structure, no_adaptation_no_structure, direct, reference",
     ]
     guideline_id: Annotated[UUID | None, "The guideline at the chain's head; null for direct paths"]
     adapted_guideline_id: Annotated[UUID | None, "Null without adaptation"]
     structure_id: Annotated[UUID | None, "Null without structure"]
     closed: Annotated[bool, "Whether answer extraction closed it ('The answer is' begun for it)"]
-    cut: Annotated[bool | None, "Whether its own text ended at the length limit; null in rows from before schema 7"] = (
-        None
-    )
+    cut: Annotated[
+        bool | None,
+        "Whether its own text ended at the length limit; null in rows from before schema 7",
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,7 +176,10 @@ class Verdict:
     verifier: Annotated[str, "reference, majority or human"]
     verifier_version: Annotated[str, "Version of the rules that judged"]
     verdict: Annotated[Label, "correct, wrong or unjudged, by the strict reading"]
-    reason: Annotated[str, "Short code: equal, answer_differs, ambiguous, no_final_answer, cut_off, timed_out, ..."]
+    reason: Annotated[
+        str,
+        "Short code: equal, answer_differs, ambiguous, no_final_answer, cut_off, timed_out, ...",
+    ]
     extracted: Annotated[str | None, "The stated answer that was compared"]
     lenient_verdict: Annotated[Label, "By the lenient reading; reported apart, never trained on"]
     lenient_extracted: Annotated[str | None, "What the lenient reading took for the answer"]
@@ -183,7 +200,9 @@ class Selection:
     draw: Annotated[int, "The path's draw"]
     kept: Annotated[bool, "Whether it became a training example"]
     reason: Annotated[
-        str, "kept, or why not: answer_differs, duplicate, over_keep, contaminated, over_hinted_share, ..."
+        str,
+        "kept, or why not: answer_differs, duplicate, over_keep, contaminated,"
+        " over_hinted_share, ...",
     ]
 
 
@@ -201,7 +220,9 @@ class TrainingSet:
     hinted_examples: Annotated[int, "Of them from hinted paths"]
     digest: Annotated[str, "SHA-256 over its examples, in order"]
     created_at: Annotated[datetime, "UTC time"]
-    snapshot: Annotated[int | None, "Snapshot of the lake that it was chosen from; null in a file"] = None
+    snapshot: Annotated[
+        int | None, "Snapshot of the lake that it was chosen from; null in a file"
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +237,9 @@ class TrainingExample:
     position: Annotated[int, "Place in the set, from 0"]
     prompt: Annotated[str, "User message, as in evaluation"]
     completion: Annotated[str, "Assistant message that bears the loss"]
-    draw: Annotated[int | None, "The path's draw; null for a row of a schema before 4 whose path was deleted"]
+    draw: Annotated[
+        int | None, "The path's draw; null for a row of a schema before 4 whose path was deleted"
+    ]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,7 +280,9 @@ class Answer(Generated):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """A model on one part of one question set in one round; a row with part `final` records that reading."""
+    """A model on one part of one question set in one round; a row with part `final` records that
+    reading.
+    """
 
     table: ClassVar[str] = "evaluations"
     id: Annotated[UUID, "Hash of round, model, set, part and settings"]
@@ -283,7 +308,9 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationFigure:
-    """One figure of an evaluation beside its accuracy, with its interval; also what another harness found."""
+    """One figure of an evaluation beside its accuracy, with its interval; also what another harness
+    found.
+    """
 
     table: ClassVar[str] = "evaluation_figures"
     id: Annotated[UUID, "Hash of evaluation, source, name, reading and k"]
@@ -372,7 +399,9 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """The paths of one seed, generator and strategy, which methods share; its row says that it is whole."""
+    """The paths of one seed, generator and strategy, which methods share; its row says that it is
+    whole.
+    """
 
     table: ClassVar[str] = "pools"
     id: Annotated[UUID, "Hash of draw, model, questions and synthesis settings"]
@@ -386,19 +415,25 @@ class Pool:
     correct: Annotated[int, "Correct paths that were shown no answer"]
     hinted_paths: Annotated[int, "Paths that were shown the answer"]
     hinted_correct: Annotated[int, "Of them correct"]
-    tokens: Annotated[int, "Generated tokens of all its stages, chains that ended in nothing included"]
+    tokens: Annotated[
+        int, "Generated tokens of all its stages, chains that ended in nothing included"
+    ]
     health: Annotated[str, "JSON: figures of the collapse watch"]
     created_at: Annotated[datetime, "UTC time"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A method tried with one seed and learning rate: what it was trained on, and the model that came of it."""
+    """A method tried with one seed and learning rate: what it was trained on, and the model that
+    came of it.
+    """
 
     table: ClassVar[str] = "trials"
     id: Annotated[UUID, "Hash of comparison, method, seed, learning rate and iteration"]
     comparison_id: Annotated[UUID, "The comparison"]
-    method: Annotated[str, "base, rft, star, regenesis, ...; name:variant where a method has several"]
+    method: Annotated[
+        str, "base, rft, star, regenesis, ...; name:variant where a method has several"
+    ]
     seed: Annotated[int, "Seed of questions, pool and training set"]
     iteration: Annotated[int, "Round of a method that goes several, from 1"]
     iterations: Annotated[int, "Rounds that the method goes"]
@@ -409,7 +444,9 @@ class Trial:
     model_id: Annotated[UUID, "The model that answers for it"]
     prompt_id: Annotated[UUID, "The prompt that it answers with"]
     candidates: Annotated[int, "Paths that it could choose from, within its budget"]
-    filtered: Annotated[int, "Of them those that its filter and selection let through, before matching"]
+    filtered: Annotated[
+        int, "Of them those that its filter and selection let through, before matching"
+    ]
     examples: Annotated[int, "Training examples, after matching"]
     hinted_examples: Annotated[int, "Of them from hinted paths"]
     questions: Annotated[int, "Different questions among the examples"]
@@ -427,7 +464,9 @@ class ComparisonFigure:
     id: Annotated[UUID, "Hash of comparison and of all that says what the figure is about"]
     comparison_id: Annotated[UUID, "The comparison"]
     name: Annotated[str, "accuracy, difference, dev_accuracy (by learning rate) or chosen_rate"]
-    rates: Annotated[str, "chosen, fixed (the settings' own learning rate for all), or the learning rate"]
+    rates: Annotated[
+        str, "chosen, fixed (the settings' own learning rate for all), or the learning rate"
+    ]
     reading: Annotated[str, "strict or lenient"]
     scope: Annotated[str, "in_domain, out_of_domain, or a question set"]
     method: Annotated[str, "The method"]
@@ -439,21 +478,63 @@ class ComparisonFigure:
     low: Annotated[float, "95 % interval, seeds and questions resampled"]
     high: Annotated[float, "95 % interval, seeds and questions resampled"]
     p_value: Annotated[float | None, "Two-sided, of no difference; null for an accuracy"]
-    p_adjusted: Annotated[float | None, "The same after Holm, over all methods and both domains of one reference"]
+    p_adjusted: Annotated[
+        float | None, "The same after Holm, over all methods and both domains of one reference"
+    ]
     created_at: Annotated[datetime, "UTC time"]
 
 
 Record = (
-    QuestionSet | Question | Guideline | Prompt | Model | AdaptedGuideline | Structure | Path | Verdict
-    | Selection | TrainingSet | TrainingExample | Adapter | Answer | Evaluation | EvaluationFigure | Promotion | Round
-    | FailedRequest | Comparison | Pool | Trial | ComparisonFigure
-)  # fmt: skip
+    QuestionSet
+    | Question
+    | Guideline
+    | Prompt
+    | Model
+    | AdaptedGuideline
+    | Structure
+    | Path
+    | Verdict
+    | Selection
+    | TrainingSet
+    | TrainingExample
+    | Adapter
+    | Answer
+    | Evaluation
+    | EvaluationFigure
+    | Promotion
+    | Round
+    | FailedRequest
+    | Comparison
+    | Pool
+    | Trial
+    | ComparisonFigure
+)
 
 RECORD_TYPES: tuple[type[Record], ...] = (
-    QuestionSet, Question, Guideline, Prompt, Model, AdaptedGuideline, Structure, Path, Verdict,
-    Selection, TrainingSet, TrainingExample, Adapter, Answer, Evaluation, EvaluationFigure, Promotion, Round,
-    FailedRequest, Comparison, Pool, Trial, ComparisonFigure,
-)  # fmt: skip
+    QuestionSet,
+    Question,
+    Guideline,
+    Prompt,
+    Model,
+    AdaptedGuideline,
+    Structure,
+    Path,
+    Verdict,
+    Selection,
+    TrainingSet,
+    TrainingExample,
+    Adapter,
+    Answer,
+    Evaluation,
+    EvaluationFigure,
+    Promotion,
+    Round,
+    FailedRequest,
+    Comparison,
+    Pool,
+    Trial,
+    ComparisonFigure,
+)
 
 
 def field_documentation(record_type: type[Record]) -> dict[str, str]:

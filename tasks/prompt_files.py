@@ -1,4 +1,7 @@
-"""Prompt files: the built-in ones, and a user's folder over them. A prompt's id is the hash of its text."""
+"""Prompt files: the built-in ones, and a user's folder over them.
+
+A prompt's id is the hash of its text.
+"""
 
 from importlib import resources
 from pathlib import Path
@@ -10,10 +13,24 @@ from tasks.rules.ladder.prompts import PromptTemplate, parse_prompt
 from tasks.settings import PromptSet, Settings
 
 PROMPT_NAMES = (
-    "adapt", "structure", "path", "direct", "answer", "close", "adapt_hinted", "structure_hinted", "path_hinted",
-    "direct_hinted", "no_adaptation_structure", "no_adaptation_structure_hinted", "no_structure_path",
-    "no_structure_path_hinted", "self_check", "summary", "select_guidelines",
-)  # fmt: skip
+    "adapt",
+    "structure",
+    "path",
+    "direct",
+    "answer",
+    "close",
+    "adapt_hinted",
+    "structure_hinted",
+    "path_hinted",
+    "direct_hinted",
+    "no_adaptation_structure",
+    "no_adaptation_structure_hinted",
+    "no_structure_path",
+    "no_structure_path_hinted",
+    "self_check",
+    "summary",
+    "select_guidelines",
+)
 
 # Which folders of tasks/prompts/ a set is made of: a later folder's files go over an earlier one's.
 FOLDERS: dict[PromptSet, tuple[str, ...]] = {
@@ -32,8 +49,8 @@ def prompts_of(settings: Settings) -> dict[str, Prompt]:
 def load_prompts(folder: str = "", prompt_set: PromptSet = "embedded") -> dict[str, Prompt]:
     """Every prompt of a built-in set by name; files in `folder` replace built-in ones.
 
-    Raises InputError on a file of no known name. `official_code` as a folder is the set of that name: settings of
-    rounds begun before there were sets say so.
+    Raises InputError on a file of no known name. `official_code` as a folder is the set of that
+    name: settings of rounds begun before there were sets say so.
     """
     if folder in FOLDERS and not Path(folder).is_dir():
         folder, prompt_set = "", folder
@@ -59,28 +76,35 @@ def prompt_record(name: str, text: str) -> Prompt:
 
 
 def _check_answer_prompt(text: str) -> None:
-    """A training set keeps one system message and one prefill for all its examples, so no question may change them."""
+    """A training set keeps one system message and one prefill for all its examples, so no question
+    may change them.
+    """
     template = parse_prompt(text)
     for section, words in (("system", template.system), ("assistant", template.assistant)):
         used = PromptTemplate("", words, "").placeholders
         if used:
             raise InputError(
-                f"Prompt 'answer' may use placeholders in [user] alone; found {sorted(used)!r} in [{section}]. Move "
-                "them to [user]."
+                f"Prompt 'answer' may use placeholders in [user] alone; found {sorted(used)!r} in"
+                f" [{section}]. Move them to [user]."
             )
 
 
 def _replacements(folder: Path) -> dict[str, str]:
     if not folder.is_dir():
-        raise InputError(f"Setting 'synthesis.prompts' must name a folder of prompt files; found {str(folder)!r}.")
+        raise InputError(
+            "Setting 'synthesis.prompts' must name a folder of prompt files; found"
+            f" {str(folder)!r}."
+        )
     files = sorted(folder.glob("*.txt"))
     strange = [file.name for file in files if file.stem not in PROMPT_NAMES]
     if strange:
         raise InputError(
-            f"Prompt files in {str(folder)!r} must be named {', '.join(PROMPT_NAMES)} (.txt); found {strange!r}. "
-            "Rename or remove them."
+            f"Prompt files in {str(folder)!r} must be named {', '.join(PROMPT_NAMES)} (.txt); found"
+            f" {strange!r}. Rename or remove them."
         )
     try:
         return {file.stem: file.read_text("utf-8") for file in files}
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"Prompt files in {str(folder)!r} must be readable UTF-8: {error}.") from error
+        raise InputError(
+            f"Prompt files in {str(folder)!r} must be readable UTF-8: {error}."
+        ) from error

@@ -1,4 +1,5 @@
-"""Whether there is room to go on, asked before a step and while it runs: disk below the home, memory of the machine.
+"""Whether there is room to go on, asked before a step and while it runs: disk below the home,
+memory of the machine.
 
 And whether it was a full disk that ended something, whoever said so.
 """
@@ -13,26 +14,32 @@ from tasks.engines.hardware import GIB, available_memory_bytes
 from tasks.settings import RoomSettings
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
-# a child's last words, SQLite's (MLflow's and Prefect's), DuckDB's: none of them hands the number on
+# a child's last words, SQLite's (MLflow's and Prefect's), DuckDB's: none of them hands the number
+# on
 _SAID_FULL = re.compile(
-    r"no space left on device|disk quota exceeded|\[Errno (28|122|27)\]|disk is full|file too large", re.IGNORECASE
+    r"no space left on device|disk quota exceeded|\[Errno (28|122|27)\]|disk is full|file too"
+    r" large",
+    re.IGNORECASE,
 )
 
 
 def check_room(home: Path, room: RoomSettings) -> None:
-    """Raise InputError where less is free than the settings ask for; the round can go on when there is more."""
+    """Raise InputError where less is free than the settings ask for; the round can go on when there
+    is more.
+    """
     free = shutil.disk_usage(home).free
     if free < room.min_free_disk_gib * GIB:
         raise InputError(
-            f"Not enough room on the disk of {str(home)!r}: {free / GIB:.1f} GiB are free, "
-            f"{room.min_free_disk_gib:g} are wanted (room.min_free_disk_gib). Free some (regenesis storage gc); "
-            "then the same command goes on."
+            f"Not enough room on the disk of {str(home)!r}: {free / GIB:.1f} GiB are free,"
+            f" {room.min_free_disk_gib:g} are wanted (room.min_free_disk_gib). Free some (regenesis"
+            " storage gc); then the same command goes on."
         )
     available = available_memory_bytes()
     if available < room.min_free_memory_gib * GIB:
         raise InputError(
-            f"Not enough room in memory: {available / GIB:.1f} GiB are available, {room.min_free_memory_gib:g} are "
-            "wanted (room.min_free_memory_gib). End what else runs here; then the same command goes on."
+            f"Not enough room in memory: {available / GIB:.1f} GiB are available,"
+            f" {room.min_free_memory_gib:g} are wanted (room.min_free_memory_gib). End what else"
+            " runs here; then the same command goes on."
         )
 
 
@@ -54,6 +61,6 @@ def full_disk(error: BaseException) -> InputError:
         return error
     said = " ".join(str(error).split())[:300]
     return InputError(
-        f"A disk is full ({type(error).__name__}: {said}). Free some (regenesis storage gc); what was acknowledged is "
-        "kept, and the same command goes on."
+        f"A disk is full ({type(error).__name__}: {said}). Free some (regenesis storage gc); what"
+        " was acknowledged is kept, and the same command goes on."
     )

@@ -1,8 +1,10 @@
-"""What stands before a web server of ours: foreign host names, foreign web pages and foreign users are refused.
+"""What stands before a web server of ours: foreign host names, foreign web pages and foreign users
+are refused.
 
-A browser lets any page send requests to this machine, and a page whose own name is made to resolve to this machine
-(DNS rebinding) even read the answers. Both show in the headers Host and Origin, which a page cannot choose. Another
-user of the machine is no page, so there is a key to be shown as well. Plain ASGI, for web sockets too.
+A browser lets any page send requests to this machine, and a page whose own name is made to resolve
+to this machine (DNS rebinding) even read the answers. Both show in the headers Host and Origin,
+which a page cannot choose. Another user of the machine is no page, so there is a key to be shown as
+well. Plain ASGI, for web sockets too.
 """
 
 import base64
@@ -46,7 +48,9 @@ class WebGuard:
         if len(hosts) != 1 or hosts[0] is None or hosts[0][0] not in self._names:
             return "This server does not know itself under that host name."
         origins = [_place(value) for name, value in given if name == b"origin"]
-        ours = all(one is not None and one[0] in self._names and one[1] == hosts[0][1] for one in origins)
+        ours = all(
+            one is not None and one[0] in self._names and one[1] == hosts[0][1] for one in origins
+        )
         return "" if ours else "Pages of other origins may not ask this server."
 
 
@@ -65,17 +69,25 @@ class KeyGuard:
         if len(shown) == 1 and hmac.compare_digest(shown[0], self._wanted):
             await self._app(scope, receive, send)
             return
-        asked = self._wanted.partition(b" ")[0] + b' realm="regenesis"'  # at Basic a browser asks its user
-        await _refuse(scope["type"], 401, "This server wants its key.", send, (b"www-authenticate", asked))
+        asked = (
+            self._wanted.partition(b" ")[0] + b' realm="regenesis"'
+        )  # at Basic a browser asks its user
+        await _refuse(
+            scope["type"], 401, "This server wants its key.", send, (b"www-authenticate", asked)
+        )
 
 
 class EngineGuard(KeyGuard):
-    """Before vLLM, whose own check of its key leaves open what does not lie below /v1: its workers, say."""
+    """Before vLLM, whose own check of its key leaves open what does not lie below /v1: its workers,
+    say.
+    """
 
     def __init__(self, app: App) -> None:
         key = secret(ENGINE_KEY)
         if not key:
-            raise InputError(f"The engine's server answers nobody without a key; {ENGINE_KEY} is not set.")
+            raise InputError(
+                f"The engine's server answers nobody without a key; {ENGINE_KEY} is not set."
+            )
         super().__init__(app, f"Bearer {key}")
 
 
@@ -88,7 +100,13 @@ def _place(url: str) -> tuple[str, int | None] | None:
     """Host name and port of a URL; None where it is no plain one of http."""
     try:
         parts = urlsplit(url)
-        if parts.scheme not in ("", "http") or parts.path or parts.query or parts.fragment or parts.username:
+        if (
+            parts.scheme not in ("", "http")
+            or parts.path
+            or parts.query
+            or parts.fragment
+            or parts.username
+        ):
             return None
         return (parts.hostname, parts.port) if parts.hostname else None
     except ValueError:

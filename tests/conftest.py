@@ -1,4 +1,6 @@
-"""What costs much and is shared: one prepared model, one renderer, one real vLLM server for the whole session."""
+"""What costs much and is shared: one prepared model, one renderer, one real vLLM server for the
+whole session.
+"""
 
 import os
 from collections.abc import Iterator
@@ -27,9 +29,17 @@ settings.load_profile("without_deadline")
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers take whole files in turn (`make test`); those that share one server or stack go together, first."""
-    users = {name: {item.path for item in items if name in getattr(item, "fixturenames", ())} for name in SHARED}
-    groups = {item.path: next((name for name in SHARED if item.path in users[name]), str(item.path)) for item in items}
+    """Two workers take whole files in turn (`make test`); those that share one server or stack go
+    together, first.
+    """
+    users = {
+        name: {item.path for item in items if name in getattr(item, "fixturenames", ())}
+        for name in SHARED
+    }
+    groups = {
+        item.path: next((name for name in SHARED if item.path in users[name]), str(item.path))
+        for item in items
+    }
     items.sort(key=lambda item: groups[item.path] not in SHARED)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(groups[item.path]))
@@ -75,7 +85,10 @@ def server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> "Ite
     log_file = tmp_path_factory.mktemp("server") / "vllm.log"
     settings = ModelSettings(max_model_tokens=1024)
     with running_server(
-        model_folder, settings, log_file=log_file, serving=Serving(16, cache_gib=1, sequences=64, swappable=True)
+        model_folder,
+        settings,
+        log_file=log_file,
+        serving=Serving(16, cache_gib=1, sequences=64, swappable=True),
     ) as running:
         yield running
 
@@ -104,7 +117,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 def empty_store(request: pytest.FixtureRequest, kind: str, folder: Path) -> str:
-    """The URL of a place for a store of this kind: file, lake (with SQLite) or postgres (a lake with Postgres)."""
+    """The URL of a place for a store of this kind: file, lake (with SQLite) or postgres (a lake
+    with Postgres).
+    """
     if kind == "file":
         return f"duckdb:///{folder / 'regenesis.duckdb'}"
     if kind == "lake":

@@ -1,4 +1,5 @@
-"""docs/architecture.md is true: each place that it names is there; each word of the glossary is there once.
+"""docs/architecture.md is true: each place that it names is there; each word of the glossary is
+there once.
 
 The shape of the code keeps the limits of CONTRIBUTING.md; `python .ci/house.py` prints the figures.
 """
@@ -13,8 +14,20 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parent.parent
-PLACES = sorted(set(re.findall(r"`([\w/]+\.py):([\w.]+)`", (ROOT / "docs" / "architecture.md").read_text("utf-8"))))
-FILES = sorted(set(re.findall(r"`((?:flows|tasks|storage)/[\w/.]*)`", (ROOT / "docs" / "architecture.md").read_text())))
+PLACES = sorted(
+    set(
+        re.findall(
+            r"`([\w/]+\.py):([\w.]+)`", (ROOT / "docs" / "architecture.md").read_text("utf-8")
+        )
+    )
+)
+FILES = sorted(
+    set(
+        re.findall(
+            r"`((?:flows|tasks|storage)/[\w/.]*)`", (ROOT / "docs" / "architecture.md").read_text()
+        )
+    )
+)
 
 
 def defined(body: list[ast.stmt], names: list[str]) -> bool:
@@ -22,14 +35,17 @@ def defined(body: list[ast.stmt], names: list[str]) -> bool:
     found = [
         one
         for one in body
-        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and one.name == names[0]
+        if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and one.name == names[0]
     ]
     return bool(found) and (not names[1:] or any(defined(one.body, names[1:]) for one in found))
 
 
 @pytest.mark.parametrize(("file", "name"), PLACES)
 def test_a_function_that_the_architecture_page_names_is_there(file: str, name: str) -> None:
-    assert defined(ast.parse((ROOT / file).read_text("utf-8")).body, name.split(".")), f"{file}:{name}"
+    assert defined(ast.parse((ROOT / file).read_text("utf-8")).body, name.split(".")), (
+        f"{file}:{name}"
+    )
 
 
 def test_the_page_reads_the_round_aloud_and_names_files_that_are_there() -> None:
@@ -69,7 +85,11 @@ def test_every_word_of_the_method_is_in_the_glossary() -> None:
         "pool",
         "fate",
     )
-    listed = {word for row in re.findall(r"^\| ([^|]+) \|", page, flags=re.MULTILINE) for word in row.split(", ")}
+    listed = {
+        word
+        for row in re.findall(r"^\| ([^|]+) \|", page, flags=re.MULTILINE)
+        for word in row.split(", ")
+    }
 
     assert set(wanted) - listed == set()
 
@@ -104,7 +124,9 @@ def test_a_folder_is_small_enough_to_be_read(house: ModuleType) -> None:
     assert {folder: files for folder, files in house.folder_sizes().items() if files > 14} == {}
 
 
-def test_the_count_sees_what_it_is_to_see(house: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_count_sees_what_it_is_to_see(
+    house: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "flows" / "cli").mkdir(parents=True)
     train = "(a, b, *, c, d, e, f, g, **h):"
     (tmp_path / "flows" / "one.py").write_text(f"def long{train}\n    import flows.two\n", "utf-8")
@@ -112,7 +134,9 @@ def test_the_count_sees_what_it_is_to_see(house: ModuleType, tmp_path: Path, mon
         f"import flows.one\n@flow(name='x')\ndef form{train}\n    pass\n", "utf-8"
     )
     command = f"def register(app):\n    app.command()(typed)\ndef typed{train}\n    pass\n"
-    (tmp_path / "flows" / "cli" / "three.py").write_text(command + "def screen():\n" + "    pass\n" * 41, "utf-8")
+    (tmp_path / "flows" / "cli" / "three.py").write_text(
+        command + "def screen():\n" + "    pass\n" * 41, "utf-8"
+    )
     monkeypatch.setattr(house, "ROOT", tmp_path)
 
     assert house.long_trains() == ["flows/one.py:long 8"]

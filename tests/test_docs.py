@@ -1,4 +1,6 @@
-"""README, Makefile and prefect.yaml do not go stale: what they name is there, with these parameters."""
+"""README, Makefile and prefect.yaml do not go stale: what they name is there, with these
+parameters.
+"""
 
 import inspect
 import os
@@ -14,7 +16,9 @@ import yaml
 from tests.fakes.pages import blocks_of
 
 ROOT = Path(__file__).parent.parent
-DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))["deployments"]
+DEPLOYMENTS: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text("utf-8"))[
+    "deployments"
+]
 README = (ROOT / "README.md").read_text("utf-8")
 
 
@@ -36,7 +40,9 @@ def test_a_deployment_names_a_flow_and_parameters_that_it_takes(deployment: dict
     )
 
 
-SAYS_ALL_OF_A_FILE = "flows.stages.ingest"  # held to the command line by tests/flows/test_ingest_form.py
+SAYS_ALL_OF_A_FILE = (
+    "flows.stages.ingest"  # held to the command line by tests/flows/test_ingest_form.py
+)
 WITHOUT_SETTINGS = {"flows.maintain.maintain", "flows.summary.summarise"}
 
 
@@ -60,7 +66,16 @@ def test_every_embedded_in_domain_set_and_every_stage_has_a_deployment() -> None
     names = {deployment["name"] for deployment in DEPLOYMENTS}
 
     assert {f"nightly-{name.replace('_', '-')}" for name in QuestionSettings().in_domain} <= names
-    assert {"nightly-all", "ingest", "synthesize", "verify", "train", "evaluate", "promote", "improve"} <= names
+    assert {
+        "nightly-all",
+        "ingest",
+        "synthesize",
+        "verify",
+        "train",
+        "evaluate",
+        "promote",
+        "improve",
+    } <= names
     assert {"maintain", "morning-summary"} <= names
 
 
@@ -69,7 +84,10 @@ def test_nightly_rounds_run_once_a_night_and_one_at_a_time() -> None:
         if deployment["name"].startswith("nightly-"):
             assert deployment["schedules"][0]["timezone"] == "{{ $REGENESIS_TIMEZONE }}"
             assert deployment["work_pool"]["work_queue_name"] == "engine"
-            assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+            assert deployment["concurrency_limit"] == {
+                "limit": 1,
+                "collision_strategy": "CANCEL_NEW",
+            }
 
 
 def commands_in(text: str) -> list[list[str]]:
@@ -78,14 +96,19 @@ def commands_in(text: str) -> list[list[str]]:
     return [line.split() for line in lines if line.startswith("regenesis ")]
 
 
-@pytest.mark.parametrize("page", ["README.md", *(f"docs/{one.name}" for one in sorted((ROOT / "docs").glob("*.md")))])
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{one.name}" for one in sorted((ROOT / "docs").glob("*.md")))]
+)
 def test_a_page_names_commands_and_options_that_exist(page: str) -> None:
     from flows.cli.main import app
 
-    known = {command.name or command.callback.__name__: command for command in app.registered_commands}
+    known = {
+        command.name or command.callback.__name__: command for command in app.registered_commands
+    }
     for group in app.registered_groups:
         known |= {
-            f"{group.name} {one.name or one.callback.__name__}": one for one in group.typer_instance.registered_commands
+            f"{group.name} {one.name or one.callback.__name__}": one
+            for one in group.typer_instance.registered_commands
         }
     groups = {group.name for group in app.registered_groups}
     for _, name, *arguments in commands_in((ROOT / page).read_text("utf-8")):
@@ -119,7 +142,9 @@ def test_continuous_integration_runs_the_test_target() -> None:
 
 
 def test_no_file_names_a_place_on_the_machine_it_was_written_on() -> None:
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     if listed.returncode:
         pytest.skip("not a git checkout")
     own = {"tests/test_docs.py"}
@@ -135,7 +160,11 @@ def test_no_file_names_a_place_on_the_machine_it_was_written_on() -> None:
 
 def test_the_version_is_the_packages() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "flows.cli.main", "--version"], capture_output=True, text=True, check=False, timeout=60
+        [sys.executable, "-m", "flows.cli.main", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
 
     assert re.match(r"regenesis \d+\.\d+\.\d+", done.stdout)

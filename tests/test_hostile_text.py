@@ -1,4 +1,6 @@
-"""The same hostile texts through every surface where text of a model, a file or a user is shown, parsed or run."""
+"""The same hostile texts through every surface where text of a model, a file or a user is shown,
+parsed or run.
+"""
 
 import ast
 import csv
@@ -31,8 +33,9 @@ STEERS_A_TERMINAL = re.compile(
 HARMLESS_TAGS = set(
     re.findall(
         r"\w+",
-        "html head meta title style body header footer main section h1 h2 h3 p div strong em code pre details summary "
-        "table thead tbody tr th td dl dt dd ul ol li svg g text tspan line circle rect polyline hr blockquote br span",
+        "html head meta title style body header footer main section h1 h2 h3 p div strong em code"
+        " pre details summary table thead tbody tr th td dl dt dd ul ol li svg g text tspan line"
+        " circle rect polyline hr blockquote br span",
     )
 )
 Command = Any
@@ -72,7 +75,9 @@ def last(store: Store) -> Round:
 
 
 @pytest.fixture
-def command(folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
     """`regenesis ...` with this store: exit code, standard output, standard error."""
     from flows.cli.common import COMMON
     from flows.cli.main import main
@@ -93,7 +98,9 @@ def command(folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch, capsys:
 
 
 def shows(html: str, text: str) -> bool:
-    """Whether a reader of the page reads this text, whatever happens to its blanks and unprintable signs."""
+    """Whether a reader of the page reads this text, whatever happens to its blanks and unprintable
+    signs.
+    """
     flat = re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", "", text)
     return flat in re.sub(r"[\s\x00-\x1f\x7f-\x9f]+", "", Tags(html).text)
 
@@ -116,11 +123,20 @@ def test_a_report_shows_hostile_texts_and_runs_none(store: Store, last: Round) -
 def test_a_chart_escapes_every_label() -> None:
     from tasks.reports.drawing import bar_chart, interval_chart, line_chart
 
-    row = {"question_set": ALL, "model": ALL, "role": ALL, "accuracy": 0.5, "low": 0.4, "high": 0.6, "guideline": ALL}
+    row = {
+        "question_set": ALL,
+        "model": ALL,
+        "role": ALL,
+        "accuracy": 0.5,
+        "low": 0.4,
+        "high": 0.6,
+        "guideline": ALL,
+    }
     charts = [
-        interval_chart([row]), bar_chart([row], "guideline", "accuracy", "low"),
+        interval_chart([row]),
+        bar_chart([row], "guideline", "accuracy", "low"),
         line_chart([row | {ALL: 1.0}], ALL, "accuracy", "role"),
-    ]  # fmt: skip
+    ]
 
     assert all(Tags(chart).tags <= HARMLESS_TAGS for chart in charts)
 
@@ -141,16 +157,24 @@ def test_the_description_of_an_artifact_is_text(name: str, monkeypatch: pytest.M
 
     described: list[str] = []
     monkeypatch.setattr(
-        prefect.artifacts, "create_progress_artifact", lambda _, key, description: described.append(description)
+        prefect.artifacts,
+        "create_progress_artifact",
+        lambda _, key, description: described.append(description),
     )
     monkeypatch.setattr(
-        prefect.artifacts, "create_table_artifact", lambda _, key, description: described.append(description)
+        prefect.artifacts,
+        "create_table_artifact",
+        lambda _, key, description: described.append(description),
     )
     monkeypatch.setattr("flows.steps.artifacts.accuracy_rows", lambda *_: [])
-    monkeypatch.setattr("flows.steps.artifacts.promotion_of", lambda *_: SimpleNamespace(reasons=HOSTILE[name]))
+    monkeypatch.setattr(
+        "flows.steps.artifacts.promotion_of", lambda *_: SimpleNamespace(reasons=HOSTILE[name])
+    )
 
     ProgressInPrefect(Quiet())._post_one("title", 1.0, HOSTILE[name])  # pyright: ignore[reportPrivateUsage]
-    tabulate_results(cast(Any, SimpleNamespace(store=None, round=SimpleNamespace(number=1, status="running"))))
+    tabulate_results(
+        cast(Any, SimpleNamespace(store=None, round=SimpleNamespace(number=1, status="running")))
+    )
 
     assert len(described) == 2
     for one in described:
@@ -162,7 +186,12 @@ def test_the_description_of_an_artifact_is_text(name: str, monkeypatch: pytest.M
 @pytest.mark.parametrize("kind", ["training set", "paths"])
 @pytest.mark.parametrize("format", ["parquet", "chat"])
 def test_an_export_holds_hostile_texts_as_they_are_and_its_card_stays_a_card(
-    store: Store, folder: Path, tmp_path: Path, kind: str, format: str, monkeypatch: pytest.MonkeyPatch
+    store: Store,
+    folder: Path,
+    tmp_path: Path,
+    kind: str,
+    format: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from storage.environment import read_environment
     from tasks.export.export_rows import export_rows
@@ -179,7 +208,10 @@ def test_an_export_holds_hostile_texts_as_they_are_and_its_card_stays_a_card(
     assert sorted(path.name for path in tmp_path.rglob("*") if path.is_file())[0] == "README.md"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
     if format == "chat":
-        rows = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text("utf-8").splitlines()]
+        rows = [
+            json.loads(line)
+            for line in (tmp_path / "out" / "train.jsonl").read_text("utf-8").splitlines()
+        ]
         assert all(ALL in row["prompt"][0]["content"] for row in rows)
 
 
@@ -187,16 +219,27 @@ def commands(store: Store) -> list[tuple[str, ...]]:
     path = str(store.select(RecordedPath, draw=3, order_by="id")[0].id)
     guideline = str(store.select(Guideline)[0].id)
     return [
-        ("lineage", path), ("lineage", guideline), ("lineage", str(store.select(Question)[0].id), "--json"),
-        ("lineage", str(store.select(TrainingSet)[0].id), "--json"), ("report",), ("report", "--json"), ("audit",),
-        ("audit", "--json"), ("sql", "SELECT * FROM paths"), ("sql", "SELECT * FROM round_summary"),
-        ("sql", "SELECT name AS \"\x1b[31m\" FROM guidelines"), ("sql", "SELECT text FROM paths", "--json"),
-        ("storage", "check"), ("storage", "check", "--json"),
-    ]  # fmt: skip
+        ("lineage", path),
+        ("lineage", guideline),
+        ("lineage", str(store.select(Question)[0].id), "--json"),
+        ("lineage", str(store.select(TrainingSet)[0].id), "--json"),
+        ("report",),
+        ("report", "--json"),
+        ("audit",),
+        ("audit", "--json"),
+        ("sql", "SELECT * FROM paths"),
+        ("sql", "SELECT * FROM round_summary"),
+        ("sql", 'SELECT name AS "\x1b[31m" FROM guidelines'),
+        ("sql", "SELECT text FROM paths", "--json"),
+        ("storage", "check"),
+        ("storage", "check", "--json"),
+    ]
 
 
 @pytest.mark.parametrize("number", range(14))
-def test_no_command_that_reads_steers_the_terminal(store: Store, command: Command, number: int) -> None:
+def test_no_command_that_reads_steers_the_terminal(
+    store: Store, command: Command, number: int
+) -> None:
     words = commands(store)[number]
     _, out, err = command(*words)
 
@@ -213,9 +256,13 @@ def test_a_hostile_argument_is_refused_in_one_harmless_line(
     text = HOSTILE[name]
     before = sorted(folder.iterdir())
     refused = [
-        command("lineage", "--", text), command("sql", "--", text), command("report", "--round", text),
-        command("ingest", "--", text), command("judge", "--", text), command("export", "--training-set", text, "out"),
-    ]  # fmt: skip
+        command("lineage", "--", text),
+        command("sql", "--", text),
+        command("report", "--round", text),
+        command("ingest", "--", text),
+        command("judge", "--", text),
+        command("export", "--training-set", text, "out"),
+    ]
 
     for code, out, err in refused:
         assert code == 2
@@ -223,7 +270,9 @@ def test_a_hostile_argument_is_refused_in_one_harmless_line(
         assert len(err.splitlines()) == 1
         assert not STEERS_A_TERMINAL.search(err)
     assert sorted(folder.iterdir()) == before
-    assert {one.code for one in check_store(store, folder)} == {"adapter_files_missing"}  # of the story, always
+    assert {one.code for one in check_store(store, folder)} == {
+        "adapter_files_missing"
+    }  # of the story, always
 
 
 @pytest.mark.parametrize("debug", [[], ["--debug"]])
@@ -235,7 +284,9 @@ def test_a_traceback_does_not_steer_the_terminal(command: Command, debug: list[s
 
 
 @pytest.mark.parametrize("name", HOSTILE)
-def test_progress_lines_do_not_steer_the_terminal(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_progress_lines_do_not_steer_the_terminal(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     from flows.steps.progress import LiveLines, PlainLines
 
     for watcher in (PlainLines(), LiveLines()):
@@ -255,9 +306,14 @@ def test_csv_holds_no_formula_and_every_text(store: Store) -> None:
 
     assert {row[1] for row in rows} == {"-1"}
     assert not any(
-        cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in [head, *rows] for cell in (row[0], row[2]) if cell
+        cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+        for row in [head, *rows]
+        for cell in (row[0], row[2])
+        if cell
     )
-    assert {HOSTILE["formula_at"], HOSTILE["formula_plus"]} <= {row[0].removeprefix("'") for row in rows}
+    assert {HOSTILE["formula_at"], HOSTILE["formula_plus"]} <= {
+        row[0].removeprefix("'") for row in rows
+    }
     assert head[2] == "'=head"
 
 
@@ -290,7 +346,9 @@ def test_a_file_may_have_any_name_and_its_questions_stay_in_the_home(
     rows = [{"question": f"{n} {HOSTILE[name]}", "answer": str(n)} for n in range(10)]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
-    wanted = AskedFile(file, name=f"../{HOSTILE[name]}", answer_kind="number", licence=HOSTILE[name])
+    wanted = AskedFile(
+        file, name=f"../{HOSTILE[name]}", answer_kind="number", licence=HOSTILE[name]
+    )
     done = ingest_question_file(wanted)
 
     assert sum(cast("dict[str, int]", done.figures["parts"]).values()) == 10
@@ -333,16 +391,29 @@ def test_nothing_here_unpickles_evaluates_or_runs_code_of_a_model() -> None:
     forbidden_imports = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve"}
     forbidden_calls = {"eval", "exec", "load", "unsafe_load", "literal_eval"}
     found: list[str] = []
-    for file in [file for layer in ("flows", "tasks", "storage") for file in (ROOT / layer).rglob("*.py")]:
+    for file in [
+        file for layer in ("flows", "tasks", "storage") for file in (ROOT / layer).rglob("*.py")
+    ]:
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             if isinstance(node, ast.Import | ast.ImportFrom):
                 names = (
-                    [node.module or ""] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
+                    [node.module or ""]
+                    if isinstance(node, ast.ImportFrom)
+                    else [alias.name for alias in node.names]
                 )
-                found += [f"{file.name}: import {name}" for name in names if name.split(".")[0] in forbidden_imports]
+                found += [
+                    f"{file.name}: import {name}"
+                    for name in names
+                    if name.split(".")[0] in forbidden_imports
+                ]
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
-                if called in forbidden_calls or called in ("torch.load", "yaml.load", "numpy.load", "np.load"):
+                if called in forbidden_calls or called in (
+                    "torch.load",
+                    "yaml.load",
+                    "numpy.load",
+                    "np.load",
+                ):
                     found.append(f"{file.name}:{node.lineno}: {called}")
                 found += [
                     f"{file.name}:{node.lineno}: {keyword.arg}"
@@ -365,5 +436,7 @@ def test_the_morning_summary_is_a_table_of_texts(name: str) -> None:
     markdown = summary_markdown([one], [run], 24)
 
     assert rendered(markdown).tags <= HARMLESS_TAGS | {"a"}
-    assert re.findall(r'href="([^"]*)"', MarkdownIt("commonmark").enable("table").render(markdown)) == [run.link]
+    assert re.findall(
+        r'href="([^"]*)"', MarkdownIt("commonmark").enable("table").render(markdown)
+    ) == [run.link]
     assert not STEERS_A_TERMINAL.search(markdown)

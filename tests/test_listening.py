@@ -12,10 +12,16 @@ def listeners() -> set[str]:
     """Local addresses (hexadecimal) of this process's listening sockets."""
     inodes = {link.readlink().name for link in Path("/proc/self/fd").iterdir() if link.is_symlink()}
     rows = [line.split() for line in Path("/proc/self/net/tcp").read_text("utf-8").splitlines()[1:]]
-    return {row[1].partition(":")[0] for row in rows if row[3] == "0A" and f"socket:[{row[9]}]" in inodes}
+    return {
+        row[1].partition(":")[0]
+        for row in rows
+        if row[3] == "0A" and f"socket:[{row[9]}]" in inodes
+    }
 
 
-def test_the_temporary_prefect_server_listens_on_loopback(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_temporary_prefect_server_listens_on_loopback(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import subprocess
 
     from flows.runs import temporary_server
@@ -55,7 +61,9 @@ def test_every_server_of_ours_is_on_loopback_by_default() -> None:
     assert stack.explore_url.startswith(f"http://{LOOPBACK}:")
 
 
-def test_every_engine_of_ours_has_a_key_and_on_loopback_a_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_engine_of_ours_has_a_key_and_on_loopback_a_new_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from tasks.engines.server import vllm_server as server
 
     monkeypatch.delenv("REGENESIS_SERVE_KEY", raising=False)
@@ -66,8 +74,12 @@ def test_every_engine_of_ours_has_a_key_and_on_loopback_a_new_one(monkeypatch: p
         assert "--middleware=tasks.web_guard.EngineGuard" in server._guards_for(host)  # pyright: ignore[reportPrivateUsage]
 
 
-@pytest.mark.parametrize("key", ["two words", "schlüssel", " edge", "edge\n", "tab\tbed", "\U0001f511"])
-def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "key", ["two words", "schlüssel", " edge", "edge\n", "tab\tbed", "\U0001f511"]
+)
+def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(
+    key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from tasks.engines.server import vllm_server as server
 
     monkeypatch.setenv("REGENESIS_SERVE_KEY", key)
@@ -77,7 +89,9 @@ def test_a_key_that_no_header_can_hold_is_refused_and_not_shown(key: str, monkey
         assert key.strip() not in str(refused.value)
 
 
-def test_a_server_for_other_machines_asks_for_a_password_or_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_for_other_machines_asks_for_a_password_or_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     from flows.stack import up
     from tasks.engines.server import vllm_server as server
 

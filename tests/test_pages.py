@@ -1,4 +1,6 @@
-"""The documentation builds strictly, asks the network for nothing, and its reference holds all that the code has."""
+"""The documentation builds strictly, asks the network for nothing, and its reference holds all that
+the code has.
+"""
 
 import os
 import re
@@ -40,9 +42,20 @@ def pages() -> dict[str, str]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built site; a broken link, or a page that the menu lacks, fails here."""
     folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    command = [
+        sys.executable,
+        "-m",
+        "mkdocs",
+        "build",
+        "--strict",
+        "--quiet",
+        "--site-dir",
+        str(folder),
+    ]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
@@ -51,7 +64,9 @@ def test_every_page_is_built_and_in_the_menu(site: Path) -> None:
     menu = (site / "index.html").read_text("utf-8")
     for page in (ROOT / "docs").rglob("*.md"):
         address = page.relative_to(ROOT / "docs").with_suffix("").as_posix()
-        assert (site / "index.html" if address == "index" else site / address / "index.html").is_file()
+        assert (
+            site / "index.html" if address == "index" else site / address / "index.html"
+        ).is_file()
         assert address == "index" or f'href="{address}/"' in menu, address
 
 
@@ -60,7 +75,9 @@ def test_a_page_loads_nothing_from_elsewhere(site: Path) -> None:
 
     assert loaded
     assert [url for url in loaded if url.startswith(("http:", "https:", "//"))] == []
-    assert "fonts.googleapis" not in "".join(page.read_text("utf-8") for page in site.rglob("*.css"))
+    assert "fonts.googleapis" not in "".join(
+        page.read_text("utf-8") for page in site.rglob("*.css")
+    )
 
 
 def test_the_command_page_has_every_command_and_option(pages: dict[str, str]) -> None:
@@ -71,19 +88,29 @@ def test_the_command_page_has_every_command_and_option(pages: dict[str, str]) ->
     page = pages["reference/cli.md"]
     top = typer.main.get_command(app)
     known = {f"regenesis {name}": command for name, command in top.commands.items()}  # pyright: ignore
-    known |= {f"regenesis storage {name}": one for name, one in known.pop("regenesis storage").commands.items()}
+    known |= {
+        f"regenesis storage {name}": one
+        for name, one in known.pop("regenesis storage").commands.items()
+    }
     assert re.findall(r"^## (regenesis .*)$", page, flags=re.MULTILINE)
     for name, command in known.items():
-        section = page.partition(f"## {name}\n")[2].partition("\n## ")[0] + page.partition("## Common options")[2]
+        section = (
+            page.partition(f"## {name}\n")[2].partition("\n## ")[0]
+            + page.partition("## Common options")[2]
+        )
         assert section.strip(), name
         for one in command.params:
-            assert one.name == "help" or any(f"`{word}`" in section for word in [*one.opts, one.name.upper()]), one.name
+            assert one.name == "help" or any(
+                f"`{word}`" in section for word in [*one.opts, one.name.upper()]
+            ), one.name
 
 
 def test_the_settings_page_has_every_setting_with_its_meaning(pages: dict[str, str]) -> None:
     from tasks.settings import Settings
 
-    rows = dict(re.findall(r"^\| `([\w.]+)` \|(.*)\|$", pages["reference/settings.md"], flags=re.MULTILINE))
+    rows = dict(
+        re.findall(r"^\| `([\w.]+)` \|(.*)\|$", pages["reference/settings.md"], flags=re.MULTILINE)
+    )
     missing: list[str] = []
 
     def check(model: type, prefix: str) -> None:
@@ -108,10 +135,14 @@ def test_the_view_page_has_every_table_and_view_with_every_column(pages: dict[st
         name = head.split()[1].rstrip(":")
         section = page.partition(f"\n## {name}\n")[2].partition("\n## ")[0]
         assert section, name
-        assert re.findall(r"^\| `(\w+)`", section, flags=re.MULTILINE) == [line.split()[0] for line in columns]
+        assert re.findall(r"^\| `(\w+)`", section, flags=re.MULTILINE) == [
+            line.split()[0] for line in columns
+        ]
 
 
-def test_the_deployment_page_has_every_deployment_and_every_field_of_its_form(pages: dict[str, str]) -> None:
+def test_the_deployment_page_has_every_deployment_and_every_field_of_its_form(
+    pages: dict[str, str],
+) -> None:
     from prefect.utilities.importtools import import_object
 
     page = pages["reference/deployments.md"]

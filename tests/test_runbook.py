@@ -1,4 +1,6 @@
-"""The runbook has an entry for every automation and every page that the code can send, and for nothing else."""
+"""The runbook has an entry for every automation and every page that the code can send, and for
+nothing else.
+"""
 
 import re
 from pathlib import Path
@@ -9,7 +11,9 @@ ROOT = Path(__file__).parent.parent
 
 
 def entries() -> list[str]:
-    return re.findall(r"^## (.+)$", (ROOT / "docs" / "runbook.md").read_text("utf-8"), flags=re.MULTILINE)
+    return re.findall(
+        r"^## (.+)$", (ROOT / "docs" / "runbook.md").read_text("utf-8"), flags=re.MULTILINE
+    )
 
 
 def pages_of_the_supervisor() -> set[str]:
@@ -37,4 +41,6 @@ def test_no_automation_pages_for_a_round_that_was_refused() -> None:
 
     for one in automations(uuid4(), "", Patience()):
         if one.trigger.posture.value == "Reactive":
-            assert not {"prefect.flow-run.refused", "prefect.flow-run.inconclusive"} & set(one.trigger.expect)
+            assert not {"prefect.flow-run.refused", "prefect.flow-run.inconclusive"} & set(
+                one.trigger.expect
+            )

@@ -1,5 +1,6 @@
-"""Secrets are planted in the environment and at an endpoint that repeats its key; then all that was written is
-searched."""
+"""Secrets are planted in the environment and at an endpoint that repeats its key; then all that was
+written is searched.
+"""
 
 import asyncio
 import os
@@ -31,7 +32,9 @@ REFUSAL = f"Incorrect API key provided: {KEY}, see your account"
 
 
 def repeats_its_key(body: Body, number: int) -> Reply:
-    """Now and then refuses, fails or answers nonsense, and each time repeats the key that it was shown."""
+    """Now and then refuses, fails or answers nonsense, and each time repeats the key that it was
+    shown.
+    """
     if number in (5, 34):  # of a path; an examination would end at it
         return Reply(status=400, message=REFUSAL)
     if number % 29 == 11:
@@ -43,9 +46,14 @@ def repeats_its_key(body: Body, number: int) -> Reply:
 
 async def regenesis(environment: Mapping[str, str], *words: str) -> tuple[int, str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.fakes.scripted_fleet", *words, env=environment,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "tests.fakes.scripted_fleet",
+        *words,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
     output, _ = await process.communicate()
     return process.returncode or 0, output.decode("utf-8", "replace")
 
@@ -66,11 +74,17 @@ async def test_no_secret_is_in_what_a_round_writes_says_or_logs(tmp_path: Path) 
     settings = tmp_path / "small.toml"
     settings.write_text(SMALL.format(sums="sums", train=8), "utf-8")
     files = [write_sums(tmp_path, "sums", 0, 500), write_sums(tmp_path, "other_sums", 5000, 500)]
-    plain = {key: value for key, value in os.environ.items() if not key.startswith(("PREFECT_", "REGENESIS_"))}
+    plain = {
+        key: value
+        for key, value in os.environ.items()
+        if not key.startswith(("PREFECT_", "REGENESIS_"))
+    }
     async with ScriptedServer(repeats_its_key, key=KEY) as server:
-        environment = plain | PLANTED | {
-            "REGENESIS_HOME": str(home), "REGENESIS_ENDPOINTS": f"{server.url}#FLEET_KEY"
-        }  # fmt: skip
+        environment = (
+            plain
+            | PLANTED
+            | {"REGENESIS_HOME": str(home), "REGENESIS_ENDPOINTS": f"{server.url}#FLEET_KEY"}
+        )
         for words in (
             ["ingest", str(files[0]), "--answer-kind", "number"],
             ["ingest", str(files[1]), "--answer-kind", "number", "--domain", "out_of_domain"],
@@ -90,9 +104,14 @@ async def test_no_secret_is_in_what_a_round_writes_says_or_logs(tmp_path: Path) 
     written = every_file(tmp_path)
     assert [one.status for one in store.select(Round)] == ["finished"]
     assert any(
-        "Incorrect API key provided: ***, see your account" in one.message for one in store.select(FailedRequest)
+        "Incorrect API key provided: ***, see your account" in one.message
+        for one in store.select(FailedRequest)
     )
-    assert {home / "mlflow.db", home / "prefect" / "prefect.db", home / "logs" / "prefect.log"} <= set(written)
+    assert {
+        home / "mlflow.db",
+        home / "prefect" / "prefect.db",
+        home / "logs" / "prefect.log",
+    } <= set(written)
     for secret in SECRETS:
         assert secret not in rows
         assert secret not in "".join(said)
@@ -102,7 +121,12 @@ async def test_no_secret_is_in_what_a_round_writes_says_or_logs(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     "url",
-    [f"htps://user:{KEY}@host", f"https://host#{KEY}", f"https://user:{KEY}@host#{KEY}", f"//user:{KEY}@/v1#{KEY}"],
+    [
+        f"htps://user:{KEY}@host",
+        f"https://host#{KEY}",
+        f"https://user:{KEY}@host#{KEY}",
+        f"//user:{KEY}@/v1#{KEY}",
+    ],
 )
 def test_an_endpoint_that_is_refused_does_not_show_its_key(url: str) -> None:
     with pytest.raises(InputError) as refused:

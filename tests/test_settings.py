@@ -37,5 +37,8 @@ def test_a_table_that_keeps_the_presets_stop_strings_says_so() -> None:
     (note,) = notes
     assert note.startswith("synthesis.structure in settings_toml keeps stop = ")
     assert note.endswith("of preset embedded; for none set stop = [].")
-    assert explain_settings("embedded", "[synthesis]\nstructure = { max_tokens = 160, stop = [] }")[1] == []
+    assert (
+        explain_settings("embedded", "[synthesis]\nstructure = { max_tokens = 160, stop = [] }")[1]
+        == []
+    )
     assert explain_settings("embedded")[1] == []

@@ -1,4 +1,6 @@
-"""The study's states, as they lie in the repository, give its pages' tables where nothing else is but the model."""
+"""The study's states, as they lie in the repository, give its pages' tables where nothing else is
+but the model.
+"""
 
 import json
 import os
@@ -22,7 +24,9 @@ STATES = {"results": ("study.toml", "docs/study"), "rounds": ("rounds.toml", "do
 
 @dataclass(frozen=True)
 class Brought:
-    """A page, and what its command printed and wrote in an empty home that has the embedded model only."""
+    """A page, and what its command printed and wrote in an empty home that has the embedded model
+    only.
+    """
 
     page: str
     rows: dict[str, int]
@@ -31,11 +35,15 @@ class Brought:
 
 
 @pytest.fixture(scope="module", params=STATES)
-def brought(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model_folder: Path) -> Brought:
+def brought(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, model_folder: Path
+) -> Brought:
     settings, state = STATES[request.param]
     home = tmp_path_factory.mktemp(request.param)
     (home / "models").symlink_to(model_folder.parent)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("REGENESIS_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("REGENESIS_")
+    }
     done = subprocess.run(
         [
             sys.executable,
@@ -67,12 +75,18 @@ def brought(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 
 def test_the_state_gives_the_table_of_the_page_and_nothing_is_generated(brought: Brought) -> None:
-    table = [line.rstrip() for line in brought.output.splitlines() if line.startswith("method ") or "% to " in line]
+    table = [
+        line.rstrip()
+        for line in brought.output.splitlines()
+        if line.startswith("method ") or "% to " in line
+    ]
 
     assert "\n".join(table) in brought.page
     assert "0 tokens generated in this run." in brought.output
     for name in ("paths", "answers", "trials"):
-        assert brought.store.query(f"SELECT count(*) AS n FROM {name}").to_pylist() == [{"n": brought.rows[name]}]
+        assert brought.store.query(f"SELECT count(*) AS n FROM {name}").to_pylist() == [
+            {"n": brought.rows[name]}
+        ]
 
 
 def test_each_query_of_the_page_gives_what_stands_below_it(brought: Brought) -> None:
@@ -81,4 +95,6 @@ def test_each_query_of_the_page_gives_what_stands_below_it(brought: Brought) -> 
     assert shown
     for sql, text in shown:
         rows = brought.store.query(sql)
-        assert as_table(rows.column_names, [list(row.values()) for row in rows.to_pylist()]) == text.rstrip("\n"), sql
+        assert as_table(
+            rows.column_names, [list(row.values()) for row in rows.to_pylist()]
+        ) == text.rstrip("\n"), sql

@@ -1,6 +1,7 @@
 """Flags that every command takes, and how results and errors reach the user.
 
-A result goes to standard output, as text or with `--json` as one JSON object; all else goes to standard error.
+A result goes to standard output, as text or with `--json` as one JSON object; all else goes to
+standard error.
 """
 
 import functools
@@ -32,9 +33,13 @@ class Common:
 COMMON = Common()
 
 _FLAGS = {
-    "home": Annotated[Path | None, typer.Option(help="Folder of all state (REGENESIS_HOME)", metavar="FOLDER")],
+    "home": Annotated[
+        Path | None, typer.Option(help="Folder of all state (REGENESIS_HOME)", metavar="FOLDER")
+    ],
     "json": Annotated[bool, typer.Option("--json", help="Print the result as JSON")],
-    "dry_run": Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing")],
+    "dry_run": Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be done, and do nothing")
+    ],
     "yes": Annotated[bool, typer.Option("--yes", help="Do not ask")],
     "debug": Annotated[bool, typer.Option("--debug", help="Show the traceback of an error")],
 }
@@ -45,7 +50,10 @@ def with_common_flags(command: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(command)
     flags = [
         inspect.Parameter(
-            name, inspect.Parameter.KEYWORD_ONLY, default=None if name == "home" else False, annotation=kind
+            name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=None if name == "home" else False,
+            annotation=kind,
         )
         for name, kind in _FLAGS.items()
     ]
@@ -60,7 +68,9 @@ def with_common_flags(command: Callable[..., None]) -> Callable[..., None]:
             setattr(COMMON, name, bool(value))
         command(*arguments, **options)
 
-    parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()]
+    parameters = [
+        p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in signature.parameters.values()
+    ]
     run.__signature__ = signature.replace(parameters=[*parameters, *flags])  # type: ignore[attr-defined]
     run.__annotations__ = {**command.__annotations__, **_FLAGS}
     return run
@@ -80,7 +90,9 @@ def show(result: Mapping[str, object], text: str) -> None:
 
 
 def show_exactly(text: str, end: str = "\n") -> None:
-    """Text as it stands where a file or a program reads it; on a terminal nothing in it steers the terminal."""
+    """Text as it stands where a file or a program reads it; on a terminal nothing in it steers the
+    terminal.
+    """
     print(terminal_text(text) if sys.stdout.isatty() else text, end=end)
 
 

@@ -1,6 +1,9 @@
-"""`regenesis compare --plan` and `--export`: what a comparison would take, and its state as files. Starts nothing.
+"""`regenesis compare --plan` and `--export`: what a comparison would take, and its state as files.
 
-It needs no engine, no Prefect and no lock, and fetches no model: one of the hub is taken from the store, or by name.
+Starts nothing.
+
+It needs no engine, no Prefect and no lock, and fetches no model: one of the hub is taken from the
+store, or by name.
 """
 
 from dataclasses import asdict
@@ -31,7 +34,9 @@ def forecast_comparison(settings: Settings) -> Result:
     heading = f"Comparison {contest.record.name} ({str(contest.record.id)[:8]}) {state}: {names}; "
     heading += f"seeds {list(contest.seeds)}; matched by {contest.settings.comparison.match}."
     return Result(
-        "planned", "\n".join([heading, *found.lines]), {"comparison": str(contest.record.id), **asdict(found)}
+        "planned",
+        "\n".join([heading, *found.lines]),
+        {"comparison": str(contest.record.id), **asdict(found)},
     )
 
 
@@ -40,12 +45,15 @@ def export_comparison(settings: Settings, folder: Path) -> Result:
     contest = _contest(settings)
     if contest.store.get(Comparison, contest.record.id) is None:
         raise InputError(
-            f"The store has no comparison of these settings ({contest.record.name!r}); its state can't be written. "
-            "Run: regenesis compare, with the same options"
+            f"The store has no comparison of these settings ({contest.record.name!r}); its state"
+            " can't be written. Run: regenesis compare, with the same options"
         )
     counts = write_state(contest, folder)
     weight = sum(file.stat().st_size for file in folder.glob("*.parquet"))
-    text = f"Wrote {sum(counts.values())} rows of {contest.record.name} to {folder}, {weight / 1e6:.1f} MB."
+    text = (
+        f"Wrote {sum(counts.values())} rows of {contest.record.name} to {folder},"
+        f" {weight / 1e6:.1f} MB."
+    )
     return Result("exported", text, {"folder": str(folder), "rows": counts, "bytes": weight})
 
 
@@ -57,19 +65,34 @@ def _contest(settings: Settings) -> ContestAhead:
     check_question_sets(store, settings)
     row = comparison_row(settings, base)
     return ContestAhead(
-        store, store.get(Comparison, row.id) or row, settings, base, prompts_of(settings),
+        store,
+        store.get(Comparison, row.id) or row,
+        settings,
+        base,
+        prompts_of(settings),
         chosen_guidelines(settings.synthesis.guidelines),
-    )  # fmt: skip
+    )
 
 
 def _base(store: Store, settings: Settings, environment: Environment) -> Model:
-    """The base model; of one of the hub that was never used here nothing is known but its name, and that is enough."""
+    """The base model; of one of the hub that was never used here nothing is known but its name, and
+    that is enough.
+    """
     name = settings.model.name
     if name == "embedded" or Path(name).expanduser().is_dir():
         return workplace.MACHINERY[0].prepare(settings.model, environment).record
     short = name.rpartition("/")[2]
     known = [one for one in store.select(Model, name=short) if one.adapter_id is None]
     unknown = content_id("models", name)
-    return known[-1] if known else Model(
-        id=unknown, name=short, base_model_id=unknown, adapter_id=None, revision="", chat_template_hash=""
-    )  # fmt: skip
+    return (
+        known[-1]
+        if known
+        else Model(
+            id=unknown,
+            name=short,
+            base_model_id=unknown,
+            adapter_id=None,
+            revision="",
+            chat_template_hash="",
+        )
+    )

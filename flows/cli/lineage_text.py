@@ -1,4 +1,7 @@
-"""A record's tree for the terminal: what it came from above, what came of it below. Model text is shown as text."""
+"""A record's tree for the terminal: what it came from above, what came of it below.
+
+Model text is shown as text.
+"""
 
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,9 @@ WIDTH = 100
 
 
 def lineage_text(tree: "LineageNode", taught: "Sequence[TaughtModel]" = ()) -> str:
-    """The tree as indented lines, then every model that it touched, also by siblings that the tree leaves out."""
+    """The tree as indented lines, then every model that it touched, also by siblings that the tree
+    leaves out.
+    """
     lines = ["came from", *_branches(tree, "parents", 1)] if tree.parents else []
     lines += [_line(tree, 0)]
     if tree.children:
@@ -23,7 +28,11 @@ def lineage_text(tree: "LineageNode", taught: "Sequence[TaughtModel]" = ()) -> s
 
 
 def _model(model: "TaughtModel") -> str:
-    how = "its own training set" if model.generation == 0 else f"that of an ancestor, {model.generation} back"
+    how = (
+        "its own training set"
+        if model.generation == 0
+        else f"that of an ancestor, {model.generation} back"
+    )
     return f"  models {str(model.id)[:8]}  {_shown(model.name)}: {model.examples} examples in {how}"
 
 

@@ -18,8 +18,10 @@ def register(app: typer.Typer) -> None:
 
 def doctor(
     prepare: Annotated[bool, typer.Option(help="Prepare the base model too")] = False,
-    model: Model = "", preset: Preset = "default", settings: Settings = None,
-) -> None:  # fmt: skip
+    model: Model = "",
+    preset: Preset = "default",
+    settings: Settings = None,
+) -> None:
     """Tell what is there, what is missing, and what to type."""
     from flows.runs.parameters import chosen_settings
     from storage.environment import make_home
@@ -33,15 +35,25 @@ def doctor(
         make_home(places)
         note(f"The base model is ready in {prepare_model(chosen.model, places).folder}")
     findings = diagnose(places, chosen)
-    show({"findings": [vars(finding) for finding in findings]}, "\n".join(str(finding) for finding in findings))
+    show(
+        {"findings": [vars(finding) for finding in findings]},
+        "\n".join(str(finding) for finding in findings),
+    )
     if any(finding.blocks for finding in findings):
-        raise InputError("Something that a round needs is missing; the lines above say what to type.")
+        raise InputError(
+            "Something that a round needs is missing; the lines above say what to type."
+        )
 
 
 def show_settings(
-    name: Name = "", model: Model = "", preset: Preset = "default", settings: Settings = None,
-) -> None:  # fmt: skip
-    """Print every setting, its value and where the value comes from: built in, preset, file or option."""
+    name: Name = "",
+    model: Model = "",
+    preset: Preset = "default",
+    settings: Settings = None,
+) -> None:
+    """Print every setting, its value and where the value comes from: built in, preset, file or
+    option.
+    """
     from flows.runs.parameters import given_by_hand
     from tasks.settings import explain_settings
 
@@ -56,11 +68,18 @@ def show_settings(
 
 
 def serve(
-    adapter: Annotated[str, typer.Option(help="Adapter or model id, or prefix; empty for the champion")] = "",
+    adapter: Annotated[
+        str, typer.Option(help="Adapter or model id, or prefix; empty for the champion")
+    ] = "",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 for any free one")] = 8000,
-    host: Annotated[str, typer.Option(help="Address; other machines need REGENESIS_SERVE_KEY")] = "127.0.0.1",
-    name: Name = "", model: Model = "", preset: Preset = "default", settings: Settings = None,
-) -> None:  # fmt: skip
+    host: Annotated[
+        str, typer.Option(help="Address; other machines need REGENESIS_SERVE_KEY")
+    ] = "127.0.0.1",
+    name: Name = "",
+    model: Model = "",
+    preset: Preset = "default",
+    settings: Settings = None,
+) -> None:
     """Serve the champion, or another model, as an OpenAI-compatible endpoint."""
     from flows.cli.serving import serve_model
     from flows.runs.parameters import chosen_settings
@@ -75,9 +94,14 @@ def serve(
 
 
 def forecast(
-    name: Name = "", model: Model = "", preset: Preset = "default", settings: Settings = None,
-    rate: Annotated[float, typer.Option(help="Tokens a second of hardware that is not there; 0 probes this one")] = 0,
-) -> None:  # fmt: skip
+    name: Name = "",
+    model: Model = "",
+    preset: Preset = "default",
+    settings: Settings = None,
+    rate: Annotated[
+        float, typer.Option(help="Tokens a second of hardware that is not there; 0 probes this one")
+    ] = 0,
+) -> None:
     """Predict tokens, time, disk and accepted paths of a round, from a small probe of it."""
     run_flow(
         "flows.stages",

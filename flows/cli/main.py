@@ -1,7 +1,9 @@
-"""The `regenesis` command. One more way into the flows; each module of commands loads what it needs when it is used.
+"""The `regenesis` command.
 
-Exit codes: 0 done (whatever the gate said), 1 failed, 2 bad input or missing piece, 3 stopped by window or
-budget, 130 interrupted.
+One more way into the flows; each module of commands loads what it needs when it is used.
+
+Exit codes: 0 done (whatever the gate said), 1 failed, 2 bad input or missing piece, 3 stopped by
+window or budget, 130 interrupted.
 """
 
 import os
@@ -23,19 +25,32 @@ from storage.errors import ReGenesisError
 
 app = typer.Typer(
     name="regenesis",
-    help="A language model improves its own reasoning: rounds of paths, verdicts, training, evaluation, promotion.",
+    help=(
+        "A language model improves its own reasoning: rounds of paths, verdicts, training,"
+        " evaluation, promotion."
+    ),
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-for commands in (cli_rounds, cli_compare, cli_read, cli_explore, cli_export, cli_machine, cli_stack):
+for commands in (
+    cli_rounds,
+    cli_compare,
+    cli_read,
+    cli_explore,
+    cli_export,
+    cli_machine,
+    cli_stack,
+):
     commands.register(app)
 app.add_typer(cli_storage.app, name="storage")
 
 
 @app.callback(invoke_without_command=True)
-def top(version: Annotated[bool, typer.Option("--version", help="Print the version")] = False) -> None:
+def top(
+    version: Annotated[bool, typer.Option("--version", help="Print the version")] = False,
+) -> None:
     if version:
         from importlib.metadata import version as version_of
 
@@ -78,7 +93,10 @@ def _other_error(error: Exception) -> int:
     if is_full_disk(error):
         _show_error(error, str(full_disk(error)))
         return 2
-    _show_error(error, f"{type(error).__name__}: {error} (a defect or a broken machine; --debug shows where)")
+    _show_error(
+        error,
+        f"{type(error).__name__}: {error} (a defect or a broken machine; --debug shows where)",
+    )
     return 1
 
 
@@ -86,7 +104,9 @@ def _refused_parameter(error: Exception) -> str:
     """Prefect's refusal of a flow's parameter, as one line; empty for other errors."""
     if type(error).__name__ != "ParameterTypeError":
         return ""
-    return "A parameter is refused: " + " ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    return "A parameter is refused: " + " ".join(
+        line.strip() for line in str(error).splitlines() if line.strip()
+    )
 
 
 def _show_error(error: Exception, message: str) -> None:

@@ -1,6 +1,7 @@
 """`regenesis synthesize --plan`: what a run would reuse and generate, before anything runs.
 
-It needs no engine, no Prefect and no lock, and begins no round; only a base model that was never prepared is prepared.
+It needs no engine, no Prefect and no lock, and begins no round; only a base model that was never
+prepared is prepared.
 """
 
 from dataclasses import asdict
@@ -21,15 +22,27 @@ from tasks.synthesis.synthesis_plan import plan_synthesis
 
 
 def plan_paths(
-    name: str, question_sets: list[str], train_questions: int, model: str, change: bool, preset: str,
+    name: str,
+    question_sets: list[str],
+    train_questions: int,
+    model: str,
+    change: bool,
+    preset: str,
     settings_toml: str,
-) -> Result:  # fmt: skip
-    """The plan of the unfinished round with its own settings (`change`: these), or of the round that would begin."""
+) -> Result:
+    """The plan of the unfinished round with its own settings (`change`: these), or of the round
+    that would begin.
+    """
     environment = read_environment()
     settings = chosen_settings(
-        environment, preset, settings_toml, name=name, question_sets=question_sets, model=model,
+        environment,
+        preset,
+        settings_toml,
+        name=name,
+        question_sets=question_sets,
+        model=model,
         train_questions=train_questions,
-    )  # fmt: skip
+    )
     make_home(environment)
     store = open_store(environment.store_url)
     base = workplace.MACHINERY[0].prepare(settings.model, environment).record
@@ -41,15 +54,25 @@ def plan_paths(
     number = unfinished.number if unfinished else rounds.next_number(store)
     by_champion = settings.synthesis.writer == "champion"
     writer = current_champion(store, base, rounds.line_of(base, settings)) if by_champion else base
-    guidelines, seed = chosen_guidelines(settings.synthesis.guidelines), unfinished.seed if unfinished else None
+    guidelines, seed = (
+        chosen_guidelines(settings.synthesis.guidelines),
+        unfinished.seed if unfinished else None,
+    )
     ladder = build_ladder(settings, writer.id, prompts_of(settings), guidelines, number, seed)
     questions = train_questions_ahead(store, settings, number)
     planned = plan_synthesis(store, ladder, questions, settings.selection)
-    return Result("planned", "\n".join([_heading(number, unfinished, change), *planned.lines()]), asdict(planned))
+    return Result(
+        "planned",
+        "\n".join([_heading(number, unfinished, change), *planned.lines()]),
+        asdict(planned),
+    )
 
 
 def _heading(number: int, unfinished: Round | None, change: bool) -> str:
     if unfinished is None:
         return f"Round {number} would begin."
     words = "these synthesis settings" if change else "its own settings"
-    return f"Round {number}, begun {unfinished.started_at:%Y-%m-%d %H:%M} UTC, would go on with {words}."
+    return (
+        f"Round {number}, begun {unfinished.started_at:%Y-%m-%d %H:%M} UTC, would go on with"
+        f" {words}."
+    )

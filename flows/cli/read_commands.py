@@ -1,4 +1,6 @@
-"""Commands that read and show: `sql`, `lineage`, `report`, `judge`, `audit`. They need the light base only."""
+"""Commands that read and show: `sql`, `lineage`, `report`, `judge`, `audit`. They need the light
+base only.
+"""
 
 import sys
 from collections.abc import Generator
@@ -24,18 +26,29 @@ def register(app: typer.Typer) -> None:
 
 
 def sql(
-    statement: Annotated[str, typer.Argument(help="One SELECT, or - to read it from standard input")] = "",
+    statement: Annotated[
+        str, typer.Argument(help="One SELECT, or - to read it from standard input")
+    ] = "",
     format: Annotated[str, typer.Option(help="table, csv, json or parquet")] = "",
     file: Annotated[Path | None, typer.Option(help="Read the statement from this file")] = None,
     out: Annotated[Path | None, typer.Option(help="Write to this file")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds the statement may take")] = 60,
     memory: Annotated[str, typer.Option(help="Memory it may take")] = "1GB",
-    disk: Annotated[str, typer.Option(help="Temporary disk it may take for what does not fit into memory")] = "4GB",
-    schema: Annotated[bool, typer.Option("--schema", help="Print every table and view with its columns")] = False,
-    client: Annotated[
-        bool, typer.Option("--client", help="Print the line that opens the reader copy in DuckDB's own client")
+    disk: Annotated[
+        str, typer.Option(help="Temporary disk it may take for what does not fit into memory")
+    ] = "4GB",
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print every table and view with its columns")
     ] = False,
-    as_of: Annotated[str, typer.Option(help="A lake as it was when this adapter or training set was chosen")] = "",
+    client: Annotated[
+        bool,
+        typer.Option(
+            "--client", help="Print the line that opens the reader copy in DuckDB's own client"
+        ),
+    ] = False,
+    as_of: Annotated[
+        str, typer.Option(help="A lake as it was when this adapter or training set was chosen")
+    ] = "",
 ) -> None:
     """Ask the store, read-only, also while a round runs."""
     from storage.sql.sandbox import Limits, print_user_sql, run_user_sql, schema_text
@@ -51,7 +64,9 @@ def sql(
         statement = _text_of(file)
     elif statement in ("", "-"):
         if sys.stdin.isatty():
-            raise InputError('A statement is needed, such as: regenesis sql "SELECT * FROM round_summary"')
+            raise InputError(
+                'A statement is needed, such as: regenesis sql "SELECT * FROM round_summary"'
+            )
         statement = sys.stdin.read()
     output = format or ("json" if COMMON.json else "table")
     snapshot = None
@@ -102,11 +117,17 @@ def report(
     path = write_report(draw_report(store, found), found, environment().reports)
     decided = promotion_of(store, found)
     reasons = decided.reasons if decided else "The gate has not decided yet."
-    show({"report": str(path), "reasons": reasons}, f"{reasons}\n{round_table(store, found)}\nReport: {path}")
+    show(
+        {"report": str(path), "reasons": reasons},
+        f"{reasons}\n{round_table(store, found)}\nReport: {path}",
+    )
 
 
 def judge(
-    file: Annotated[Path, typer.Argument(help="JSONL rows with text, answer, answer_kind, choices, finish_reason")],
+    file: Annotated[
+        Path,
+        typer.Argument(help="JSONL rows with text, answer, answer_kind, choices, finish_reason"),
+    ],
     lenient: Annotated[bool, typer.Option(help="By the lenient reading")] = False,
 ) -> None:
     """Judge answers in a file: the same rows come out with verdict, reason and extracted answer."""
@@ -119,18 +140,26 @@ def judge(
 
 def audit(
     round: Annotated[int, typer.Option(help="Number of the round; 0 for the newest")] = 0,
-    path: Annotated[str, typer.Option(help="Give a verdict of your own on this path: its id, or a beginning")] = "",
+    path: Annotated[
+        str, typer.Option(help="Give a verdict of your own on this path: its id, or a beginning")
+    ] = "",
     verdict: Annotated[str, typer.Option(help="correct, wrong or unjudged")] = "",
     rater: Annotated[str, typer.Option(help="Who says so; it is kept")] = "",
     because: Annotated[str, typer.Option(help="Why; it is kept")] = "",
 ) -> None:
-    """Print what a second, independent judge reads otherwise; or overrule both with a verdict of your own."""
+    """Print what a second, independent judge reads otherwise; or overrule both with a verdict of
+    your own.
+    """
     from tasks.verification.audit import audit_text, audit_verdicts, give_verdict
 
     store = existing_store()
     if path or verdict or rater:
         given = give_verdict(store, path, verdict, rater, because)
-        show(vars(given), f"Path {given.path_id} is {given.verdict}, says {given.rater}. Later selections follow it.")
+        show(
+            vars(given),
+            f"Path {given.path_id} is {given.verdict}, says {given.rater}. Later selections"
+            " follow it.",
+        )
         return
     found = _round_of(store, round)
     read = audit_verdicts(store, draw=found.number, seed=found.seed)
@@ -148,7 +177,11 @@ def _round_of(store: "Store", number: int) -> "Round":
     """The round of this number, or for 0 the newest of the store."""
     from storage.records import Round
 
-    found = store.select(Round, number=number) if number else store.select(Round, order_by="number desc")
+    found = (
+        store.select(Round, number=number)
+        if number
+        else store.select(Round, order_by="number desc")
+    )
     if not found:
         raise InputError("The store has no such round. Run: regenesis round")
     return found[0]
@@ -160,11 +193,15 @@ def _opened(file: Path) -> Generator[TextIO]:
         with sys.stdin if str(file) == "-" else file.open(encoding="utf-8") as lines:
             yield lines
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"A file of answers must be readable UTF-8; {str(file)!r} is not ({error}).") from error
+        raise InputError(
+            f"A file of answers must be readable UTF-8; {str(file)!r} is not ({error})."
+        ) from error
 
 
 def _text_of(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"A statement's file must be readable; {str(file)!r} is not ({error}).") from error
+        raise InputError(
+            f"A statement's file must be readable; {str(file)!r} is not ({error})."
+        ) from error

@@ -1,4 +1,6 @@
-"""`regenesis serve`: a model of the store as an OpenAI-compatible endpoint, until it is interrupted."""
+"""`regenesis serve`: a model of the store as an OpenAI-compatible endpoint, until it is
+interrupted.
+"""
 
 import json
 import shlex
@@ -17,8 +19,12 @@ from tasks.settings import Settings
 KEY_FILE = "serve.key"  # of the home; for its user alone
 
 
-def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Callable[[str], None]) -> None:
-    """Serve the champion of the settings' line, or `wanted` (an id of a model or adapter, or its beginning)."""
+def serve_model(
+    settings: Settings, wanted: str, host: str, port: int, say: Callable[[str], None]
+) -> None:
+    """Serve the champion of the settings' line, or `wanted` (an id of a model or adapter, or its
+    beginning).
+    """
     from tasks.engines.server.vllm_server import SERVE_KEY, Address, running_server
 
     environment = read_environment()
@@ -30,13 +36,19 @@ def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Call
     say(f"Starting a server for {model.name} ...")
     address = Address(host, port, model.name)
     with running_server(
-        weights_of(base, adapter, environment), settings.model, log_file=environment.logs / "serve.log", address=address
+        weights_of(base, adapter, environment),
+        settings.model,
+        log_file=environment.logs / "serve.log",
+        address=address,
     ) as server:
         key_file = environment.home / KEY_FILE
         if not secret(SERVE_KEY):
             write_secret(key_file, server.key)
         key = f"${SERVE_KEY}" if secret(SERVE_KEY) else f"$(cat {shlex.quote(str(key_file))})"
-        say(f"{model.name} answers at {server.url}/v1 to who shows its key, {key} (Ctrl-C ends it). Try:")
+        say(
+            f"{model.name} answers at {server.url}/v1 to who shows its key, {key} (Ctrl-C ends it)."
+            " Try:"
+        )
         say(curl_line(server.url, model.name, key))
         while server.is_alive():
             time.sleep(1)
@@ -44,8 +56,14 @@ def serve_model(settings: Settings, wanted: str, host: str, port: int, say: Call
 
 
 def curl_line(url: str, name: str, key: str) -> str:
-    """A request to type in a shell; `key` says there where the key is: in the environment or in a file."""
-    body = {"model": name, "messages": [{"role": "user", "content": "What is 3 + 4?"}], "max_tokens": 64}
+    """A request to type in a shell; `key` says there where the key is: in the environment or in a
+    file.
+    """
+    body = {
+        "model": name,
+        "messages": [{"role": "user", "content": "What is 3 + 4?"}],
+        "max_tokens": 64,
+    }
     headers = f"-H 'Content-Type: application/json' -H \"Authorization: Bearer {key}\""
     return f"curl {url}/v1/chat/completions {headers} -d {shlex.quote(json.dumps(body))}"
 

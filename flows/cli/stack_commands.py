@@ -16,16 +16,29 @@ def register(app: typer.Typer) -> None:
 
 
 def up(
-    host: Annotated[str, typer.Option(help="Address of Prefect's server; not loopback needs a password")] = "127.0.0.1",
-    prefect_port: Annotated[int, typer.Option(help="Port of Prefect's server and UI; 0 for any")] = 4200,
+    host: Annotated[
+        str, typer.Option(help="Address of Prefect's server; not loopback needs a password")
+    ] = "127.0.0.1",
+    prefect_port: Annotated[
+        int, typer.Option(help="Port of Prefect's server and UI; 0 for any")
+    ] = 4200,
     mlflow_port: Annotated[int, typer.Option(help="Port of MLflow, on loopback; 0 for any")] = 5000,
-    explore_port: Annotated[int, typer.Option(help="Port of the explorer, on loopback; 0 for any")] = 2718,
+    explore_port: Annotated[
+        int, typer.Option(help="Port of the explorer, on loopback; 0 for any")
+    ] = 2718,
     deployments: Annotated[
-        Path | None, typer.Option(help="A prefect.yaml of your own in place of the built-in one", metavar="FILE")
+        Path | None,
+        typer.Option(
+            help="A prefect.yaml of your own in place of the built-in one", metavar="FILE"
+        ),
     ] = None,
-    background: Annotated[bool, typer.Option("--background", help="Return when all of it is ready")] = False,
-) -> None:  # fmt: skip
-    """Start Prefect's server on Postgres, MLflow and a worker, with every deployment; Ctrl-C ends all of it."""
+    background: Annotated[
+        bool, typer.Option("--background", help="Return when all of it is ready")
+    ] = False,
+) -> None:
+    """Start Prefect's server on Postgres, MLflow and a worker, with every deployment; Ctrl-C ends
+    all of it.
+    """
     from flows.stack.plan import OWN_DEPLOYMENTS, Ports
     from flows.stack.up import run_stack, running_stack, start_in_background
     from storage.environment import make_home, private_folder
@@ -35,7 +48,10 @@ def up(
     if not file.is_file():
         raise InputError(f"--deployments names a prefect.yaml; {str(file)!r} is not a file.")
     if COMMON.dry_run:
-        show({"home": places.home, "file": file}, f"Would start the stack of {places.home} with {file}.")
+        show(
+            {"home": places.home, "file": file},
+            f"Would start the stack of {places.home} with {file}.",
+        )
         return
     if not running_stack(places):
         make_home(places)

@@ -10,7 +10,10 @@ from flows.cli.common import COMMON, confirm, environment, note, show, with_comm
 from flows.cli.read_commands import existing_store
 from storage.errors import PermanentError
 
-app = typer.Typer(help="Care of the store: check, compact, gc, backup, restore, move, migrate.", rich_markup_mode=None)
+app = typer.Typer(
+    help="Care of the store: check, compact, gc, backup, restore, move, migrate.",
+    rich_markup_mode=None,
+)
 
 
 @app.command()
@@ -23,15 +26,21 @@ def check() -> None:
     lines = [f"{one.code}: {one.count} in {one.where}, such as {one.example}" for one in problems]
     show({"problems": [vars(one) for one in problems]}, "\n".join(lines) or "The store is sound.")
     if problems:
-        raise PermanentError("The store has problems; they are named above. A backup: regenesis storage backup FILE")
+        raise PermanentError(
+            "The store has problems; they are named above. A backup: regenesis storage backup FILE"
+        )
 
 
 @app.command()
 @with_common_flags
 def compact(
-    keep_days: Annotated[float, typer.Option(min=0, help="Days for which a lake's past states can be read")] = 7,
+    keep_days: Annotated[
+        float, typer.Option(min=0, help="Days for which a lake's past states can be read")
+    ] = 7,
 ) -> None:
-    """Give back the room of replaced rows; in a lake also small files, rows that are there twice, old states."""
+    """Give back the room of replaced rows; in a lake also small files, rows that are there twice,
+    old states.
+    """
     from storage.care import check_and_gc as maintenance
 
     store = existing_store()
@@ -42,8 +51,8 @@ def compact(
     text = f"{done.bytes_before / 1e6:.1f} MB before, {done.bytes_after / 1e6:.1f} MB after."
     if done.files_before > 1:
         text += (
-            f" {done.files_before} files before, {done.files_after} after; {done.doubled_rows} rows that were there "
-            f"twice and {done.snapshots_expired} old states removed."
+            f" {done.files_before} files before, {done.files_after} after; {done.doubled_rows} rows"
+            f" that were there twice and {done.snapshots_expired} old states removed."
         )
     show(vars(done), text)
 
@@ -51,9 +60,13 @@ def compact(
 @app.command()
 @with_common_flags
 def gc(
-    trash_days: Annotated[float, typer.Option(min=0, help="Days for which what went to the trash stays there")] = 30,
+    trash_days: Annotated[
+        float, typer.Option(min=0, help="Days for which what went to the trash stays there")
+    ] = 30,
 ) -> None:
-    """Move adapters that no store names into the home's trash; remove half-written files and what is long in it."""
+    """Move adapters that no store names into the home's trash; remove half-written files and what
+    is long in it.
+    """
     from storage.care.garbage import find_garbage, remove_garbage
 
     found = find_garbage(existing_store(), environment().home, trash_days)
@@ -70,7 +83,11 @@ def gc(
 
 @app.command()
 @with_common_flags
-def backup(to: Annotated[Path, typer.Argument(help="File to write; one that is there is never overwritten")]) -> None:
+def backup(
+    to: Annotated[
+        Path, typer.Argument(help="File to write; one that is there is never overwritten")
+    ],
+) -> None:
     """Copy the store and MLflow's records, whole, also while a round runs."""
     from storage.care.backups import back_up
 
@@ -80,8 +97,15 @@ def backup(to: Annotated[Path, typer.Argument(help="File to write; one that is t
 
 @app.command()
 @with_common_flags
-def move(url: Annotated[str, typer.Argument(help="An empty place: duckdb:///FILE or ducklake:...?data=URL")]) -> None:
-    """Copy everything to another store, prove the copy equal, and say what to set. The old store stays."""
+def move(
+    url: Annotated[
+        str, typer.Argument(help="An empty place: duckdb:///FILE or ducklake:...?data=URL")
+    ],
+) -> None:
+    """Copy everything to another store, prove the copy equal, and say what to set.
+
+    The old store stays.
+    """
     from storage.care.moving import move_store
 
     store = existing_store()
@@ -90,15 +114,26 @@ def move(url: Annotated[str, typer.Argument(help="An empty place: duckdb:///FILE
         return
     moved = move_store(store, url)
     rows = sum(one.rows for one in moved)
-    lines = [f"{one.table}: {one.rows} rows, hash {one.digest}, equal on both sides" for one in moved if one.rows]
-    lines.append(f"{rows} rows copied. From now on set REGENESIS_STORE to it:\nexport REGENESIS_STORE='{url}'")
+    lines = [
+        f"{one.table}: {one.rows} rows, hash {one.digest}, equal on both sides"
+        for one in moved
+        if one.rows
+    ]
+    lines.append(
+        f"{rows} rows copied. From now on set REGENESIS_STORE to it:\nexport"
+        f" REGENESIS_STORE='{url}'"
+    )
     show({"store": url, "rows": rows, "tables": [vars(one) for one in moved]}, "\n".join(lines))
 
 
 @app.command()
 @with_common_flags
-def restore(backup: Annotated[Path, typer.Argument(help="A file that `storage backup` or a night wrote")]) -> None:
-    """Put a backup in the store's place, and MLflow's champions right; what was there is kept aside."""
+def restore(
+    backup: Annotated[Path, typer.Argument(help="A file that `storage backup` or a night wrote")],
+) -> None:
+    """Put a backup in the store's place, and MLflow's champions right; what was there is kept
+    aside.
+    """
     from flows.stack.up import refuse_beside_a_stack
     from storage.care.backups import restore as put_back
     from storage.care.check_and_gc import check_store
@@ -111,7 +146,8 @@ def restore(backup: Annotated[Path, typer.Argument(help="A file that `storage ba
     refuse_beside_a_stack(places)
     if COMMON.dry_run:
         show(
-            {"store": places.store_url, "from": str(backup)}, f"Would put {backup} in the place of {places.store_url}."
+            {"store": places.store_url, "from": str(backup)},
+            f"Would put {backup} in the place of {places.store_url}.",
         )
         return
     confirm(f"Put {backup} in the place of {places.store_url}?")
@@ -119,9 +155,16 @@ def restore(backup: Annotated[Path, typer.Argument(help="A file that `storage ba
     aside = put_back(places, backup.absolute(), datetime.now(UTC))
     store = open_store(places.store_url)
     mended = repair_all(store, Tracking(places.home))
-    problems = [f"{one.code}: {one.count}, such as {one.example}" for one in check_store(store, places.home)]
+    problems = [
+        f"{one.code}: {one.count}, such as {one.example}" for one in check_store(store, places.home)
+    ]
     kept = [f"What was there is kept: {path}" for path in aside]
-    figures = {"store": store.url, "kept": [str(path) for path in aside], "mended": mended, "problems": problems}
+    figures = {
+        "store": store.url,
+        "kept": [str(path) for path in aside],
+        "mended": mended,
+        "problems": problems,
+    }
     show(figures, "\n".join([f"{store.url} is that of {backup}.", *kept, *mended, *problems]))
 
 

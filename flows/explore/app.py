@@ -1,8 +1,12 @@
 # pyright: basic
-# marimo writes a cell as a function whose parameters, the names of other cells, have no types; so cells only call.
-"""The pages of `regenesis explore`: filters, and for each page what it asks and shows. A marimo app.
+# marimo writes a cell as a function whose parameters, the names of other cells, have no types; so
+# cells only call.
+"""The pages of `regenesis explore`: filters, and for each page what it asks and shows.
 
-Only the open page's cells run. What is shown was escaped by `tasks.explore.markup`; a label is never a stored text.
+A marimo app.
+
+Only the open page's cells run. What is shown was escaped by `tasks.explore.markup`; a label is
+never a stored text.
 """
 
 import marimo
@@ -33,7 +37,9 @@ def _(mo, page, pages, store):
         pages.round_options(store), value=pages.newest_round(store, page.value), label="Round"
     )
     set_choice = mo.ui.dropdown(pages.set_options(store), value="all", label="Question set")
-    mo.hstack([round_choice, set_choice], justify="start", wrap=True) if page.value in pages.FILTERED else None
+    mo.hstack(
+        [round_choice, set_choice], justify="start", wrap=True
+    ) if page.value in pages.FILTERED else None
     return round_choice, set_choice
 
 
@@ -53,11 +59,19 @@ def _(mo, page, pages, store):
 @app.cell
 def _(mo, page):
     mo.stop(page.value != "Questions")
-    part = mo.ui.dropdown({"all": "", "train": "train", "gate": "gate", "final": "final"}, value="all", label="Part")
+    part = mo.ui.dropdown(
+        {"all": "", "train": "train", "gate": "gate", "final": "final"}, value="all", label="Part"
+    )
     solved = mo.ui.dropdown(
-        {"all": "", "unsolved": "unsolved", "only with a hint": "only with a hint", "solved": "solved"},
-        value="all", label="Solved",
-    )  # fmt: skip
+        {
+            "all": "",
+            "unsolved": "unsolved",
+            "only with a hint": "only with a hint",
+            "solved": "solved",
+        },
+        value="all",
+        label="Solved",
+    )
     contains = mo.ui.text(label="Contains", debounce=True)
     mo.hstack([part, solved, contains], justify="start", wrap=True)
     return contains, part, solved
@@ -67,7 +81,9 @@ def _(mo, page):
 def _(chosen, contains, mo, page, pages, part, solved, store):
     mo.stop(page.value != "Questions")
     listed = pages.questions(store, chosen, part.value, solved.value, contains.value)
-    question = mo.ui.dropdown(listed.options, value=listed.first, label="Question", searchable=True, full_width=True)
+    question = mo.ui.dropdown(
+        listed.options, value=listed.first, label="Question", searchable=True, full_width=True
+    )
     mo.vstack([question])
     return listed, question
 
@@ -117,7 +133,9 @@ def _(mo, page, pages, store):
 def _(change, chosen, first, mo, page, pages, second, store):
     mo.stop(page.value != "Models")
     pairs = pages.pairs(store, first.value, second.value, chosen, change.value)
-    pair = mo.ui.dropdown(pairs.options, value=pairs.first, label="Question", searchable=True, full_width=True)
+    pair = mo.ui.dropdown(
+        pairs.options, value=pairs.first, label="Question", searchable=True, full_width=True
+    )
     mo.vstack([mo.Html(pairs.markup), pair])
     return pair, pairs
 
@@ -168,7 +186,9 @@ def _(because, keep, mo, page, rater, rating, set_rated, skip, store, to_rate, v
     mo.stop(page.value != "Rate" or not (keep.value or skip.value))
     is_kept, sentence = (True, "")
     if keep.value:
-        is_kept, sentence = rating.keep(store, to_rate.path_id, verdict.value, rater.value, because.value)
+        is_kept, sentence = rating.keep(
+            store, to_rate.path_id, verdict.value, rater.value, because.value
+        )
     if is_kept:
         set_rated(lambda rated: rated.and_then(to_rate.path_id, sentence))
     mo.Html("" if is_kept else rating.refused(sentence))
@@ -178,7 +198,9 @@ def _(because, keep, mo, page, rater, rating, set_rated, skip, store, to_rate, v
 @app.cell
 def _(mo, page, pages):
     mo.stop(page.value != "SQL")
-    sql = mo.ui.code_editor(value=pages.FIRST_SQL, language="sql", min_height=120, label="One SELECT over the store")
+    sql = mo.ui.code_editor(
+        value=pages.FIRST_SQL, language="sql", min_height=120, label="One SELECT over the store"
+    )
     ask = mo.ui.run_button(label="Ask")
     mo.vstack([sql, ask])
     return ask, sql

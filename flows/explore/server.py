@@ -1,7 +1,7 @@
 """`regenesis explore`: serves the pages on a loopback port until it is interrupted.
 
-Only this machine reaches it, only with the token in its address, and only under a loopback name: a foreign web page
-that the browser has open can neither read the store nor rate a path.
+Only this machine reaches it, only with the token in its address, and only under a loopback name: a
+foreign web page that the browser has open can neither read the store nor rate a path.
 """
 
 import os
@@ -20,10 +20,14 @@ INTERRUPTED = 130  # the exit code
 
 
 def serve_pages(port: int, say: Callable[[str], None]) -> None:
-    """Serve until interrupted; port 0 is any free one. Raises InputError where marimo or the port is not to be had."""
+    """Serve until interrupted; port 0 is any free one.
+
+    Raises InputError where marimo or the port is not to be had.
+    """
     if util.find_spec("marimo") is None:
         raise InputError(
-            "The pages need marimo, which is not installed. Run: make setup, or pip install 'regenesis[explore]'"
+            "The pages need marimo, which is not installed. Run: make setup, or pip install"
+            " 'regenesis[explore]'"
         )
     import uvicorn
     from marimo import create_asgi_app
@@ -33,16 +37,28 @@ def serve_pages(port: int, say: Callable[[str], None]) -> None:
     pages = create_asgi_app(quiet=True, token=token).with_app(path="", root=app).build()
     guarded = WebGuard(pages)
     with _listening(port) as listener:
-        say(f"The store's pages are at http://{HOST}:{listener.getsockname()[1]}/?access_token={token}")
-        say("Ctrl-C ends it. Another machine reaches it through ssh: ssh -L PORT:127.0.0.1:PORT THIS-MACHINE")
-        server = uvicorn.Server(uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=1))
+        say(
+            "The store's pages are at"
+            f" http://{HOST}:{listener.getsockname()[1]}/?access_token={token}"
+        )
+        say(
+            "Ctrl-C ends it. Another machine reaches it through ssh: ssh -L PORT:127.0.0.1:PORT"
+            " THIS-MACHINE"
+        )
+        server = uvicorn.Server(
+            uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=1)
+        )
         with suppress(KeyboardInterrupt):
             server.run(sockets=[listener])
     if not server.started:
-        raise PermanentError("The server of the pages ended before it answered. The lines above say why.")
+        raise PermanentError(
+            "The server of the pages ended before it answered. The lines above say why."
+        )
     say("Interrupted. Every verdict that was given is stored.")
     sys.stderr.flush()
-    os._exit(INTERRUPTED)  # marimo's threads of pages that were closed wait for ever, and would keep the process
+    os._exit(
+        INTERRUPTED
+    )  # marimo's threads of pages that were closed wait for ever, and would keep the process
 
 
 def _listening(port: int) -> socket.socket:
@@ -54,6 +70,7 @@ def _listening(port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise InputError(
-            f"Port {port} can't be used ({error.strerror}). Name another: --port 0 takes a free one."
+            f"Port {port} can't be used ({error.strerror}). Name another: --port 0 takes a free"
+            " one."
         ) from error
     return listener

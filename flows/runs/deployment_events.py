@@ -10,7 +10,10 @@ def tell_of_deployment(event: str, identity: UUID, name: str, cause: str) -> Non
     """`name` as in `prefect deployment run`: flow and deployment with a slash between."""
     emit_event(
         event,
-        resource={"prefect.resource.id": f"prefect.deployment.{identity}", "prefect.resource.name": name},
+        resource={
+            "prefect.resource.id": f"prefect.deployment.{identity}",
+            "prefect.resource.name": name,
+        },
         payload={
             "cause": cause,
             "deployment": name,

@@ -1,5 +1,5 @@
-"""What a person may set for a flow: flat, typed, at most eight (`ingest` says as much of a file as the command line
-does), and the settings they make.
+"""What a person may set for a flow: flat, typed, at most eight (`ingest` says as much of a file as
+the command line does), and the settings they make.
 
 Zero, an empty text or an empty list means "as the preset says". All else is set by `settings_toml`.
 """
@@ -27,9 +27,20 @@ Money = Annotated[float, Field(ge=0)]
 RoundNumber = Annotated[int, Field(ge=0, le=1_000_000)]
 KindOrNone = Literal["", "number", "expression", "choice", "boolean", "text"]
 PublishedName = Literal[
-    "", "gsm8k", "numglue", "strategyqa", "strategyqa_facts", "reclor", "arc_challenge", "svamp", "asdiv", "aqua_rat",
-    "openbookqa", "bbh", "anli",
-]  # fmt: skip
+    "",
+    "gsm8k",
+    "numglue",
+    "strategyqa",
+    "strategyqa_facts",
+    "reclor",
+    "arc_challenge",
+    "svamp",
+    "asdiv",
+    "aqua_rat",
+    "openbookqa",
+    "bbh",
+    "anli",
+]
 ChoiceKey = Literal["", "letter", "text", "0", "1"]
 Match = Literal["", "paths", "tokens", "questions"]
 Role = Literal["all", "base", "champion", "challenger"]
@@ -65,7 +76,9 @@ PLACES = {
 """Where each parameter stands in the settings."""
 
 
-def chosen_settings(environment: Environment, preset: str, settings_toml: str, **given: Unpack[Given]) -> Settings:
+def chosen_settings(
+    environment: Environment, preset: str, settings_toml: str, **given: Unpack[Given]
+) -> Settings:
     """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then what was given by hand."""
     by_place = {PLACES[name]: value for name, value in given.items()}
     return load_settings(preset, settings_toml, environment.config, given_by_hand(by_place))
@@ -112,8 +125,9 @@ def limits_of(
 ) -> Limits:
     """The limits of a run that was planned for this moment, or for now.
 
-    A time of day is the next such moment after that in the zone of the nights: a night that waited for others has no
-    longer a window than one that did not. Raises Stopped where its window is over before it began.
+    A time of day is the next such moment after that in the zone of the nights: a night that waited
+    for others has no longer a window than one that did not. Raises Stopped where its window is over
+    before it began.
     """
     if not until:
         return Limits(None, budget_tokens, budget_money)
@@ -122,8 +136,9 @@ def limits_of(
     end = next_moment(until, since)
     if end <= now:
         raise Stopped(
-            f"The run was planned for {since:%Y-%m-%d %H:%M %Z} and had until {end:%Y-%m-%d %H:%M %Z}; its turn came "
-            "after that. Nothing was begun, and the next run goes on."
+            f"The run was planned for {since:%Y-%m-%d %H:%M %Z} and had until"
+            f" {end:%Y-%m-%d %H:%M %Z}; its turn came after that. Nothing was begun, and the next"
+            " run goes on."
         )
     return Limits(end, budget_tokens, budget_money)
 
@@ -131,7 +146,9 @@ def limits_of(
 def check_parameters(environment: Environment, parameters: dict[str, Any]) -> Settings:
     """The settings that a flow's parameters make; raises InputError before anything is started."""
     given = cast(Given, {key: value for key, value in parameters.items() if key in PLACES})
-    settings = chosen_settings(environment, str(parameters["preset"]), str(parameters["settings_toml"]), **given)
+    settings = chosen_settings(
+        environment, str(parameters["preset"]), str(parameters["settings_toml"]), **given
+    )
     if "until" in parameters:
         budgets = (parameters.get("budget_tokens", 0), parameters.get("budget_money", 0))
         limits = limits_of(parameters["until"], *budgets)
@@ -142,7 +159,14 @@ def check_parameters(environment: Environment, parameters: dict[str, Any]) -> Se
 def parse_mapping(text: str) -> dict[str, str]:
     """`question=prompt,answer=target` as a mapping."""
     pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
-    wrong = [f"{key}{sign}{value}" for key, sign, value in pairs if not (key.strip() and sign and value.strip())]
+    wrong = [
+        f"{key}{sign}{value}"
+        for key, sign, value in pairs
+        if not (key.strip() and sign and value.strip())
+    ]
     if wrong:
-        raise InputError(f"--map takes FIELD=COLUMN pairs, such as question=prompt,answer=target; found {wrong[0]!r}.")
+        raise InputError(
+            "--map takes FIELD=COLUMN pairs, such as question=prompt,answer=target; found"
+            f" {wrong[0]!r}."
+        )
     return {key.strip(): value.strip() for key, _, value in pairs}

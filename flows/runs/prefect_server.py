@@ -1,8 +1,10 @@
-"""Prefect's server as this platform runs it: behind a password, for its own pages, under names that it knows.
+"""Prefect's server as this platform runs it: behind a password, for its own pages, under names that
+it knows.
 
-Prefect itself asks for no password, lets every web page read what it answers, and answers to every host name. A web
-page that the browser has open could then start a process as this user. So could another user of the machine.
-Started as a program: `python -m flows.runs.prefect_server HOST PORT [NAME ...]`; `*` lets it answer to every name.
+Prefect itself asks for no password, lets every web page read what it answers, and answers to every
+host name. A web page that the browser has open could then start a process as this user. So could
+another user of the machine. Started as a program: `python -m flows.runs.prefect_server HOST PORT
+[NAME ...]`; `*` lets it answer to every name.
 """
 
 import secrets
@@ -32,7 +34,11 @@ def temporary_database(home: Path) -> Path:
 
 def locked(url: str, auth_string: str) -> dict[str, str]:
     """The environment of a server at this URL and of all its clients."""
-    return {SERVER_AUTH: auth_string, CLIENT_AUTH: auth_string, "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url}
+    return {
+        SERVER_AUTH: auth_string,
+        CLIENT_AUTH: auth_string,
+        "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url,
+    }
 
 
 def prefect_app(names: Sequence[str] = LOOPBACK_NAMES) -> WebGuard:

@@ -41,19 +41,27 @@ def ended_early(stopped: Stopped, result: R) -> "State[R]":
 
 
 def completed(result: Result) -> "State[Result]":
-    """The state of a flow that ended well: named after its outcome, with the last lines of what it says."""
+    """The state of a flow that ended well: named after its outcome, with the last lines of what it
+    says.
+    """
     from prefect.states import Completed
 
-    return Completed(name=result.outcome, message="\n".join(result.text.splitlines()[-2:]), data=result)
+    return Completed(
+        name=result.outcome, message="\n".join(result.text.splitlines()[-2:]), data=result
+    )
 
 
-def named_after_outcome(flow: "Callable[P, Result | State[Result]]") -> "Callable[P, State[Result]]":
+def named_after_outcome(
+    flow: "Callable[P, Result | State[Result]]",
+) -> "Callable[P, State[Result]]":
     """The flow's function, with its outcome as the state's name."""
 
     @wraps(flow)
     def run(*arguments: P.args, **named: P.kwargs) -> "State[Result]":
         result = flow(*arguments, **named)
-        return completed(result) if isinstance(result, Result) else result  # a limit that ended it says so itself
+        return (
+            completed(result) if isinstance(result, Result) else result
+        )  # a limit that ended it says so itself
 
     return run
 
@@ -66,6 +74,8 @@ def ends_cleanly(flow: Callable[P, Result]) -> "Callable[P, Result | State[Resul
         try:
             return flow(*arguments, **named)
         except Stopped as stopped:
-            return ended_early(stopped, Result(outcome_of(stopped), str(stopped), {"reason": str(stopped)}))
+            return ended_early(
+                stopped, Result(outcome_of(stopped), str(stopped), {"reason": str(stopped)})
+            )
 
     return run

@@ -1,10 +1,11 @@
-"""A temporary Prefect server that a run owns: started beside it, its database kept under the home, dead with it.
+"""A temporary Prefect server that a run owns: started beside it, its database kept under the home,
+dead with it.
 
 Its password is new each time and known to this process and its children alone.
 
-Prefect's own temporary server outlives an owner that is killed; this one watches its owner and leaves within a
-second. Started before Prefect is imported, so that its start costs as little waiting as possible. With
-PREFECT_API_URL set, nothing is started and that server is used.
+Prefect's own temporary server outlives an owner that is killed; this one watches its owner and
+leaves within a second. Started before Prefect is imported, so that its start costs as little
+waiting as possible. With PREFECT_API_URL set, nothing is started and that server is used.
 """
 
 import os
@@ -24,7 +25,15 @@ from storage.environment import private_folder
 from storage.errors import PermanentError
 
 START_TIMEOUT_SECONDS = 180.0
-OFF = ("SCHEDULER", "LATE_RUNS", "CANCELLATION_CLEANUP", "PAUSE_EXPIRATIONS", "FOREMAN", "TRIGGERS", "EVENT_LOGGER")
+OFF = (
+    "SCHEDULER",
+    "LATE_RUNS",
+    "CANCELLATION_CLEANUP",
+    "PAUSE_EXPIRATIONS",
+    "FOREMAN",
+    "TRIGGERS",
+    "EVENT_LOGGER",
+)
 
 
 @dataclass(frozen=True)
@@ -36,7 +45,9 @@ class ServerAtWork:
     process: "subprocess.Popen[bytes] | None" = None
 
     def await_answer(self) -> None:
-        """Return when the server answers; raise with its log's place as soon as it is dead, or when it never does."""
+        """Return when the server answers; raise with its log's place as soon as it is dead, or when
+        it never does.
+        """
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline and self._may_answer():
             try:
@@ -46,10 +57,13 @@ class ServerAtWork:
                 time.sleep(0.1)
         if self._may_answer():
             raise PermanentError(
-                f"The Prefect server at {self.url!r} does not answer after {START_TIMEOUT_SECONDS:.0f} s. "
-                f"A temporary one tells why in {self.log_file}; to use another, set PREFECT_API_URL."
+                f"The Prefect server at {self.url!r} does not answer after"
+                f" {START_TIMEOUT_SECONDS:.0f} s. A temporary one tells why in {self.log_file}; to"
+                " use another, set PREFECT_API_URL."
             )
-        raise PermanentError(f"The temporary Prefect server ended before it answered. Why: {self.log_file}")
+        raise PermanentError(
+            f"The temporary Prefect server ended before it answered. Why: {self.log_file}"
+        )
 
     def _may_answer(self) -> bool:
         return self.process is None or self.process.poll() is None
@@ -57,7 +71,9 @@ class ServerAtWork:
 
 @contextmanager
 def prefect_server(home: Path) -> Generator[ServerAtWork]:
-    """A server while the block runs, known to Prefect by the environment; `await_answer` says when it answers."""
+    """A server while the block runs, known to Prefect by the environment; `await_answer` says when
+    it answers.
+    """
     log_file = home / "logs" / "prefect.log"
     given = os.environ.get("PREFECT_API_URL")
     if given:
@@ -72,7 +88,8 @@ def prefect_server(home: Path) -> Generator[ServerAtWork]:
     own = locked(url, new_auth_string()) | {"PREFECT_API_URL": f"{url}/api"}
     with _environment(own):
         process = _started(listener, log_file)
-        listener.close()  # the child's copy stays: what comes meanwhile waits, and is refused once the child is dead
+        # the child's copy stays: what comes meanwhile waits, and is refused once the child is dead
+        listener.close()
         try:
             yield ServerAtWork(own["PREFECT_API_URL"], log_file, process)
         finally:
@@ -80,13 +97,24 @@ def prefect_server(home: Path) -> Generator[ServerAtWork]:
 
 
 def _started(listener: socket.socket, log_file: Path) -> "subprocess.Popen[bytes]":
-    command = [sys.executable, "-m", "flows.runs.temporary_server", str(listener.fileno()), str(os.getpid())]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.runs.temporary_server",
+        str(listener.fileno()),
+        str(os.getpid()),
+    ]
     with log_file.open("ab") as log:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, pass_fds=[listener.fileno()],
-            env=os.environ | {f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in OFF},
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=[listener.fileno()],
+            env=os.environ
+            | {f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in OFF},
             start_new_session=True,
-        )  # fmt: skip
+        )
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:

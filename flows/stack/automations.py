@@ -1,7 +1,9 @@
-"""Who is told what, and when: the Prefect automations of a lasting stack, as code. Each has an entry in the runbook.
+"""Who is told what, and when: the Prefect automations of a lasting stack, as code.
 
-Prefect's server runs them, so they work when the run, its worker and its hooks are dead. Two only end a dead run as
-crashed, which then is reported as a failed one: an incident makes one page.
+Each has an entry in the runbook.
+
+Prefect's server runs them, so they work when the run, its worker and its hooks are dead. Two only
+end a dead run as crashed, which then is reported as a failed one: an incident makes one page.
 """
 
 import json
@@ -19,16 +21,25 @@ from prefect.events.schemas.events import ResourceSpecification
 from flows.runs.outcomes import OUTCOMES, SLOT_FREED, STOPPED_ITSELF
 
 RUN = "prefect.flow-run."
-ENDS = frozenset(f"{RUN}{name}" for name in ("Completed", "Failed", "Crashed", "TimedOut", "Cancelled", *OUTCOMES))
+ENDS = frozenset(
+    f"{RUN}{name}"
+    for name in ("Completed", "Failed", "Crashed", "TimedOut", "Cancelled", *OUTCOMES)
+)
 RUNS = ResourceSpecification({"prefect.resource.id": f"{RUN}*"})
-NIGHTLY = ResourceSpecification({"prefect.resource.id": "prefect.tag.nightly", "prefect.resource.role": "tag"})
+NIGHTLY = ResourceSpecification(
+    {"prefect.resource.id": "prefect.tag.nightly", "prefect.resource.role": "tag"}
+)
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long is waited. Late itself is a server's setting: PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS."""
+    """How long is waited. Late itself is a server's setting:
+    PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS.
+    """
 
-    heartbeat_lost_seconds: float = 150.0  # five times the heartbeat; a restart of the server takes less
+    heartbeat_lost_seconds: float = (
+        150.0  # five times the heartbeat; a restart of the server takes less
+    )
     pending_lost_seconds: float = 240.0
     finish_hours: float = 8.0
     quiet_hours: float = 6.0  # one page a night of a kind, however many deployments it hits
@@ -51,28 +62,49 @@ def automations(
     return [
         AutomationCore(
             name="heartbeat lost",
-            description="A run whose heartbeat stopped is dead: it ends as crashed, and what it held is free.",
+            description=(
+                "A run whose heartbeat stopped is dead: it ends as crashed, and what it held is"
+                " free."
+            ),
             trigger=_missing(
-                after={f"{RUN}Running", f"{RUN}heartbeat"}, expect={f"{RUN}heartbeat", f"{RUN}Cancelling", *ENDS},
+                after={f"{RUN}Running", f"{RUN}heartbeat"},
+                expect={f"{RUN}heartbeat", f"{RUN}Cancelling", *ENDS},
                 within=timedelta(seconds=patience.heartbeat_lost_seconds),
             ),
-            actions=[_crashed(f"Heartbeat lost: nothing was heard for {patience.heartbeat_lost_seconds:.0f} s; "
-                              "the run's process or its machine died.")],
+            actions=[
+                _crashed(
+                    f"Heartbeat lost: nothing was heard for {patience.heartbeat_lost_seconds:.0f}"
+                    " s; the run's process or its machine died."
+                )
+            ],
         ),
         AutomationCore(
             name="start lost",
-            description="A run that stays pending was taken by a worker that died before it began: it ends as crashed.",
+            description=(
+                "A run that stays pending was taken by a worker that died before it began: it ends"
+                " as crashed."
+            ),
             trigger=_missing(
                 after={f"{RUN}Pending"},
-                expect={f"{RUN}{name}" for name in ("Running", "Scheduled", "Late", "Cancelling", "heartbeat")} | ENDS,
+                expect={
+                    f"{RUN}{name}"
+                    for name in ("Running", "Scheduled", "Late", "Cancelling", "heartbeat")
+                }
+                | ENDS,
                 within=timedelta(seconds=patience.pending_lost_seconds),
             ),
-            actions=[_crashed(f"Start lost: pending for {patience.pending_lost_seconds:.0f} s; the worker died "
-                              "between taking the run and beginning it.")],
+            actions=[
+                _crashed(
+                    f"Start lost: pending for {patience.pending_lost_seconds:.0f} s; the worker"
+                    " died between taking the run and beginning it."
+                )
+            ],
         ),
         AutomationCore(
             name="night failed",
-            description="A nightly run failed or crashed. Refused and inconclusive rounds are no failures.",
+            description=(
+                "A nightly run failed or crashed. Refused and inconclusive rounds are no failures."
+            ),
             trigger=_seen({f"{RUN}Failed", f"{RUN}Crashed", f"{RUN}TimedOut"}, quiet, NIGHTLY),
             actions=pages.of_run("night failed", "flow_run.state.message"),
         ),
@@ -80,18 +112,26 @@ def automations(
             name="night not started",
             description="A nightly run is late: no worker took it.",
             trigger=_seen({f"{RUN}Late"}, quiet, NIGHTLY),
-            actions=pages.of_run("night not started", "'No worker took the run in time: is one running, is its queue "
-                                 "free and not paused?'"),
+            actions=pages.of_run(
+                "night not started",
+                "'No worker took the run in time: is one running, is its queue "
+                "free and not paused?'",
+            ),
         ),
         AutomationCore(
             name="night not finished",
             description=f"A nightly run still runs after {patience.finish_hours:g} hours.",
             trigger=_missing(
-                after={f"{RUN}Running"}, expect={f"{RUN}Cancelling", *ENDS},
-                within=timedelta(hours=patience.finish_hours), related=NIGHTLY,
+                after={f"{RUN}Running"},
+                expect={f"{RUN}Cancelling", *ENDS},
+                within=timedelta(hours=patience.finish_hours),
+                related=NIGHTLY,
             ),
-            actions=pages.of_run("night not finished", f"'Still running after {patience.finish_hours:g} hours; it is "
-                                 "alive. Cancel it in the UI to free the engine: what it wrote stays.'"),
+            actions=pages.of_run(
+                "night not finished",
+                f"'Still running after {patience.finish_hours:g} hours; it is "
+                "alive. Cancel it in the UI to free the engine: what it wrote stays.'",
+            ),
         ),
         AutomationCore(
             name="slot freed",
@@ -101,11 +141,13 @@ def automations(
         ),
         AutomationCore(
             name="deployment paused",
-            description="A deployment paused itself: three refused rounds in a row, or texts that collapse.",
+            description=(
+                "A deployment paused itself: three refused rounds in a row, or texts that collapse."
+            ),
             trigger=_seen({STOPPED_ITSELF}, timedelta(0)),
             actions=pages.of_deployment("deployment paused", "resume"),
         ),
-    ]  # fmt: skip
+    ]
 
 
 @dataclass(frozen=True)
@@ -118,48 +160,83 @@ class _Pages:
 
     def of_run(self, incident: str, cause: str) -> list[ActionTypes]:
         """`cause` is a Jinja expression."""
-        return self._page(incident, cause, "flow_run|ui_url", "flow.name ~ '/' ~ deployment.name", "run")
+        return self._page(
+            incident, cause, "flow_run|ui_url", "flow.name ~ '/' ~ deployment.name", "run"
+        )
 
     def of_deployment(self, incident: str, command: str) -> list[ActionTypes]:
         """The event itself says cause, link and deployment."""
         payload = "event.payload"
-        return self._page(incident, f"{payload}.cause", f"{payload}.link", f"{payload}.deployment", command)
+        return self._page(
+            incident, f"{payload}.cause", f"{payload}.link", f"{payload}.deployment", command
+        )
 
-    def _page(self, incident: str, cause: str, link: str, deployment: str, command: str) -> list[ActionTypes]:
+    def _page(
+        self, incident: str, cause: str, link: str, deployment: str, command: str
+    ) -> list[ActionTypes]:
         if self.webhook is None:
             return [DoNothing()]
-        before = json.dumps(f"{self.asking} prefect deployment {command} ", ensure_ascii=False)  # Jinja's form, too
+        before = json.dumps(
+            f"{self.asking} prefect deployment {command} ", ensure_ascii=False
+        )  # Jinja's form, too
         typed = f"{before} ~ ({deployment})|tojson"
         fields = {
-            "incident": f"'{incident}'", "cause": cause, "link": link, "deployment": deployment, "continue": typed,
-            "runbook": f"'docs/runbook.md#{incident.replace(' ', '-')}'", "at": "event.occurred|string",
-            "text": f"'ReGenesis, {incident}: ' ~ ({cause}) ~ ' ' ~ ({link}) ~ ' To go on: ' ~ {typed}",
-        }  # fmt: skip
-        payload = ", ".join(f'"{name}": {{{{ ({expression})|tojson }}}}' for name, expression in fields.items())
+            "incident": f"'{incident}'",
+            "cause": cause,
+            "link": link,
+            "deployment": deployment,
+            "continue": typed,
+            "runbook": f"'docs/runbook.md#{incident.replace(' ', '-')}'",
+            "at": "event.occurred|string",
+            "text": (
+                f"'ReGenesis, {incident}: ' ~ ({cause}) ~ ' ' ~ ({link}) ~ ' To go on: ' ~ {typed}"
+            ),
+        }
+        payload = ", ".join(
+            f'"{name}": {{{{ ({expression})|tojson }}}}' for name, expression in fields.items()
+        )
         return [CallWebhook(block_document_id=self.webhook, payload="{" + payload + "}")]
 
 
 def _asking(api_url: str, password_file: Path | None) -> str:
     """The variables with which a command asks this API; the password itself stands in no page."""
-    password = f' PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(password_file))})"' if password_file else ""
+    password = (
+        f' PREFECT_API_AUTH_STRING="$(cat {shlex.quote(str(password_file))})"'
+        if password_file
+        else ""
+    )
     return f"PREFECT_API_URL={api_url}{password}"
 
 
 def _missing(
-    after: set[str], expect: set[str], within: timedelta, related: ResourceSpecification | None = None
+    after: set[str],
+    expect: set[str],
+    within: timedelta,
+    related: ResourceSpecification | None = None,
 ) -> EventTrigger:
     return EventTrigger(
-        match=RUNS, match_related=related or ResourceSpecification({}), after=after, expect=expect,
-        for_each={"prefect.resource.id"}, posture=Posture.Proactive, threshold=1, within=within,
-    )  # fmt: skip
+        match=RUNS,
+        match_related=related or ResourceSpecification({}),
+        after=after,
+        expect=expect,
+        for_each={"prefect.resource.id"},
+        posture=Posture.Proactive,
+        threshold=1,
+        within=within,
+    )
 
 
-def _seen(expect: set[str], quiet: timedelta, related: ResourceSpecification | None = None) -> EventTrigger:
+def _seen(
+    expect: set[str], quiet: timedelta, related: ResourceSpecification | None = None
+) -> EventTrigger:
     """At once, and then not again for the quiet time."""
     return EventTrigger(
-        match_related=related or ResourceSpecification({}), expect=expect, posture=Posture.Reactive, threshold=1,
+        match_related=related or ResourceSpecification({}),
+        expect=expect,
+        posture=Posture.Reactive,
+        threshold=1,
         within=quiet,
-    )  # fmt: skip
+    )
 
 
 def _crashed(message: str) -> ActionTypes:

@@ -1,4 +1,6 @@
-"""Logs of long-running programs stay small: at a size the older half goes, in place, unseen by their writers."""
+"""Logs of long-running programs stay small: at a size the older half goes, in place, unseen by
+their writers.
+"""
 
 from contextlib import suppress
 from pathlib import Path

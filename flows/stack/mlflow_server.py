@@ -1,6 +1,8 @@
-"""MLflow's server as `regenesis up` runs it: for this machine's names, its own pages, and who has the password.
+"""MLflow's server as `regenesis up` runs it: for this machine's names, its own pages, and who has
+the password.
 
-MLflow by itself asks nobody for anything. Started as a program: `python -m flows.stack.mlflow_server HOME PORT`.
+MLflow by itself asks nobody for anything. Started as a program: `python -m
+flows.stack.mlflow_server HOME PORT`.
 """
 
 import os
@@ -19,7 +21,9 @@ def mlflow_app(home: Path, password: str) -> WebGuard:
     from mlflow.server.handlers import initialize_backend_stores
 
     database, artifacts = f"sqlite:///{home / 'mlflow.db'}", (home / "artifacts").as_uri()
-    os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = database  # where MLflow's own command puts them, too
+    os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = (
+        database  # where MLflow's own command puts them, too
+    )
     os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = artifacts
     initialize_backend_stores(database, database, artifacts)
     from mlflow.server.fastapi_app import app
@@ -28,11 +32,14 @@ def mlflow_app(home: Path, password: str) -> WebGuard:
 
 
 def _serve(home: Path, port: int) -> None:
-    import uvicorn  # before MLflow, which takes its lists of hosts and origins where it sees a server
+    # before MLflow, which takes its lists of hosts and origins where it sees a server
+    import uvicorn
 
     password = secret(SERVER_AUTH)
     if not password:
-        raise InputError(f"MLflow's server answers nobody without a password; {SERVER_AUTH} is not set.")
+        raise InputError(
+            f"MLflow's server answers nobody without a password; {SERVER_AUTH} is not set."
+        )
     uvicorn.run(mlflow_app(home, password), host="127.0.0.1", port=port, log_level="warning")
 
 

@@ -1,4 +1,6 @@
-"""Which programs make the stack of one home, in the order in which they start, and how each is told to run."""
+"""Which programs make the stack of one home, in the order in which they start, and how each is told
+to run.
+"""
 
 import os
 import socket
@@ -16,9 +18,18 @@ LOOPBACK, LOOPBACK_NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
 OWN_DEPLOYMENTS = Path(__file__).parents[1] / "prefect.yaml"
 PAGE_URL = "REGENESIS_PAGE_URL"  # a webhook; whoever may post to it may page
 WORKER = (
-    "-m", "prefect", "worker", "start", "--pool", "regenesis", "--type", "process", "--with-healthcheck",
-    "--install-policy", "never",
-)  # fmt: skip
+    "-m",
+    "prefect",
+    "worker",
+    "start",
+    "--pool",
+    "regenesis",
+    "--type",
+    "process",
+    "--with-healthcheck",
+    "--install-policy",
+    "never",
+)
 HEARTBEAT_SECONDS = 30
 LATE_SECONDS = 7200  # nightly rounds of one home queue behind each other
 EVERY_ADDRESS = ("0.0.0.0", "::")
@@ -62,11 +73,14 @@ class Stack:
         return password_file(self.home)
 
     def environment(self) -> dict[str, str]:
-        """What every program of the stack sees; what the user has set wins, except where and how Prefect is asked."""
+        """What every program of the stack sees; what the user has set wins, except where and how
+        Prefect is asked.
+        """
         auth_string = secret(SERVER_AUTH) or self.password_file.read_text("utf-8").strip()
         forced = locked(self._origins(), auth_string) | {
-            "PREFECT_API_URL": f"{self.prefect_url}/api", "REGENESIS_HOME": str(self.home),
-        }  # fmt: skip
+            "PREFECT_API_URL": f"{self.prefect_url}/api",
+            "REGENESIS_HOME": str(self.home),
+        }
         own = {
             "PREFECT_UI_URL": self.prefect_url,
             "PREFECT_HOME": str(self.home / "prefect"),
@@ -82,7 +96,9 @@ class Stack:
 
     def _origins(self) -> str:
         """Where Prefect's own pages come from; on loopback it has two names."""
-        names = {_reached(self.host)} | (set(LOOPBACK_NAMES) if self.host in (LOOPBACK, *EVERY_ADDRESS) else set())
+        names = {_reached(self.host)} | (
+            set(LOOPBACK_NAMES) if self.host in (LOOPBACK, *EVERY_ADDRESS) else set()
+        )
         return ",".join(sorted(f"http://{name}:{self.ports.prefect}" for name in names))
 
     def database(self) -> list[Service]:
@@ -94,7 +110,9 @@ class Stack:
         return [self._prefect(), self._mlflow()]
 
     def clients(self) -> list[Service]:
-        """The worker, the watch on slots, and the explorer, which shows nothing before the first round."""
+        """The worker, the watch on slots, and the explorer, which shows nothing before the first
+        round.
+        """
         watch = (sys.executable, "-m", "flows.stack.slots")
         explore = (sys.executable, "-m", "flows.stack.explorer", str(self.ports.explore))
         beside = [Service("watch", watch, _always), Service("explore", explore, _always)]
@@ -102,30 +120,55 @@ class Stack:
 
     def _prefect(self) -> Service:
         folder = self.home / "prefect"
-        database = self.postgres.url if self.postgres else f"sqlite+aiosqlite:///{folder / 'stack.db'}"
+        database = (
+            self.postgres.url if self.postgres else f"sqlite+aiosqlite:///{folder / 'stack.db'}"
+        )
         own = {
             "PREFECT_API_DATABASE_CONNECTION_URL": database,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
             "PREFECT_UI_STATIC_DIRECTORY": str(folder / "ui"),
             # Leases in memory would die with the server, and a running round with its lease.
-            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect.server.concurrency.lease_storage.filesystem",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+                "prefect.server.concurrency.lease_storage.filesystem"
+            ),
             "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": str(LATE_SECONDS),
-            # What Prefect keeps is bounded: runs for a quarter of a year (events for a week is its default).
+            # What Prefect keeps is bounded: runs for a quarter of a year (events for a week is its
+            # default).
             "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
         }
-        environment = self.environment() | {name: os.environ.get(name, value) for name, value in own.items()}
-        names = EVERY_NAME if self.host in EVERY_ADDRESS else self.host  # a machine's names are not known to itself
-        command = (sys.executable, "-m", "flows.runs.prefect_server", self.host, str(self.ports.prefect), names)
+        environment = self.environment() | {
+            name: os.environ.get(name, value) for name, value in own.items()
+        }
+        names = (
+            EVERY_NAME if self.host in EVERY_ADDRESS else self.host
+        )  # a machine's names are not known to itself
+        command = (
+            sys.executable,
+            "-m",
+            "flows.runs.prefect_server",
+            self.host,
+            str(self.ports.prefect),
+            names,
+        )
         return Service("prefect", command, answers(f"{self.prefect_url}/api/health"), environment)
 
     def _mlflow(self) -> Service:
         """On loopback in any case, behind the password of Prefect's API."""
-        command = (sys.executable, "-m", "flows.stack.mlflow_server", str(self.home), str(self.ports.mlflow))
+        command = (
+            sys.executable,
+            "-m",
+            "flows.stack.mlflow_server",
+            str(self.home),
+            str(self.ports.mlflow),
+        )
         own = {
             SERVER_AUTH: self.environment()[SERVER_AUTH],
-            # MLflow's own list has "10.*" and the like, which is also the beginning of foreign names.
-            "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(f"{name}:{self.ports.mlflow}" for name in LOOPBACK_NAMES),
+            # MLflow's own list has "10.*" and the like, which is also the beginning of foreign
+            # names.
+            "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(
+                f"{name}:{self.ports.mlflow}" for name in LOOPBACK_NAMES
+            ),
             "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": self.mlflow_url,
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -134,7 +177,10 @@ class Stack:
 
     def _worker(self) -> Service:
         command = (sys.executable, *WORKER, "--name", socket.gethostname())
-        health = {"PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK, "PREFECT_WORKER_WEBSERVER_PORT": str(self.ports.worker)}
+        health = {
+            "PREFECT_WORKER_WEBSERVER_HOST": LOOPBACK,
+            "PREFECT_WORKER_WEBSERVER_PORT": str(self.ports.worker),
+        }
         well = answers(f"http://{LOOPBACK}:{self.ports.worker}/health")
         return Service("worker", command, well, self.environment() | health, grace_seconds=5)
 

@@ -1,4 +1,5 @@
-"""A Postgres of the stack's own for Prefect's database: private port, password and data folder under the home.
+"""A Postgres of the stack's own for Prefect's database: private port, password and data folder
+under the home.
 
 Postgres refuses root, so under root it runs as the system's `postgres` user.
 """
@@ -37,12 +38,23 @@ class Postgres:
     def service(self) -> Service:
         """The program; SIGINT is its fast shutdown, which does not wait for clients."""
         settings = {
-            "listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": "",
-            "log_min_messages": "warning", "max_connections": "60",
-        }  # fmt: skip
+            "listen_addresses": "127.0.0.1",
+            "port": str(self.port),
+            "unix_socket_directories": "",
+            "log_min_messages": "warning",
+            "max_connections": "60",
+        }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        command = (*_as_user(self.user), str(self.programs / "postgres"), "-D", str(self.data), *options)
-        return Service("postgres", command, self.is_well, stop_signal=signal.SIGINT, start_seconds=120)
+        command = (
+            *_as_user(self.user),
+            str(self.programs / "postgres"),
+            "-D",
+            str(self.data),
+            *options,
+        )
+        return Service(
+            "postgres", command, self.is_well, stop_signal=signal.SIGINT, start_seconds=120
+        )
 
     def is_well(self) -> bool:
         """Whether it takes connections."""
@@ -50,25 +62,42 @@ class Postgres:
 
     def make_database(self) -> None:
         """Prefect's database, where it is not there yet."""
-        found = self._run("psql", "-d", "postgres", "-tAc", f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'")
+        found = self._run(
+            "psql",
+            "-d",
+            "postgres",
+            "-tAc",
+            f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'",
+        )
         if found.stdout.strip() == "1":
             return
         made = self._run("createdb", DATABASE)
         if made.returncode:
-            raise PermanentError(f"Postgres does not make the database {DATABASE!r}: {made.stderr.strip()}")
+            raise PermanentError(
+                f"Postgres does not make the database {DATABASE!r}: {made.stderr.strip()}"
+            )
 
     def _run(self, program: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
         place = ("-h", "127.0.0.1", "-p", str(self.port), "-U", USER)
         return subprocess.run(
-            [str(self.programs / program), *place, *arguments], capture_output=True, text=True, check=False,
-            env=os.environ | {"PGPASSWORD": self.password_file.read_text("utf-8"), "PGCONNECT_TIMEOUT": "5"},
-        )  # fmt: skip
+            [str(self.programs / program), *place, *arguments],
+            capture_output=True,
+            text=True,
+            check=False,
+            env=os.environ
+            | {
+                "PGPASSWORD": self.password_file.read_text("utf-8"),
+                "PGCONNECT_TIMEOUT": "5",
+            },
+        )
 
 
 def prepare_postgres(folder: Path, port: int) -> "Postgres | str":
-    """A Postgres with its data folder below `folder`, made when there is none; or the reason why there can be none.
+    """A Postgres with its data folder below `folder`, made when there is none; or the reason why
+    there can be none.
 
-    Raises InputError where a data folder is there that cannot be used: its runs must not vanish behind SQLite.
+    Raises InputError where a data folder is there that cannot be used: its runs must not vanish
+    behind SQLite.
     """
     programs, user = find_programs(), _user()
     made = (folder / "postgres.password").is_file()
@@ -90,7 +119,11 @@ def find_programs() -> Path | None:
     """The folder that holds postgres and initdb; Debian's newest version where PATH has none."""
     on_path = shutil.which("postgres")
     folders = [Path(on_path).resolve().parent] if on_path else []
-    folders += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
+    folders += sorted(
+        Path("/usr/lib/postgresql").glob("*/bin"),
+        key=lambda path: float(path.parent.name),
+        reverse=True,
+    )
     return next((folder for folder in folders if (folder / "initdb").is_file()), None)
 
 
@@ -112,11 +145,16 @@ def _unreachable(folder: Path, user: str) -> str:
     """Why this user cannot work below the folder; empty where it can."""
     if subprocess.run([*_as_user(user), "test", "-x", str(folder)], check=False).returncode == 0:
         return ""
-    return f"the user {user} may not enter {str(folder)!r}; a home in a folder that all may enter would do"
+    return (
+        f"the user {user} may not enter {str(folder)!r}; a home in a folder that all may enter"
+        " would do"
+    )
 
 
 def _initialise(postgres: Postgres) -> None:
-    """A fresh data folder; the password file is written last, so that a half-made one is made again."""
+    """A fresh data folder; the password file is written last, so that a half-made one is made
+    again.
+    """
     shutil.rmtree(postgres.data, ignore_errors=True)
     postgres.data.mkdir(mode=0o700)
     password, handed = secrets.token_urlsafe(32), postgres.data.with_name(".postgres.initial")
@@ -127,10 +165,22 @@ def _initialise(postgres: Postgres) -> None:
         shutil.chown(handed, postgres.user, postgres.user)
     try:
         done = subprocess.run(
-            [*_as_user(postgres.user), str(postgres.programs / "initdb"), "-D", str(postgres.data), "-U", USER,
-             "--auth=scram-sha-256", f"--pwfile={handed}", "--encoding=UTF8", "--locale=C.UTF-8"],
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [
+                *_as_user(postgres.user),
+                str(postgres.programs / "initdb"),
+                "-D",
+                str(postgres.data),
+                "-U",
+                USER,
+                "--auth=scram-sha-256",
+                f"--pwfile={handed}",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     finally:
         handed.unlink()
     if done.returncode:

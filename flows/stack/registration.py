@@ -1,7 +1,8 @@
-"""What a Prefect server must know of this platform: work pool and queues, deployments, webhook, automations.
+"""What a Prefect server must know of this platform: work pool and queues, deployments, webhook,
+automations.
 
-Run as a program against PREFECT_API_URL, with a prefect.yaml or our own. Doing it again changes only what differs:
-a deployment that was paused stays paused.
+Run as a program against PREFECT_API_URL, with a prefect.yaml or our own. Doing it again changes
+only what differs: a deployment that was paused stays paused.
 """
 
 import asyncio
@@ -50,7 +51,9 @@ async def register(prefect_file: Path) -> list[str]:
     lines = [f"{len(wanted)} automations are registered."]
     if webhook is None:
         lines.append(f"Nobody is paged: set {PAGE_URL} to a webhook and start again.")
-    return lines + [f"The deployment {one.name} is paused: docs/runbook.md#deployment-paused" for one in paused]
+    return lines + [
+        f"The deployment {one.name} is paused: docs/runbook.md#deployment-paused" for one in paused
+    ]
 
 
 async def _make_pool(client: PrefectClient) -> None:
@@ -58,49 +61,78 @@ async def _make_pool(client: PrefectClient) -> None:
         await client.read_work_pool(POOL)
     except ObjectNotFound:
         template = ProcessWorker.get_default_base_job_template()
-        await client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
-    known: dict[str, WorkQueue] = {queue.name: queue for queue in await client.read_work_queues(work_pool_name=POOL)}
+        await client.create_work_pool(
+            WorkPoolCreate(name=POOL, type="process", base_job_template=template)
+        )
+    known: dict[str, WorkQueue] = {
+        queue.name: queue for queue in await client.read_work_queues(work_pool_name=POOL)
+    }
     for name, limit in QUEUES.items():
         if name not in known:
             await client.create_work_queue(name=name, work_pool_name=POOL, concurrency_limit=limit)
 
 
 def _deploy(prefect_file: Path, paused: Collection[tuple[str, str]]) -> None:
-    """Register the file's deployments; those that are paused (name and entrypoint) never run in between."""
+    """Register the file's deployments; those that are paused (name and entrypoint) never run in
+    between.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch) / "prefect.yaml"
         content = yaml.safe_load(prefect_file.read_text("utf-8"))
         written.write_text(yaml.safe_dump(still_paused(content, paused), sort_keys=False), "utf-8")
-        command = ["-m", "prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(written)]
+        command = [
+            "-m",
+            "prefect",
+            "--no-prompt",
+            "deploy",
+            "--all",
+            "--prefect-file",
+            str(written),
+        ]
         done = subprocess.run(
-            [sys.executable, *command], cwd=prefect_file.parent, capture_output=True, text=True, check=False,
+            [sys.executable, *command],
+            cwd=prefect_file.parent,
+            capture_output=True,
+            text=True,
+            check=False,
             # its folder holds modules of ours
-            env=os.environ | {"COLUMNS": "200", "PYTHONSAFEPATH": "1", "REGENESIS_TIMEZONE": time_zone().key},
-        )  # fmt: skip
+            env=os.environ
+            | {
+                "COLUMNS": "200",
+                "PYTHONSAFEPATH": "1",
+                "REGENESIS_TIMEZONE": time_zone().key,
+            },
+        )
     print(done.stdout, done.stderr, flush=True)
     if done.returncode:
-        raise PermanentError(f"The deployments of {str(prefect_file)!r} cannot be registered; see the lines above.")
+        raise PermanentError(
+            f"The deployments of {str(prefect_file)!r} cannot be registered; see the lines above."
+        )
 
 
 def still_paused(content: Mapping[str, Any], paused: Collection[tuple[str, str]]) -> dict[str, Any]:
     """A prefect.yaml's content, in which these deployments (name and entrypoint) are paused.
 
-    Prefect starts a deployment that is registered again without a word about it. A name that stands once in the file
-    means the same deployment, also where its entrypoint has moved.
+    Prefect starts a deployment that is registered again without a word about it. A name that stands
+    once in the file means the same deployment, also where its entrypoint has moved.
     """
     deployments: list[dict[str, Any]] = content["deployments"]
     names = Counter(one["name"] for one in deployments)
     known = {name for name, _ in paused}
 
     def is_paused(one: Mapping[str, Any]) -> bool:
-        return (one["name"], one["entrypoint"]) in paused or (one["name"] in known and names[one["name"]] == 1)
+        return (one["name"], one["entrypoint"]) in paused or (
+            one["name"] in known and names[one["name"]] == 1
+        )
 
     marked = [one | {"paused": True} if is_paused(one) else one for one in deployments]
     return {**content, "deployments": marked}
 
 
 async def _webhook() -> UUID | None:
-    """The page's address as a block, encrypted in Prefect's database; None where nobody is to be paged."""
+    """The page's address as a block, encrypted in Prefect's database; None where nobody is to be
+    paged.
+    """
     url = secret(PAGE_URL)
     if not url:
         return None
@@ -110,7 +142,9 @@ async def _webhook() -> UUID | None:
 def _password_file() -> Path | None:
     """The file of this home that holds the API's password; none where it came by the environment."""
     file = password_file(read_environment().home)
-    return file if file.is_file() and file.read_text("utf-8").strip() == secret(CLIENT_AUTH) else None
+    return (
+        file if file.is_file() and file.read_text("utf-8").strip() == secret(CLIENT_AUTH) else None
+    )
 
 
 async def _put_automation(client: PrefectClient, wanted: AutomationCore) -> None:
@@ -124,7 +158,9 @@ async def _put_automation(client: PrefectClient, wanted: AutomationCore) -> None
 
 if __name__ == "__main__":
     try:
-        for line in asyncio.run(register(Path(sys.argv[1]).absolute() if sys.argv[1:] else OWN_DEPLOYMENTS)):
+        for line in asyncio.run(
+            register(Path(sys.argv[1]).absolute() if sys.argv[1:] else OWN_DEPLOYMENTS)
+        ):
             print(line, file=sys.stderr)
     except PermanentError as error:
         sys.exit(str(error))

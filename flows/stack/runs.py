@@ -1,4 +1,5 @@
-"""Before a stack ends, its runs do: cancelled as from the UI, so that they commit, free the engine and go on later.
+"""Before a stack ends, its runs do: cancelled as from the UI, so that they commit, free the engine
+and go on later.
 
 Run as a program against PREFECT_API_URL.
 """
@@ -20,11 +21,15 @@ GRACE_SECONDS = 40.0
 
 
 def cancel_live_runs(client: SyncPrefectClient, why: str, worker: str = "") -> int:
-    """Cancel what runs or is about to (of this worker alone, where one is named) and wait; returns how many it were."""
+    """Cancel what runs or is about to (of this worker alone, where one is named) and wait; returns
+    how many it were.
+    """
     runs = _live(client, worker)
     for run in runs:
         began = run.state is not None and run.state.type == StateType.RUNNING
-        client.set_flow_run_state(run.id, Cancelling(message=why) if began else Cancelled(message=why))
+        client.set_flow_run_state(
+            run.id, Cancelling(message=why) if began else Cancelled(message=why)
+        )
     deadline = time.monotonic() + GRACE_SECONDS
     while _live(client, worker) and time.monotonic() < deadline:
         time.sleep(0.5)
@@ -35,7 +40,7 @@ def _live(client: SyncPrefectClient, worker: str) -> list[FlowRun]:
     live = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
     ours = FlowRunFilter(
         state=FlowRunFilterState(type=live), deployment_id=FlowRunFilterDeploymentId(is_null_=False)
-    )  # fmt: skip
+    )
     found = client.read_flow_runs(flow_run_filter=ours, limit=200)
     return [run for run in found if not worker or run.labels.get("prefect.worker.name") == worker]
 
@@ -44,5 +49,8 @@ if __name__ == "__main__":
     with get_client(sync_client=True) as found:
         cancelled = cancel_live_runs(found, "regenesis down")
     print(
-        f"{cancelled} runs were cancelled; the next ones go on with their rounds." if cancelled else "", file=sys.stderr
+        f"{cancelled} runs were cancelled; the next ones go on with their rounds."
+        if cancelled
+        else "",
+        file=sys.stderr,
     )

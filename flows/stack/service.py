@@ -1,4 +1,5 @@
-"""One long-running program of the stack: started under a watchdog, asked whether it is well, ended with its children.
+"""One long-running program of the stack: started under a watchdog, asked whether it is well, ended
+with its children.
 
 The watchdog ends the program when whoever supervises it dies, however that happens.
 """
@@ -36,7 +37,9 @@ class Service:
 
 
 class RunningService:
-    """A service that was started; it is started again as often as asked, always with the same command."""
+    """A service that was started; it is started again as often as asked, always with the same
+    command.
+    """
 
     def __init__(self, service: Service, logs: Path, scratch: Path) -> None:
         self.service = service
@@ -46,12 +49,22 @@ class RunningService:
 
     def start(self) -> None:
         """Start the program; does not wait until it answers."""
-        command = [sys.executable, "-m", "tasks.engines.watchdog", str(os.getpid()), str(self._scratch)]
+        command = [
+            sys.executable,
+            "-m",
+            "tasks.engines.watchdog",
+            str(os.getpid()),
+            str(self._scratch),
+        ]
         with self.log_file.open("ab") as log:
             self._watchdog = subprocess.Popen(
-                [*command, *self.service.command], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                env=os.environ | self.service.environment, start_new_session=True,
-            )  # fmt: skip
+                [*command, *self.service.command],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=os.environ | self.service.environment,
+                start_new_session=True,
+            )
 
     @property
     def session(self) -> int:
@@ -67,8 +80,8 @@ class RunningService:
             time.sleep(POLL_SECONDS)
         what = "does not answer" if self.is_alive() else "ended at once"
         raise PermanentError(
-            f"{self.service.name} {what} (waited {self.service.start_seconds:.0f} s at most). Its last words: "
-            f"{last_line(self.log_file)!r}. All of them: {self.log_file}"
+            f"{self.service.name} {what} (waited {self.service.start_seconds:.0f} s at most). Its"
+            f" last words: {last_line(self.log_file)!r}. All of them: {self.log_file}"
         )
 
     def is_alive(self) -> bool:
@@ -119,7 +132,9 @@ def _children(parent: int) -> list[int]:
     found: list[int] = []
     for pid in session_members(parent) - {parent}:
         with suppress(OSError):
-            fields = Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            fields = (
+                Path(f"/proc/{pid}/stat").read_text("utf-8", "replace").rpartition(")")[2].split()
+            )
             if int(fields[1]) == parent:
                 found.append(pid)
     return found

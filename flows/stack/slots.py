@@ -1,7 +1,7 @@
 """The watch: a concurrency slot that no live run holds is freed, and an event says so.
 
-A slot stays taken when a run's end never reached the server. It is freed when two looks in a row find it so, which
-leaves a run between two states alone.
+A slot stays taken when a run's end never reached the server. It is freed when two looks in a row
+find it so, which leaves a run between two states alone.
 """
 
 import sys
@@ -33,7 +33,9 @@ def watch(look_seconds: float) -> None:
 
 
 def look(client: SyncPrefectClient, before: Counter[UUID]) -> Counter[UUID]:
-    """Free what was abandoned at the look before and still is; returns what is abandoned now, by deployment."""
+    """Free what was abandoned at the look before and still is; returns what is abandoned now, by
+    deployment.
+    """
     abandoned = abandoned_slots(client)
     for deployment, slots in abandoned:
         if again := min(slots, before[deployment.id]):
@@ -51,14 +53,18 @@ def abandoned_slots(client: SyncPrefectClient) -> list[tuple[DeploymentResponse,
     if not taken:
         return []
     living = FlowRunFilter(state=FlowRunFilterState(type=FlowRunFilterStateType(any_=LIVE)))
-    live = Counter(run.deployment_id for run in client.read_flow_runs(flow_run_filter=living, limit=200))
+    live = Counter(
+        run.deployment_id for run in client.read_flow_runs(flow_run_filter=living, limit=200)
+    )
     return [(one, slots - live[one.id]) for one, slots in taken if slots > live[one.id]]
 
 
 def _free(client: SyncPrefectClient, deployment: DeploymentResponse, slots: int) -> None:
     client.release_concurrency_slots([f"deployment:{deployment.id}"], slots, occupancy_seconds=1.0)
     flow = client.read_flow(deployment.flow_id)
-    cause = f"{slots} concurrency slot of {deployment.name} was held by no live run; it is free again."
+    cause = (
+        f"{slots} concurrency slot of {deployment.name} was held by no live run; it is free again."
+    )
     print(cause, file=sys.stderr, flush=True)
     tell_of_deployment(SLOT_FREED, deployment.id, f"{flow.name}/{deployment.name}", cause)
 

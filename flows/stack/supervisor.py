@@ -1,7 +1,8 @@
-"""Starts the programs of a stack in order, keeps them going, and leaves nothing behind when it ends.
+"""Starts the programs of a stack in order, keeps them going, and leaves nothing behind when it
+ends.
 
-A program that dies or stops answering is started again. One that does not come back makes a page of its own:
-Prefect's automations may be what is down.
+A program that dies or stops answering is started again. One that does not come back makes a page of
+its own: Prefect's automations may be what is down.
 """
 
 import json
@@ -97,26 +98,41 @@ class Supervisor:
         since = time.monotonic() - one.started_at
         if not alive and since >= min(2.0**one.starts_in_a_row, LONGEST_PAUSE_SECONDS):
             self._start_again(one, "ended")
-        elif alive and one.failed_looks >= FAILED_LOOKS and since >= one.running.service.start_seconds:
+        elif (
+            alive
+            and one.failed_looks >= FAILED_LOOKS
+            and since >= one.running.service.start_seconds
+        ):
             self._start_again(one, "does not answer")
 
     def _start_again(self, one: Watched, why: str) -> None:
         name = one.running.service.name
         one.starts_in_a_row += 1
         one.failed_looks = 0
-        words = f"{name} {why} (last words: {last_line(one.running.log_file)!r}); it is started again."
+        words = (
+            f"{name} {why} (last words: {last_line(one.running.log_file)!r}); it is started again."
+        )
         self._say(words)
         if one.starts_in_a_row == PAGE_AFTER_STARTS:
-            page("service down", f"{words} It did not come back after {PAGE_AFTER_STARTS} starts.", self._environment)
+            page(
+                "service down",
+                f"{words} It did not come back after {PAGE_AFTER_STARTS} starts.",
+                self._environment,
+            )
         one.running.stop()
         self._begin(one)
 
     def _run_beside(self, module: str, *arguments: str, must_work: bool = False) -> None:
-        """A program of ours that speaks to Prefect: importing Prefect here would keep its memory for weeks."""
+        """A program of ours that speaks to Prefect: importing Prefect here would keep its memory
+        for weeks.
+        """
         done = subprocess.run(
-            [sys.executable, "-m", module, *arguments], env=os.environ | self._stack.environment(),
-            capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", module, *arguments],
+            env=os.environ | self._stack.environment(),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         with (self._environment.logs / "registration.log").open("a", encoding="utf-8") as log:
             log.write(done.stdout + done.stderr)
         lines = [line for line in done.stderr.splitlines() if line.strip()]
@@ -134,15 +150,27 @@ class Supervisor:
 
 
 def page(incident: str, cause: str, environment: Environment) -> None:
-    """A page that does not go through Prefect; silent where no webhook is given or it does not answer."""
+    """A page that does not go through Prefect; silent where no webhook is given or it does not
+    answer.
+    """
     url = secret(PAGE_URL)
     if not url:
         return
-    link, command = str(environment.logs), f"regenesis down --home {environment.home} && regenesis up"
-    fields = {"incident": incident, "cause": cause, "link": link, "continue": command,
-              "runbook": f"docs/runbook.md#{incident.replace(' ', '-')}",
-              "text": f"ReGenesis, {incident}: {cause} {link} To go on: {command}"}  # fmt: skip
-    request = urllib.request.Request(url, json.dumps(fields).encode(), {"Content-Type": "application/json"})
+    link, command = (
+        str(environment.logs),
+        f"regenesis down --home {environment.home} && regenesis up",
+    )
+    fields = {
+        "incident": incident,
+        "cause": cause,
+        "link": link,
+        "continue": command,
+        "runbook": f"docs/runbook.md#{incident.replace(' ', '-')}",
+        "text": f"ReGenesis, {incident}: {cause} {link} To go on: {command}",
+    }
+    request = urllib.request.Request(
+        url, json.dumps(fields).encode(), {"Content-Type": "application/json"}
+    )
     try:
         urllib.request.urlopen(request, timeout=10).close()
     except OSError as error:

@@ -1,4 +1,6 @@
-"""The stack of a home from its start to its end: one at a time, found again by `down` and by a second `up`."""
+"""The stack of a home from its start to its end: one at a time, found again by `down` and by a
+second `up`.
+"""
 
 import json
 import os
@@ -24,14 +26,17 @@ from storage.locks import owned, owner_of
 DOWN_SECONDS, READY_SECONDS = 180.0, 900.0
 
 EARLIER = (
-    "rounds that ran without this stack had a Prefect server of their own: see them under explore and MLflow, or by "
-    "`regenesis report`. To have the next ones here, set PREFECT_API_URL (docs/nightly.md)"
+    "rounds that ran without this stack had a Prefect server of their own: see them under explore"
+    " and MLflow, or by `regenesis report`. To have the next ones here, set PREFECT_API_URL"
+    " (docs/nightly.md)"
 )
 
 Say = Callable[[str], None]
 
 
-def run_stack(environment: Environment, host: str, ports: Ports, prefect_file: Path, say: Say) -> None:
+def run_stack(
+    environment: Environment, host: str, ports: Ports, prefect_file: Path, say: Say
+) -> None:
     """The stack in this process until SIGINT or SIGTERM."""
     _check_host(host)
     folder = stack_folder(environment)
@@ -46,7 +51,10 @@ def run_stack(environment: Environment, host: str, ports: Ports, prefect_file: P
             supervisor.start(prefect_file)
             described = describe(stack)
             (folder / "stack.json").write_text(json.dumps(described), "utf-8")
-            say("\n".join(f"{name:9}{value}" for name, value in described.items()) + "\nCtrl-C ends all of it.")
+            say(
+                "\n".join(f"{name:9}{value}" for name, value in described.items())
+                + "\nCtrl-C ends all of it."
+            )
             supervisor.keep(ended)
         except KeyboardInterrupt:
             pass
@@ -70,7 +78,10 @@ def _password(stack: Stack) -> str:
 
 
 def _pages(stack: Stack) -> str:
-    return f"{stack.explore_url} after the first round; its address with the token: {stack.home / 'logs/explore.log'}"
+    return (
+        f"{stack.explore_url} after the first round; its address with the token:"
+        f" {stack.home / 'logs/explore.log'}"
+    )
 
 
 def running_stack(environment: Environment) -> dict[str, str]:
@@ -115,7 +126,9 @@ def end_stack(environment: Environment) -> bool:
     deadline = time.monotonic() + DOWN_SECONDS
     while owner_of(lock) == owner:
         if time.monotonic() > deadline:
-            raise PermanentError(f"The stack (process {owner}) has not ended within {DOWN_SECONDS:.0f} s; kill it.")
+            raise PermanentError(
+                f"The stack (process {owner}) has not ended within {DOWN_SECONDS:.0f} s; kill it."
+            )
         time.sleep(0.2)
     return True
 
@@ -135,15 +148,18 @@ def refuse_beside_a_stack(environment: Environment) -> None:
     owner = owner_of(stack_lock(environment))
     if owner:
         raise InputError(
-            f"Files are put in their places beside no stack; that of {str(environment.home)!r} runs (process {owner}). "
-            "First: regenesis down"
+            f"Files are put in their places beside no stack; that of {str(environment.home)!r} runs"
+            f" (process {owner}). First: regenesis down"
         )
 
 
 @contextmanager
 def _only_stack(environment: Environment) -> Generator[None]:
     def refusal(owner: int) -> str:
-        return f"The stack of {str(environment.home)!r} runs already (process {owner}). To end it: regenesis down"
+        return (
+            f"The stack of {str(environment.home)!r} runs already (process {owner}). To end it:"
+            " regenesis down"
+        )
 
     lock = stack_lock(environment)
     lock.parent.mkdir(parents=True, exist_ok=True)
@@ -162,8 +178,9 @@ def _end(ended: threading.Event) -> None:
 def _check_host(host: str) -> None:
     if host != LOOPBACK and not secret(SERVER_AUTH):
         raise InputError(
-            f"Prefect's server on {host!r} could be tried by anybody who reaches it. Set {SERVER_AUTH}=USER:PASSWORD "
-            f"(and {CLIENT_AUTH} to the same for clients) or leave out --host."
+            f"Prefect's server on {host!r} could be tried by anybody who reaches it. Set"
+            f" {SERVER_AUTH}=USER:PASSWORD (and {CLIENT_AUTH} to the same for clients) or leave out"
+            " --host."
         )
 
 
@@ -195,6 +212,7 @@ def _taken(ports: Ports) -> Ports:
             found[name] = free_port(wanted)
         except OSError as error:
             raise InputError(
-                f"Port {wanted} for {name} is used by another program ({error.strerror}). Name another: --{name}-port"
+                f"Port {wanted} for {name} is used by another program ({error.strerror}). Name"
+                f" another: --{name}-port"
             ) from error
     return replace(ports, **found)

@@ -1,4 +1,5 @@
-"""What Prefect's UI shows of a round while it runs and after: progress, the table of results, the report's link.
+"""What Prefect's UI shows of a round while it runs and after: progress, the table of results, the
+report's link.
 
 Model text is never put in; names that users gave are, and Prefect reads descriptions as Markdown.
 """
@@ -34,8 +35,8 @@ PROGRESS_SECONDS, CLOSE_SECONDS = 5.0, 10.0
 class ProgressInPrefect:
     """A watcher that tells another one, and within a flow run keeps one progress artifact a step.
 
-    It posts from a thread of its own: steps report from within their event loop, and what the UI shows must not
-    slow them, nor a Prefect server that is away for a moment end them.
+    It posts from a thread of its own: steps report from within their event loop, and what the UI
+    shows must not slow them, nor a Prefect server that is away for a moment end them.
     """
 
     def __init__(self, watcher: "Watcher") -> None:
@@ -48,11 +49,15 @@ class ProgressInPrefect:
         if _in_a_flow_run():
             from prefect.logging import get_run_logger
 
-            self._log = get_run_logger()  # the flow's, kept: steps report from threads that know no run
+            self._log = (
+                get_run_logger()
+            )  # the flow's, kept: steps report from threads that know no run
         else:  # Prefect would start a server of its own to post to
             self._closed.set()
         context = contextvars.copy_context()  # which flow run the artifacts belong to
-        self._thread = threading.Thread(target=lambda: context.run(self._post), name="progress", daemon=True)
+        self._thread = threading.Thread(
+            target=lambda: context.run(self._post), name="progress", daemon=True
+        )
         self._thread.start()
 
     def say(self, line: str) -> None:
@@ -65,10 +70,15 @@ class ProgressInPrefect:
         self._title = title
         self._watcher.step(title)
 
-    def update(self, done: int, total: int, note: str = "", seconds_left: float | None = None) -> None:
+    def update(
+        self, done: int, total: int, note: str = "", seconds_left: float | None = None
+    ) -> None:
         self._watcher.update(done, total, note, seconds_left)
         if total:
-            self._news[self._title] = (100.0 * done / total, f"{self._title}: {done} of {total} · {note}")
+            self._news[self._title] = (
+                100.0 * done / total,
+                f"{self._title}: {done} of {total} · {note}",
+            )
 
     def close(self) -> None:
         """What is new is posted; the other watcher is closed by whoever made it."""
@@ -100,11 +110,17 @@ def _in_a_flow_run() -> bool:
     return FlowRunContext.get() is not None
 
 
-def synthesis_progress(watcher: "Watcher", check_room: Callable[[], None]) -> "Callable[[SynthesisProgress], None]":
-    """A callback that shows questions, accepted paths, speed and time left; what `check_room` raises ends the step."""
+def synthesis_progress(
+    watcher: "Watcher", check_room: Callable[[], None]
+) -> "Callable[[SynthesisProgress], None]":
+    """A callback that shows questions, accepted paths, speed and time left; what `check_room`
+    raises ends the step.
+    """
 
     def show(now: "SynthesisProgress") -> None:
-        note = f"{now.accepted} accepted of {now.paths} paths · {now.tokens_per_second:.0f} tokens/s"
+        note = (
+            f"{now.accepted} accepted of {now.paths} paths · {now.tokens_per_second:.0f} tokens/s"
+        )
         note += f" · {now.empty} without text" if now.empty else ""
         note += f" · {now.failed} failed" if now.failed else ""
         watcher.update(now.questions_done, now.questions_total or 0, note, now.seconds_left)
@@ -113,8 +129,12 @@ def synthesis_progress(watcher: "Watcher", check_room: Callable[[], None]) -> "C
     return show
 
 
-def training_progress(watcher: "Watcher", check_limits: Callable[[], None]) -> "Callable[[TrainingProgress], None]":
-    """A callback for each step of a training; what `check_limits` raises ends the training, to be resumed."""
+def training_progress(
+    watcher: "Watcher", check_limits: Callable[[], None]
+) -> "Callable[[TrainingProgress], None]":
+    """A callback for each step of a training; what `check_limits` raises ends the training, to be
+    resumed.
+    """
 
     def show(now: "TrainingProgress") -> None:
         watcher.update(now.step, now.steps, f"loss {now.loss:.3f}")
@@ -135,9 +155,12 @@ def tabulate_results(work: "Workplace") -> None:
 
     decided = promotion_of(work.store, work.round)
     create_table_artifact(
-        accuracy_rows(work.store, work.round), key="accuracy",
-        description=cell(f"Round {work.round.number}: {decided.reasons if decided else work.round.status}"),
-    )  # fmt: skip
+        accuracy_rows(work.store, work.round),
+        key="accuracy",
+        description=cell(
+            f"Round {work.round.number}: {decided.reasons if decided else work.round.status}"
+        ),
+    )
 
 
 def link_report(work: "Workplace", path: Path) -> None:
@@ -151,18 +174,26 @@ def link_report(work: "Workplace", path: Path) -> None:
 def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:
     """The account of a synthesis: a line for the person, figures for the round."""
     work.timings.add(
-        synthesis_tokens=report.tokens, synthesis_prompt_tokens=report.prompt_tokens,
-        synthesis_texts=report.texts, synthesis_seconds=round(report.seconds, 1),
-    )  # fmt: skip
-    # a run that goes on accounts for what earlier runs stored, too: the newest account is the round's
+        synthesis_tokens=report.tokens,
+        synthesis_prompt_tokens=report.prompt_tokens,
+        synthesis_texts=report.texts,
+        synthesis_seconds=round(report.seconds, 1),
+    )
+    # a run that goes on accounts for what earlier runs stored, too: the newest account is the
+    # round's
     work.timings.figures |= {
-        "paths": report.paths, "accepted_paths": report.accepted,
-        "account": {"candidates": report.candidates, "fates": dict(report.fates), "reasons": dict(report.reasons)},
-    }  # fmt: skip
+        "paths": report.paths,
+        "accepted_paths": report.accepted,
+        "account": {
+            "candidates": report.candidates,
+            "fates": dict(report.fates),
+            "reasons": dict(report.reasons),
+        },
+    }
     work.watcher.say(
-        f"{report.accepted} accepted paths ({report.hinted_accepted} hinted) for {report.solved_questions} of "
-        f"{report.questions} questions; {report.tokens} tokens in {report.seconds:.0f} s, "
-        f"{report.tokens_per_second:.0f} a second."
+        f"{report.accepted} accepted paths ({report.hinted_accepted} hinted) for"
+        f" {report.solved_questions} of {report.questions} questions; {report.tokens} tokens in"
+        f" {report.seconds:.0f} s, {report.tokens_per_second:.0f} a second."
     )
 
 
@@ -191,11 +222,15 @@ def warn_of_collapse(work: "Workplace", health: "TextHealth", warnings: "Sequenc
     for warning in warnings:
         work.watcher.say(f"Collapse watch: {warning}")
         get_run_logger().warning("Collapse watch: %s", warning)
-    create_table_artifact([health.as_dict()], key="text-health", description=" ".join(warnings) or "Nothing drifted.")
+    create_table_artifact(
+        [health.as_dict()], key="text-health", description=" ".join(warnings) or "Nothing drifted."
+    )
 
 
 def figures_of(work: "Workplace") -> dict[str, float]:
     """The round's seconds and counts, for MLflow."""
     stored = json.loads(work.round.timings)
     seconds = {f"seconds.{name}": float(value) for name, value in stored.pop("seconds", {}).items()}
-    return seconds | {name: float(value) for name, value in stored.items() if isinstance(value, int | float)}
+    return seconds | {
+        name: float(value) for name, value in stored.items() if isinstance(value, int | float)
+    }

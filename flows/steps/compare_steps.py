@@ -1,4 +1,6 @@
-"""The steps of a comparison as Prefect tasks: each does only what the store lacks, so a rerun goes on."""
+"""The steps of a comparison as Prefect tasks: each does only what the store lacks, so a rerun goes
+on.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,13 @@ from tasks.comparison.contest import Contest, Try, finish_comparison
 from tasks.comparison.contest import begin_comparison as begin
 from tasks.comparison.learning_rates import choose_rates as choose
 from tasks.comparison.learning_rates import is_answered
-from tasks.comparison.lessons import first_lessons, iterations_of, last_lessons, middle_lesson, trained_tries
+from tasks.comparison.lessons import (
+    first_lessons,
+    iterations_of,
+    last_lessons,
+    middle_lesson,
+    trained_tries,
+)
 from tasks.comparison.pool import draw_of, pool_paths, write_pool_row
 from tasks.comparison.state import bring, brought_comparison
 from tasks.comparison.training_sets import keep_examples, pool_plan, trial_of, untrained_trial
@@ -40,26 +48,36 @@ if TYPE_CHECKING:
 
 @step("begin comparison")
 def begin_comparison(work: Workplace, brought: str = "") -> Contest:
-    """Go on with the comparison of these settings, or begin it; `brought` is a folder with what another machine did."""
+    """Go on with the comparison of these settings, or begin it; `brought` is a folder with what
+    another machine did.
+    """
     if brought:
         rows = bring(work.store, Path(brought))
         work.watcher.say(f"Brought {rows} rows from {brought}.")
         record = brought_comparison(work.store, Path(brought), work.base.record)
-        work.settings = Settings.model_validate_json(record.settings)  # those that it began with, as a round has
+        work.settings = Settings.model_validate_json(
+            record.settings
+        )  # those that it began with, as a round has
     else:
         check_question_sets(work.store, work.settings)
         record = begin(work.store, work.settings, work.base.record)
     work.comparison, work.timings = record, Timings.of(record)
-    contest = Contest(work.store, record, work.settings, work.base.record, work.prompts, work.guidelines)
+    contest = Contest(
+        work.store, record, work.settings, work.base.record, work.prompts, work.guidelines
+    )
     work.own_draws([draw_of(seed) for seed in contest.seeds])
     names = ", ".join(one.name for one in contest.contenders)
-    work.watcher.say(f"Comparison {record.name} ({str(record.id)[:8]}): {names}; seeds {list(contest.seeds)}.")
+    work.watcher.say(
+        f"Comparison {record.name} ({str(record.id)[:8]}): {names}; seeds {list(contest.seeds)}."
+    )
     artifacts.warn_of_misfits(work)
     return contest
 
 
 def is_whole(contest: Contest) -> bool:
-    """Whether it is finished with every answer that its table reads; answers may be left out of a state."""
+    """Whether it is finished with every answer that its table reads; answers may be left out of a
+    state.
+    """
     if contest.record.status != "finished":
         return False
     return all(is_answered(contest, one, contest.final_questions) for one in trials_read(contest))
@@ -79,8 +97,13 @@ def draw_questions(work: Workplace, contest: Contest) -> None:
 def forecast(work: Workplace, contest: Contest) -> None:
     """What is still to be done will take so much, said before it begins."""
     ahead = ContestAhead(
-        work.store, contest.record, contest.settings, contest.base, contest.prompts, contest.guidelines
-    )  # fmt: skip
+        work.store,
+        contest.record,
+        contest.settings,
+        contest.base,
+        contest.prompts,
+        contest.guidelines,
+    )
     for line in plan_comparison(ahead).lines:
         work.watcher.say(line)
 
@@ -120,7 +143,11 @@ def choose_rates(work: Workplace, contest: Contest) -> None:
     """The rate of each method that does best on the first seed's in-domain gate questions."""
     if {one.name for one in contest.contenders if one.method.trains} <= contest.chosen_rates.keys():
         return
-    trials = [one for one in contest.trials if one.seed == contest.seeds[0] and one.iteration == one.iterations]
+    trials = [
+        one
+        for one in contest.trials
+        if one.seed == contest.seeds[0] and one.iteration == one.iterations
+    ]
     _answer(work, contest, [one for one in trials if one.training_set_id], contest.dev_questions)
     for line in choose(contest):
         work.watcher.say(line)
@@ -129,7 +156,12 @@ def choose_rates(work: Workplace, contest: Contest) -> None:
 @step("answer final questions", task_run_name="answer final questions of seed {seed}")
 def answer_final(work: Workplace, contest: Contest, seed: int) -> None:
     """What the seed's models of the table say to the questions that no decision reads."""
-    _answer(work, contest, [one for one in trials_read(contest) if one.seed == seed], contest.final_questions)
+    _answer(
+        work,
+        contest,
+        [one for one in trials_read(contest) if one.seed == seed],
+        contest.final_questions,
+    )
 
 
 @step("report comparison")
@@ -142,11 +174,17 @@ def report(work: Workplace, contest: Contest, published: str = "") -> Result:
     if contest.record.status == "running" and work.comparison is not None:
         contest.record = finish_comparison(work.store, work.comparison, work.timings.as_json())
     work.comparison = contest.record
-    path = write_comparison_report(contest, work.environment.reports, Path(published) if published else None)
+    path = write_comparison_report(
+        contest, work.environment.reports, Path(published) if published else None
+    )
     work.store.refresh_reader()
     spent = f"{work.spending.tokens} tokens generated in this run."
     text = "\n".join([*table_lines(contest), spent, f"Report: {path}"])
-    figures = {"comparison": str(contest.record.id), "report": str(path), "generated_tokens": work.spending.tokens}
+    figures = {
+        "comparison": str(contest.record.id),
+        "report": str(path),
+        "generated_tokens": work.spending.tokens,
+    }
     return Result("compared", text, figures)
 
 
@@ -179,12 +217,17 @@ def _write_paths(work: Workplace, plan: "PoolPlan") -> None:
         raise work.spending.stopped(report.stopped_by)
     with work.timings.phase("verification"), Judge(work.settings.verification) as judge:
         vote_paths(
-            work.store, judge, work.settings.verification, draw=plan.draw, paths=pool_paths(work.store, plan)
-        )  # fmt: skip
+            work.store,
+            judge,
+            work.settings.verification,
+            draw=plan.draw,
+            paths=pool_paths(work.store, plan),
+        )
     row = write_pool_row(work.store, plan)
     work.watcher.say(
-        f"{row.paths} {row.strategy} paths, {row.correct} right, {row.solved} of {row.questions} questions solved, "
-        f"{row.hinted_correct} of {row.hinted_paths} hinted ones right; {row.tokens} tokens."
+        f"{row.paths} {row.strategy} paths, {row.correct} right, {row.solved} of {row.questions}"
+        f" questions solved, {row.hinted_correct} of {row.hinted_paths} hinted ones right;"
+        f" {row.tokens} tokens."
     )
     work.keep_timings()
 
@@ -200,31 +243,49 @@ def _train(work: Workplace, contest: Contest, lesson: "Lesson") -> None:
 
 
 def _adapter(
-    work: Workplace, contest: Contest, training_set: TrainingSet, rate: float, seed: int, before: Trial | None
+    work: Workplace,
+    contest: Contest,
+    training_set: TrainingSet,
+    rate: float,
+    seed: int,
+    before: Trial | None,
 ) -> Adapter:
-    """The adapter of a training set: from the base, or on from the iteration before where the settings say so."""
+    """The adapter of a training set: from the base, or on from the iteration before where the
+    settings say so.
+    """
     training = contest.settings.training.model_copy(update={"learning_rate": rate})
     settings = contest.seeded(seed).model_copy(update={"training": training})
     parent = None
     if training.start == "champion" and before is not None and before.adapter_id is not None:
-        parent = work.store.get(Adapter, _model_with_weights(work, contest, before).adapter_id or before.adapter_id)
+        parent = work.store.get(
+            Adapter, _model_with_weights(work, contest, before).adapter_id or before.adapter_id
+        )
     title = f"{training_set.method}, seed {seed}, rate {rate:g}: training"
     return work.train(Training(training_set, work.base, settings, parent=parent), title)
 
 
-def _answer(work: Workplace, contest: Contest, trials: "Sequence[Trial]", questions: "Sequence[Question]") -> None:
-    """The trials' models answer what they have not answered yet, the base first, for adapters are held against it."""
+def _answer(
+    work: Workplace, contest: Contest, trials: "Sequence[Trial]", questions: "Sequence[Question]"
+) -> None:
+    """The trials' models answer what they have not answered yet, the base first, for adapters are
+    held against it.
+    """
     asked: set[tuple[object, object]] = set()
     for trial in sorted(trials, key=lambda one: one.adapter_id is not None):
         if (trial.model_id, trial.prompt_id) in asked or is_answered(contest, trial, questions):
             continue
         asked.add((trial.model_id, trial.prompt_id))
-        model, prompts = _model_with_weights(work, contest, trial), {"answer": contest.prompt(trial.prompt_id)}
+        model, prompts = (
+            _model_with_weights(work, contest, trial),
+            {"answer": contest.prompt(trial.prompt_id)},
+        )
         work.ask(
             model,
             f"{trial.method}, seed {trial.seed}: {model.name} answers {len(questions)} questions",
             lambda asking, prompts=prompts, trial=trial: evaluate_model(
-                replace(asking, prompts=prompts), questions, "control" if trial.adapter_id else "base"
+                replace(asking, prompts=prompts),
+                questions,
+                "control" if trial.adapter_id else "base",
             ),
             "evaluation",
         )
@@ -232,13 +293,23 @@ def _answer(work: Workplace, contest: Contest, trials: "Sequence[Trial]", questi
 
 
 def _model_with_weights(work: Workplace, contest: Contest, trial: Trial) -> Model:
-    """The trial's model; trained anew where its weights are not here, as after `--from`, for then only rows came."""
+    """The trial's model; trained anew where its weights are not here, as after `--from`, for then
+    only rows came.
+    """
     model = contest.model(trial.model_id)
     adapter = work.store.get(Adapter, trial.adapter_id) if trial.adapter_id else None
-    training_set = work.store.get(TrainingSet, trial.training_set_id) if trial.training_set_id else None
-    if adapter is None or training_set is None or (work.environment.home / adapter.location).is_dir():
+    training_set = (
+        work.store.get(TrainingSet, trial.training_set_id) if trial.training_set_id else None
+    )
+    if (
+        adapter is None
+        or training_set is None
+        or (work.environment.home / adapter.location).is_dir()
+    ):
         return model
     before = contest.before(trial)
-    anew = model_of(contest.base, _adapter(work, contest, training_set, trial.learning_rate, trial.seed, before))
+    anew = model_of(
+        contest.base, _adapter(work, contest, training_set, trial.learning_rate, trial.seed, before)
+    )
     work.store.update(replace(trial, model_id=anew.id))
     return anew

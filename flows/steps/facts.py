@@ -1,4 +1,5 @@
-"""What the store knows of the round at work: its training set, models, evaluations; and how a person reads it.
+"""What the store knows of the round at work: its training set, models, evaluations; and how a
+person reads it.
 
 A stage that is done is a fact of the store, so any process can go on with the round.
 """
@@ -36,7 +37,11 @@ def find_model(store: Store, prefix: str) -> Model:
 def count_questions(work: Workplace) -> Result:
     """How many questions the round reads."""
     parts = Counter(question.part for question in work.questions("train", "gate", "final"))
-    text = f"Round {work.round.number} reads " + ", ".join(f"{parts[part]} {part}" for part in PARTS) + " questions."
+    text = (
+        f"Round {work.round.number} reads "
+        + ", ".join(f"{parts[part]} {part}" for part in PARTS)
+        + " questions."
+    )
     return Result("ingested", text, {"round": work.round.number, "parts": dict(parts)})
 
 
@@ -45,8 +50,16 @@ def count_paths(work: Workplace) -> Result:
     paths = work.store.select(RecordedPath, draw=work.round.number)
     judged = work.store.select(Verdict, draw=work.round.number, verifier="reference")
     verdicts = Counter(verdict.verdict for verdict in judged)
-    text = f"Round {work.round.number}: {len(paths)} paths, " + ", ".join(f"{n} {v}" for v, n in verdicts.items()) + "."
-    return Result("synthesized", text, {"round": work.round.number, "paths": len(paths), "verdicts": dict(verdicts)})
+    text = (
+        f"Round {work.round.number}: {len(paths)} paths, "
+        + ", ".join(f"{n} {v}" for v, n in verdicts.items())
+        + "."
+    )
+    return Result(
+        "synthesized",
+        text,
+        {"round": work.round.number, "paths": len(paths), "verdicts": dict(verdicts)},
+    )
 
 
 def describe_challenger(work: Workplace) -> Result:
@@ -55,7 +68,11 @@ def describe_challenger(work: Workplace) -> Result:
     if adapter is None:
         raise InputError(f"Round {work.round.number} has no challenger yet. Run: regenesis train")
     text = f"{adapter.name}: {adapter.kind} trained in {adapter.seconds:.0f} s, id {adapter.id}."
-    return Result("trained", text, {"round": work.round.number, "adapter": adapter.id, "location": adapter.location})
+    return Result(
+        "trained",
+        text,
+        {"round": work.round.number, "adapter": adapter.id, "location": adapter.location},
+    )
 
 
 def describe_evaluations(work: Workplace, more: Sequence[str] = ()) -> Result:
@@ -66,7 +83,11 @@ def describe_evaluations(work: Workplace, more: Sequence[str] = ()) -> Result:
 
 def roles_of(work: Workplace) -> list[str]:
     """Who answers in this round: in the first the base is the champion."""
-    return ["base", "challenger"] if work.round.champion_model_id == work.base.record.id else list(ROLES)
+    return (
+        ["base", "challenger"]
+        if work.round.champion_model_id == work.base.record.id
+        else list(ROLES)
+    )
 
 
 def training_set_of(work: Workplace) -> TrainingSet | None:
@@ -94,7 +115,8 @@ def model_in(work: Workplace, role: str) -> Model:
         found = work.store.get(Model, work.round.champion_model_id)
         if found is None:
             raise InputError(
-                f"Champion {work.round.champion_model_id} is not in the store. Run: regenesis storage check"
+                f"Champion {work.round.champion_model_id} is not in the store. Run: regenesis"
+                " storage check"
             )
         return found
     adapter = challenger_of(work)
@@ -104,15 +126,23 @@ def model_in(work: Workplace, role: str) -> Model:
 
 
 def to_ask_twice(work: Workplace, model: Model, questions: Sequence[Question]) -> list[Question]:
-    """The questions of the round's A/A run: some of the champion's; none for another model, or once they are known."""
+    """The questions of the round's A/A run: some of the champion's; none for another model, or once
+    they are known.
+    """
     if model.id != work.round.champion_model_id:
         return []
     sample = noise_sample(questions, work.settings.evaluation.noise_questions)
     known = work.store.select(Answer, model_id=model.id, question_id=[one.id for one in sample])
-    return sample if {one.id for one in sample} - {answer.question_id for answer in known if answer.sample} else []
+    return (
+        sample
+        if {one.id for one in sample} - {answer.question_id for answer in known if answer.sample}
+        else []
+    )
 
 
 def is_evaluated(work: Workplace, model: Model, questions: Sequence[Question]) -> bool:
     """Whether each set and part has its row."""
     done = work.store.select(Evaluation, round_id=work.round.id, model_id=model.id)
-    return {(q.question_set_id, q.part) for q in questions} <= {(row.question_set_id, row.part) for row in done}
+    return {(q.question_set_id, q.part) for q in questions} <= {
+        (row.question_set_id, row.part) for row in done
+    }

@@ -38,10 +38,13 @@ class AskedFile:
     config: str = ""
 
 
-def ingest_question_file(wanted: AskedFile, *, dry_run: bool = False, answer_prompt: str = "") -> Result:
+def ingest_question_file(
+    wanted: AskedFile, *, dry_run: bool = False, answer_prompt: str = ""
+) -> Result:
     """All of the file's questions, or, where one is wrong, none.
 
-    With `dry_run` nothing is written, and the first ten are shown as the text of `answer_prompt` asks them.
+    With `dry_run` nothing is written, and the first ten are shown as the text of `answer_prompt`
+    asks them.
     """
     check_source(wanted)
     mapping = FileMapping.of(parse_mapping(wanted.mapping), wanted.answer_kind, wanted.choice_key)
@@ -62,7 +65,9 @@ def ingest_question_file(wanted: AskedFile, *, dry_run: bool = False, answer_pro
     done = ingest_rows(open_store(environment.store_url), source, new, dry_run=dry_run)
     counted = ingested(done.question_set, done.questions)
     shown = _shown(done.questions, answer_prompt) if dry_run and answer_prompt else []
-    text = "\n".join([f"{'Would ingest ' if dry_run else ''}{counted.text}", *_report(done), *shown])
+    text = "\n".join(
+        [f"{'Would ingest ' if dry_run else ''}{counted.text}", *_report(done), *shown]
+    )
     figures = {"taken": dict(done.read.taken), "left_out": list(done.read.left_out)}
     return Result("ingested", text, {**counted.figures, **figures})
 
@@ -70,10 +75,14 @@ def ingest_question_file(wanted: AskedFile, *, dry_run: bool = False, answer_pro
 def check_source(wanted: AskedFile) -> None:
     """Raises InputError where it is not one file, or one set of the hub, that may be there."""
     if (wanted.hub and wanted.file) or (wanted.config and not wanted.hub):
-        raise InputError("Name a file, or a set of the hub (--hub OWNER/NAME --config NAME); found parts of both.")
+        raise InputError(
+            "Name a file, or a set of the hub (--hub OWNER/NAME --config NAME); found parts of"
+            " both."
+        )
     if wanted.file and not wanted.file.exists():
         raise InputError(
-            f"A question file must exist; {str(wanted.file)!r} does not. Name a JSONL, JSON, CSV or Parquet file."
+            f"A question file must exist; {str(wanted.file)!r} does not. Name a JSONL, JSON, CSV or"
+            " Parquet file."
         )
 
 
@@ -82,7 +91,11 @@ def ingested(question_set: QuestionSet, questions: Sequence[Question]) -> Result
     parts = Counter(question.part for question in questions)
     counts = ", ".join(f"{parts[part]} {part}" for part in ("train", "gate", "final"))
     text = f"{question_set.name}: {len(questions)} questions ({counts})"
-    return Result("ingested", text, {"question_set": question_set.name, "id": question_set.id, "parts": dict(parts)})
+    return Result(
+        "ingested",
+        text,
+        {"question_set": question_set.name, "id": question_set.id, "parts": dict(parts)},
+    )
 
 
 def _report(done: Ingested) -> list[str]:
@@ -97,6 +110,14 @@ def _shown(questions: Sequence[Question], answer_prompt: str) -> list[str]:
     lines: list[str] = []
     for number, question in enumerate(questions[:SHOWN_QUESTIONS], start=1):
         turns = ask_question(template, question)
-        lines += ["", f"-- {number}, {question.part}, {question.answer_kind}: {accepted(question) or 'no reference'}"]
-        lines += [part for part in (turns.system, turns.user.strip(), turns.prefill.strip()) if part]
+        lines += [
+            "",
+            (
+                f"-- {number}, {question.part}, {question.answer_kind}:"
+                f" {accepted(question) or 'no reference'}"
+            ),
+        ]
+        lines += [
+            part for part in (turns.system, turns.user.strip(), turns.prefill.strip()) if part
+        ]
     return lines

@@ -1,6 +1,7 @@
 """A published question set into the store, or the table of them; needs no Prefect, as for a file.
 
-The set brings its own columns, kinds, licence and domain: giving them too is refused, not passed over.
+The set brings its own columns, kinds, licence and domain: giving them too is refused, not passed
+over.
 """
 
 from collections.abc import Mapping
@@ -37,19 +38,35 @@ def ingest_published(wanted: AskedSet, *, dry_run: bool = False) -> Result:
     """All of the set's questions, or, where its files are not the published ones, none."""
     name, folder = wanted.published, wanted.folder
     source = published_set(name)
-    other_domain = wanted.domain if wanted.domain == "out_of_domain" and source.domain == "in_domain" else ""
+    other_domain = (
+        wanted.domain if wanted.domain == "out_of_domain" and source.domain == "in_domain" else ""
+    )
     given = {"map": wanted.mapping, "answer-kind": wanted.answer_kind, "licence": wanted.licence}
     _refuse_given(source, given | {"domain": other_domain})
     if folder is None and dry_run:
         return Result(
-            "fetches", f"Would fetch {source.url} and ingest {name}", {"question_set": name, "from": source.url}
+            "fetches",
+            f"Would fetch {source.url} and ingest {name}",
+            {"question_set": name, "from": source.url},
         )
     published = read_published_set(source, folder or fetch_published_set(source))
     environment = read_environment()
     make_home(environment)
-    stored = ingested(*ingest_published_set(open_store(environment.store_url), published, wanted.name, dry_run))
-    text = "; ".join([f"{'Would ingest ' if dry_run else ''}{stored.text}", *_left_out(published), *_licence(source)])
-    figures = {"unusable": published.unusable, "duplicates": published.duplicates, "not_taken": published.not_taken}
+    stored = ingested(
+        *ingest_published_set(open_store(environment.store_url), published, wanted.name, dry_run)
+    )
+    text = "; ".join(
+        [
+            f"{'Would ingest ' if dry_run else ''}{stored.text}",
+            *_left_out(published),
+            *_licence(source),
+        ]
+    )
+    figures = {
+        "unusable": published.unusable,
+        "duplicates": published.duplicates,
+        "not_taken": published.not_taken,
+    }
     return Result("ingested", text, {**stored.figures, **figures, "licence": source.licence})
 
 
@@ -77,8 +94,9 @@ def _refuse_given(source: PublishedSet, given: Mapping[str, str]) -> None:
     for option, value in given.items():
         if value:
             raise InputError(
-                f"{source.name} is {source.domain} and brings its own columns, kinds and licence ({source.licence}); "
-                f"found --{option} {value!r} too. Leave it out, or ingest the file without --published."
+                f"{source.name} is {source.domain} and brings its own columns, kinds and licence"
+                f" ({source.licence}); found --{option} {value!r} too. Leave it out, or ingest the"
+                " file without --published."
             )
 
 

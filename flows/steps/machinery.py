@@ -22,7 +22,13 @@ from tasks.engines.server.client import OpenAIEngine, Patience
 from tasks.engines.server.recognition import Asked
 from tasks.engines.server.server_plan import Serving
 from tasks.engines.trainer import trainer
-from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress, merge_adapter
+from tasks.engines.trainer.trainer import (
+    FineTune,
+    Tokens,
+    TrainedWeights,
+    TrainingProgress,
+    merge_adapter,
+)
 from tasks.settings import ModelSettings, Settings
 from tasks.training.train_adapter import Trains
 
@@ -31,7 +37,9 @@ if TYPE_CHECKING:
     from tasks.engines.models.base_models import PreparedModel
     from tasks.engines.server.vllm_server import Server
 
-LEAST_KEPT = 0.9  # of an adapter in bfloat16: one whose steps are 1e-3 keeps all, 3e-5 keeps 0.8, 1e-5 0.4
+LEAST_KEPT = (
+    0.9  # of an adapter in bfloat16: one whose steps are 1e-3 keeps all, 3e-5 keeps 0.8, 1e-5 0.4
+)
 
 
 class ServedModel(Protocol):
@@ -48,7 +56,9 @@ class ServedModel(Protocol):
         ...
 
     def engine(self, say: Callable[[str], None]) -> "Engine":
-        """A new client, which is an async context manager that the steps enter; `say` hears of given servers."""
+        """A new client, which is an async context manager that the steps enter; `say` hears of
+        given servers.
+        """
         ...
 
     def address(self) -> tuple[str, str, str]:
@@ -70,13 +80,19 @@ class Machinery(Trains, Protocol):
     def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel": ...
 
     def serve(
-        self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
+        self,
+        model: Model,
+        base: "PreparedModel",
+        adapter: Adapter | None,
+        settings: Settings,
         environment: Environment,
-    ) -> ServedModel: ...  # fmt: skip
+    ) -> ServedModel: ...
 
 
 class LocalMachinery:
-    """The real one: vLLM here or at the URLs of REGENESIS_ENDPOINTS, training in a child process here."""
+    """The real one: vLLM here or at the URLs of REGENESIS_ENDPOINTS, training in a child process
+    here.
+    """
 
     def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel":
         return prepare_model(settings, environment)
@@ -85,9 +101,13 @@ class LocalMachinery:
         return Renderer(base.folder, settings)
 
     def serve(
-        self, model: Model, base: "PreparedModel", adapter: Adapter | None, settings: Settings,
+        self,
+        model: Model,
+        base: "PreparedModel",
+        adapter: Adapter | None,
+        settings: Settings,
         environment: Environment,
-    ) -> ServedModel:  # fmt: skip
+    ) -> ServedModel:
         """The base at the given endpoints, where there are any; else a server of our own."""
         renderer = self.renderer(base, settings.model)
         if environment.endpoints and adapter is None:
@@ -98,8 +118,13 @@ class LocalMachinery:
             sequences=settings.model.sequences,
             swappable=True,
         )
-        weights, log_file = served_weights(base, adapter, settings, environment), environment.logs / "vllm.log"
-        started = vllm_server.running_server(weights, settings.model, log_file=log_file, serving=serving)
+        weights, log_file = (
+            served_weights(base, adapter, settings, environment),
+            environment.logs / "vllm.log",
+        )
+        started = vllm_server.running_server(
+            weights, settings.model, log_file=log_file, serving=serving
+        )
         return OwnServer(started, model, adapter, base, renderer, settings, environment)
 
     def train_weights(
@@ -118,7 +143,12 @@ class GivenEndpoints:
     start_seconds = 0.0
 
     def __init__(
-        self, model: Model, base: "PreparedModel", renderer: "Renderer", settings: Settings, environment: Environment
+        self,
+        model: Model,
+        base: "PreparedModel",
+        renderer: "Renderer",
+        settings: Settings,
+        environment: Environment,
     ) -> None:
         self._model = model
         self._base_names = (settings.model.name, base.record.name, str(base.folder))
@@ -136,7 +166,8 @@ class GivenEndpoints:
 
     def address(self) -> tuple[str, str, str]:
         raise InputError(
-            "Another harness asks a server of our own; REGENESIS_ENDPOINTS names others. Unset it for this command."
+            "Another harness asks a server of our own; REGENESIS_ENDPOINTS names others. Unset it"
+            " for this command."
         )
 
     def raw_tokens_per_second(self) -> float:
@@ -166,9 +197,15 @@ class OwnServer:
     """A vLLM server of our own; it takes other weights of the same base without starting again."""
 
     def __init__(
-        self, started: "AbstractContextManager[Server]", model: Model, adapter: Adapter | None, base: "PreparedModel",
-        renderer: "Renderer", settings: Settings, environment: Environment,
-    ) -> None:  # fmt: skip
+        self,
+        started: "AbstractContextManager[Server]",
+        model: Model,
+        adapter: Adapter | None,
+        base: "PreparedModel",
+        renderer: "Renderer",
+        settings: Settings,
+        environment: Environment,
+    ) -> None:
         self._renderer = renderer
         self._settings = settings
         self._environment = environment
@@ -192,13 +229,17 @@ class OwnServer:
         return True
 
     def _show(self, model: Model, adapter: Adapter | None) -> None:
-        """The model's weights; or the base's, and a name under which vLLM puts the adapter upon them."""
+        """The model's weights; or the base's, and a name under which vLLM puts the adapter upon
+        them.
+        """
         weights = served_weights(self._base, adapter, self._settings, self._environment)
         if weights != self._server.weights:
             self._server.swap_weights(weights)
         self._name = self._server.model_name
         if adapter is not None and _is_served_as_lora(adapter, self._settings):
-            self._name = self._server.load_adapter(adapter.name, self._environment.home / adapter.location)
+            self._name = self._server.load_adapter(
+                adapter.name, self._environment.home / adapter.location
+            )
         self._model = model
 
     def address(self) -> tuple[str, str, str]:
@@ -210,7 +251,9 @@ class OwnServer:
     def engine(self, say: Callable[[str], None]) -> "Engine":
         if note := lost_by_merging(self._server.weights):
             say(note)
-        return self._server.engine(self._renderer, model_name=self._name, patience=patience_of(self._settings))
+        return self._server.engine(
+            self._renderer, model_name=self._name, patience=patience_of(self._settings)
+        )
 
     def close(self) -> None:
         self._closing.close()
@@ -229,7 +272,9 @@ def patience_of(settings: Settings) -> Patience:
 def served_weights(
     base: "PreparedModel", adapter: Adapter | None, settings: Settings, environment: Environment
 ) -> Path:
-    """The folder that vLLM loads for this adapter: whole weights, or the base's under an adapter served as such."""
+    """The folder that vLLM loads for this adapter: whole weights, or the base's under an adapter
+    served as such.
+    """
     as_lora = adapter is not None and _is_served_as_lora(adapter, settings)
     return base.folder if as_lora else weights_of(base, adapter, environment)
 
@@ -239,18 +284,22 @@ def _is_served_as_lora(adapter: Adapter, settings: Settings) -> bool:
 
 
 def lost_by_merging(weights: Path) -> str:
-    """What a person should know of merged weights that round away a part of what was learnt; empty for others."""
+    """What a person should know of merged weights that round away a part of what was learnt; empty
+    for others.
+    """
     share = kept_share(weights)
     if share >= LEAST_KEPT:
         return ""
     return (
-        f"The merged weights keep {share:.0%} of what the adapter learnt: its steps are smaller than the base's "
-        'weights are exact. evaluation.adapter = "lora" serves it as it is.'
+        f"The merged weights keep {share:.0%} of what the adapter learnt: its steps are smaller"
+        ' than the base\'s weights are exact. evaluation.adapter = "lora" serves it as it is.'
     )
 
 
 def weights_of(base: "PreparedModel", adapter: Adapter | None, environment: Environment) -> Path:
-    """A folder with whole weights: the base's, full weights, or an adapter merged into the base once."""
+    """A folder with whole weights: the base's, full weights, or an adapter merged into the base
+    once.
+    """
     if adapter is None:
         return base.folder
     location = environment.home / adapter.location
@@ -267,6 +316,8 @@ def weights_of(base: "PreparedModel", adapter: Adapter | None, environment: Envi
 
 def _keep_few(merged: Path, keep: int) -> None:
     """Merged weights can be made again; only the newest stay."""
-    folders = sorted((path for path in merged.glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime)
+    folders = sorted(
+        (path for path in merged.glob("*") if path.is_dir()), key=lambda path: path.stat().st_mtime
+    )
     for folder in folders[:-keep] if keep < len(folders) else []:
         shutil.rmtree(folder, ignore_errors=True)

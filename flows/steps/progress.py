@@ -1,4 +1,5 @@
-"""What a person watches while a round runs: one live line a step in a terminal, plain lines elsewhere.
+"""What a person watches while a round runs: one live line a step in a terminal, plain lines
+elsewhere.
 
 Written to standard error, so that `--json` leaves standard output clean. Decides nothing.
 """
@@ -27,7 +28,9 @@ class Watcher(Protocol):
         """A new step begins; the one before is done."""
         ...
 
-    def update(self, done: int, total: int, note: str = "", seconds_left: float | None = None) -> None:
+    def update(
+        self, done: int, total: int, note: str = "", seconds_left: float | None = None
+    ) -> None:
         """How far the step is."""
         ...
 
@@ -43,7 +46,9 @@ class Quiet:
 
     def step(self, title: str) -> None: ...
 
-    def update(self, done: int, total: int, note: str = "", seconds_left: float | None = None) -> None: ...
+    def update(
+        self, done: int, total: int, note: str = "", seconds_left: float | None = None
+    ) -> None: ...
 
     def close(self) -> None: ...
 
@@ -63,7 +68,9 @@ class PlainLines:
         self._shown_at = time.monotonic()
         self.say(f"{title} ...")
 
-    def update(self, done: int, total: int, note: str = "", seconds_left: float | None = None) -> None:
+    def update(
+        self, done: int, total: int, note: str = "", seconds_left: float | None = None
+    ) -> None:
         if time.monotonic() - self._shown_at >= PLAIN_SECONDS:
             self._shown_at = time.monotonic()
             parts = [f"{self._title}: {done}/{total}", note, _left(seconds_left)]
@@ -95,9 +102,13 @@ class LiveLines:
         self._end_step()
         self._step = self._progress.add_task(terminal_text(title), total=None, note="")
 
-    def update(self, done: int, total: int, note: str = "", seconds_left: float | None = None) -> None:
+    def update(
+        self, done: int, total: int, note: str = "", seconds_left: float | None = None
+    ) -> None:
         if self._step is not None:
-            note = " · ".join(part for part in (f"{done}/{total}", note, _left(seconds_left)) if part)
+            note = " · ".join(
+                part for part in (f"{done}/{total}", note, _left(seconds_left)) if part
+            )
             self._progress.update(self._step, completed=done, total=total, note=terminal_text(note))
 
     def close(self) -> None:

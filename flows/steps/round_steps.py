@@ -1,6 +1,8 @@
-"""The steps of a round as Prefect tasks: each is a chunk of work worth seeing, and does only what the store lacks.
+"""The steps of a round as Prefect tasks: each is a chunk of work worth seeing, and does only what
+the store lacks.
 
-What a step needs of a finished one it reads from the store, so that any process can go on with the round.
+What a step needs of a finished one it reads from the store, so that any process can go on with the
+round.
 """
 
 import json
@@ -31,7 +33,13 @@ from tasks.evaluation.noise import next_sample
 from tasks.ingestion.ingest_questions import check_question_sets, ingest_embedded
 from tasks.limits import RUN_LIMITS
 from tasks.promotion import promote as promotion
-from tasks.promotion.promote import carry_out, current_champion, decide_promotion, promotions_of, repair
+from tasks.promotion.promote import (
+    carry_out,
+    current_champion,
+    decide_promotion,
+    promotions_of,
+    repair,
+)
 from tasks.reports.round_report import draw_report, round_table, write_report
 from tasks.rounds import round_row as rounds
 from tasks.rounds.log_to_mlflow import log_round
@@ -53,13 +61,16 @@ if TYPE_CHECKING:
 
 
 def check_training(settings: Settings) -> None:
-    """Raise where training cannot start here as the settings say: before a night of paths, not after it."""
+    """Raise where training cannot start here as the settings say: before a night of paths, not
+    after it.
+    """
     plan_launch(settings.training.kind, settings.training.accelerate_config)
 
 
 @step("begin round")
 def begin_round(work: Workplace, new: bool = False, change: bool = False) -> None:
-    """Go on with the unfinished round of this line, or begin one; mend what a crash left between store and registry.
+    """Go on with the unfinished round of this line, or begin one; mend what a crash left between
+    store and registry.
 
     `change` gives an unfinished round the synthesis settings at hand.
     """
@@ -70,7 +81,9 @@ def begin_round(work: Workplace, new: bool = False, change: bool = False) -> Non
         unfinished = rounds.unfinished_round(work.store, work.line)
         if unfinished and new:
             rounds.abandon_round(work.store, unfinished, "a new round was asked for")
-            work.watcher.say(f"Round {unfinished.number} is abandoned; what it wrote stays in the store.")
+            work.watcher.say(
+                f"Round {unfinished.number} is abandoned; what it wrote stays in the store."
+            )
             unfinished = None
         if unfinished:
             _go_on(work, unfinished, change)
@@ -87,7 +100,9 @@ def _go_on(work: Workplace, unfinished: Round, change: bool) -> None:
     work.settings = rounds.settings_of(work.round)
     check_training(work.settings)
     work.timings = rounds.Timings.of(work.round)
-    words = "these synthesis settings" if change else "the settings it began with (--new abandons it)"
+    words = (
+        "these synthesis settings" if change else "the settings it began with (--new abandons it)"
+    )
     begun = f"{work.round.started_at:%Y-%m-%d %H:%M} UTC"
     work.watcher.say(f"Round {work.round.number}, begun {begun}, goes on with {words}.")
 
@@ -107,8 +122,8 @@ def _begin(work: Workplace) -> None:
 def _change_synthesis(work: Workplace) -> None:
     if facts.training_set_of(work) is not None:
         raise InputError(
-            f"Synthesis settings are changed before training; round {work.round.number} has its training set. "
-            "Leave out --change, or begin another round: regenesis round --new"
+            f"Synthesis settings are changed before training; round {work.round.number} has its"
+            " training set. Leave out --change, or begin another round: regenesis round --new"
         )
     work.round = rounds.change_synthesis(work.store, work.round, work.settings.synthesis)
 
@@ -151,7 +166,9 @@ def synthesize_paths(work: Workplace) -> None:
 
 @step("audit verdicts")
 def audit_verdicts(work: Workplace) -> None:
-    """The vote of each question's paths, and a second judge's reading of those that judges differ on."""
+    """The vote of each question's paths, and a second judge's reading of those that judges differ
+    on.
+    """
     if facts.training_set_of(work) is not None:
         return
     work.watcher.step("Reading verdicts again")
@@ -159,13 +176,16 @@ def audit_verdicts(work: Workplace) -> None:
         vote_paths(work.store, judge, work.settings.verification, draw=work.round.number)
         found = audit(work.store, draw=work.round.number, seed=work.settings.seed)
     work.watcher.say(
-        f"A second judge read {len(found.cases)} paths and differs on {len(found.disagreements)}: regenesis audit"
+        f"A second judge read {len(found.cases)} paths and differs on {len(found.disagreements)}:"
+        " regenesis audit"
     )
 
 
 @step("watch collapse")
 def watch_collapse(work: Workplace) -> None:
-    """Figures of the round's texts against those of its line's earlier rounds, and warnings where one has drifted."""
+    """Figures of the round's texts against those of its line's earlier rounds, and warnings where
+    one has drifted.
+    """
     if TIMINGS_KEY in work.timings.figures and facts.training_set_of(work) is not None:
         return
     work.watcher.step("Looking for collapse")
@@ -187,7 +207,9 @@ def select_examples(work: Workplace) -> None:
         plan = SelectionPlan.of_round(work.round, work.settings, work.prompts, count_tokens=counter)
         sets = [one.id for one in work.question_sets("in_domain")]
         chosen = select(work.store, plan, round=work.round, question_set_ids=sets)
-    work.watcher.say(f"Training set: {chosen.examples} examples, {chosen.hinted_examples} of them hinted.")
+    work.watcher.say(
+        f"Training set: {chosen.examples} examples, {chosen.hinted_examples} of them hinted."
+    )
 
 
 @step("train adapter")
@@ -201,15 +223,18 @@ def train_adapter(work: Workplace) -> None:
     fewest = work.settings.training.min_examples
     if training_set.examples < fewest:
         raise PermanentError(
-            f"Training needs at least {fewest} examples (training.min_examples); round {work.round.number} has "
-            f"{training_set.examples}, so it ends here. Draw more questions or chains: regenesis round"
+            f"Training needs at least {fewest} examples (training.min_examples); round"
+            f" {work.round.number} has {training_set.examples}, so it ends here. Draw more"
+            " questions or chains: regenesis round"
         )
     work.train(Training(training_set, work.base, work.settings, work.round))
 
 
 @step("evaluate", task_run_name="evaluate {role}")
 def evaluate(work: Workplace, role: str) -> None:
-    """Base, champion or challenger answers the gate and final questions; the champion some of them twice (A/A)."""
+    """Base, champion or challenger answers the gate and final questions; the champion some of them
+    twice (A/A).
+    """
     model = facts.model_in(work, role)
     questions = work.questions("gate", "final")
     if not facts.is_evaluated(work, model, questions):
@@ -227,7 +252,10 @@ def evaluate(work: Workplace, role: str) -> None:
 
 @step("ask again", task_run_name="ask {role} again")
 def ask_again(work: Workplace, role: str) -> str:
-    """Every held-out question of a model once more, its cache off; says what changed. The first answers stand."""
+    """Every held-out question of a model once more, its cache off; says what changed.
+
+    The first answers stand.
+    """
     model = facts.model_in(work, role)
     questions = work.questions("gate", "final")
     return _ask_again(work, model, questions, next_sample(work.store, model, questions))
@@ -241,7 +269,15 @@ def cross_check(work: Workplace, role: str) -> None:
     work.watcher.step(f"{version} asks {model.name}")
     with work.timings.phase("evaluation"):
         target = Target(url, name, work.base.folder, key)
-        check(work.store, target, model, work.round, work.questions("gate"), work.prompts, work.settings)
+        check(
+            work.store,
+            target,
+            model,
+            work.round,
+            work.questions("gate"),
+            work.prompts,
+            work.settings,
+        )
 
 
 def _ask_again(work: Workplace, model: Model, questions: "Sequence[Question]", sample: int) -> str:
@@ -266,9 +302,12 @@ def promote(work: Workplace) -> Promotion:
     work.watcher.step("Deciding")
     with work.timings.phase("storage"):
         decided = rounds.promotion_of(work.store, work.round) or decide_promotion(
-            work.store, round=work.round, challenger=facts.model_in(work, "challenger"),
-            champion=facts.model_in(work, "champion"), settings=work.settings,
-        )  # fmt: skip
+            work.store,
+            round=work.round,
+            challenger=facts.model_in(work, "challenger"),
+            champion=facts.model_in(work, "champion"),
+            settings=work.settings,
+        )
         decided = carry_out(work.store, work.tracking, decided)
     work.round = rounds.decide_round(work.store, work.round, decided.outcome, work.timings)
     return decided
@@ -284,8 +323,12 @@ def overrule(work: Workplace, outcome: Outcome, person: str, reason: str) -> Non
             f"Run: regenesis promote --round {work.round.number}"
         )
     word = promotion.Word(person, reason, utc_now())
-    done = promotion.overrule(work.store, work.tracking, decided, outcome, word, base=work.base.record)
-    work.tracking.note_decision(work.round, decided.challenger_model_id, done.decided_by, done.reasons)
+    done = promotion.overrule(
+        work.store, work.tracking, decided, outcome, word, base=work.base.record
+    )
+    work.tracking.note_decision(
+        work.round, decided.challenger_model_id, done.decided_by, done.reasons
+    )
     work.watcher.say(f"{done.reasons} ({done.decided_by})")
 
 
@@ -303,7 +346,10 @@ def report(work: Workplace) -> Result:
     artifacts.link_report(work, path)
     outcome = work.round.outcome
     decided = rounds.promotion_of(work.store, work.round)
-    text = f"{round_table(work.store, work.round)}\n{decided.reasons if decided else ''}\nReport: {path}"
+    text = (
+        f"{round_table(work.store, work.round)}\n{decided.reasons if decided else ''}\nReport:"
+        f" {path}"
+    )
     figures = {"round": work.round.number, "line": work.round.line, "report": path}
     return Result(outcome, text, figures | json.loads(work.round.timings))
 
@@ -326,7 +372,9 @@ def verify_paths(settings: Settings, round_number: int) -> Result:
     store = open_store(read_environment().store_url)
     with Judge(settings.verification) as judge:
         judged = verify(store, judge, draw=round_number or None)
-    return Result("verified", f"{judged} paths judged by version {VERIFIER_VERSION}.", {"judged": judged})
+    return Result(
+        "verified", f"{judged} paths judged by version {VERIFIER_VERSION}.", {"judged": judged}
+    )
 
 
 @step("forecast")
@@ -358,7 +406,9 @@ def roll_back(work: Workplace, to: str, reason: str) -> Result:
         work.store, work.tracking, base=work.base.record, line=work.line, to=target, reason=reason
     )
     champion = promotion.current_champion(work.store, work.base.record, work.line)
-    return Result("rolled back", f"The champion of {work.line} is {champion.name}.", {"promotion": done.id})
+    return Result(
+        "rolled back", f"The champion of {work.line} is {champion.name}.", {"promotion": done.id}
+    )
 
 
 def find_round(work: Workplace, number: int) -> None:

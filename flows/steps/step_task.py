@@ -1,4 +1,6 @@
-"""A step as a Prefect task: only what may pass is tried again, and a limit of the run ends it cleanly."""
+"""A step as a Prefect task: only what may pass is tried again, and a limit of the run ends it
+cleanly.
+"""
 
 from collections.abc import Callable
 from functools import wraps
@@ -21,7 +23,9 @@ T = TypeVar("T")
 
 def _may_pass(task: "Task[..., Any]", run: "TaskRun", state: "State[Any]") -> bool:
     """Only what is transient is tried again."""
-    return isinstance(state.data, TransientError) or isinstance(getattr(state.data, "exception", None), TransientError)
+    return isinstance(state.data, TransientError) or isinstance(
+        getattr(state.data, "exception", None), TransientError
+    )
 
 
 STEP: dict[str, Any] = {
@@ -38,13 +42,17 @@ def step(
 ) -> Callable[[Callable[Concatenate[Workplace, P], T]], Callable[Concatenate[Workplace, P], T]]:
     """A step on a workplace as a Prefect task of this name.
 
-    Where a limit stops the step early, the task's state says which limit, and Stopped is raised again outside the
-    task, so that Prefect does not mark the task as failed.
+    Where a limit stops the step early, the task's state says which limit, and Stopped is raised
+    again outside the task, so that Prefect does not mark the task as failed.
     """
 
-    def as_task(do: Callable[Concatenate[Workplace, P], T]) -> Callable[Concatenate[Workplace, P], T]:
+    def as_task(
+        do: Callable[Concatenate[Workplace, P], T],
+    ) -> Callable[Concatenate[Workplace, P], T]:
         @wraps(do)
-        def within_limits(work: Workplace, *arguments: P.args, **named: P.kwargs) -> "T | State[None]":
+        def within_limits(
+            work: Workplace, *arguments: P.args, **named: P.kwargs
+        ) -> "T | State[None]":
             try:
                 return do(work, *arguments, **named)
             except Stopped as stopped:

@@ -1,7 +1,8 @@
-"""What every step of a flow needs: settings, store, prepared model, the server that answers, the watcher.
+"""What every step of a flow needs: settings, store, prepared model, the server that answers, the
+watcher.
 
-A flow opens it once. It starts a server when a step first asks a model, and changes the server's weights when a step
-asks another model.
+A flow opens it once. It starts a server when a step first asks a model, and changes the server's
+weights when a step asks another model.
 """
 
 import os
@@ -23,7 +24,17 @@ from storage.errors import PermanentError, Stopped, StoreBusy, TransientError
 from storage.locks import owned
 from storage.mlflow_tracking import Tracking
 from storage.open_store import Store, open_store, store_exists
-from storage.records import Adapter, Comparison, Domain, Model, Part, Prompt, Question, QuestionSet, Round
+from storage.records import (
+    Adapter,
+    Comparison,
+    Domain,
+    Model,
+    Part,
+    Prompt,
+    Question,
+    QuestionSet,
+    Round,
+)
 from tasks.asking import Asking
 from tasks.engines.engine import EngineDown, RendersExamples, RequestFailed
 from tasks.guidelines import chosen_guidelines
@@ -31,7 +42,14 @@ from tasks.ingestion.ingest_questions import questions_of, set_named
 from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.prompt_files import prompts_of
 from tasks.room import check_room, full_disk, is_full_disk
-from tasks.rounds.round_row import Timings, fail_round, line_of, save_timings, settings_of, stop_round
+from tasks.rounds.round_row import (
+    Timings,
+    fail_round,
+    line_of,
+    save_timings,
+    settings_of,
+    stop_round,
+)
 from tasks.settings import Settings
 from tasks.training.train_adapter import Training, train_adapter
 from tasks.verification.verify_paths import Judge
@@ -49,21 +67,33 @@ WATCHER: list[Watcher] = []  # the command line puts the one that it chose
 
 
 class Workplace:
-    """What the steps of one run share. No dataclass, for Prefect would walk through one that is passed to a task."""
+    """What the steps of one run share.
+
+    No dataclass, for Prefect would walk through one that is passed to a task.
+    """
 
     def __init__(
-        self, environment: Environment, settings: Settings, watcher: Watcher, limits: Limits | None = None
+        self,
+        environment: Environment,
+        settings: Settings,
+        watcher: Watcher,
+        limits: Limits | None = None,
     ) -> None:
         self.spending = Spending(limits, settings.synthesis)
         self.stopped: Stopped | None = None  # by a limit of the run
         self.environment = environment
         self.settings = settings
-        self._room = settings.room  # this run's: a round goes on with its own settings, on a machine with more room
+        self._room = (
+            settings.room
+        )  # this run's: a round goes on with its own settings, on a machine with more room
         self.watcher = watcher
         self.machinery = MACHINERY[0]
         self.timings = Timings()
         self.store: Store = open_store(
-            environment.store_url, busy_seconds=settings.room.store_wait_seconds, keep_log=True, say=watcher.say
+            environment.store_url,
+            busy_seconds=settings.room.store_wait_seconds,
+            keep_log=True,
+            say=watcher.say,
         )
         self.base: PreparedModel = self.machinery.prepare(settings.model, environment)
         self._round: Round | None = None
@@ -82,7 +112,9 @@ class Workplace:
     def round(self) -> Round:
         """The round at work; raises where none was begun."""
         if self._round is None:
-            raise PermanentError("A round must be begun before its steps; found none. Call begin_round first.")
+            raise PermanentError(
+                "A round must be begun before its steps; found none. Call begin_round first."
+            )
         return self._round
 
     @round.setter
@@ -111,7 +143,9 @@ class Workplace:
         return Tracking(self.environment.home)
 
     def open_tracking_meanwhile(self) -> None:
-        """Import MLflow and open its database, which takes seconds, beside whatever the engine does."""
+        """Import MLflow and open its database, which takes seconds, beside whatever the engine
+        does.
+        """
 
         def open_it() -> None:
             with suppress(Exception):  # whoever needs it next is told
@@ -123,17 +157,26 @@ class Workplace:
         """The questions of these parts that the round reads; once drawn they stay as they are."""
         for part in parts:
             if part not in self._questions:
-                self._questions[part] = questions_of(self.store, self.settings, part, self.round.number)
+                self._questions[part] = questions_of(
+                    self.store, self.settings, part, self.round.number
+                )
         return [question for part in parts for question in self._questions[part]]
 
     def question_sets(self, domain: Domain) -> list[QuestionSet]:
         """The sets of the settings in this domain."""
-        names = self.settings.questions.in_domain if domain == "in_domain" else self.settings.questions.out_of_domain
+        names = (
+            self.settings.questions.in_domain
+            if domain == "in_domain"
+            else self.settings.questions.out_of_domain
+        )
         with self.store.reading():
             return [set_named(self.store, name, domain) for name in names]
 
     def own_round(self) -> None:
-        """Lease this round's question sets until the workplace closes. Raises where another run holds one."""
+        """Lease this round's question sets until the workplace closes.
+
+        Raises where another run holds one.
+        """
         self._own(settings_of(self.round), [self.round.number])
 
     def own_draws(self, draws: Sequence[int]) -> None:
@@ -152,9 +195,11 @@ class Workplace:
         self._leases.close()
 
     def ask(self, model: Model, title: str, ask: Callable[[Asking], T], phase: str) -> T:
-        """The result of `ask`, given an engine that answers as `model` and a judge; its time counts as `phase`.
+        """The result of `ask`, given an engine that answers as `model` and a judge; its time counts
+        as `phase`.
 
-        Our own CPU time during the call is moved from `phase` to storage, verification or orchestration.
+        Our own CPU time during the call is moved from `phase` to storage, verification or
+        orchestration.
         """
         self.spending.check()
         self.check_room()
@@ -169,10 +214,15 @@ class Workplace:
             except (RequestFailed, EngineDown) as error:
                 if served.answers_as(model):
                     raise
-                raise TransientError(  # the step's next try starts another, and asks for what is missing
-                    f"The engine must live until its work is done; it ended before. What it gave is stored. {error}"
+                # the step's next try starts another, and asks for what is missing
+                raise TransientError(
+                    "The engine must live until its work is done; it ended before. What it gave is"
+                    f" stored. {error}"
                 ) from error
-            whole, storage = time.process_time() - all_before, self.store.cpu_seconds - storage_before
+            whole, storage = (
+                time.process_time() - all_before,
+                self.store.cpu_seconds - storage_before,
+            )
         cores = os.cpu_count() or 1
         self.timings.move(storage / cores, phase, "storage")
         self.timings.move(judge.cpu_seconds / cores, phase, "verification")
@@ -199,13 +249,23 @@ class Workplace:
         self.check_room()
         self.watcher.step(f"{title} on {training.training_set.examples} examples")
         with self.timings.phase("start"):
-            self.tracking.client.get_experiment("0")  # imports MLflow and makes or migrates its database
+            self.tracking.client.get_experiment(
+                "0"
+            )  # imports MLflow and makes or migrates its database
         shown = training_progress(self.watcher, self.spending.check)
         with self.timings.phase("training"):
             adapter = train_adapter(
-                self.store, self.tracking, self.environment, self.machinery, training, shown, self.watcher.say
+                self.store,
+                self.tracking,
+                self.environment,
+                self.machinery,
+                training,
+                shown,
+                self.watcher.say,
             )
-        self.timings.add(trained_tokens=adapter.tokens_trained, training_seconds=round(adapter.seconds, 1))
+        self.timings.add(
+            trained_tokens=adapter.tokens_trained, training_seconds=round(adapter.seconds, 1)
+        )
         self.keep_timings()
         return adapter
 
@@ -214,7 +274,9 @@ class Workplace:
         return self._serve(model).address()
 
     def check_room(self) -> None:
-        """Raise where disk or memory is short; what was committed stays, and the round goes on later."""
+        """Raise where disk or memory is short; what was committed stays, and the round goes on
+        later.
+        """
         check_room(self.environment.home, self._room)
 
     def release_server(self) -> None:
@@ -235,19 +297,29 @@ class Workplace:
     def end_failed(self, error: PermanentError) -> None:
         """Mark the round at work as failed: another try would end in the same way."""
         if self._round is not None and self._round.status == "running":
-            self._round = fail_round(self.store, self._round, " ".join(str(error).split()), self.timings)
+            self._round = fail_round(
+                self.store, self._round, " ".join(str(error).split()), self.timings
+            )
 
     def end_stopped(self, stopped: Stopped) -> None:
         """Note what ended the run: a limit, or a busy store. The next run goes on with the round."""
         self.stopped = stopped
-        if self._round is not None and self._round.status == "running" and not isinstance(stopped, StoreBusy):
+        if (
+            self._round is not None
+            and self._round.status == "running"
+            and not isinstance(stopped, StoreBusy)
+        ):
             self._round = stop_round(self.store, self._round, self.timings)
 
     def leave(self) -> None:
-        """End the server, keep what can be kept, and let go of the round, whatever becomes of the rest."""
+        """End the server, keep what can be kept, and let go of the round, whatever becomes of the
+        rest.
+        """
         try:
             self.release_server()
-            with suppress(StoreBusy):  # said already, and nothing that was acknowledged depends on it
+            with suppress(
+                StoreBusy
+            ):  # said already, and nothing that was acknowledged depends on it
                 self.keep_timings()
                 self.store.settle()
         finally:
@@ -262,7 +334,9 @@ class Workplace:
                 return self._served
             self.release_server()
             self.watcher.step(f"Starting a server for {model.name}")
-            served = self.machinery.serve(model, self.base, adapter, self.settings, self.environment)
+            served = self.machinery.serve(
+                model, self.base, adapter, self.settings, self.environment
+            )
             self._served = served
             if "raw_tokens_per_second" not in self.timings.figures:
                 self.watcher.step("Measuring the engine")
@@ -286,7 +360,9 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
         except Exception as error:
             if is_full_disk(error):  # wherever it was met: with more room the round goes on
                 raise full_disk(error) from error
-            if isinstance(error, PermanentError) and error.exit_code == 1:  # bad input can be mended, too
+            if (
+                isinstance(error, PermanentError) and error.exit_code == 1
+            ):  # bad input can be mended, too
                 work.end_failed(error)
             raise
         finally:
@@ -305,23 +381,34 @@ def only_one(
     place = environment.run_lock
     with (
         _held(environment, place, "No run begins while a home's store is cared for", shared=True),
-        _held(environment, place.with_name(f"run-{task_set}.lock"), "One run at a time works on a task set"),
+        _held(
+            environment,
+            place.with_name(f"run-{task_set}.lock"),
+            "One run at a time works on a task set",
+        ),
     ):
         yield
 
 
 @contextmanager
 def no_run(environment: Environment) -> Generator[None]:
-    """Within the block no run begins. Raises InputError at once, without waiting, while one works in the home."""
-    with _held(environment, environment.run_lock, "The store is cared for while no run works in its home"):
+    """Within the block no run begins.
+
+    Raises InputError at once, without waiting, while one works in the home.
+    """
+    with _held(
+        environment, environment.run_lock, "The store is cared for while no run works in its home"
+    ):
         yield
 
 
-def _held(environment: Environment, lock: Path, rule: str, *, shared: bool = False) -> AbstractContextManager[None]:
+def _held(
+    environment: Environment, lock: Path, rule: str, *, shared: bool = False
+) -> AbstractContextManager[None]:
     def refusal(owner: int) -> str:
         return (
-            f"{rule}; process {owner or 'unknown'} works in {str(environment.home)!r} and holds {lock.name}. "
-            "Wait for it, end it, or pass --home with another folder."
+            f"{rule}; process {owner or 'unknown'} works in {str(environment.home)!r} and holds"
+            f" {lock.name}. Wait for it, end it, or pass --home with another folder."
         )
 
     return owned(lock, refusal, shared=shared)

@@ -1,6 +1,8 @@
-"""A backup is the store's whole copy and, beside it, MLflow's records; a restore puts both in their places.
+"""A backup is the store's whole copy and, beside it, MLflow's records; a restore puts both in their
+places.
 
-What was there is kept under another name. Adapters are files that never change once written: copy their folder too.
+What was there is kept under another name. Adapters are files that never change once written: copy
+their folder too.
 """
 
 import shutil
@@ -25,7 +27,9 @@ RECORDS = "mlflow.db"
 
 
 def back_up(store: Store, home: Path, target: Path) -> Path:
-    """The store at `target` and MLflow's records beside it, also while a round runs; nothing is overwritten."""
+    """The store at `target` and MLflow's records beside it, also while a round runs; nothing is
+    overwritten.
+    """
     made = back_up_store(store, target)
     records = home / RECORDS
     if records.exists():
@@ -39,19 +43,25 @@ def records_of(backup: Path) -> Path:
 
 
 def restore(environment: Environment, backup: Path, now: datetime) -> list[Path]:
-    """The backup in the place of the home's store and records; returns what was there, under its new names.
+    """The backup in the place of the home's store and records; returns what was there, under its
+    new names.
 
-    Raises InputError where the file is no store that this program reads, or while a run works on the present one.
+    Raises InputError where the file is no store that this program reads, or while a run works on
+    the present one.
     """
     if is_lake(environment.store_url):
         raise InputError(
-            "A backup takes the place of a file; into an empty lake it is moved. Run, with REGENESIS_STORE="
-            f"duckdb:///{backup}: regenesis storage move {shown(environment.store_url)!r}"
+            "A backup takes the place of a file; into an empty lake it is moved. Run, with"
+            f" REGENESIS_STORE=duckdb:///{backup}: regenesis storage move"
+            f" {shown(environment.store_url)!r}"
         )
     file = DatabaseFile(file_of(environment.store_url), busy_seconds=5.0)
     _check_backup(backup, file.path)
     stamp = f"before-restore-{now:%Y%m%d-%H%M%S}"
-    with owned(environment.run_lock, lambda owner: f"A store is restored beside no run; process {owner} works on it."):
+    with owned(
+        environment.run_lock,
+        lambda owner: f"A store is restored beside no run; process {owner} works on it.",
+    ):
         aside = _take_place(backup, file, stamp)
         if records_of(backup).exists():
             aside += _take_records_place(records_of(backup), environment.home / RECORDS, stamp)
@@ -60,7 +70,9 @@ def restore(environment: Environment, backup: Path, now: datetime) -> list[Path]
 
 
 def _take_place(backup: Path, file: DatabaseFile, stamp: str) -> list[Path]:
-    """In our own turn, and in one step: whenever the process is killed, there is the old store or the new one."""
+    """In our own turn, and in one step: whenever the process is killed, there is the old store or
+    the new one.
+    """
     path = file.path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.restore.part")
@@ -72,7 +84,9 @@ def _take_place(backup: Path, file: DatabaseFile, stamp: str) -> list[Path]:
             _fold_in(path)
             if path.exists():
                 kept += [_kept(path, aside)]
-            if file.log.exists():  # of a file that is damaged or gone: DuckDB would replay it into the new one
+            if (
+                file.log.exists()
+            ):  # of a file that is damaged or gone: DuckDB would replay it into the new one
                 kept += [_kept(file.log, log_of(aside))]
                 file.log.unlink()
             if waiting_batches(path):
@@ -84,7 +98,9 @@ def _take_place(backup: Path, file: DatabaseFile, stamp: str) -> list[Path]:
 
 
 def _fold_in(path: Path) -> None:
-    """The log into its file, where both are sound; raises HeldByAnother while a foreign client has it open."""
+    """The log into its file, where both are sound; raises HeldByAnother while a foreign client has
+    it open.
+    """
     if path.exists():
         with suppress(InputError):  # it is damaged: a reason to restore
             connect(path, read_only=False).close()
@@ -99,19 +115,28 @@ def _take_records_place(source: Path, target: Path, stamp: str) -> list[Path]:
     partial = target.with_name(f".{target.name}.restore.part")
     partial.unlink(missing_ok=True)
     _copy_records(source, partial)
-    kept = [_kept(target, free_name(target.with_name(f"{target.name}.{stamp}")))] if target.exists() else []
+    kept = (
+        [_kept(target, free_name(target.with_name(f"{target.name}.{stamp}")))]
+        if target.exists()
+        else []
+    )
     put_in_place(partial, target)
     return kept
 
 
 def _check_backup(backup: Path, target: Path) -> None:
     if not backup.is_file() or backup.resolve() == target.resolve():
-        raise InputError(f"A backup is a file that `regenesis storage backup` wrote; found {str(backup)!r}.")
+        raise InputError(
+            f"A backup is a file that `regenesis storage backup` wrote; found {str(backup)!r}."
+        )
     with closing(connect(backup, read_only=True)) as connection:
         version = schema_version(connection)
     check_version(version, str(backup))
     if not version:
-        raise InputError(f"A backup holds a store; {str(backup)!r} is a database without our tables. Name another.")
+        raise InputError(
+            f"A backup holds a store; {str(backup)!r} is a database without our tables. Name"
+            " another."
+        )
 
 
 def _copy_records(source: Path, target: Path) -> None:

@@ -17,9 +17,14 @@ from storage.store.store import Store
 from storage.views import all_views
 
 KEEP_DAYS = 7.0
-_CHAIN = (("structures", "adapted_guideline_id", "adapted_guidelines"), ("paths", "structure_id", "structures"),
-          ("paths", "adapted_guideline_id", "adapted_guidelines"), ("verdicts", "path_id", "paths"),
-          ("selections", "path_id", "paths"), ("training_examples", "path_id", "paths"))  # fmt: skip
+_CHAIN = (
+    ("structures", "adapted_guideline_id", "adapted_guidelines"),
+    ("paths", "structure_id", "structures"),
+    ("paths", "adapted_guideline_id", "adapted_guidelines"),
+    ("verdicts", "path_id", "paths"),
+    ("selections", "path_id", "paths"),
+    ("training_examples", "path_id", "paths"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Problem:
 
 
 def check_store(store: Store, home: Path | None = None) -> list[Problem]:
-    """Dangling parents, ids there twice, chains across draws, missing adapters, of a lake missing files.
+    """Dangling parents, ids there twice, chains across draws, missing adapters, of a lake missing
+    files.
 
     Each question takes a turn of its own, so a batch waits for one question at most.
     """
@@ -51,7 +57,8 @@ def check_store(store: Store, home: Path | None = None) -> list[Problem]:
 
 
 def compact(store: Store, keep_days: float = KEEP_DAYS) -> Compacted:
-    """Give back room. A lake also forgets its states older than `keep_days`, except those of training sets.
+    """Give back room. A lake also forgets its states older than `keep_days`, except those of
+    training sets.
 
     Raises HeldByAnother while a foreign client has a file open.
     """
@@ -64,7 +71,9 @@ def compact(store: Store, keep_days: float = KEEP_DAYS) -> Compacted:
 def back_up_store(store: Store, target: Path) -> Path:
     """A whole copy as a DuckDB file at `target`; an existing file is never overwritten."""
     if target.exists():
-        raise InputError(f"A backup goes to a new file; {str(target)!r} is there already. Name another.")
+        raise InputError(
+            f"A backup goes to a new file; {str(target)!r} is there already. Name another."
+        )
     partial = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -106,9 +115,13 @@ def _questions(schema: str) -> Iterator[tuple[str, str, str]]:
         yield "id_twice", table, f"SELECT id FROM {schema}{table} GROUP BY id HAVING count(*) > 1"
     for child, column, parent in _CHAIN:
         yield (
-            "chain_across_draws", f"{child}.{column}",
-            f"SELECT c.id FROM {schema}{child} c JOIN {schema}{parent} p ON p.id = c.{column} WHERE p.draw <> c.draw",
-        )  # fmt: skip
+            "chain_across_draws",
+            f"{child}.{column}",
+            (
+                f"SELECT c.id FROM {schema}{child} c JOIN {schema}{parent} p ON p.id = c.{column}"
+                " WHERE p.draw <> c.draw"
+            ),
+        )
 
 
 def _asked(store: Store, code: str, where: str, ids: str) -> Iterator[Problem]:
@@ -119,6 +132,8 @@ def _asked(store: Store, code: str, where: str, ids: str) -> Iterator[Problem]:
 
 def _check_adapters(store: Store, home: Path) -> Iterator[Problem]:
     rows = store.query("SELECT id, location FROM adapters ORDER BY created_at").to_pylist()
-    missing = [f"{row['id']} at {row['location']}" for row in rows if not (home / row["location"]).is_dir()]
+    missing = [
+        f"{row['id']} at {row['location']}" for row in rows if not (home / row["location"]).is_dir()
+    ]
     if missing:
         yield Problem("adapter_files_missing", str(home), len(missing), missing[0])

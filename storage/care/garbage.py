@@ -1,7 +1,8 @@
-"""What nothing refers to any more: adapters go to a trash with a date first, half-written files of ours at once.
+"""What nothing refers to any more: adapters go to a trash with a date first, half-written files of
+ours at once.
 
-Only names that this project writes are ever touched. An adapter stays while any store below the home names it: this
-one, another one, a backup, or one that was put aside.
+Only names that this project writes are ever touched. An adapter stays while any store below the
+home names it: this one, another one, a backup, or one that was put aside.
 """
 
 import re
@@ -38,7 +39,9 @@ _STORE = re.compile(r".+\.(?:duckdb|sqlite)(?:\.before-restore-[^.]+)?")
 
 @dataclass(frozen=True)
 class Garbage:
-    """A file or folder that nothing refers to, and where it is kept for a while; None where it goes at once."""
+    """A file or folder that nothing refers to, and where it is kept for a while; None where it goes
+    at once.
+    """
 
     path: Path
     bytes: int
@@ -47,13 +50,16 @@ class Garbage:
 
 
 def find_garbage(store: Store, home: Path, trash_days: float = TRASH_DAYS) -> list[Garbage]:
-    """What nobody has touched for a day: adapters and checkpoints, half-written files; and what was trashed long ago.
+    """What nobody has touched for a day: adapters and checkpoints, half-written files; and what was
+    trashed long ago.
 
     An adapter with a row is never in it, so neither champion, previous champion nor base can be.
     """
     adapters = [_garbage(path, why, _in_trash(home, path)) for path, why in _unnamed(store, home)]
     partial = [_garbage(path, "half written") for path in _half_written(store, home)]
-    return [one for one in (*adapters, *partial) if _untouched(one.path)] + [*_old_trash(home, trash_days)]
+    return [one for one in (*adapters, *partial) if _untouched(one.path)] + [
+        *_old_trash(home, trash_days)
+    ]
 
 
 def remove_garbage(garbage: Sequence[Garbage]) -> int:
@@ -70,14 +76,20 @@ def remove_garbage(garbage: Sequence[Garbage]) -> int:
 
 
 def _unnamed(store: Store, home: Path) -> Iterator[tuple[Path, str]]:
-    folders = [one for one in sorted((home / "adapters").glob("*")) if one.is_dir() and not one.is_symlink()]
+    folders = [
+        one
+        for one in sorted((home / "adapters").glob("*"))
+        if one.is_dir() and not one.is_symlink()
+    ]
     if not folders:
         return
     rows = store.query("SELECT location FROM adapters")["location"].to_pylist()
     own = {store.path, reader_of(store.path)} if isinstance(store, FileStore) else set[Path]()
     named = {(home / location).resolve() for location in [*rows, *_named_elsewhere(home, own)]}
-    busy = store.query("SELECT 1 FROM rounds WHERE status = 'running' UNION ALL"
-                       " SELECT 1 FROM comparisons WHERE status = 'running'").num_rows  # fmt: skip
+    busy = store.query(
+        "SELECT 1 FROM rounds WHERE status = 'running' UNION ALL"
+        " SELECT 1 FROM comparisons WHERE status = 'running'"
+    ).num_rows
     for folder in folders:
         if _ADAPTER.fullmatch(folder.name) and folder.resolve() not in named:
             yield folder, "no adapter's row names it"
@@ -86,9 +98,13 @@ def _unnamed(store: Store, home: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _named_elsewhere(home: Path, own: set[Path]) -> list[str]:
-    """Locations in every other store below the home; raises where one can't be read: it may name any adapter."""
+    """Locations in every other store below the home; raises where one can't be read: it may name
+    any adapter.
+    """
     found: list[str] = []
-    for file in sorted(one for one in home.rglob("*") if _STORE.fullmatch(one.name) and one.is_file()):
+    for file in sorted(
+        one for one in home.rglob("*") if _STORE.fullmatch(one.name) and one.is_file()
+    ):
         found += _locations(file) if file.resolve() not in own else []
     return found
 
@@ -96,16 +112,22 @@ def _named_elsewhere(home: Path, own: set[Path]) -> list[str]:
 def _locations(file: Path) -> list[str]:
     try:
         if ".sqlite" in file.name:
-            return _asked(closing(_lake_at(file)), f"{CATALOG}.stored.adapters") if _is_catalogue(file) else []
-        if file.with_name(file.name + ".gate").exists():  # a store that somebody may write: it has turns
+            return (
+                _asked(closing(_lake_at(file)), f"{CATALOG}.stored.adapters")
+                if _is_catalogue(file)
+                else []
+            )
+        if file.with_name(
+            file.name + ".gate"
+        ).exists():  # a store that somebody may write: it has turns
             return _asked(DatabaseFile(file, 5.0).reading(), "adapters")
         return _asked(closing(connect(file, read_only=True)), "adapters")
     except duckdb.CatalogException:  # a database, but no store
         return []
     except (duckdb.Error, sqlite3.Error, ReGenesisError) as error:
         raise PermanentError(
-            f"No garbage is collected while {str(file)!r} can't be read, which may name any adapter "
-            f"({str(error).splitlines()[0]}). Mend it, or move it out of the home."
+            f"No garbage is collected while {str(file)!r} can't be read, which may name any adapter"
+            f" ({str(error).splitlines()[0]}). Mend it, or move it out of the home."
         ) from error
 
 
@@ -116,7 +138,12 @@ def _asked(opening: AbstractContextManager[duckdb.DuckDBPyConnection], table: st
 
 def _is_catalogue(file: Path) -> bool:
     with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as tables:
-        return tables.execute("SELECT 1 FROM sqlite_master WHERE name = 'ducklake_metadata'").fetchone() is not None
+        return (
+            tables.execute(
+                "SELECT 1 FROM sqlite_master WHERE name = 'ducklake_metadata'"
+            ).fetchone()
+            is not None
+        )
 
 
 def _lake_at(catalogue: Path) -> duckdb.DuckDBPyConnection:
@@ -129,12 +156,15 @@ def _half_written(store: Store, home: Path) -> Iterator[Path]:
             yield file
     if isinstance(store, FileStore):
         name, reader = re.escape(store.path.name), re.escape(reader_of(store.path).name)
-        # .regenesis.duckdb.4711.making.part, .reader.duckdb.4711-99.part, regenesis.before-schema-3.duckdb.part
+        # .regenesis.duckdb.4711.making.part, .reader.duckdb.4711-99.part,
+        # regenesis.before-schema-3.duckdb.part
         ours = re.compile(
             rf"\.(?:{name}|{reader})\.[\w.-]*part(?:\.wal)?|{name}\.(?:compact\.)?part(?:\.wal)?"
             rf"|(?:{name}|{re.escape(store.path.stem)})\.before-[\w.-]+\.part"
         )
-        yield from (file for file in sorted(store.path.parent.iterdir()) if ours.fullmatch(file.name))
+        yield from (
+            file for file in sorted(store.path.parent.iterdir()) if ours.fullmatch(file.name)
+        )
 
 
 def _old_trash(home: Path, trash_days: float) -> Iterator[Garbage]:

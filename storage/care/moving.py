@@ -1,4 +1,5 @@
-"""Copies a whole store into another, of the same kind or the other, and proves the copy equal; all of it or nothing.
+"""Copies a whole store into another, of the same kind or the other, and proves the copy equal; all
+of it or nothing.
 
 The target must be empty. The source stays as it is. What a lake's old states were is not moved.
 """
@@ -34,7 +35,9 @@ class MovedTable:
 def move_store(source: Store, target_url: str) -> list[MovedTable]:
     """The tables that were copied; raises InputError where the target holds any row."""
     if target_url == source.url:
-        raise InputError(f"A store moves to another place; found its own, {target_url!r}. Name another URL.")
+        raise InputError(
+            f"A store moves to another place; found its own, {target_url!r}. Name another URL."
+        )
     target = open_store(target_url)
     with source.reading_long() as reading:
         if isinstance(target, LakeStore):
@@ -53,7 +56,7 @@ def _written(target: Store) -> Generator[duckdb.DuckDBPyConnection]:
 
 def _copy_all(
     reading: duckdb.DuckDBPyConnection, writing: duckdb.DuckDBPyConnection, target_url: str
-) -> list[MovedTable]:  # fmt: skip
+) -> list[MovedTable]:
     _refuse_rows(writing, target_url)
     return [_copy(reading, writing, record_type) for record_type in RECORD_TYPES]
 
@@ -62,12 +65,15 @@ def _refuse_rows(writing: duckdb.DuckDBPyConnection, target_url: str) -> None:
     for record_type in RECORD_TYPES:
         if writing.execute(f"SELECT 1 FROM {record_type.table} LIMIT 1").fetchone():
             raise InputError(
-                f"A store moves to an empty place; {target_url!r} has rows in {record_type.table}. Name another URL."
+                f"A store moves to an empty place; {target_url!r} has rows in {record_type.table}."
+                " Name another URL."
             )
 
 
 def _copy(
-    reading: duckdb.DuckDBPyConnection, writing: duckdb.DuckDBPyConnection, record_type: type[Record]
+    reading: duckdb.DuckDBPyConnection,
+    writing: duckdb.DuckDBPyConnection,
+    record_type: type[Record],
 ) -> MovedTable:
     table, columns = record_type.table, _columns(record_type)
     for batch in reading.execute(f"SELECT {columns} FROM {table}").to_arrow_reader(_BATCH_ROWS):
@@ -75,8 +81,9 @@ def _copy(
     before, after = (_measured(connection, record_type) for connection in (reading, writing))
     if before != after:
         raise PermanentError(
-            f"The copied {table} differs: {before.rows} rows with hash {before.digest}, {after.rows} with "
-            f"{after.digest}. Nothing was moved; the source is as it was. Look at its rows: regenesis storage check"
+            f"The copied {table} differs: {before.rows} rows with hash {before.digest},"
+            f" {after.rows} with {after.digest}. Nothing was moved; the source is as it was. Look"
+            " at its rows: regenesis storage check"
         )
     return after
 
@@ -91,9 +98,14 @@ def _insert(writing: duckdb.DuckDBPyConnection, table: str, batch: ArrowTable) -
 
 def _measured(connection: duckdb.DuckDBPyConnection, record_type: type[Record]) -> MovedTable:
     row = connection.execute(
-        f"SELECT count(*), coalesce(sum(hash({_columns(record_type)})), 0)::VARCHAR FROM {record_type.table}"
+        f"SELECT count(*), coalesce(sum(hash({_columns(record_type)})), 0)::VARCHAR FROM"
+        f" {record_type.table}"
     ).fetchone()
-    return MovedTable(record_type.table, int(row[0]), str(row[1])) if row else MovedTable(record_type.table, 0, "0")
+    return (
+        MovedTable(record_type.table, int(row[0]), str(row[1]))
+        if row
+        else MovedTable(record_type.table, 0, "0")
+    )
 
 
 def _columns(record_type: type[Record]) -> str:

@@ -1,7 +1,9 @@
-"""Opens the DuckDB file for the moment of a batch. The only module that calls `duckdb.connect` on the store.
+"""Opens the DuckDB file for the moment of a batch.
 
-In: the file's path. Out: a connection inside a `with`. It waits with a bound while others hold the file, says whom it
-waits for, and then raises `HeldByAnother`.
+The only module that calls `duckdb.connect` on the store.
+
+In: the file's path. Out: a connection inside a `with`. It waits with a bound while others hold the
+file, says whom it waits for, and then raises `HeldByAnother`.
 """
 
 import random
@@ -22,11 +24,14 @@ from storage.locks import turn
 MEMORY_LIMIT = "1300MB"
 LOG_LIMIT = "2MB"
 STORAGE_VERSION = "v1.4.0"
-"""The file format of new files: the first in which DuckDB refuses a log that belongs to another file, or to another
-state of this one. DuckDB 1.4 and later read it."""
+"""The file format of new files: the first in which DuckDB refuses a log that belongs to another
+file, or to another state of this one. DuckDB 1.4 and later read it.
+"""
 # The words below were read from DuckDB 1.5.5; its Python errors have no codes.
 _HELD = "Could not set lock on file"
-_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)(?: by user (\S+?)\.)?")  # ... (PID 4711) by user ada. See
+_HOLDER = re.compile(
+    r"lock is held in (.+?) \(PID (\d+)\)(?: by user (\S+?)\.)?"
+)  # ... (PID 4711) by user ada. See
 _FULL = re.compile(r"could not write|no space left|file too large", re.IGNORECASE)
 _ANOTHERS_LOG = re.compile(r"WAL was created for|does not match the database file", re.IGNORECASE)
 _DAMAGED = re.compile(r"not a valid DuckDB database|checksum|corrupt", re.IGNORECASE)
@@ -35,7 +40,9 @@ _LONGEST_POLL_SECONDS = 0.5
 _SAY_AFTER_SECONDS = 2.0
 _TURN_SECONDS = 120.0
 _THREAD_LOCKS: dict[Path, threading.RLock] = {}
-_GIVEN_UP: dict[tuple[Path, bool], float] = {}  # when a wait, to read only or to write, was last in vain
+_GIVEN_UP: dict[
+    tuple[Path, bool], float
+] = {}  # when a wait, to read only or to write, was last in vain
 _WAITED_ENOUGH_SECONDS = 60.0
 _GUARD = threading.Lock()
 
@@ -50,7 +57,9 @@ class DatabaseFile:
     `say` is told whom a wait is for, as soon as it lasts.
     """
 
-    def __init__(self, path: Path, busy_seconds: float, say: Callable[[str], None] = lambda line: None) -> None:
+    def __init__(
+        self, path: Path, busy_seconds: float, say: Callable[[str], None] = lambda line: None
+    ) -> None:
         self.path = path
         self.busy_seconds = busy_seconds
         self._say = say
@@ -66,12 +75,16 @@ class DatabaseFile:
     def writing(self, *, keep_log: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
         """A read-write connection; raises HeldByAnother past the bound.
 
-        With `keep_log` what was committed may stay in the write-ahead log beside the file until that has grown: folding
-        it in rewrites the table's last rows, which costs more than a small batch itself.
+        With `keep_log` what was committed may stay in the write-ahead log beside the file until
+        that has grown: folding it in rewrites the table's last rows, which costs more than a small
+        batch itself.
         """
         with self._opened(read_only=False) as connection:
             if keep_log:
-                connection.execute(f"PRAGMA disable_checkpoint_on_shutdown; SET checkpoint_threshold = '{LOG_LIMIT}'")
+                connection.execute(
+                    "PRAGMA disable_checkpoint_on_shutdown; SET checkpoint_threshold ="
+                    f" '{LOG_LIMIT}'"
+                )
             yield connection
 
     def fold_log_in(self) -> None:
@@ -87,11 +100,12 @@ class DatabaseFile:
             yield connection
 
     def copy_to(self, target: Path) -> int:
-        """A whole copy in one file, made in one turn that lasts as long as its bytes need (0.3 s per GB).
+        """A whole copy in one file, made in one turn that lasts as long as its bytes need (0.3 s
+        per GB).
 
-        Its log is folded into the store first, not into the copy: a copy that is put back beside a newer log would
-        else count as many checkpoints as the store, and DuckDB would take the log for its own. Returns when the store
-        was last changed, in nanoseconds.
+        Its log is folded into the store first, not into the copy: a copy that is put back beside a
+        newer log would else count as many checkpoints as the store, and DuckDB would take the log
+        for its own. Returns when the store was last changed, in nanoseconds.
         """
         with self.writing() as connection:
             connection.execute("CHECKPOINT")
@@ -108,7 +122,9 @@ class DatabaseFile:
 
     @contextmanager
     def _opened(self, *, read_only: bool) -> Generator[duckdb.DuckDBPyConnection]:
-        """Our turn and an open file; while a foreign client holds that, the turn is given up between two tries."""
+        """Our turn and an open file; while a foreign client holds that, the turn is given up
+        between two tries.
+        """
         with ExitStack() as held:
             connection = self._taken(held, read_only)
             with told_clearly(self.path):
@@ -116,15 +132,23 @@ class DatabaseFile:
 
     def _taken(self, held: ExitStack, read_only: bool) -> duckdb.DuckDBPyConnection:
         pause, told = _POLL_SECONDS, False
-        held_since = 0.0  # when a client was first met: what our own turns cost before is not its doing
+        held_since = (
+            0.0  # when a client was first met: what our own turns cost before is not its doing
+        )
         key = (self.path, read_only)
         # a run that just waited in vain does not wait as long again to write its last words
-        bound = 0.0 if time.monotonic() - _GIVEN_UP.get(key, -inf) < _WAITED_ENOUGH_SECONDS else self.busy_seconds
+        bound = (
+            0.0
+            if time.monotonic() - _GIVEN_UP.get(key, -inf) < _WAITED_ENOUGH_SECONDS
+            else self.busy_seconds
+        )
         while True:
             with ExitStack() as ours:
                 ours.enter_context(self.locked(exclusive=not read_only))
                 try:
-                    connection = ours.enter_context(closing(connect(self.path, read_only=read_only)))
+                    connection = ours.enter_context(
+                        closing(connect(self.path, read_only=read_only))
+                    )
                     _GIVEN_UP.pop(key, None)
                     held.push(ours.pop_all())
                     return connection
@@ -160,7 +184,8 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
         return duckdb.connect(path, read_only=read_only, config=config)
     except duckdb.Error as error:
         raise translated(path, error) or InputError(
-            f"The store {str(path)!r} cannot be opened ({_first_line(error)}). Check folder, permissions and free disk."
+            f"The store {str(path)!r} cannot be opened ({_first_line(error)}). Check folder,"
+            " permissions and free disk."
         ) from error
 
 
@@ -181,26 +206,31 @@ def translated(path: Path, error: duckdb.Error) -> InputError | HeldByAnother | 
     line = _first_line(error)
     if _HELD in line:
         return HeldByAnother(
-            f"{_holder(line)} holds {str(path)!r} open. Close it there, or open reader.duckdb there instead; "
-            "what was acknowledged is stored, and the same command goes on."
+            f"{_holder(line)} holds {str(path)!r} open. Close it there, or open reader.duckdb there"
+            " instead; what was acknowledged is stored, and the same command goes on."
         )
     if _FULL.search(line):
         return InputError(
-            f"The store {str(path)!r} can't be written ({line}). Free disk space; what was acknowledged is kept."
+            f"The store {str(path)!r} can't be written ({line}). Free disk space; what was"
+            " acknowledged is kept."
         )
     if _ANOTHERS_LOG.search(line):
         return InputError(
-            f"A store and its log belong together; {str(log_of(path))!r} belongs to another file, or to another state "
-            f"of {str(path)!r}. Put back the pair, or move the log away and go on without its rows."
+            f"A store and its log belong together; {str(log_of(path))!r} belongs to another file,"
+            f" or to another state of {str(path)!r}. Put back the pair, or move the log away and go"
+            " on without its rows."
         )
     if _DAMAGED.search(line) or isinstance(
         error, (duckdb.FatalException, duckdb.InternalException, duckdb.SerializationException)
     ):
         return InputError(
-            f"A store must be a DuckDB file; {str(path)!r} is not, or is damaged ({line}). Put a backup in its place."
+            f"A store must be a DuckDB file; {str(path)!r} is not, or is damaged ({line}). Put a"
+            " backup in its place."
         )
     if "newer version" in line or "storage version" in line:
-        return InputError(f"{str(path)!r} was written by another DuckDB version ({line}). Install that version.")
+        return InputError(
+            f"{str(path)!r} was written by another DuckDB version ({line}). Install that version."
+        )
     return None
 
 

@@ -26,7 +26,9 @@ def compact_file(store: FileStore) -> tuple[int, int]:
         with store.writing_alone() as connection:
             connection.execute("CHECKPOINT")  # no log is left that the new file would be met with
             before = store.path.stat().st_size
-            connection.execute(f"ATTACH {quoted(str(partial))} AS compacted (STORAGE_VERSION '{STORAGE_VERSION}')")
+            connection.execute(
+                f"ATTACH {quoted(str(partial))} AS compacted (STORAGE_VERSION '{STORAGE_VERSION}')"
+            )
             catalog = _one(connection, "SELECT current_database()")
             connection.execute(f'COPY FROM DATABASE "{catalog}" TO compacted')
             _check_equal(connection, f'"{catalog}"', "compacted")
@@ -34,8 +36,8 @@ def compact_file(store: FileStore) -> tuple[int, int]:
             put_in_place(partial, store.path)
     except (OSError, duckdb.Error) as error:
         raise InputError(
-            f"{str(store.path)!r} was not compacted ({str(error).splitlines()[0]}); the file is as it was. "
-            "Free disk space."
+            f"{str(store.path)!r} was not compacted ({str(error).splitlines()[0]}); the file is as"
+            " it was. Free disk space."
         ) from error
     finally:
         for leftover in (partial, log_of(partial)):
@@ -53,14 +55,18 @@ def back_up_file(store: FileStore, partial: Path) -> None:
 
 def _check_equal(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> None:
     for table in _tables(connection):
-        if _measured(connection, f"{one}.main.{table}") != _measured(connection, f"{other}.main.{table}"):
-            raise PermanentError(f"The rewritten {table} differs from the old; the file is as it was.")
+        if _measured(connection, f"{one}.main.{table}") != _measured(
+            connection, f"{other}.main.{table}"
+        ):
+            raise PermanentError(
+                f"The rewritten {table} differs from the old; the file is as it was."
+            )
 
 
 def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
     rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = 'main'"
-        " AND NOT internal AND NOT temporary"
+        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND"
+        " schema_name = 'main' AND NOT internal AND NOT temporary"
     ).fetchall()
     return [f'"{row[0]}"' for row in rows]
 

@@ -1,7 +1,8 @@
-"""Brings a database file to this program's schema: makes it, or migrates a copy of it, and refreshes comments.
+"""Brings a database file to this program's schema: makes it, or migrates a copy of it, and
+refreshes comments.
 
-A new or migrated store is made aside and takes its name when it is whole: whenever the process is killed, there is the
-old store or the new one. A database that is already right is only read.
+A new or migrated store is made aside and takes its name when it is whole: whenever the process is
+killed, there is the old store or the new one. A database that is already right is only read.
 """
 
 import hashlib
@@ -15,7 +16,14 @@ from pathlib import Path
 import duckdb
 
 from storage.errors import InputError, PermanentError
-from storage.file.database import DatabaseFile, HeldByAnother, changed_at, connect, log_of, translated
+from storage.file.database import (
+    DatabaseFile,
+    HeldByAnother,
+    changed_at,
+    connect,
+    log_of,
+    translated,
+)
 from storage.file.old_spool import merge_old_spool, waiting_batches
 from storage.locks import RUN_LOCK, owned
 from storage.migrations import check_version, migrate, newest_version, schema_version
@@ -26,7 +34,9 @@ MAKE_STATE = "CREATE TABLE IF NOT EXISTS schema_state (surface VARCHAR NOT NULL)
 
 
 def ensure_schema(file: DatabaseFile) -> None:
-    """Create or migrate; raises InputError on a newer database, a damaged file, or a folder that can't be written."""
+    """Create or migrate; raises InputError on a newer database, a damaged file, or a folder that
+    can't be written.
+    """
     if not file.path.exists():
         make_folder(file.path.parent)
         with file.locked(exclusive=True):
@@ -62,7 +72,9 @@ def write_surface(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def keep_as(path: Path, kept: Path) -> None:
-    """Give the file that lies at `path` a second, free name, so that another can take its place in one step."""
+    """Give the file that lies at `path` a second, free name, so that another can take its place in
+    one step.
+    """
     partial = kept.with_name(kept.name + ".part")
     partial.unlink(missing_ok=True)
     try:
@@ -73,10 +85,14 @@ def keep_as(path: Path, kept: Path) -> None:
 
 
 def free_name(path: Path) -> Path:
-    """The path, or where something lies there already one with a number: nothing that was kept is written over."""
+    """The path, or where something lies there already one with a number: nothing that was kept is
+    written over.
+    """
     ending = path.suffix if path.suffix == ".duckdb" else ""
     names = (path.name.removesuffix(ending) + f"-{number}" + ending for number in count(2))
-    return next(one for one in (path, *map(path.with_name, islice(names, 1000))) if not one.exists())
+    return next(
+        one for one in (path, *map(path.with_name, islice(names, 1000))) if not one.exists()
+    )
 
 
 def put_in_place(partial: Path, path: Path) -> None:
@@ -103,12 +119,16 @@ def _make(path: Path) -> None:
 
 def _refuse_where_one_was_lost(path: Path) -> None:
     """An empty store in the place of one that was lost would be taken for it."""
-    of_a_store = (log_of(path), *sorted(path.parent.glob(f"{path.name}.before-restore-*")), *waiting_batches(path))
+    of_a_store = (
+        log_of(path),
+        *sorted(path.parent.glob(f"{path.name}.before-restore-*")),
+        *waiting_batches(path),
+    )
     left = [file for file in of_a_store if file.exists()]
     if left:
         raise InputError(
-            f"A store lay at {str(path)!r} and is gone; {str(left[0])!r} is left of it. Put it back (regenesis storage "
-            "restore BACKUP), or move what is left away to begin anew."
+            f"A store lay at {str(path)!r} and is gone; {str(left[0])!r} is left of it. Put it back"
+            " (regenesis storage restore BACKUP), or move what is left away to begin anew."
         )
 
 
@@ -127,10 +147,13 @@ def _what_is_due(file: DatabaseFile) -> str:
 def _upgrade(file: DatabaseFile) -> None:
     """Migrate a copy, keep the store under another name, and let the copy take its place."""
 
-    def refusal(owner: int) -> str:  # a run of the program before would go on writing the tables that it knows
+    def refusal(
+        owner: int,
+    ) -> str:  # a run of the program before would go on writing the tables that it knows
         return (
-            f"The store {str(file.path)!r} is of an earlier version and is brought to this one while no run works on "
-            f"it; process {owner or 'unknown'} does. Wait for it, or end it (regenesis down)."
+            f"The store {str(file.path)!r} is of an earlier version and is brought to this one"
+            f" while no run works on it; process {owner or 'unknown'} does. Wait for it, or end it"
+            " (regenesis down)."
         )
 
     with owned(file.path.with_name(RUN_LOCK), refusal):
@@ -143,11 +166,13 @@ def _upgrade(file: DatabaseFile) -> None:
                 return  # another process was first
             if file.log.exists() or changed_at(file.path) != before:
                 raise HeldByAnother(
-                    f"Another program wrote into {str(file.path)!r} while it was migrated. Close it there; the store "
-                    "is as it was, and the same command goes on."
+                    f"Another program wrote into {str(file.path)!r} while it was migrated. Close it"
+                    " there; the store is as it was, and the same command goes on."
                 )
             path = file.path
-            keep_as(path, free_name(path.with_name(f"{path.stem}.before-schema-{version}{path.suffix}")))
+            keep_as(
+                path, free_name(path.with_name(f"{path.stem}.before-schema-{version}{path.suffix}"))
+            )
             put_in_place(partial, path)
 
 
@@ -169,12 +194,15 @@ def _partial(path: Path) -> Generator[Path]:
         yield partial
     except PermanentError as error:  # of a migration that was undone
         cause = error.__cause__
-        raise (translated(path, cause) if isinstance(cause, duckdb.Error) else None) or error from error
+        raise (
+            translated(path, cause) if isinstance(cause, duckdb.Error) else None
+        ) or error from error
     except (OSError, duckdb.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
         raise InputError(
-            f"The store {str(path)!r} can't be made or brought to this version ({reason}). Free disk space, or set "
-            "REGENESIS_STORE to a folder that can be written; what was there is as it was."
+            f"The store {str(path)!r} can't be made or brought to this version ({reason}). Free"
+            " disk space, or set REGENESIS_STORE to a folder that can be written; what was there"
+            " is as it was."
         ) from error
     finally:
         for leftover in (partial, log_of(partial)):

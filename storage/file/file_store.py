@@ -22,8 +22,8 @@ from storage.store.tables import R, to_arrow
 class FileStore(Store):
     """A DuckDB file that our processes take by turns.
 
-    With `keep_log` batches may stay in the log beside the file until `settle`: it is for a run, which writes every few
-    seconds and settles at its end.
+    With `keep_log` batches may stay in the log beside the file until `settle`: it is for a run,
+    which writes every few seconds and settles at its end.
     """
 
     def __init__(self, url: str, file: DatabaseFile, *, keep_log: bool = False) -> None:
@@ -61,7 +61,9 @@ class FileStore(Store):
         return f"duckdb -readonly {shlex.quote(str(self.reader_copy()))}"
 
     def reader_copy(self) -> Path:
-        """The path of the copy for foreign clients, made where there is none yet; its `reader_age` tells its age."""
+        """The path of the copy for foreign clients, made where there is none yet; its `reader_age`
+        tells its age.
+        """
         reader = reader_of(self.path)
         return reader if reader.exists() else self.refresh_reader()
 
@@ -70,7 +72,9 @@ class FileStore(Store):
 
     @contextmanager
     def leased(self, question_sets: Sequence[str], draw: int) -> Generator[None]:
-        """Nothing to take: a home's locks keep two runs of one task set apart, and rounds have draws of their own."""
+        """Nothing to take: a home's locks keep two runs of one task set apart, and rounds have
+        draws of their own.
+        """
         yield
 
     @contextmanager

@@ -1,7 +1,8 @@
-"""Batches that a version up to schema 5 left beside the file while a foreign client held it: they are put in, once.
+"""Batches that a version up to schema 5 left beside the file while a foreign client held it: they
+are put in, once.
 
-A spool file is one batch: Arrow streams, each with its table and operation. Its name is the time, the rows and the hash
-of its bytes: `00000001790000000000-25-9f86d0....arrows`.
+A spool file is one batch: Arrow streams, each with its table and operation. Its name is the time,
+the rows and the hash of its bytes: `00000001790000000000-25-9f86d0....arrows`.
 """
 
 import hashlib
@@ -30,7 +31,8 @@ def waiting_batches(path: Path) -> list[Path]:
 
 
 def merge_old_spool(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Commit what waits, in its order, into a store that is still of its schema; the files are gone afterwards.
+    """Commit what waits, in its order, into a store that is still of its schema; the files are gone
+    afterwards.
 
     Raises InputError where a batch can't be put in; then it stays, and so do those after it.
     """
@@ -41,8 +43,9 @@ def merge_old_spool(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
                 _merge(connection, file)
         except (pa.ArrowException, duckdb.Error, KeyError, ValueError) as error:
             raise InputError(
-                f"{str(file)!r} holds acknowledged rows of the version before, which can't be put into {str(path)!r} "
-                f"({str(error).splitlines()[0]}). Keep the file; move it out of the folder to go on without its rows."
+                f"{str(file)!r} holds acknowledged rows of the version before, which can't be put"
+                f" into {str(path)!r} ({str(error).splitlines()[0]}). Keep the file; move it out of"
+                " the folder to go on without its rows."
             ) from error
         file.unlink()
 
@@ -50,11 +53,14 @@ def merge_old_spool(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 def _merged(connection: duckdb.DuckDBPyConnection, path: Path) -> set[str]:
     """Names of files whose batches are in the store: a kill can come between commit and removal."""
     try:
-        return {row[0] for row in connection.execute("SELECT name FROM merged_spool_files").fetchall()}
+        return {
+            row[0] for row in connection.execute("SELECT name FROM merged_spool_files").fetchall()
+        }
     except duckdb.CatalogException as error:
         raise InputError(
-            f"{str(spool_of(path))!r} holds batches of an earlier version than {str(path)!r} is; they are not its own. "
-            "Move the folder away, or put back the store that they belong to."
+            f"{str(spool_of(path))!r} holds batches of an earlier version than {str(path)!r} is;"
+            " they are not its own. Move the folder away, or put back the store that they"
+            " belong to."
         ) from error
 
 
@@ -69,11 +75,17 @@ def _merge(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
                 replace_row(connection, table, rows)
             else:
                 append_rows(connection, table, rows)
-        connection.execute("INSERT INTO merged_spool_files VALUES (?, now()::TIMESTAMP)", [file.name])
+        connection.execute(
+            "INSERT INTO merged_spool_files VALUES (?, now()::TIMESTAMP)", [file.name]
+        )
 
 
-def _known_columns(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> ArrowTable:
-    """The rows without columns that the table lacks; raises ValueError where one of them holds a value."""
+def _known_columns(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable
+) -> ArrowTable:
+    """The rows without columns that the table lacks; raises ValueError where one of them holds a
+    value.
+    """
     known = {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
     unknown = [name for name in rows.column_names if name not in known]
     for name in unknown:
@@ -86,7 +98,9 @@ def _batches(content: bytes) -> Iterator[tuple[str, str, ArrowTable]]:
     source = pa.BufferReader(content)
     while source.tell() < len(content):
         rows = pa.ipc.open_stream(source).read_all()
-        table, operation = (rows.schema.metadata[name].decode() for name in (b"table", b"operation"))
+        table, operation = (
+            rows.schema.metadata[name].decode() for name in (b"table", b"operation")
+        )
         if table not in _TABLES:
             raise ValueError(f"it names the table {table!r}, which is none of ours")
         yield table, operation, rows.replace_schema_metadata(None)

@@ -1,7 +1,8 @@
-"""`reader.duckdb`: a whole copy of the store for whoever holds a file open long: foreign clients, and a user's SQL.
+"""`reader.duckdb`: a whole copy of the store for whoever holds a file open long: foreign clients,
+and a user's SQL.
 
-It is made aside and renamed when whole, so who looks sees the old copy or the new one. Tables, views and comments are
-in it, and the view `reader_age` tells how old it is.
+It is made aside and renamed when whole, so who looks sees the old copy or the new one. Tables,
+views and comments are in it, and the view `reader_age` tells how old it is.
 """
 
 import os
@@ -29,8 +30,12 @@ COMMENT ON COLUMN reader_age.age_seconds IS 'Seconds since then';
 
 
 def reader_of(store: Path) -> Path:
-    """Where the copy of this store lies: `reader.duckdb`, or `NAME.reader.duckdb` for a store of another name."""
-    return store.with_name(READER_NAME if store.name == _USUAL_NAME else f"{store.stem}.{READER_NAME}")
+    """Where the copy of this store lies: `reader.duckdb`, or `NAME.reader.duckdb` for a store of
+    another name.
+    """
+    return store.with_name(
+        READER_NAME if store.name == _USUAL_NAME else f"{store.stem}.{READER_NAME}"
+    )
 
 
 def refresh_reader(file: DatabaseFile) -> Path:
@@ -41,7 +46,9 @@ def refresh_reader(file: DatabaseFile) -> Path:
         changed = file.copy_to(partial)
         with closing(connect(partial, read_only=False)) as connection:
             connection.execute(_AGE)
-            connection.execute("INSERT INTO reader_copies VALUES (?)", [utc_now().replace(tzinfo=None)])
+            connection.execute(
+                "INSERT INTO reader_copies VALUES (?)", [utc_now().replace(tzinfo=None)]
+            )
             connection.execute("CHECKPOINT")
         partial.chmod(0o444)
         os.utime(partial, ns=(changed, changed))
@@ -51,8 +58,8 @@ def refresh_reader(file: DatabaseFile) -> Path:
     except OSError as error:
         free = shutil.disk_usage(target.parent).free
         raise InputError(
-            f"The reader copy {str(target)!r} can't be made ({error.strerror}; {free / 1e9:.1f} GB free). "
-            "Free disk space; the store itself is not touched."
+            f"The reader copy {str(target)!r} can't be made ({error.strerror}; {free / 1e9:.1f} GB"
+            " free). Free disk space; the store itself is not touched."
         ) from error
     finally:
         for leftover in (partial, log_of(partial)):
@@ -65,6 +72,10 @@ def newest_reader(file: DatabaseFile) -> Path:
     In a folder that can only be read it is the store itself, which nobody writes there.
     """
     target = reader_of(file.path)
-    if target.exists() and file.path.exists() and target.stat().st_mtime_ns == changed_at(file.path):
+    if (
+        target.exists()
+        and file.path.exists()
+        and target.stat().st_mtime_ns == changed_at(file.path)
+    ):
         return target
     return refresh_reader(file) if os.access(file.path.parent, os.W_OK) else file.path

@@ -30,13 +30,19 @@ class Compacted:
 
 
 def compact_lake(store: LakeStore, keep_days: float) -> Compacted:
-    """Remove the later rows of an id, merge small files, forget states older than `keep_days` that nothing names."""
+    """Remove the later rows of an id, merge small files, forget states older than `keep_days` that
+    nothing names.
+    """
     files_before, bytes_before = _files(store)
-    # merging comes first: rows vanish from under an open reader where a file younger than its state has lost rows and
-    # is then merged (DuckLake 1.5.5)
-    store.lake.committed(lambda c: c.execute(f"CALL ducklake_merge_adjacent_files('{CATALOG}')").fetchall())
+    # merging comes first: rows vanish from under an open reader where a file younger than its state
+    # has lost rows and is then merged (DuckLake 1.5.5)
+    store.lake.committed(
+        lambda c: c.execute(f"CALL ducklake_merge_adjacent_files('{CATALOG}')").fetchall()
+    )
     doubled = store.lake.committed(_remove_later_rows)
-    store.lake.committed(lambda c: c.execute(f"CALL ducklake_rewrite_data_files('{CATALOG}')").fetchall())
+    store.lake.committed(
+        lambda c: c.execute(f"CALL ducklake_rewrite_data_files('{CATALOG}')").fetchall()
+    )
     expired = store.lake.committed(lambda connection: _expire(connection, keep_days))
     store.lake.committed(_clean_up)
     files_after, bytes_after = _files(store)
@@ -46,24 +52,27 @@ def compact_lake(store: LakeStore, keep_days: float) -> Compacted:
 def old_snapshots(connection: duckdb.DuckDBPyConnection, keep_days: float) -> list[int]:
     """States older than that, except the newest and those that a training set was chosen from."""
     rows = connection.execute(
-        f"SELECT snapshot_id FROM ducklake_snapshots('{CATALOG}') WHERE snapshot_time < ?::TIMESTAMPTZ - to_seconds(?)"
-        f" AND snapshot_id < (SELECT max(snapshot_id) FROM ducklake_snapshots('{CATALOG}'))"
-        f" AND snapshot_id NOT IN (SELECT snapshot FROM {CATALOG}.stored.training_sets WHERE snapshot IS NOT NULL)"
-        " ORDER BY snapshot_id",
+        f"SELECT snapshot_id FROM ducklake_snapshots('{CATALOG}') WHERE snapshot_time <"
+        " ?::TIMESTAMPTZ - to_seconds(?) AND snapshot_id < (SELECT max(snapshot_id) FROM"
+        f" ducklake_snapshots('{CATALOG}')) AND snapshot_id NOT IN (SELECT snapshot FROM"
+        f" {CATALOG}.stored.training_sets WHERE snapshot IS NOT NULL) ORDER BY snapshot_id",
         [utc_now(), keep_days * 86_400],
     ).fetchall()
     return [int(row[0]) for row in rows]
 
 
 def missing_files(store: LakeStore) -> list[Path]:
-    """Files of the present state that are not in the lake's folder; nothing is said of an object store's."""
+    """Files of the present state that are not in the lake's folder; nothing is said of an object
+    store's.
+    """
     if store.lake.place.data_folder is None:
         return []
     files: list[Path] = []
     with store.reading() as connection:
         for record_type in RECORD_TYPES:
             rows = connection.execute(
-                f"SELECT data_file FROM ducklake_list_files('{CATALOG}', ?, schema => 'stored')", [record_type.table]
+                f"SELECT data_file FROM ducklake_list_files('{CATALOG}', ?, schema => 'stored')",
+                [record_type.table],
             ).fetchall()
             files += [Path(row[0]) for row in rows]
     return [file for file in files if not file.exists()]
@@ -74,7 +83,8 @@ def _remove_later_rows(connection: duckdb.DuckDBPyConnection) -> int:
     for record_type in RECORD_TYPES:
         key = "draw, id" if "draw" in sql_types(record_type) else "id"
         found = connection.execute(
-            f"SELECT unnest(list(rowid ORDER BY rowid)[2:]) FROM {record_type.table} GROUP BY {key} HAVING count(*) > 1"
+            f"SELECT unnest(list(rowid ORDER BY rowid)[2:]) FROM {record_type.table} GROUP BY {key}"
+            " HAVING count(*) > 1"
         ).fetchall()
         if found:
             later = ", ".join(str(int(row[0])) for row in found)
@@ -86,24 +96,30 @@ def _remove_later_rows(connection: duckdb.DuckDBPyConnection) -> int:
 def _expire(connection: duckdb.DuckDBPyConnection, keep_days: float) -> int:
     versions = old_snapshots(connection, keep_days)
     if versions:
-        connection.execute(f"CALL ducklake_expire_snapshots('{CATALOG}', versions => {versions})").fetchall()
+        connection.execute(
+            f"CALL ducklake_expire_snapshots('{CATALOG}', versions => {versions})"
+        ).fetchall()
     return len(versions)
 
 
 def _clean_up(connection: duckdb.DuckDBPyConnection) -> None:
-    """Files that no state names: those set aside by now, and those of writers that died a day ago or more."""
+    """Files that no state names: those set aside by now, and those of writers that died a day ago
+    or more.
+    """
     connection.execute(
-        f"CALL ducklake_cleanup_old_files('{CATALOG}', older_than => now() - INTERVAL '{_SMALLEST_UNUSED_AGE}')"
+        f"CALL ducklake_cleanup_old_files('{CATALOG}', older_than => now() - INTERVAL"
+        f" '{_SMALLEST_UNUSED_AGE}')"
     ).fetchall()
     connection.execute(
-        f"CALL ducklake_delete_orphaned_files('{CATALOG}', older_than => now() - INTERVAL '{_SMALLEST_UNUSED_AGE}')"
+        f"CALL ducklake_delete_orphaned_files('{CATALOG}', older_than => now() - INTERVAL"
+        f" '{_SMALLEST_UNUSED_AGE}')"
     ).fetchall()
 
 
 def _files(store: LakeStore) -> tuple[int, int]:
     with store.reading() as connection:
         row = connection.execute(
-            f"SELECT coalesce(sum(file_count + delete_file_count), 0),"
-            f" coalesce(sum(file_size_bytes + delete_file_size_bytes), 0) FROM ducklake_table_info('{CATALOG}')"
+            "SELECT coalesce(sum(file_count + delete_file_count), 0), coalesce(sum(file_size_bytes"
+            f" + delete_file_size_bytes), 0) FROM ducklake_table_info('{CATALOG}')"
         ).fetchone()
     return (int(row[0]), int(row[1])) if row else (0, 0)

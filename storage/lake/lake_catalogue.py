@@ -1,7 +1,8 @@
-"""Attaches a DuckLake: one connection of the process to read, one to write, and a bounded retry for what conflicts.
+"""Attaches a DuckLake: one connection of the process to read, one to write, and a bounded retry for
+what conflicts.
 
-Base tables lie in the schema `stored`. What is read is the schema `main`: a view of each table's name that keeps the
-first row of an id, and the public views above them.
+Base tables lie in the schema `stored`. What is read is the schema `main`: a view of each table's
+name that keeps the first row of an id, and the public views above them.
 """
 
 import random
@@ -26,14 +27,22 @@ MEMORY_LIMIT = "1300MB"
 _CONFLICT_SECONDS = 120.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 1.0
 _BUSY_MILLISECONDS = 10_000
-# The words below were read from DuckDB 1.5.5 with its DuckLake, SQLite and Postgres: no error of theirs has a code.
+# The words below were read from DuckDB 1.5.5 with its DuckLake, SQLite and Postgres: no error of
+# theirs has a code.
 _MAY_PASS = (
-    "conflict", "locked", "failed to commit", "could not serialize", "deadlock", "connection", "terminat",
+    "conflict",
+    "locked",
+    "failed to commit",
+    "could not serialize",
+    "deadlock",
+    "connection",
+    "terminat",
     "already exists",  # another process made it a moment ago
-)  # fmt: skip
+)
 # as Postgres, SQLite and the system say it; bare words would also match a folder's name
 _WILL_NOT_PASS = re.compile(
-    r"permission denied for |: permission denied|readonly database|read-only file system|in a read-only transaction"
+    r"permission denied for |: permission denied|readonly database|read-only file system|in a"
+    r" read-only transaction"
     r"|no space left on device|disk is full|file too large",
     re.IGNORECASE,
 )
@@ -43,11 +52,15 @@ _UNREADABLE = re.compile(
 
 
 class LakeBusy(TransientError):
-    """Others committed first, again and again, for the whole of the bound; or the catalogue cannot be reached."""
+    """Others committed first, again and again, for the whole of the bound; or the catalogue cannot
+    be reached.
+    """
 
 
 class LakeAway(InputError):
-    """The catalogue or the data cannot be had: a wrong URL or password, or a server that is not there."""
+    """The catalogue or the data cannot be had: a wrong URL or password, or a server that is not
+    there.
+    """
 
 
 class Lake:
@@ -78,11 +91,16 @@ class Lake:
                 self._forget(read_only=True)
 
     def committed(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """What `work` gives, in a transaction on the base tables; run again where another writer came first."""
+        """What `work` gives, in a transaction on the base tables; run again where another writer
+        came first.
+        """
         return self.tried_again(lambda connection: _in_transaction(connection, work))
 
     def tried_again(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """The same for work that begins and commits its transactions itself. Raises LakeBusy past the bound."""
+        """The same for work that begins and commits its transactions itself.
+
+        Raises LakeBusy past the bound.
+        """
         deadline = time.monotonic() + _CONFLICT_SECONDS
         pause = _FIRST_PAUSE_SECONDS
         while True:
@@ -92,17 +110,21 @@ class Lake:
             except Exception as error:
                 if _WILL_NOT_PASS.search(str(error)):
                     raise InputError(
-                        f"The lake at {self.place.catalogue!r} must be one that can be written; it is not "
-                        f"({_last_line(error)}). Set REGENESIS_STORE with a user who may, or free its disk."
+                        f"The lake at {self.place.catalogue!r} must be one that can be written; it"
+                        f" is not ({_last_line(error)}). Set REGENESIS_STORE with a user who may,"
+                        " or free its disk."
                     ) from error
                 self._say_where_damaged(error)
-                away = isinstance(error, LakeAway) and self._reached  # it was there, and may come back
+                away = (
+                    isinstance(error, LakeAway) and self._reached
+                )  # it was there, and may come back
                 if not (away or may_pass(error)):
                     raise
                 if time.monotonic() > deadline:
                     raise LakeBusy(
-                        f"The lake at {self.place.catalogue!r} could not be written for {_CONFLICT_SECONDS:g} s "
-                        f"({_first_line(error)}). Try again; if it stays, look at its catalogue."
+                        f"The lake at {self.place.catalogue!r} could not be written for"
+                        f" {_CONFLICT_SECONDS:g} s ({_first_line(error)}). Try again; if it stays,"
+                        " look at its catalogue."
                     ) from error
             time.sleep(pause * (0.5 + random.random()))
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
@@ -110,8 +132,9 @@ class Lake:
     def _say_where_damaged(self, error: Exception) -> None:
         if isinstance(error, duckdb.Error) and _UNREADABLE.search(str(error)):
             raise InputError(
-                f"A file of the lake at {self.place.catalogue!r} is damaged or gone ({_last_line(error)}). Put it back "
-                "from a copy of the data, or move to a backup: REGENESIS_STORE=duckdb:///BACKUP regenesis storage move"
+                f"A file of the lake at {self.place.catalogue!r} is damaged or gone"
+                f" ({_last_line(error)}). Put it back from a copy of the data, or move to a backup:"
+                " REGENESIS_STORE=duckdb:///BACKUP regenesis storage move"
             ) from error
 
     def close(self) -> None:
@@ -131,7 +154,11 @@ class Lake:
             raise
         finally:
             _put_away(connection)
-            if failed is not None and not isinstance(failed, duckdb.TransactionException) and may_pass(failed):
+            if (
+                failed is not None
+                and not isinstance(failed, duckdb.TransactionException)
+                and may_pass(failed)
+            ):
                 self._forget(read_only=False)
 
     def _connection(self, *, read_only: bool) -> duckdb.DuckDBPyConnection:
@@ -153,10 +180,12 @@ def attach(
     snapshot: int | None = None,
     key: Callable[[str], str | None] = secret,
 ) -> duckdb.DuckDBPyConnection:
-    """A connection with the lake attached as `regenesis`; made where it is to be written and is not there.
+    """A connection with the lake attached as `regenesis`; made where it is to be written and is not
+    there.
 
-    With `snapshot`, the lake as it was then; `key` gives the keys of catalogue and object store by the names that they
-    have in the environment. Raises LakeAway where catalogue or data can't be had.
+    With `snapshot`, the lake as it was then; `key` gives the keys of catalogue and object store by
+    the names that they have in the environment. Raises LakeAway where catalogue or data can't be
+    had.
     """
     connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
     try:
@@ -174,14 +203,16 @@ def attach(
         ):
             raise
         raise LakeAway(
-            f"The lake with the catalogue {place.catalogue!r} and the data {place.data!r} cannot be opened "
-            f"({_first_line(error)}). Check REGENESIS_STORE, the catalogue's server, its password (PGPASSWORD or a "
-            "passfile) and the folder."
+            f"The lake with the catalogue {place.catalogue!r} and the data {place.data!r} cannot be"
+            f" opened ({_first_line(error)}). Check REGENESIS_STORE, the catalogue's server, its"
+            " password (PGPASSWORD or a passfile) and the folder."
         ) from error
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same work may succeed when it is done again: another writer, or a catalogue that went away."""
+    """Whether the same work may succeed when it is done again: another writer, or a catalogue that
+    went away.
+    """
     if isinstance(error, InputError):
         return False
     cause = error if isinstance(error, duckdb.Error) else error.__cause__
@@ -192,13 +223,15 @@ def may_pass(error: BaseException) -> bool:
 
 def _in_transaction(
     connection: duckdb.DuckDBPyConnection, work: Callable[[duckdb.DuckDBPyConnection], T]
-) -> T:  # fmt: skip
+) -> T:
     with transaction(connection):
         return work(connection)
 
 
 def _put_away(connection: duckdb.DuckDBPyConnection) -> None:
-    """End what transaction is left, then close: a connection that is closed in one can end the process."""
+    """End what transaction is left, then close: a connection that is closed in one can end the
+    process.
+    """
     with suppress(duckdb.Error):
         connection.rollback()
     connection.close()
@@ -214,8 +247,8 @@ def _load_extensions(connection: duckdb.DuckDBPyConnection, place: LakePlace) ->
             import_extension(name, con=connection)
     except ImportError as error:
         raise InputError(
-            f"A lake needs DuckDB's extensions {', '.join(names)} as packages; found {error.msg!r}. "
-            "Run: pip install 'regenesis[lake]'"
+            f"A lake needs DuckDB's extensions {', '.join(names)} as packages; found {error.msg!r}."
+            " Run: pip install 'regenesis[lake]'"
         ) from error
 
 
@@ -226,15 +259,21 @@ def _add_object_store_keys(
     if place.data_folder:
         return
     options = {
-        "KEY_ID": key("AWS_ACCESS_KEY_ID"), "SECRET": key("AWS_SECRET_ACCESS_KEY"),
-        "SESSION_TOKEN": key("AWS_SESSION_TOKEN"), "REGION": key("AWS_REGION") or key("AWS_DEFAULT_REGION"),
-    }  # fmt: skip
+        "KEY_ID": key("AWS_ACCESS_KEY_ID"),
+        "SECRET": key("AWS_SECRET_ACCESS_KEY"),
+        "SESSION_TOKEN": key("AWS_SESSION_TOKEN"),
+        "REGION": key("AWS_REGION") or key("AWS_DEFAULT_REGION"),
+    }
     said = ["TYPE s3", f"SCOPE {quoted(place.data)}"]
     said += [f"{name} {quoted(value)}" for name, value in options.items() if value]
     endpoint = key("AWS_ENDPOINT_URL_S3") or key("AWS_ENDPOINT_URL")
     if endpoint:
         scheme, _, host = endpoint.rpartition("://")
-        said += [f"ENDPOINT {quoted(host.rstrip('/'))}", "URL_STYLE 'path'", f"USE_SSL {scheme != 'http'}"]
+        said += [
+            f"ENDPOINT {quoted(host.rstrip('/'))}",
+            "URL_STYLE 'path'",
+            f"USE_SSL {scheme != 'http'}",
+        ]
     connection.execute(f"CREATE SECRET object_store ({', '.join(said)})")
 
 
@@ -249,8 +288,13 @@ def _add_catalogue_password(
 
 def attach_statement(place: LakePlace, *, read_only: bool, snapshot: int | None = None) -> str:
     """How DuckDB attaches the lake as `regenesis`."""
-    # rows kept in the catalogue would vanish under a reader when they are moved to files (DuckLake 1.5.5)
-    options = ["READ_ONLY"] if read_only else [f"DATA_PATH {quoted(place.data)}", "DATA_INLINING_ROW_LIMIT 0"]
+    # rows kept in the catalogue would vanish under a reader when they are moved to files (DuckLake
+    # 1.5.5)
+    options = (
+        ["READ_ONLY"]
+        if read_only
+        else [f"DATA_PATH {quoted(place.data)}", "DATA_INLINING_ROW_LIMIT 0"]
+    )
     options += [] if snapshot is None else [f"SNAPSHOT_VERSION {snapshot}"]
     if place.catalogue_file:
         options.append(f"META_BUSY_TIMEOUT {_BUSY_MILLISECONDS}")

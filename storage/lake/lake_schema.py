@@ -1,4 +1,5 @@
-"""Brings a lake to this program's schema: base tables in `stored`, first rows of an id and the public views in `main`.
+"""Brings a lake to this program's schema: base tables in `stored`, first rows of an id and the
+public views in `main`.
 
 The migrations and the views' text are those of the file. A lake that is already right is only read.
 """
@@ -24,7 +25,9 @@ from storage.views.comments import write_comments
 
 
 def ensure_lake(lake: Lake) -> None:
-    """Create or migrate; raises InputError on a newer lake, or one that can't be reached or written."""
+    """Create or migrate; raises InputError on a newer lake, or one that can't be reached or
+    written.
+    """
     place = lake.place
     if place.catalogue_file is not None and not place.catalogue_file.exists():
         for folder in filter(None, (place.catalogue_file.parent, place.data_folder)):
@@ -38,10 +41,15 @@ def ensure_lake(lake: Lake) -> None:
 
 
 def _one_at_a_time(place: LakePlace) -> AbstractContextManager[None]:
-    """On a SQLite catalogue two that change the schema at once can end in an I/O error; on Postgres one tries again."""
+    """On a SQLite catalogue two that change the schema at once can end in an I/O error; on Postgres
+    one tries again.
+    """
     if place.catalogue_file is None:
         return nullcontext()
-    return alone(place.catalogue_file.with_name(place.catalogue_file.name + ".making"), wait_seconds=ALONE_SECONDS)
+    return alone(
+        place.catalogue_file.with_name(place.catalogue_file.name + ".making"),
+        wait_seconds=ALONE_SECONDS,
+    )
 
 
 def first_rows(record_type: type[Record]) -> str:
@@ -66,9 +74,13 @@ def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
         write_comments(connection)
         connection.execute(f"USE {CATALOG}.main")
         for record_type in RECORD_TYPES:
-            connection.execute(f"CREATE OR REPLACE VIEW {record_type.table} AS {first_rows(record_type)}")
+            connection.execute(
+                f"CREATE OR REPLACE VIEW {record_type.table} AS {first_rows(record_type)}"
+            )
             purpose = (record_type.__doc__ or "").splitlines()[0]
-            connection.execute(f"COMMENT ON VIEW {record_type.table} IS {quoted(f'{purpose} One row an id.')}")
+            connection.execute(
+                f"COMMENT ON VIEW {record_type.table} IS {quoted(f'{purpose} One row an id.')}"
+            )
         make_views(connection, with_columns=False)  # DuckLake keeps no comment on a view's column
         connection.execute(f"USE {CATALOG}.stored")
         connection.execute("DELETE FROM schema_state")
@@ -81,7 +93,9 @@ def _is_current(lake: Lake) -> bool:
         with lake.reading() as connection:
             connection.execute(f"USE {CATALOG}.stored")
             due = check_version(schema_version(connection), lake.place.catalogue)
-            return not due and connection.execute("SELECT surface FROM schema_state").fetchall() == [(_digest(),)]
+            return not due and connection.execute(
+                "SELECT surface FROM schema_state"
+            ).fetchall() == [(_digest(),)]
     except (LakeAway, duckdb.Error):
         return False
 
@@ -96,9 +110,16 @@ def _digest() -> str:
 
 
 def _back_up_catalogue(place: LakePlace, version: int) -> None:
-    """A SQLite catalogue is copied beside itself; of a Postgres catalogue the database's own backup is taken."""
+    """A SQLite catalogue is copied beside itself; of a Postgres catalogue the database's own backup
+    is taken.
+    """
     if place.catalogue_file is None:
         return
-    target = place.catalogue_file.with_name(f"{place.catalogue_file.stem}.before-schema-{version}.sqlite")
-    with closing(sqlite3.connect(place.catalogue_file)) as source, closing(sqlite3.connect(target)) as copy:
+    target = place.catalogue_file.with_name(
+        f"{place.catalogue_file.stem}.before-schema-{version}.sqlite"
+    )
+    with (
+        closing(sqlite3.connect(place.catalogue_file)) as source,
+        closing(sqlite3.connect(target)) as copy,
+    ):
         source.backup(copy)

@@ -1,4 +1,6 @@
-"""The store as a DuckLake: writers at once, each batch a transaction that is run again where another came first."""
+"""The store as a DuckLake: writers at once, each batch a transaction that is run again where
+another came first.
+"""
 
 import shlex
 import time
@@ -33,7 +35,9 @@ class LakeStore(Store):
         if not any(rows.num_rows for rows in tables.values()):
             return 0
         return self._committed(
-            lambda connection: sum(append_rows(connection, table, rows) for table, rows in tables.items())
+            lambda connection: sum(
+                append_rows(connection, table, rows) for table, rows in tables.items()
+            )
         )
 
     def append_next(self, make: Callable[[int], R], column: str, unless: Mapping[str, object]) -> R:
@@ -50,7 +54,8 @@ class LakeStore(Store):
     def client_command(self) -> str:
         catalogue = "sqlite" if self.lake.place.catalogue_file else "postgres"
         opening = (
-            f"INSTALL ducklake; INSTALL {catalogue}; {attach_statement(self.lake.place, read_only=True)}; USE {CATALOG}"
+            f"INSTALL ducklake; INSTALL {catalogue};"
+            f" {attach_statement(self.lake.place, read_only=True)}; USE {CATALOG}"
         )
         return f"duckdb -cmd {shlex.quote(opening)}"
 
@@ -62,7 +67,9 @@ class LakeStore(Store):
 
     def snapshot(self) -> int | None:
         with self.lake.reading() as connection:
-            row = connection.execute(f"SELECT max(snapshot_id) FROM ducklake_snapshots('{CATALOG}')").fetchone()
+            row = connection.execute(
+                f"SELECT max(snapshot_id) FROM ducklake_snapshots('{CATALOG}')"
+            ).fetchone()
         return int(row[0]) if row else None
 
     @contextmanager

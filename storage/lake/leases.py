@@ -1,7 +1,9 @@
-"""Leases: who works on a question set in a draw, so that two runs on one lake do not pay for the same texts.
+"""Leases: who works on a question set in a draw, so that two runs on one lake do not pay for the
+same texts.
 
-A lease is a lock that ends with its holder: on Postgres an advisory lock of a session, beside a SQLite catalogue a
-locked file. No clock and no host name decides who holds one. A row beside it names the holder for people.
+A lease is a lock that ends with its holder: on Postgres an advisory lock of a session, beside a
+SQLite catalogue a locked file. No clock and no host name decides who holds one. A row beside it
+names the holder for people.
 """
 
 import fcntl
@@ -25,12 +27,16 @@ from storage.store.store_url import LakePlace
 if TYPE_CHECKING:
     import psycopg
 
-# Rows of a program before 0.2, which held no lock, are believed for as long as that program renewed them.
+# Rows of a program before 0.2, which held no lock, are believed for as long as that program renewed
+# them.
 LEASE_SECONDS = 120.0
 _EVERYBODYS = "(everybody)"
 _LOCKED = "lock-"  # begins the last part of an owner whose lease is a lock
-# A machine that lost its power says no word: the server asks after it, and ends its session after 30 + 6 * 10 seconds.
-_KEEP_ALIVE = "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
+# A machine that lost its power says no word: the server asks after it, and ends its session after
+# 30 + 6 * 10 seconds.
+_KEEP_ALIVE = (
+    "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10; SET tcp_keepalives_count = 6"
+)
 
 
 @contextmanager
@@ -45,21 +51,27 @@ def held_lease(lake: Lake, question_sets: Sequence[str], draw: int) -> Generator
         try:
             yield
         finally:
-            lake.committed(lambda connection: connection.execute("DELETE FROM leases WHERE owner = ?", [owner]))
+            lake.committed(
+                lambda connection: connection.execute("DELETE FROM leases WHERE owner = ?", [owner])
+            )
 
 
 def refuse_beside_a_run(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
-    """Raises InputError while anybody holds a lease: a run of the program before would go on writing what it knows."""
+    """Raises InputError while anybody holds a lease: a run of the program before would go on
+    writing what it knows.
+    """
     try:
-        leases = connection.execute("SELECT question_set, draw, owner, renewed_at FROM leases").fetchall()
+        leases = connection.execute(
+            "SELECT question_set, draw, owner, renewed_at FROM leases"
+        ).fetchall()
     except duckdb.CatalogException:  # older than leases, or another process is just making it
         return
     with _locks_of(place) as take:
         for name, draw, owner, noted_at in leases:
             if owner != _EVERYBODYS and _is_held(owner, noted_at, take(name, draw)):
                 raise InputError(
-                    f"The lake {place.catalogue} is of an earlier version and is brought to this one while no run "
-                    f"works on it; {_who(owner)} does. Wait for it, or end it."
+                    f"The lake {place.catalogue} is of an earlier version and is brought to this"
+                    f" one while no run works on it; {_who(owner)} does. Wait for it, or end it."
                 )
 
 
@@ -71,11 +83,15 @@ def _is_held(owner: str, noted_at: datetime, is_free: bool) -> bool:
 
 
 def conflict_with_others(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make this transaction one that fails to commit, and is run again, where another that did this came first."""
+    """Make this transaction one that fails to commit, and is run again, where another that did this
+    came first.
+    """
     connection.execute("UPDATE leases SET renewed_at = ? WHERE owner = ?", [_now(), _EVERYBODYS])
 
 
-def _note(connection: duckdb.DuckDBPyConnection, question_sets: Sequence[str], draw: int, owner: str) -> None:
+def _note(
+    connection: duckdb.DuckDBPyConnection, question_sets: Sequence[str], draw: int, owner: str
+) -> None:
     """The rows that name the holder; those of one before it that died go."""
     conflict_with_others(connection)
     connection.execute(
@@ -90,12 +106,14 @@ def _held(lake: Lake, question_set: str, draw: int) -> str:
     """The refusal, with the holder's name where its row is there already."""
     with lake.reading() as connection:
         row = connection.execute(
-            "SELECT owner FROM stored.leases WHERE question_set = ? AND draw = ? ORDER BY renewed_at DESC LIMIT 1",
+            "SELECT owner FROM stored.leases WHERE question_set = ? AND draw = ? ORDER BY"
+            " renewed_at DESC LIMIT 1",
             [question_set, draw],
         ).fetchone()
     return (
-        f"One run at a time works on a question set in a round; {_who(row[0]) if row else 'another'} works on "
-        f"{question_set!r} in round {draw}. Wait for it, end it, or name other question sets."
+        "One run at a time works on a question set in a round;"
+        f" {_who(row[0]) if row else 'another'} works on {question_set!r} in round {draw}. Wait for"
+        " it, end it, or name other question sets."
     )
 
 
@@ -115,7 +133,9 @@ class _FileLocks:
 
     def __call__(self, question_set: str, draw: int) -> bool:
         file = self._folder / f"{_key(question_set, draw):016x}"
-        while file not in self._taken:  # a second descriptor of ours would find the first in its way
+        while (
+            file not in self._taken
+        ):  # a second descriptor of ours would find the first in its way
             descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -144,7 +164,9 @@ class _SessionLocks:
 
 @contextmanager
 def _locks_of(place: LakePlace) -> Generator[Callable[[str, int], bool]]:
-    """What takes the lock of a question set and draw, or says that another has it; at the end all are free."""
+    """What takes the lock of a question set and draw, or says that another has it; at the end all
+    are free.
+    """
     if place.catalogue_file is not None:
         with ExitStack() as held:
             yield _FileLocks(place.catalogue_file, held)
@@ -155,7 +177,8 @@ def _locks_of(place: LakePlace) -> Generator[Callable[[str, int], bool]]:
         session = psycopg.connect(place.catalogue.removeprefix("postgres:"), autocommit=True)
     except psycopg.Error as error:
         raise TransientError(
-            f"The catalogue at {place.catalogue!r} must be reached for a lease; it was not ({error}). Try again."
+            f"The catalogue at {place.catalogue!r} must be reached for a lease; it was not"
+            f" ({error}). Try again."
         ) from error
     try:
         session.execute(_KEEP_ALIVE)
@@ -179,7 +202,9 @@ def _give_back(file: Path, descriptor: int) -> None:
 
 
 def _key(question_set: str, draw: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"regenesis lease {draw} {question_set}".encode()).digest()[:8])
+    return int.from_bytes(
+        hashlib.sha256(f"regenesis lease {draw} {question_set}".encode()).digest()[:8]
+    )
 
 
 def _now() -> datetime:

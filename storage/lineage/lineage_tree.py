@@ -1,6 +1,8 @@
-"""Any record's family: up to the question and guideline that it came from, down to every model that it touched.
+"""Any record's family: up to the question and guideline that it came from, down to every model that
+it touched.
 
-In: a store and an id, or an unambiguous beginning of one. Out: a tree of `LineageNode`. It shows; it changes nothing.
+In: a store and an id, or an unambiguous beginning of one. Out: a tree of `LineageNode`. It shows;
+it changes nothing.
 """
 
 import re
@@ -19,13 +21,24 @@ from storage.store.store_url import is_lake
 MOST_CHILDREN = 20
 _SHORTEST_PREFIX = 4
 _PREFIX = re.compile(rf"[0-9a-f]{{{_SHORTEST_PREFIX},32}}")
-# A whole id is searched in the largest tables last, paths first of them: who asks mostly asks about a path.
-_LARGE = ("paths", "structures", "adapted_guidelines", "verdicts", "selections", "training_examples")
+# A whole id is searched in the largest tables last, paths first of them: who asks mostly asks about
+# a path.
+_LARGE = (
+    "paths",
+    "structures",
+    "adapted_guidelines",
+    "verdicts",
+    "selections",
+    "training_examples",
+)
 
 
 @dataclass(frozen=True)
 class LineageNode:
-    """A record in the tree. `more` is how many rows beyond the shown ones its parents or children have."""
+    """A record in the tree.
+
+    `more` is how many rows beyond the shown ones its parents or children have.
+    """
 
     table: str
     id: UUID
@@ -39,15 +52,22 @@ class LineageNode:
     def as_json(self) -> dict[str, object]:
         """The same as plain values."""
         return {
-            "table": self.table, "id": str(self.id), "label": self.label, "text": self.text,
-            "parents": [node.as_json() for node in self.parents], "more_parents": self.more_parents,
-            "children": [node.as_json() for node in self.children], "more_children": self.more_children,
-        }  # fmt: skip
+            "table": self.table,
+            "id": str(self.id),
+            "label": self.label,
+            "text": self.text,
+            "parents": [node.as_json() for node in self.parents],
+            "more_parents": self.more_parents,
+            "children": [node.as_json() for node in self.children],
+            "more_children": self.more_children,
+        }
 
 
 @dataclass(frozen=True)
 class Found:
-    """A record's table and id, and the draw that narrows the search for what is near it; null where it has none."""
+    """A record's table and id, and the draw that narrows the search for what is near it; null where
+    it has none.
+    """
 
     table: str
     id: UUID
@@ -55,13 +75,17 @@ class Found:
 
 
 def find_record(store: Store, prefix: str) -> Found:
-    """The one record whose id begins so; dashes may be left out. Raises InputError for none or several."""
+    """The one record whose id begins so; dashes may be left out.
+
+    Raises InputError for none or several.
+    """
     with store.reading() as connection:
         return _found(connection, prefix, store.url)
 
 
 def lineage_tree(store: Store, id: UUID | str, most_children: int = MOST_CHILDREN) -> LineageNode:
-    """The record of an id, or of its beginning, with ancestors and descendants; of many siblings the first are shown.
+    """The record of an id, or of its beginning, with ancestors and descendants; of many siblings
+    the first are shown.
 
     Raises InputError as `find_record` does.
     """
@@ -70,7 +94,10 @@ def lineage_tree(store: Store, id: UUID | str, most_children: int = MOST_CHILDRE
 
 
 def tree_of(
-    connection: duckdb.DuckDBPyConnection, id: UUID | str, url: str, most_children: int = MOST_CHILDREN
+    connection: duckdb.DuckDBPyConnection,
+    id: UUID | str,
+    url: str,
+    most_children: int = MOST_CHILDREN,
 ) -> LineageNode:
     """The same on a connection that is open; `url` names the store in messages."""
     found = _found(connection, str(id), url)
@@ -84,7 +111,10 @@ def tree_of(
 def _branches(
     row: Row, near: dict[UUID, Near], above: frozenset[UUID], *, upward: bool
 ) -> tuple[tuple[LineageNode, ...], int]:
-    """The nodes one step away, each with its own, and how many were left out. A record is not below itself."""
+    """The nodes one step away, each with its own, and how many were left out.
+
+    A record is not below itself.
+    """
     path = above | {row.id}
     nodes: dict[UUID, LineageNode] = {}
     for other, followed in near[row.id].rows:
@@ -97,7 +127,9 @@ def _branches(
 
 def _node(row: Row, beyond: tuple[LineageNode, ...], more: int, *, upward: bool) -> LineageNode:
     if upward:
-        return LineageNode(row.table, row.id, row.label, row.text, parents=beyond, more_parents=more)
+        return LineageNode(
+            row.table, row.id, row.label, row.text, parents=beyond, more_parents=more
+        )
     return LineageNode(row.table, row.id, row.label, row.text, children=beyond, more_children=more)
 
 
@@ -105,19 +137,31 @@ def _found(connection: duckdb.DuckDBPyConnection, prefix: str, url: str) -> Foun
     digits = prefix.strip().lower().replace("-", "")
     if not _PREFIX.fullmatch(digits):
         raise InputError(
-            f"An id is up to 32 hexadecimal digits, of which the first {_SHORTEST_PREFIX} may do; found {prefix!r}."
+            f"An id is up to 32 hexadecimal digits, of which the first {_SHORTEST_PREFIX} may do;"
+            f" found {prefix!r}."
         )
-    found = _with_id(connection, UUID(digits)) if len(digits) == 32 else _with_prefix(connection, digits)
+    found = (
+        _with_id(connection, UUID(digits))
+        if len(digits) == 32
+        else _with_prefix(connection, digits)
+    )
     if len(found) == 1:
         return found[0]
     if not found:
-        raise InputError(f"No record's id begins with {prefix!r} in {url}. `regenesis sql` finds ids.")
+        raise InputError(
+            f"No record's id begins with {prefix!r} in {url}. `regenesis sql` finds ids."
+        )
     several = ", ".join(f"{one.id} ({one.table})" for one in found[:5])
-    raise InputError(f"An id must be unambiguous; {prefix!r} begins that of {several}{' …' if len(found) > 5 else ''}.")
+    raise InputError(
+        f"An id must be unambiguous; {prefix!r} begins that of"
+        f" {several}{' …' if len(found) > 5 else ''}."
+    )
 
 
 def _with_id(connection: duckdb.DuckDBPyConnection, id: UUID) -> list[Found]:
-    """The record with this whole id; the table's name is part of what an id is the hash of, so there is but one."""
+    """The record with this whole id; the table's name is part of what an id is the hash of, so
+    there is but one.
+    """
     small = [table for table in LABELS if table not in _LARGE]
     for tables in (small, *([table] for table in _LARGE)):
         found = connection.execute(_union(tables, "id = $id LIMIT 1"), {"id": id}).fetchall()
@@ -136,13 +180,15 @@ def _with_prefix(connection: duckdb.DuckDBPyConnection, digits: str) -> list[Fou
 def _union(tables: list[str], condition: str) -> str:
     """SQL for table, id and draw of what meets a condition."""
     return " UNION ALL ".join(
-        f"(SELECT '{table}' AS name, id, {'draw' if table in SHARE_DRAW else 'NULL::BIGINT'} AS draw FROM {table}"
-        f" WHERE {condition})"
+        f"(SELECT '{table}' AS name, id, {'draw' if table in SHARE_DRAW else 'NULL::BIGINT'} AS"
+        f" draw FROM {table} WHERE {condition})"
         for table in tables
     )
 
 
-def walk_nodes(node: LineageNode, visit: Callable[[LineageNode, int], None], depth: int = 0) -> None:
+def walk_nodes(
+    node: LineageNode, visit: Callable[[LineageNode, int], None], depth: int = 0
+) -> None:
     """Call `visit` for a node and everything around it, with its distance from the start."""
     visit(node, depth)
     for other in (*node.parents, *node.children):

@@ -1,4 +1,5 @@
-"""Walks from a record step by step, all rows of a table at once, so that each large table is searched about once.
+"""Walks from a record step by step, all rows of a table at once, so that each large table is
+searched about once.
 
 In: a connection and a start. Out: for each row met, the rows near it. It knows nothing of trees.
 """
@@ -13,21 +14,62 @@ from storage.errors import InputError
 from storage.lineage.lineage_steps import LABELS, SHARE_DRAW, UP, Step, keys_of, steps_from
 
 Way = dict[str, tuple[Step, ...]]
-# Rows of several keys that are fetched in one search; where there are more, each key has its own, which ends early.
+# Rows of several keys that are fetched in one search; where there are more, each key has its own,
+# which ends early.
 _MOST_TOGETHER = 2_000
 
-# Rows wait until every table that leads to theirs has been walked, so that they are fetched together.
+# Rows wait until every table that leads to theirs has been walked, so that they are fetched
+# together.
 _DOWN_ORDER = (
-    "question_sets", "questions", "guidelines", "prompts", "adapted_guidelines", "structures", "paths", "verdicts",
-    "selections", "training_examples", "rounds", "training_sets", "adapters", "models", "answers", "evaluations",
-    "evaluation_figures", "promotions", "failed_requests", "comparisons", "trials", "pools", "comparison_figures",
-)  # fmt: skip
+    "question_sets",
+    "questions",
+    "guidelines",
+    "prompts",
+    "adapted_guidelines",
+    "structures",
+    "paths",
+    "verdicts",
+    "selections",
+    "training_examples",
+    "rounds",
+    "training_sets",
+    "adapters",
+    "models",
+    "answers",
+    "evaluations",
+    "evaluation_figures",
+    "promotions",
+    "failed_requests",
+    "comparisons",
+    "trials",
+    "pools",
+    "comparison_figures",
+)
 _UP_ORDER = (
-    "comparison_figures", "trials", "comparisons", "pools",
-    "rounds", "promotions", "evaluation_figures", "evaluations", "answers", "models", "adapters", "training_sets",
-    "training_examples", "selections", "verdicts", "paths", "structures", "adapted_guidelines", "failed_requests",
-    "questions", "question_sets", "guidelines", "prompts",
-)  # fmt: skip
+    "comparison_figures",
+    "trials",
+    "comparisons",
+    "pools",
+    "rounds",
+    "promotions",
+    "evaluation_figures",
+    "evaluations",
+    "answers",
+    "models",
+    "adapters",
+    "training_sets",
+    "training_examples",
+    "selections",
+    "verdicts",
+    "paths",
+    "structures",
+    "adapted_guidelines",
+    "failed_requests",
+    "questions",
+    "question_sets",
+    "guidelines",
+    "prompts",
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +104,9 @@ class Walk:
     `by_id` says that rows do not come in the order in which they were written, as those of a lake.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, most: int, *, by_id: bool = False) -> None:
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, most: int, *, by_id: bool = False
+    ) -> None:
         self._connection = connection
         self._most = most
         self._order = " ORDER BY id" if by_id else ""
@@ -90,7 +134,11 @@ class Walk:
         """What is one step away from rows of one table."""
         around = {row.id: Near() for row in rows}
         for step in way.get(rows[0].table, ()):
-            takers = [(row, row.keys[step.key]) for row in rows if step in steps_from(row.table, row.keys, way)]
+            takers = [
+                (row, row.keys[step.key])
+                for row in rows
+                if step in steps_from(row.table, row.keys, way)
+            ]
             keys = {row.id: key for row, key in takers if key is not None}
             if not keys:
                 continue
@@ -143,13 +191,19 @@ class Walk:
 
     def _count(self, step: Step, key: UUID, draws: set[int | None]) -> int:
         where, parameters = _condition(step, [key], draws)
-        counted = self._connection.execute(f"SELECT count(*) FROM {step.table} WHERE {where}", parameters).fetchone()
+        counted = self._connection.execute(
+            f"SELECT count(*) FROM {step.table} WHERE {where}", parameters
+        ).fetchone()
         return int(counted[0]) if counted else 0
 
 
 def _condition(step: Step, keys: list[UUID], draws: set[int | None]) -> tuple[str, list[object]]:
     """Where a step's rows are; known draws narrow the search."""
-    conditions = [f'"{step.column}" = ?' if len(keys) == 1 else f'"{step.column}" IN (SELECT unnest(?::UUID[]))']
+    conditions = [
+        f'"{step.column}" = ?'
+        if len(keys) == 1
+        else f'"{step.column}" IN (SELECT unnest(?::UUID[]))'
+    ]
     known = sorted(draw for draw in draws if draw is not None)
     if step.table in SHARE_DRAW and None not in draws:
         conditions.append(f"draw IN ({', '.join(map(str, known))})")
@@ -160,8 +214,17 @@ def _condition(step: Step, keys: list[UUID], draws: set[int | None]) -> tuple[st
 
 def _row_of(table: str, names: Sequence[str], values: Sequence[object]) -> Row:
     label, text, draw, *ids = values
-    named = {name: id if isinstance(id, UUID) else None for name, id in zip(names, ids, strict=True)}
+    named = {
+        name: id if isinstance(id, UUID) else None for name, id in zip(names, ids, strict=True)
+    }
     own = named["id"]
     if own is None:
         raise InputError(f"A row of {table} has no id. Run: regenesis storage check")
-    return Row(table, own, str(label or ""), str(text or ""), named, draw if isinstance(draw, int) else None)
+    return Row(
+        table,
+        own,
+        str(label or ""),
+        str(text or ""),
+        named,
+        draw if isinstance(draw, int) else None,
+    )

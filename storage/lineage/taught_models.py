@@ -1,7 +1,8 @@
-"""Every model that a record touched, however many paths lie between: the end of the lineage, counted in SQL.
+"""Every model that a record touched, however many paths lie between: the end of the lineage,
+counted in SQL.
 
-In: a store and a record's table and id. Out: the models whose training set, or an ancestor's, holds a path that
-came of it.
+In: a store and a record's table and id. Out: the models whose training set, or an ancestor's, holds
+a path that came of it.
 """
 
 from dataclasses import dataclass
@@ -36,7 +37,9 @@ class TaughtModel:
     name: str
     examples: int
     generation: int
-    """0 where its own training set holds them, 1 where that of the adapter that it went on from does, and so on."""
+    """0 where its own training set holds them, 1 where that of the adapter that it went on from
+    does, and so on.
+    """
 
 
 def taught_models(store: Store, table: str, id: UUID) -> list[TaughtModel]:
@@ -44,7 +47,11 @@ def taught_models(store: Store, table: str, id: UUID) -> list[TaughtModel]:
     condition = _CAME_OF.get(table)
     if condition is None:
         return []
-    paths = " JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw" if condition.startswith("p.") else ""
+    paths = (
+        " JOIN paths AS p ON p.id = te.path_id AND p.draw = te.draw"
+        if condition.startswith("p.")
+        else ""
+    )
     with store.reading() as connection:
         rows = connection.execute(
             f"""

@@ -15,7 +15,9 @@ def snapshot_of(store: Store, prefix: str) -> int:
         training_set_id = adapter.training_set_id if adapter else found.id
     training_set = store.get(TrainingSet, training_set_id)
     if training_set is None:
-        raise InputError(f"A past state is that of an adapter or a training set; {prefix!r} is in {found.table}.")
+        raise InputError(
+            f"A past state is that of an adapter or a training set; {prefix!r} is in {found.table}."
+        )
     if training_set.snapshot is None:
         raise InputError(
             f"Training set {training_set.id} names no past state: it was made in a file, or moved. "

@@ -1,6 +1,8 @@
-"""Numbered migrations: each runs in a transaction together with its own record; a backup comes first.
+"""Numbered migrations: each runs in a transaction together with its own record; a backup comes
+first.
 
-A migration is a file `NNNN_name.sql` in this folder. Files are never edited once released; a new one is added.
+A migration is a file `NNNN_name.sql` in this folder. Files are never edited once released; a new
+one is added.
 """
 
 from collections.abc import Sequence
@@ -32,14 +34,19 @@ class Migration:
 def all_migrations() -> list[Migration]:
     """Every migration, oldest first."""
     files = sorted(
-        (file for file in resources.files(__name__).iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+        (file for file in resources.files(__name__).iterdir() if file.name.endswith(".sql")),
+        key=lambda file: file.name,
     )
-    return [Migration(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8")) for file in files]
+    return [
+        Migration(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8")) for file in files
+    ]
 
 
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     """The newest applied migration; 0 for an empty database."""
-    known = connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_migrations'").fetchone()
+    known = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'schema_migrations'"
+    ).fetchone()
     if not known or not known[0]:
         return 0
     row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_migrations").fetchone()
@@ -62,7 +69,9 @@ def check_version(version: int, where: str, migrations: Sequence[Migration] | No
     return version < newest
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration] | None = None) -> list[Migration]:
+def migrate(
+    connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration] | None = None
+) -> list[Migration]:
     """Apply what is missing, each in its own transaction; returns what was applied."""
     connection.execute(_LEDGER)
     version = schema_version(connection)
@@ -85,5 +94,6 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
         with suppress(duckdb.TransactionException):  # a commit that fails has rolled back
             connection.rollback()
         raise PermanentError(
-            f"Migration {migration.version} ({migration.name}) failed and was undone: {str(error).splitlines()[0]}"
+            f"Migration {migration.version} ({migration.name}) failed and was undone:"
+            f" {str(error).splitlines()[0]}"
         ) from error

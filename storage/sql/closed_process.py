@@ -1,7 +1,9 @@
-"""Shuts the process that runs a user's SQL in: a connection that only reads, limits, and the system's wall.
+"""Shuts the process that runs a user's SQL in: a connection that only reads, limits, and the
+system's wall.
 
-First the store is opened; then memory, disk and doors are set for good. What is open stays open, so a file needs no
-further reading; a lake opens its data's files, and perhaps its servers, while it is asked.
+First the store is opened; then memory, disk and doors are set for good. What is open stays open, so
+a file needs no further reading; a lake opens its data's files, and perhaps its servers, while it is
+asked.
 """
 
 import os
@@ -24,13 +26,26 @@ from storage.views import quoted
 
 # what a name's address, an encrypted connection and libpq are read from
 _SYSTEM_FILES = (
-    "/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf", "/etc/services",
-    "/etc/ssl", "/etc/pki", "/etc/crypto-policies", "/usr/share/ca-certificates", "/usr/local/share/ca-certificates",
-    "/usr/lib", "/lib", "/lib64", "/dev/urandom",
-)  # fmt: skip
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/crypto-policies",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+    "/usr/lib",
+    "/lib",
+    "/lib64",
+    "/dev/urandom",
+)
 _FILES_OF_LIBPQ = ("PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY")
 _POSTGRES_PORT, _DNS_PORT = 5432, 53
-# beyond DuckDB's own memory: Python, Arrow and one batch of rows; and a thread's stack and its allocator's share
+# beyond DuckDB's own memory: Python, Arrow and one batch of rows; and a thread's stack and its
+# allocator's share
 _MEMORY_BESIDE, _MEMORY_OF_A_THREAD = 384 << 20, 24 << 20
 
 
@@ -66,7 +81,9 @@ def opened(url: str, snapshot: int | None = None, keys: Mapping[str, str] | None
 
 
 def _file_alone(path: Path) -> Opened:
-    """The newest copy of the file, under the file's name: however long a statement takes, no writer waits for it."""
+    """The newest copy of the file, under the file's name: however long a statement takes, no writer
+    waits for it.
+    """
     copy = newest_reader(DatabaseFile(path, busy_seconds=2.0))
     connection, name = duckdb.connect(), path.stem.replace('"', '""')
     with told_clearly(copy):
@@ -89,17 +106,22 @@ def _lake_alone(place: LakePlace, snapshot: int | None, keys: Mapping[str, str])
 
 
 def _reading_catalogue(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """While one transaction of this process reads, SQLite's shared memory and log are there and open: others of it
-    need not be able to write them.
+    """While one transaction of this process reads, SQLite's shared memory and log are there and
+    open: others of it need not be able to write them.
     """
     reader = connection.cursor()
     reader.begin()
-    reader.execute(f"SELECT count(*) FROM __ducklake_metadata_{CATALOG}.ducklake_metadata").fetchall()
+    reader.execute(
+        f"SELECT count(*) FROM __ducklake_metadata_{CATALOG}.ducklake_metadata"
+    ).fetchall()
     return reader
 
 
 def wall_in(store: Opened, url: str, keys: Mapping[str, str], folder: Path) -> int:
-    """Raise the system's wall; DuckDB's threads are stopped for it and started again behind it. The wall's version."""
+    """Raise the system's wall; DuckDB's threads are stopped for it and started again behind it.
+
+    The wall's version.
+    """
     threads = store.setting("threads")
     store.connection.execute("SET threads = 1")
     version = close_in(_openings(url, keys, folder))
@@ -123,7 +145,9 @@ def _openings(url: str, keys: Mapping[str, str], folder: Path) -> Openings:
 
 
 def _ports(place: LakePlace, keys: Mapping[str, str]) -> tuple[int, ...]:
-    """Of the catalogue's server, of the object store, and of a name server for either; none where all is on disk."""
+    """Of the catalogue's server, of the object store, and of a name server for either; none where
+    all is on disk.
+    """
     ports: set[int] = set()
     if place.catalogue_file is None:
         said = re.search(r"port='(\d+)'", place.catalogue)
@@ -136,7 +160,10 @@ def _ports(place: LakePlace, keys: Mapping[str, str]) -> tuple[int, ...]:
 
 
 def limit(store: Opened, bounds: Bounds) -> None:
-    """Bound memory and disk for DuckDB, and the process as a whole a little beyond that. Before the wall is raised."""
+    """Bound memory and disk for DuckDB, and the process as a whole a little beyond that.
+
+    Before the wall is raised.
+    """
     execute = store.connection.execute
     execute("SET memory_limit = ?", [bounds.memory])
     if bounds.folder is not None:

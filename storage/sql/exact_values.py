@@ -1,7 +1,8 @@
-"""DuckDB's values as Python's, none bent: what Arrow or Python has no exact value for comes as DuckDB's own text.
+"""DuckDB's values as Python's, none bent: what Arrow or Python has no exact value for comes as
+DuckDB's own text.
 
-Arrow takes UHUGEINT for a signed number, loses the zone of a TIME, and has no VARIANT; Python has no date before year
-1, nor an infinite one.
+Arrow takes UHUGEINT for a signed number, loses the zone of a TIME, and has no VARIANT; Python has
+no date before year 1, nor an infinite one.
 """
 
 import re
@@ -14,7 +15,9 @@ import pyarrow as pa
 from storage.store.arrow import ArrowBatch
 
 # types, also inside of others such as STRUCT(a BIT), that come through Arrow bent, or not at all
-_BENT = re.compile(r"\b(UHUGEINT|BIT|BIGNUM|VARIANT|GEOMETRY|INTERVAL|TIME|TIME_NS|TIMESTAMP_NS|UNION|ENUM)\b")
+_BENT = re.compile(
+    r"\b(UHUGEINT|BIT|BIGNUM|VARIANT|GEOMETRY|INTERVAL|TIME|TIME_NS|TIMESTAMP_NS|UNION|ENUM)\b"
+)
 _NOT_BENT = "TIMESTAMP WITH TIME ZONE"  # it holds the word TIME
 
 
@@ -23,7 +26,10 @@ def exact(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     bent = [bool(_BENT.search(str(kind).replace(_NOT_BENT, ""))) for kind in relation.types]
     if not any(bent):
         return relation
-    columns = [f"#{number}{'::VARCHAR' if text else ''} AS c{number}" for number, text in enumerate(bent, 1)]
+    columns = [
+        f"#{number}{'::VARCHAR' if text else ''} AS c{number}"
+        for number, text in enumerate(bent, 1)
+    ]
     return relation.project(", ".join(columns))
 
 

@@ -1,7 +1,8 @@
 """A PIVOT that does not name its values, as one that does: DuckDB runs the first as two statements.
 
-`PIVOT paths ON draw USING count(*)` becomes `PIVOT paths ON draw IN ('0', '1') USING count(*)`. The query that finds
-the values and the statement that results are both checked like any other: a mistake here can only lead to a refusal.
+`PIVOT paths ON draw USING count(*)` becomes `PIVOT paths ON draw IN ('0', '1') USING count(*)`. The
+query that finds the values and the statement that results are both checked like any other: a
+mistake here can only lead to a refusal.
 """
 
 import re
@@ -15,7 +16,9 @@ from storage.sql.sql_check import EXPLAIN, Refused
 from storage.views import quoted
 
 MOST_VALUES = 1000
-_ENDS_THE_COLUMNS = frozenset({"USING", "GROUP", "ORDER", "LIMIT", "OFFSET", "UNION", "EXCEPT", "INTERSECT"})
+_ENDS_THE_COLUMNS = frozenset(
+    {"USING", "GROUP", "ORDER", "LIMIT", "OFFSET", "UNION", "EXCEPT", "INTERSECT"}
+)
 _WORD = re.compile(r"\w[\w.]*|\S")  # what a token's text begins with; a comment may follow it
 _NAME_THEM = "Name the values of each: PIVOT ... ON column IN (...)."
 
@@ -39,10 +42,13 @@ class _Pivot:
     """Beginning and end of each expression after ON that has no IN."""
 
 
-def with_values(connection: duckdb.DuckDBPyConnection, statement: str, check: Callable[[str], str]) -> str:
+def with_values(
+    connection: duckdb.DuckDBPyConnection, statement: str, check: Callable[[str], str]
+) -> str:
     """The statement with the values of its PIVOT named; as it is where there is none to name.
 
-    Raises Refused where the query for the values is, or where there are more than a table can have columns.
+    Raises Refused where the query for the values is, or where there are more than a table can have
+    columns.
     """
     explain = EXPLAIN.match(statement)
     explained = statement[: explain.end()] if explain else ""
@@ -51,7 +57,10 @@ def with_values(connection: duckdb.DuckDBPyConnection, statement: str, check: Ca
         for start, end in reversed(pivot.columns):
             column = statement[start:end].strip()
             values = _values(connection, check(_query(statement, pivot, column)), column)
-            statement = f"{statement[:start]} {column} IN ({', '.join(map(quoted, values))}) {statement[end:]}"
+            statement = (
+                f"{statement[:start]} {column} IN ({', '.join(map(quoted, values))})"
+                f" {statement[end:]}"
+            )
     return explained + statement
 
 
@@ -65,7 +74,9 @@ def _is_two_statements(connection: duckdb.DuckDBPyConnection, statement: str) ->
 
 
 def _query(statement: str, pivot: _Pivot, column: str) -> str:
-    """What WITH names before the PIVOT stands before the query, too; an open parenthesis before it does not."""
+    """What WITH names before the PIVOT stands before the query, too; an open parenthesis before it
+    does not.
+    """
     before = statement[: pivot.begin]
     given = before if before.strip().upper().startswith("WITH") and _depth(before) == 0 else ""
     return (
@@ -79,26 +90,39 @@ def _values(connection: duckdb.DuckDBPyConnection, query: str, column: str) -> l
     if not found:
         raise Refused(f"PIVOT makes a column of each value; {column!r} has none.")
     if len(found) > MOST_VALUES:
-        raise Refused(f"PIVOT makes at most {MOST_VALUES} columns; {column!r} has more values. {_NAME_THEM}")
+        raise Refused(
+            f"PIVOT makes at most {MOST_VALUES} columns; {column!r} has more values. {_NAME_THEM}"
+        )
     return found
 
 
 def _found(statement: str) -> _Pivot | None:
-    """The last PIVOT statement with a column that names no values; `FROM x PIVOT (...)` always names them."""
+    """The last PIVOT statement with a column that names no values; `FROM x PIVOT (...)` always
+    names them.
+    """
     tokens = list(_tokens(statement))
     for place in reversed(range(len(tokens))):
         if tokens[place].word != "PIVOT":
             continue
         inside = _within(tokens, place)
-        on = next((number for number, token in enumerate(inside) if _is(token, tokens[place], "ON")), None)
+        on = next(
+            (number for number, token in enumerate(inside) if _is(token, tokens[place], "ON")), None
+        )
         if on is None:
             continue
-        ends = [n for n, token in enumerate(inside) if n > on and token.depth == tokens[place].depth
-                and token.word in _ENDS_THE_COLUMNS]  # fmt: skip
+        ends = [
+            n
+            for n, token in enumerate(inside)
+            if n > on and token.depth == tokens[place].depth and token.word in _ENDS_THE_COLUMNS
+        ]
         listed = inside[on + 1 : ends[0] if ends else len(inside)]
         columns = tuple(_unnamed(listed, tokens[place].depth))
         if columns:
-            return _Pivot(tokens[place].start, statement[tokens[place].end : inside[on].start].strip(), columns)
+            return _Pivot(
+                tokens[place].start,
+                statement[tokens[place].end : inside[on].start].strip(),
+                columns,
+            )
     return None
 
 
@@ -106,13 +130,21 @@ def _within(tokens: list[_Token], place: int) -> list[_Token]:
     """What follows, up to the parenthesis or the semicolon that ends it."""
     depth = tokens[place].depth
     after = tokens[place + 1 :]
-    ends = (n for n, token in enumerate(after) if token.depth < depth or (token.depth == depth and token.word == ";"))
+    ends = (
+        n
+        for n, token in enumerate(after)
+        if token.depth < depth or (token.depth == depth and token.word == ";")
+    )
     return after[: next(ends, len(after))]
 
 
 def _unnamed(listed: list[_Token], depth: int) -> Iterator[tuple[int, int]]:
     """Of the expressions between commas those without IN."""
-    commas = [-1, *(n for n, token in enumerate(listed) if token.depth == depth and token.word == ","), len(listed)]
+    commas = [
+        -1,
+        *(n for n, token in enumerate(listed) if token.depth == depth and token.word == ","),
+        len(listed),
+    ]
     for first, last in pairwise(commas):
         part = listed[first + 1 : last]
         if part and not any(token.depth == depth and token.word == "IN" for token in part):

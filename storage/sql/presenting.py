@@ -1,4 +1,7 @@
-"""Rows and texts for a terminal, CSV or JSON. What a model wrote can't move the cursor or become a formula."""
+"""Rows and texts for a terminal, CSV or JSON.
+
+What a model wrote can't move the cursor or become a formula.
+"""
 
 import csv
 import io
@@ -10,9 +13,11 @@ from datetime import date, datetime
 from decimal import Decimal
 from uuid import UUID
 
-# What steers a terminal or hides: controls, separators of lines, halves of characters, and invisible format
-# characters (direction marks such as U+202E and U+061C, tags, the soft hyphen). Left alone: the joiners U+200C and
-# U+200D, without which Persian and many emoji are spelled wrongly, and Arabic and Kaithi signs that are seen.
+# What steers a terminal or hides: controls, separators of lines, halves of characters, and
+# invisible format characters (direction marks such as U+202E and U+061C, tags, the soft hyphen).
+# Left alone: the joiners U+200C and
+# U+200D, without which Persian and many emoji are spelled wrongly, and Arabic and Kaithi signs that
+# are seen.
 _INVISIBLE = (
     r"\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
     r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\ud800-\udfff"
@@ -32,7 +37,9 @@ def as_table(columns: Sequence[str], rows: Sequence[Row]) -> str:
     """Aligned columns; long cells are cut with an ellipsis, numbers stand to the right."""
     cells = [[_cell(value) for value in row] for row in rows]
     heads = [_cell(name) for name in columns]
-    widths = [max([len(head), *(len(line[index]) for line in cells)]) for index, head in enumerate(heads)]
+    widths = [
+        max([len(head), *(len(line[index]) for line in cells)]) for index, head in enumerate(heads)
+    ]
     right = [all(_is_number(row[index]) for row in rows) for index in range(len(columns))]
     lines = [heads, ["-" * width for width in widths], *cells]
     return "\n".join(
@@ -47,7 +54,10 @@ def as_table(columns: Sequence[str], rows: Sequence[Row]) -> str:
 def in_columns(lines: Sequence[Sequence[str]]) -> list[str]:
     """Short texts in aligned columns, two spaces apart, one line per row; nothing is cut."""
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    return ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    return [
+        "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
 
 
 def cut(value: object) -> object:
@@ -61,13 +71,17 @@ def cut(value: object) -> object:
 def as_csv(rows: Iterable[Row]) -> str:
     """RFC 4180; text that a spreadsheet would take for a formula gets an apostrophe in front."""
     target = io.StringIO()
-    csv.writer(target, lineterminator="\n").writerows([_harmless(value) for value in row] for row in rows)
+    csv.writer(target, lineterminator="\n").writerows(
+        [_harmless(value) for value in row] for row in rows
+    )
     return target.getvalue()
 
 
 def as_json(names: Sequence[str], row: Row) -> str:
     """One object on one line; the names are told apart already."""
-    return json.dumps({name: _plain(value) for name, value in zip(names, row, strict=True)}, allow_nan=False)
+    return json.dumps(
+        {name: _plain(value) for name, value in zip(names, row, strict=True)}, allow_nan=False
+    )
 
 
 def told_apart(names: Sequence[str]) -> list[str]:
@@ -86,12 +100,16 @@ def told_apart(names: Sequence[str]) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Control characters and direction marks made visible, so a terminal shows them rather than obeys them."""
+    """Control characters and direction marks made visible, so a terminal shows them rather than
+    obeys them.
+    """
     return _CONTROLS.sub(_visible, text)
 
 
 def terminal_text(text: str) -> str:
-    """Lines and tabs stay; whatever else would steer a terminal, or could not be encoded, is made visible."""
+    """Lines and tabs stay; whatever else would steer a terminal, or could not be encoded, is made
+    visible.
+    """
     return _STEERS_A_TERMINAL.sub(_visible, text)
 
 
@@ -107,7 +125,9 @@ def _cell(value: object) -> str:
 
 
 def _is_number(value: object) -> bool:
-    return value is None or (isinstance(value, (int, float, Decimal)) and not isinstance(value, bool))
+    return value is None or (
+        isinstance(value, (int, float, Decimal)) and not isinstance(value, bool)
+    )
 
 
 def _text(value: object) -> str:
@@ -149,4 +169,10 @@ def _plain(value: object) -> object:
         return str(value)  # JSON has no word for it
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
-    return str(value) if isinstance(value, UUID) else repr(value) if isinstance(value, bytes) else str(value)
+    return (
+        str(value)
+        if isinstance(value, UUID)
+        else repr(value)
+        if isinstance(value, bytes)
+        else str(value)
+    )

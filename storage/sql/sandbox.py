@@ -1,7 +1,9 @@
-"""Runs a user's SQL in a child process that can only read, and hands its rows on; nothing of it can harm the store.
+"""Runs a user's SQL in a child process that can only read, and hands its rows on; nothing of it can
+harm the store.
 
-In: a store's URL and one statement. Out: text (table, CSV, JSON), whole or piece by piece, or a Parquet file. It works
-while a round writes. However large a result is, this process holds only a piece of it.
+In: a store's URL and one statement. Out: text (table, CSV, JSON), whole or piece by piece, or a
+Parquet file. It works while a round writes. However large a result is, this process holds only a
+piece of it.
 """
 
 import json
@@ -36,15 +38,30 @@ _PAGE_BYTES = 4 << 20
 _NARROW = "Narrow it (WHERE draw = …), or raise the limit."
 _MEMORY = re.compile("out of memory|bad_alloc|MemoryError", re.IGNORECASE)
 _KEPT = ("PATH", "LANG", "HOME", "TZ")
-# how libpq reaches a catalogue's server; what is secret goes to the child with the request, and no setting repeats it
+# how libpq reaches a catalogue's server; what is secret goes to the child with the request, and no
+# setting repeats it
 _KEPT_FOR_A_LAKE = (
-    "PGPASSFILE", "PGSSLMODE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGCONNECT_TIMEOUT", "PGCHANNELBINDING",
-)  # fmt: skip
+    "PGPASSFILE",
+    "PGSSLMODE",
+    "PGSSLROOTCERT",
+    "PGSSLCERT",
+    "PGSSLKEY",
+    "PGCONNECT_TIMEOUT",
+    "PGCHANNELBINDING",
+)
 _KEYS = (
-    "PGPASSWORD", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION",
-    "AWS_DEFAULT_REGION", "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL",
-)  # fmt: skip
-_KILL_AFTER_SECONDS = 15.0  # past the time-out: starting, waiting for a turn, and the child's own grace
+    "PGPASSWORD",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_DEFAULT_REGION",
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL",
+)
+_KILL_AFTER_SECONDS = (
+    15.0  # past the time-out: starting, waiting for a turn, and the child's own grace
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +82,8 @@ def run_user_sql(
     out_file: Path | None = None,
     snapshot: int | None = None,
 ) -> str:
-    """The rows as text, or, with `out_file`, written there and a line that says so; of a lake also as it was once.
+    """The rows as text, or, with `out_file`, written there and a line that says so; of a lake also
+    as it was once.
 
     Raises InputError where the statement is refused, wrong or too slow; the message says which.
     """
@@ -97,12 +115,17 @@ def print_user_sql(
 
 
 def first_rows(url: str, statement: str, most_rows: int) -> tuple[list[dict[str, object]], bool]:
-    """The first rows by column, values as JSON has them, and whether there are more; a page's worth, at most 4 MiB."""
+    """The first rows by column, values as JSON has them, and whether there are more; a page's
+    worth, at most 4 MiB.
+    """
     rows: list[dict[str, object]] = []
     taken = 0
     with closing(_texts(_request(url, statement, "json", None, whole=True), Limits())) as texts:
         for line in _lines(texts):
-            begins, ends = line.find("{"), line.rfind("}")  # a row a line: '[{"n": 1},', ' {"n": 2}]'
+            begins, ends = (
+                line.find("{"),
+                line.rfind("}"),
+            )  # a row a line: '[{"n": 1},', ' {"n": 2}]'
             if begins < 0:
                 continue
             if len(rows) == most_rows or taken > _PAGE_BYTES:
@@ -120,7 +143,9 @@ def _lines(texts: Iterator[str]) -> Iterator[str]:
     yield begun
 
 
-def _request(url: str, statement: str, output: str, snapshot: int | None, *, whole: bool) -> dict[str, object]:
+def _request(
+    url: str, statement: str, output: str, snapshot: int | None, *, whole: bool
+) -> dict[str, object]:
     if output not in ("table", "csv", "json", "parquet"):
         raise InputError(f"A format is table, csv, json or parquet; found {output!r}.")
     return {
@@ -129,27 +154,36 @@ def _request(url: str, statement: str, output: str, snapshot: int | None, *, who
         "output": output,
         "most_rows": _SHOWN_ROWS if output == "table" and not whole else None,
         "snapshot": snapshot,
-        "keys": {name: os.environ[name] for name in _KEYS if name in os.environ} if is_lake(url) else {},
+        "keys": (
+            {name: os.environ[name] for name in _KEYS if name in os.environ} if is_lake(url) else {}
+        ),
     }
 
 
 def schema_text() -> str:
-    """Every table and view with grain, columns, types and meaning, as `regenesis sql --schema` prints it."""
+    """Every table and view with grain, columns, types and meaning, as `regenesis sql --schema`
+    prints it.
+    """
     with duckdb.connect() as connection:
         migrate(connection)
         write_surface(connection)
         things = connection.execute(
-            "SELECT view_name AS name, 'view', comment FROM duckdb_views() WHERE NOT internal UNION ALL"
-            " SELECT table_name, 'table', comment FROM duckdb_tables() WHERE comment IS NOT NULL ORDER BY 2 DESC, 1"
+            "SELECT view_name AS name, 'view', comment FROM duckdb_views() WHERE NOT internal UNION"
+            " ALL SELECT table_name, 'table', comment FROM duckdb_tables() WHERE comment IS NOT"
+            " NULL ORDER BY 2 DESC, 1"
         ).fetchall()
         columns = connection.execute(
-            "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal"
-            " ORDER BY table_name, column_index"
+            "SELECT table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT"
+            " internal ORDER BY table_name, column_index"
         ).fetchall()
     lines: list[str] = []
     for name, kind, comment in things:
         lines += [f"{kind} {name}: {comment}"]
-        lines += [f"    {column} {data_type}: {text}" for table, column, data_type, text in columns if table == name]
+        lines += [
+            f"    {column} {data_type}: {text}"
+            for table, column, data_type, text in columns
+            if table == name
+        ]
         lines += [""]
     return "\n".join(lines)
 
@@ -168,7 +202,9 @@ def _texts(request: dict[str, object], limits: Limits) -> Generator[str]:
 
 
 def _pieces(request: dict[str, object], limits: Limits) -> Iterator[tuple[bytes, bytes]]:
-    """The child's answer, its end with it; raises InputError with the child's own words, or with why it is cut off."""
+    """The child's answer, its end with it; raises InputError with the child's own words, or with
+    why it is cut off.
+    """
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="regenesis-sql-", ignore_cleanup_errors=True) as folder,
@@ -186,7 +222,10 @@ def _pieces(request: dict[str, object], limits: Limits) -> Iterator[tuple[bytes,
 
 def _why_cut_off(complaints: bytes, limits: Limits, *, late: bool) -> str:
     if late:
-        return f"The statement took longer than {limits.timeout_seconds:g} s and was stopped. {_NARROW}"
+        return (
+            f"The statement took longer than {limits.timeout_seconds:g} s and was stopped."
+            f" {_NARROW}"
+        )
     said = complaints.decode("utf-8", "replace").strip()
     if _MEMORY.search(said):
         return f"Out of Memory: the statement needs more than its {limits.memory}. {_NARROW}"
@@ -198,8 +237,11 @@ def _why_cut_off(complaints: bytes, limits: Limits, *, late: bool) -> str:
 def _child(request: dict[str, object], limits: Limits) -> Generator[tuple[BinaryIO, IO[bytes]]]:
     process = subprocess.Popen(
         [sys.executable, "-P", "-m", "storage.sql.sandbox_child"],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment_for(str(request["url"])),
-    )  # fmt: skip
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment_for(str(request["url"])),
+    )
     assassin = threading.Timer(limits.timeout_seconds + _KILL_AFTER_SECONDS, process.kill)
     assassin.start()
     try:
@@ -250,12 +292,16 @@ def _write_parquet(pieces: Iterator[tuple[bytes, bytes]], file: Path) -> int:
 
 @contextmanager
 def _whole(target: Path) -> Generator[Path]:
-    """A file beside the target that takes its place when all is written; nothing is left where it is not."""
+    """A file beside the target that takes its place when all is written; nothing is left where it
+    is not.
+    """
     partial = target.with_name(target.name + ".part")
     try:
         yield partial
         partial.replace(target)
     except OSError as error:
-        raise InputError(f"{str(target)!r} can't be written ({error.strerror}). Name another file.") from error
+        raise InputError(
+            f"{str(target)!r} can't be written ({error.strerror}). Name another file."
+        ) from error
     finally:
         partial.unlink(missing_ok=True)

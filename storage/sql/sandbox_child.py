@@ -1,7 +1,9 @@
-"""The process in which a user's SQL runs: reads one request from standard input, answers on standard output.
+"""The process in which a user's SQL runs: reads one request from standard input, answers on
+standard output.
 
-The connection only reads, has no way to files, network or settings, and is interrupted at the deadline; after a further
-grace the process ends itself. Rows are turned into text here, behind the wall, and go out in small pieces.
+The connection only reads, has no way to files, network or settings, and is interrupted at the
+deadline; after a further grace the process ends itself. Rows are turned into text here, behind the
+wall, and go out in small pieces.
 """
 
 import json
@@ -99,7 +101,9 @@ def _catalog(store: Opened) -> str:
     return str(row[0]) if row else CATALOG
 
 
-def _answer(store: Opened, statement: str, request: Request, answer: BinaryIO, fired: threading.Event) -> None:
+def _answer(
+    store: Opened, statement: str, request: Request, answer: BinaryIO, fired: threading.Event
+) -> None:
     try:
         found = store.connection.sql(statement)
         names = list(found.columns)
@@ -171,7 +175,8 @@ def _small(batches: Iterable[ArrowBatch]) -> Iterator[ArrowBatch]:
         for piece in pieces(batch):
             if piece.nbytes > LARGEST_ROW:
                 raise Refused(
-                    f"A row may take {LARGEST_ROW >> 20} MiB; found one of {piece.nbytes >> 20}. Select less of it."
+                    f"A row may take {LARGEST_ROW >> 20} MiB; found one of {piece.nbytes >> 20}."
+                    " Select less of it."
                 )
             if piece.num_rows:
                 yield piece
@@ -184,7 +189,10 @@ def _interrupt_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> t
         fired.set()
         connection.interrupt()
 
-    for delay, action in ((seconds, interrupt), (seconds + _GRACE_SECONDS, lambda: os._exit(TOO_LATE))):
+    for delay, action in (
+        (seconds, interrupt),
+        (seconds + _GRACE_SECONDS, lambda: os._exit(TOO_LATE)),
+    ):
         timer = threading.Timer(delay, action)
         timer.daemon = True
         timer.start()
@@ -194,7 +202,10 @@ def _interrupt_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> t
 def _explained(error: duckdb.Error, request: Request) -> str:
     text = str(error).strip()
     if "disabled by configuration" in text or "disabled through configuration" in text:
-        return f"Files, network and extensions are out of reach of a query here. ({text.splitlines()[0]})"
+        return (
+            "Files, network and extensions are out of reach of a query here."
+            f" ({text.splitlines()[0]})"
+        )
     if "bad_alloc" in text or "bad allocation" in text:
         return _too_much_memory(request)
     return text
@@ -202,8 +213,8 @@ def _explained(error: duckdb.Error, request: Request) -> str:
 
 def _too_much_memory(request: Request) -> str:
     return (
-        f"Out of Memory: the statement needs more than its {request.memory}. Narrow it, select fewer long texts, "
-        "or raise the limit."
+        f"Out of Memory: the statement needs more than its {request.memory}. Narrow it, select"
+        " fewer long texts, or raise the limit."
     )
 
 

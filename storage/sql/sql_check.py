@@ -1,8 +1,10 @@
-"""What a user's statement may be: one that only reads, over the store's tables and views, with functions that compute.
+"""What a user's statement may be: one that only reads, over the store's tables and views, with
+functions that compute.
 
-The same for both backends. DuckDB's own parser gives the tree; whatever in it is not on the lists of `allowed` is
-refused, and so is what the parser can't give as a tree: all that is no SELECT. EXPLAIN runs with what it explains
-checked in the same way, and is put before exactly the text that was checked.
+The same for both backends. DuckDB's own parser gives the tree; whatever in it is not on the lists
+of `allowed` is refused, and so is what the parser can't give as a tree: all that is no SELECT.
+EXPLAIN runs with what it explains checked in the same way, and is put before exactly the text that
+was checked.
 """
 
 import json
@@ -23,7 +25,8 @@ from storage.sql.allowed import (
     own_tables,
 )
 
-# comments and blanks, EXPLAIN, perhaps ANALYZE, perhaps (FORMAT json); what follows is the statement explained
+# comments and blanks, EXPLAIN, perhaps ANALYZE, perhaps (FORMAT json); what follows is the
+# statement explained
 _BLANK = r"(?:\s|--[^\n]*(?:\n|$)|/\*(?:[^*]|\*(?!/))*\*/)"
 EXPLAIN = re.compile(
     rf"^{_BLANK}*EXPLAIN\b{_BLANK}*(ANALYZE\b{_BLANK}*)?(?:\({_BLANK}*FORMAT\s+'?(\w+)'?{_BLANK}*\){_BLANK}*)?",
@@ -33,8 +36,8 @@ EXPLAIN = re.compile(
 _PLAIN_NAME = re.compile(r"[^\W\d]\w*")
 _DUCKDB_NAME = re.compile(r"^(duckdb_|pg_|pragma_|sqlite_|__)", re.IGNORECASE)
 _MAY_RUN = (
-    "Only SELECT, WITH, EXPLAIN, DESCRIBE, SUMMARIZE, SHOW, PIVOT and UNPIVOT may run here; found {found}. "
-    "The store is read-only to SQL; `regenesis export` writes files."
+    "Only SELECT, WITH, EXPLAIN, DESCRIBE, SUMMARIZE, SHOW, PIVOT and UNPIVOT may run here; found"
+    " {found}. The store is read-only to SQL; `regenesis export` writes files."
 )
 
 
@@ -88,7 +91,9 @@ def _tree(connection: duckdb.DuckDBPyConnection, inner: str, statement: str) -> 
 def _check_tree(tree: dict[str, Any], catalog: str) -> None:
     nodes = list(_nodes(tree))
     names = _Names(catalog.lower(), frozenset(_table_expressions(nodes)))
-    called_in_from = {id(node["function"]) for node in nodes if node.get("type") == "TABLE_FUNCTION"}
+    called_in_from = {
+        id(node["function"]) for node in nodes if node.get("type") == "TABLE_FUNCTION"
+    }
     for node in nodes:
         _check_kind(node)
         if node.get("type") == "BASE_TABLE":
@@ -105,7 +110,9 @@ def _check_kind(node: dict[str, Any]) -> None:
     if found is None:
         found, allowed = node.get("type"), KINDS
     if (isinstance(found, str) and found not in allowed) or node.get("pivot_enum"):
-        raise Refused(f"A query here can't hold what DuckDB calls {str(found).lower().replace('_', ' ')!r}.")
+        raise Refused(
+            f"A query here can't hold what DuckDB calls {str(found).lower().replace('_', ' ')!r}."
+        )
 
 
 def _check_function(name: str, *, in_from: bool) -> None:
@@ -115,38 +122,62 @@ def _check_function(name: str, *, in_from: bool) -> None:
         kind = "table function" if in_from else "function"
         raise Refused(
             f"The {kind} {name!r} is out of reach of a query here: "
-            + (f"it {reason}." if reason else f"it is not on the list for DuckDB {functions.reviewed_for}.")
+            + (
+                f"it {reason}."
+                if reason
+                else f"it is not on the list for DuckDB {functions.reviewed_for}."
+            )
         )
 
 
 def _check_table(node: dict[str, Any], names: _Names) -> None:
-    catalog, schema, table = (str(node.get(f"{part}_name") or "").lower() for part in ("catalog", "schema", "table"))
-    if schema == "information_schema" and catalog in ("", names.catalog) and table in INFORMATION_SCHEMA:
+    catalog, schema, table = (
+        str(node.get(f"{part}_name") or "").lower() for part in ("catalog", "schema", "table")
+    )
+    if (
+        schema == "information_schema"
+        and catalog in ("", names.catalog)
+        and table in INFORMATION_SCHEMA
+    ):
         return
     unqualified = not catalog and not schema
     ours = catalog in ("", names.catalog) and schema in ("", "main", names.catalog)
-    if (ours and table in own_tables()) or (unqualified and (table in names.own or table in CATALOGUE)):
+    if (ours and table in own_tables()) or (
+        unqualified and (table in names.own or table in CATALOGUE)
+    ):
         return
     raise Refused(
-        f"Only the tables and views of the store, its WITH names and information_schema can be read; found "
-        f"{'.'.join(filter(None, (catalog, schema, table)))!r}. `regenesis sql --schema` prints them."
+        "Only the tables and views of the store, its WITH names and information_schema can be"
+        f" read; found {'.'.join(filter(None, (catalog, schema, table)))!r}. `regenesis sql"
+        " --schema` prints them."
     )
 
 
 def _check_list(node: dict[str, Any], names: _Names) -> None:
     place = {str(node.get(f"{part}_name") or "").lower() for part in ("catalog", "schema")}
-    if not place <= {"", "main", names.catalog} or (node.get("table_name") and node["table_name"] not in LISTS):
-        raise Refused(f"SHOW lists the store's tables and databases; found {node.get('table_name') or place!r}.")
+    if not place <= {"", "main", names.catalog} or (
+        node.get("table_name") and node["table_name"] not in LISTS
+    ):
+        raise Refused(
+            "SHOW lists the store's tables and databases; found"
+            f" {node.get('table_name') or place!r}."
+        )
 
 
 def _table_expressions(nodes: list[dict[str, Any]]) -> Iterator[str]:
-    """The names that WITH gives. Where one is out of its scope DuckDB would look for a table or a file so named."""
+    """The names that WITH gives.
+
+    Where one is out of its scope DuckDB would look for a table or a file so named.
+    """
     for node in nodes:
         given = [entry["key"] for entry in node.get("cte_map", {}).get("map", [])]
         given += [node["cte_name"]] if "cte_name" in node else []
         for name in map(str, given):
             if not _PLAIN_NAME.fullmatch(name) or _DUCKDB_NAME.match(name):
-                raise Refused(f"A name in WITH is a plain word that DuckDB does not use itself; found {name!r}.")
+                raise Refused(
+                    "A name in WITH is a plain word that DuckDB does not use itself; found"
+                    f" {name!r}."
+                )
             yield name.lower()
 
 

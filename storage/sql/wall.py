@@ -1,8 +1,10 @@
-"""The operating system's wall around a process that runs a user's SQL: Landlock, where the kernel has it (Linux 5.13).
+"""The operating system's wall around a process that runs a user's SQL: Landlock, where the kernel
+has it (Linux 5.13).
 
-What is not named is shut for good, for this process and its threads: no file is opened to read or write, none is made,
-removed or renamed, no program is started, and from Linux 6.7 on no TCP port is reached. What is open already stays
-open. It knows nothing of SQL, so a hole in the check of statements still writes nothing and reads no file.
+What is not named is shut for good, for this process and its threads: no file is opened to read or
+write, none is made, removed or renamed, no program is started, and from Linux 6.7 on no TCP port is
+reached. What is open already stays open. It knows nothing of SQL, so a hole in the check of
+statements still writes nothing and reads no file.
 """
 
 import ctypes
@@ -22,7 +24,8 @@ _NO_NEW_PRIVILEGES = 38  # prctl: without it the kernel restricts only root
 _WRITE_FILE, _READ_FILE, _READ_FOLDER = 1 << 1, 1 << 2, 1 << 3
 _REMOVE_FOLDER, _REMOVE_FILE, _MAKE_FOLDER, _MAKE_FILE = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _TRUNCATE = 1 << 14
-# how many rights on files each version knows: 13 at first, then renaming across folders, truncating, and devices
+# how many rights on files each version knows: 13 at first, then renaming across folders,
+# truncating, and devices
 _RIGHTS_OF_VERSION = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 _CONNECT = 1 << 1
 _BOTH_TCP = 3  # bind and connect, from version 4 on
@@ -63,7 +66,8 @@ def wall_version() -> int:
 
 
 def close_in(openings: Openings) -> int:
-    """Shut this process in, but for the openings; gives the version of Landlock, 0 where nothing was shut.
+    """Shut this process in, but for the openings; gives the version of Landlock, 0 where nothing
+    was shut.
 
     It holds for this thread and those that it starts: call it while there is no other.
     """
@@ -107,7 +111,9 @@ def _libc() -> ctypes.CDLL:
 
 def _call(number: int, *arguments: object) -> int:
     # every argument as long as a register, or the upper half of it would hold what was there before
-    words = (one if one is None or not isinstance(one, int) else ctypes.c_long(one) for one in arguments)
+    words = (
+        one if one is None or not isinstance(one, int) else ctypes.c_long(one) for one in arguments
+    )
     return int(_libc().syscall(ctypes.c_long(number), *words))
 
 

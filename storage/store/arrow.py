@@ -1,4 +1,6 @@
-"""Arrow as this project uses it (its package has no types), and the shape in which DuckDB's results are handed on."""
+"""Arrow as this project uses it (its package has no types), and the shape in which DuckDB's results
+are handed on.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -67,10 +69,14 @@ class ArrowBatches(Protocol):
 
 
 def shaped(table: ArrowTable, kinds: Sequence[str]) -> ArrowTable:
-    """The table with UUIDs as UUIDs rather than text, and sums (HUGEINT, which Arrow lacks) as int64, not double."""
+    """The table with UUIDs as UUIDs rather than text, and sums (HUGEINT, which Arrow lacks) as
+    int64, not double.
+    """
     for index, kind in enumerate(kinds):
         if kind in ("UUID", "HUGEINT"):
-            table = table.set_column(index, table.schema.field(index).name, _as(table.column(index), kind))
+            table = table.set_column(
+                index, table.schema.field(index).name, _as(table.column(index), kind)
+            )
     return table
 
 
@@ -78,4 +84,6 @@ def _as(column: ArrowColumn, kind: str) -> ArrowColumn:
     if kind == "HUGEINT":
         return column.cast(pa.int64())
     ids = [None if text is None else UUID(text).bytes for text in column.to_pylist()]
-    return pa.chunked_array([pa.ExtensionArray.from_storage(pa.uuid(), pa.array(ids, pa.binary(16)))])
+    return pa.chunked_array(
+        [pa.ExtensionArray.from_storage(pa.uuid(), pa.array(ids, pa.binary(16)))]
+    )

@@ -1,7 +1,9 @@
-"""The SQL of a micro-batch: transactions, bulk Arrow appends with an anti-join, and the replacing of single rows.
+"""The SQL of a micro-batch: transactions, bulk Arrow appends with an anti-join, and the replacing
+of single rows.
 
-Ids are unique because every append leaves out what is there. Where a type has `draw`, the search looks only within
-the batch's draws: equal ids have equal draws, and row-group statistics skip the rest.
+Ids are unique because every append leaves out what is there. Where a type has `draw`, the search
+looks only within the batch's draws: equal ids have equal draws, and row-group statistics skip the
+rest.
 """
 
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -13,7 +15,9 @@ from storage.records import RECORD_TYPES, Record
 from storage.store.arrow import ArrowTable
 from storage.store.tables import R, from_rows, sql_types, to_arrow
 
-RECORD_TYPE_OF_TABLE: dict[str, type[Record]] = {record_type.table: record_type for record_type in RECORD_TYPES}
+RECORD_TYPE_OF_TABLE: dict[str, type[Record]] = {
+    record_type.table: record_type for record_type in RECORD_TYPES
+}
 
 
 def tables_of(records: Iterable[Record]) -> dict[str, ArrowTable]:
@@ -29,7 +33,9 @@ def tables_of(records: Iterable[Record]) -> dict[str, ArrowTable]:
 
 
 def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> int:
-    """Insert what is not there yet, inside the caller's transaction; returns how many rows were new."""
+    """Insert what is not there yet, inside the caller's transaction; returns how many rows were
+    new.
+    """
     columns = ", ".join(f'"{name}"' for name in rows.column_names)
     connection.register("_batch", rows)
     try:
@@ -43,13 +49,20 @@ def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTa
 
 
 def numbered_row(
-    connection: duckdb.DuckDBPyConnection, make: Callable[[int], R], column: str, unless: Mapping[str, object]
+    connection: duckdb.DuckDBPyConnection,
+    make: Callable[[int], R],
+    column: str,
+    unless: Mapping[str, object],
 ) -> R:
-    """The row that equals `unless`, or a new one with the next number in `column`, in the caller's transaction."""
+    """The row that equals `unless`, or a new one with the next number in `column`, in the caller's
+    transaction.
+    """
     kind = type(make(0))
     columns = ", ".join(f'"{name}"' for name in sql_types(kind))
     equal = " AND ".join(f'"{name}" = ?' for name in unless)
-    there = connection.execute(f"SELECT {columns} FROM {kind.table} WHERE {equal}", [*unless.values()]).fetchall()
+    there = connection.execute(
+        f"SELECT {columns} FROM {kind.table} WHERE {equal}", [*unless.values()]
+    ).fetchall()
     if there:
         return from_rows(kind, there)[-1]
     row = connection.execute(f'SELECT coalesce(max("{column}"), 0) FROM {kind.table}').fetchone()
@@ -59,7 +72,9 @@ def numbered_row(
 
 
 def replace_row(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> None:
-    """Put the one row of `rows` in the place of the row of the same id, inside the caller's transaction."""
+    """Put the one row of `rows` in the place of the row of the same id, inside the caller's
+    transaction.
+    """
     connection.register("_batch", rows)
     try:
         connection.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM _batch)")
@@ -69,13 +84,21 @@ def replace_row(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTa
 
 
 def within_draws(table: str, rows: ArrowTable) -> str:
-    """A WHERE clause that keeps the search within the batch's draws; empty where the table or a row has none."""
-    if "draw" not in sql_types(RECORD_TYPE_OF_TABLE[table]) or not rows.num_rows or rows["draw"].null_count:
+    """A WHERE clause that keeps the search within the batch's draws; empty where the table or a row
+    has none.
+    """
+    if (
+        "draw" not in sql_types(RECORD_TYPE_OF_TABLE[table])
+        or not rows.num_rows
+        or rows["draw"].null_count
+    ):
         return ""
     draws = sorted(set(rows["draw"].to_pylist()))
     if len(draws) == 1:
         return f" WHERE draw = {draws[0]}"
-    return f" WHERE draw BETWEEN {draws[0]} AND {draws[-1]} AND draw IN ({', '.join(map(str, draws))})"
+    return (
+        f" WHERE draw BETWEEN {draws[0]} AND {draws[-1]} AND draw IN ({', '.join(map(str, draws))})"
+    )
 
 
 @contextmanager

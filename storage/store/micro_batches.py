@@ -1,4 +1,5 @@
-"""Micro-batch commits off the hot path: rows are collected in the event loop and appended in a thread.
+"""Micro-batch commits off the hot path: rows are collected in the event loop and appended in a
+thread.
 
 One append at a time, in order of arrival; `close` commits what is left, however the run ended.
 """
@@ -22,7 +23,14 @@ class Appends(Protocol):
 class Committer:
     """Collects rows and commits them every `seconds` or every `rows`."""
 
-    def __init__(self, store: Appends, *, seconds: float, rows: int, on_error: Callable[[BaseException], None]) -> None:
+    def __init__(
+        self,
+        store: Appends,
+        *,
+        seconds: float,
+        rows: int,
+        on_error: Callable[[BaseException], None],
+    ) -> None:
         self._store = store
         self._seconds = seconds
         self._rows = rows

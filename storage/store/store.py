@@ -1,4 +1,6 @@
-"""The store: records in, records out, whatever lies beneath. What a file and a lake do differently is in their modules.
+"""The store: records in, records out, whatever lies beneath.
+
+What a file and a lake do differently is in their modules.
 
 `append` returning means acknowledged, and that is committed.
 """
@@ -35,18 +37,24 @@ class Store(ABC):
         self.url = url
         self.cpu_seconds = 0.0
         """What this process's threads have spent between opening and closing the store."""
-        self._open = threading.local()  # `reader`: the connection of this thread's outermost `reading`
+        self._open = (
+            threading.local()
+        )  # `reader`: the connection of this thread's outermost `reading`
 
     @abstractmethod
     def append_tables(self, tables: dict[str, ArrowTable]) -> int:
-        """Append Arrow rows by table name; ids are unique within each table given. Returns how many were new."""
+        """Append Arrow rows by table name; ids are unique within each table given.
+
+        Returns how many were new.
+        """
 
     @abstractmethod
     def append_next(self, make: Callable[[int], R], column: str, unless: Mapping[str, object]) -> R:
-        """Append the record that `make` gives for the number after the largest in `column`; no two get the same.
+        """Append the record that `make` gives for the number after the largest in `column`; no two
+        get the same.
 
-        Where a row whose columns equal `unless` is there, also one that another machine just made, that one is returned
-        in its place.
+        Where a row whose columns equal `unless` is there, also one that another machine just made,
+        that one is returned in its place.
         """
 
     @abstractmethod
@@ -59,7 +67,9 @@ class Store(ABC):
 
     @contextmanager
     def reading(self) -> Generator[duckdb.DuckDBPyConnection]:
-        """What this thread reads in the block is of one moment and costs one opening. The block can't write.
+        """What this thread reads in the block is of one moment and costs one opening.
+
+        The block can't write.
 
         The connection is for modules of this folder.
         """
@@ -76,7 +86,9 @@ class Store(ABC):
 
     @contextmanager
     def _writes(self) -> Generator[None]:
-        """Around whatever writes: on a file it would wait for its own reader, on a lake that would not see it."""
+        """Around whatever writes: on a file it would wait for its own reader, on a lake that would
+        not see it.
+        """
         if getattr(self._open, "reader", None) is not None:
             raise PermanentError("A block that reads the store can't write to it; write after it.")
         with self._metered():
@@ -91,18 +103,23 @@ class Store(ABC):
 
     @abstractmethod
     def alone(self, purpose: str) -> AbstractContextManager[None]:
-        """No two of our own processes do what bears this name at the same time, such as drawing a set's questions.
+        """No two of our own processes do what bears this name at the same time, such as drawing a
+        set's questions.
 
         Waits for the other, `ALONE_SECONDS` at most.
         """
 
     @abstractmethod
     def snapshot(self) -> int | None:
-        """The number of the present state, where the store can be read as it was then; None where it can't."""
+        """The number of the present state, where the store can be read as it was then; None where
+        it can't.
+        """
 
     @abstractmethod
     def refresh_reader(self) -> Path | None:
-        """Make a fresh copy for foreign clients; returns its path, or None where they may read the store itself."""
+        """Make a fresh copy for foreign clients; returns its path, or None where they may read the
+        store itself.
+        """
 
     @abstractmethod
     def client_command(self) -> str:
@@ -110,14 +127,19 @@ class Store(ABC):
 
     @abstractmethod
     def settle(self) -> None:
-        """Fold what was committed into the store's own files, so that a copy of them is whole; at a run's end."""
+        """Fold what was committed into the store's own files, so that a copy of them is whole; at a
+        run's end.
+        """
 
     @abstractmethod
     def reading_long(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         """A connection that reads one moment of the store, for what lasts: no writer waits for it."""
 
     def append(self, records: Sequence[Record]) -> int:
-        """Commit mixed records in one transaction; returns how many rows were new. What is there stays as it is."""
+        """Commit mixed records in one transaction; returns how many rows were new.
+
+        What is there stays as it is.
+        """
         return self.append_tables(tables_of(records))
 
     def select(self, record_type: type[R], *, order_by: str = "", **equal: object) -> list[R]:
@@ -137,7 +159,9 @@ class Store(ABC):
         found = self.select(record_type, id=id)
         return found[0] if found else None
 
-    def existing(self, record_type: type[Record], ids: Sequence[UUID], *, draw: int | None = None) -> set[UUID]:
+    def existing(
+        self, record_type: type[Record], ids: Sequence[UUID], *, draw: int | None = None
+    ) -> set[UUID]:
         """Which of the ids are there; `draw` narrows the search where the type has one."""
         if not ids:
             return set()
@@ -182,7 +206,9 @@ def _condition(record_type: type[Record], name: str, value: object) -> sa.Column
         several = cast("Collection[object]", value)
         values = [to_value(one) for one in several if one is not None]
         # one array parameter rather than one parameter a value: a hash join, however many there are
-        array = sa.cast(sa.bindparam(name, values, type_=sa.ARRAY(column.type)), sa.ARRAY(column.type))
+        array = sa.cast(
+            sa.bindparam(name, values, type_=sa.ARRAY(column.type)), sa.ARRAY(column.type)
+        )
         return column.in_(sa.select(sa.func.unnest(array)))
     return column == to_value(value)
 
@@ -190,7 +216,9 @@ def _condition(record_type: type[Record], name: str, value: object) -> sa.Column
 def _column(record_type: type[Record], name: str) -> sa.Column[object]:
     columns = table_of(record_type).c
     if name not in columns:
-        raise InputError(f"{record_type.table} has no column {name!r}. It has: {', '.join(columns.keys())}.")
+        raise InputError(
+            f"{record_type.table} has no column {name!r}. It has: {', '.join(columns.keys())}."
+        )
     return columns[name]
 
 

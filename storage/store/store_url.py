@@ -1,4 +1,6 @@
-"""What a store's URL says: a DuckDB file, or a DuckLake with its catalogue and its data. It opens nothing.
+"""What a store's URL says: a DuckDB file, or a DuckLake with its catalogue and its data.
+
+It opens nothing.
 
 `duckdb:///ABS/PATH.duckdb`, `ducklake:sqlite:///ABS/catalog.sqlite?data=URL`,
 `ducklake:postgresql://USER@HOST[:PORT]/DB?data=URL`.
@@ -16,8 +18,12 @@ _FORMS = (
     "ducklake:postgresql://USER@HOST[:PORT]/DB?data=URL"
 )
 
-_BUCKET = re.compile(r"s3://[\w.-]+(/[^?#]*)?")  # s3://BUCKET/PREFIX; keys come from the environment
-_PARAMETER = re.compile(r"#|(?:^|[?&;\s])(?!data=)[^=?&;#\s]*=")  # &password=, a libpq string's password=, #anything
+_BUCKET = re.compile(
+    r"s3://[\w.-]+(/[^?#]*)?"
+)  # s3://BUCKET/PREFIX; keys come from the environment
+_PARAMETER = re.compile(
+    r"#|(?:^|[?&;\s])(?!data=)[^=?&;#\s]*="
+)  # &password=, a libpq string's password=, #anything
 
 
 @dataclass(frozen=True)
@@ -25,7 +31,9 @@ class LakePlace:
     """Where a lake's catalogue and its data lie."""
 
     catalogue: str
-    """As DuckLake takes it: `sqlite:PATH`, or `postgres:` and a libpq string, which never holds a password."""
+    """As DuckLake takes it: `sqlite:PATH`, or `postgres:` and a libpq string, which never holds a
+    password.
+    """
     data: str
     """A folder or an object store's prefix, with a slash at its end."""
     catalogue_file: Path | None
@@ -43,34 +51,50 @@ def is_lake(url: str) -> bool:
 
 
 def file_of(url: str) -> Path:
-    """The file behind the path in a `duckdb:///` URL, links followed; raises InputError for another form."""
+    """The file behind the path in a `duckdb:///` URL, links followed; raises InputError for another
+    form.
+    """
     prefix = "duckdb:///"
     if not url.startswith(prefix) or len(url) == len(prefix):
         raise InputError(f"A store is {_FORMS}; found {shown(url)!r}. Set REGENESIS_STORE.")
-    file = Path(url.removeprefix(prefix)).expanduser().resolve()  # locks follow the file, whatever its name
+    file = (
+        Path(url.removeprefix(prefix)).expanduser().resolve()
+    )  # locks follow the file, whatever its name
     if "?" in str(file):
         raise InputError(
-            f"A store's path holds no ?, before which DuckDB puts the ending of its log; found {shown(url)!r}. Name "
-            "another folder or file."
+            "A store's path holds no ?, before which DuckDB puts the ending of its log; found"
+            f" {shown(url)!r}. Name another folder or file."
         )
     return file
 
 
 def lake_of(url: str) -> LakePlace:
-    """The catalogue and data in a `ducklake:` URL; raises InputError for another form, or where it holds a password."""
+    """The catalogue and data in a `ducklake:` URL; raises InputError for another form, or where it
+    holds a password.
+    """
     parts = _split(url)
-    query = parse_qs(parts.query.replace("+", "%2B"))  # parse_qs reads a form, in which + is a blank
+    query = parse_qs(
+        parts.query.replace("+", "%2B")
+    )  # parse_qs reads a form, in which + is a blank
     if parts.password is not None or "password" in query:
         raise InputError(
-            f"A store's URL holds no password; found one in {shown(url)!r}. Set PGPASSWORD, or use a passfile."
+            f"A store's URL holds no password; found one in {shown(url)!r}. Set PGPASSWORD, or use"
+            " a passfile."
         )
     if set(query) != {"data"} or len(query["data"]) != 1 or parts.fragment:
-        raise InputError(f"A lake's URL says where its files lie, and no more: ?data=URL; found {shown(url)!r}.")
+        raise InputError(
+            f"A lake's URL says where its files lie, and no more: ?data=URL; found {shown(url)!r}."
+        )
     data = _data_of(query["data"][0], url)
     if parts.scheme == "sqlite":
-        file = Path(unquote(parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path))
+        file = Path(
+            unquote(parts.path.removeprefix("/") if parts.path.startswith("//") else parts.path)
+        )
         if parts.netloc or not file.is_absolute() or file.name in ("", "/"):
-            raise InputError(f"A SQLite catalogue is an absolute path; found {shown(url)!r}. Set REGENESIS_STORE.")
+            raise InputError(
+                f"A SQLite catalogue is an absolute path; found {shown(url)!r}. Set"
+                " REGENESIS_STORE."
+            )
         file = file.resolve()
         return LakePlace(f"sqlite:{file}", data, file)
     return LakePlace(f"postgres:{_libpq(parts, url)}", data, None)
@@ -79,7 +103,8 @@ def lake_of(url: str) -> LakePlace:
 def shown(url: str) -> str:
     """The URL as it may be printed: nothing that could be a password, wherever somebody put one.
 
-    Hides what lies between a colon and the last @, and what follows the first parameter that is not `data`.
+    Hides what lies between a colon and the last @, and what follows the first parameter that is not
+    `data`.
     """
     begin, at = url.find("//") + 2 if "//" in url else 0, url.rfind("@")
     colon = url.find(":", begin, max(at, begin)) + 1  # of USER:PASSWORD; 0 for none
@@ -97,7 +122,9 @@ def _split(url: str) -> SplitResult:
         parts = urlsplit(url.removeprefix("ducklake:"))
         _ = parts.port
     except ValueError as error:
-        raise InputError(f"A store is {_FORMS}; found {shown(url)!r} ({error}). Set REGENESIS_STORE.") from error
+        raise InputError(
+            f"A store is {_FORMS}; found {shown(url)!r} ({error}). Set REGENESIS_STORE."
+        ) from error
     if not is_lake(url) or parts.scheme not in ("sqlite", "postgresql"):
         raise InputError(f"A store is {_FORMS}; found {shown(url)!r}. Set REGENESIS_STORE.")
     return parts
@@ -107,8 +134,8 @@ def _data_of(data: str, url: str) -> str:
     place = data.removeprefix("file://")
     if not _BUCKET.fullmatch(place) and (not Path(place).is_absolute() or "\\" in place):
         raise InputError(  # a backslash is a slash to DuckLake
-            f"A lake's files lie in an absolute folder without backslashes or at s3://BUCKET/PREFIX; found "
-            f"{shown(url)!r}."
+            "A lake's files lie in an absolute folder without backslashes or at"
+            f" s3://BUCKET/PREFIX; found {shown(url)!r}."
         )
     return place.rstrip("/") + "/"
 
@@ -116,10 +143,20 @@ def _data_of(data: str, url: str) -> str:
 def _libpq(parts: SplitResult, url: str) -> str:
     database = unquote(parts.path.strip("/"))
     if not parts.username or not parts.hostname or not database or "/" in database:
-        raise InputError(f"A Postgres catalogue is postgresql://USER@HOST[:PORT]/DB; found {shown(url)!r}.")
-    settings = {"host": unquote(parts.hostname), "port": parts.port, "user": unquote(parts.username),
-                "dbname": database}  # fmt: skip
-    return " ".join(f"{name}={_libpq_value(str(value))}" for name, value in settings.items() if value is not None)
+        raise InputError(
+            f"A Postgres catalogue is postgresql://USER@HOST[:PORT]/DB; found {shown(url)!r}."
+        )
+    settings = {
+        "host": unquote(parts.hostname),
+        "port": parts.port,
+        "user": unquote(parts.username),
+        "dbname": database,
+    }
+    return " ".join(
+        f"{name}={_libpq_value(str(value))}"
+        for name, value in settings.items()
+        if value is not None
+    )
 
 
 def _libpq_value(value: str) -> str:

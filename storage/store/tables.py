@@ -1,6 +1,7 @@
 """Tables of the records as Arrow, DuckDB and SQLAlchemy know them, derived from `storage.records`.
 
-Records in, Arrow tables out, and rows back into records. Times are stored as UTC without a zone and come back aware.
+Records in, Arrow tables out, and rows back into records. Times are stored as UTC without a zone and
+come back aware.
 """
 
 import types
@@ -21,17 +22,35 @@ R = TypeVar("R", bound=Record)
 _METADATA = sa.MetaData()
 
 _SQL_TYPES: dict[object, str] = {
-    UUID: "UUID", str: "VARCHAR", int: "BIGINT", float: "DOUBLE", bool: "BOOLEAN", datetime: "TIMESTAMP",
-    list[str]: "VARCHAR[]", list[float]: "DOUBLE[]",
-}  # fmt: skip
+    UUID: "UUID",
+    str: "VARCHAR",
+    int: "BIGINT",
+    float: "DOUBLE",
+    bool: "BOOLEAN",
+    datetime: "TIMESTAMP",
+    list[str]: "VARCHAR[]",
+    list[float]: "DOUBLE[]",
+}
 _ARROW_TYPES: dict[str, pa.DataType] = {
-    "UUID": pa.uuid(), "VARCHAR": pa.string(), "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "BOOLEAN": pa.bool_(),
-    "TIMESTAMP": pa.timestamp("us"), "VARCHAR[]": pa.list_(pa.string()), "DOUBLE[]": pa.list_(pa.float64()),
-}  # fmt: skip
+    "UUID": pa.uuid(),
+    "VARCHAR": pa.string(),
+    "BIGINT": pa.int64(),
+    "DOUBLE": pa.float64(),
+    "BOOLEAN": pa.bool_(),
+    "TIMESTAMP": pa.timestamp("us"),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "DOUBLE[]": pa.list_(pa.float64()),
+}
 _ALCHEMY_TYPES: dict[str, Callable[[], Any]] = {
-    "UUID": sa.Uuid, "VARCHAR": sa.String, "BIGINT": sa.BigInteger, "DOUBLE": sa.Double, "BOOLEAN": sa.Boolean,
-    "TIMESTAMP": sa.DateTime, "VARCHAR[]": lambda: sa.ARRAY(sa.String), "DOUBLE[]": lambda: sa.ARRAY(sa.Double),
-}  # fmt: skip
+    "UUID": sa.Uuid,
+    "VARCHAR": sa.String,
+    "BIGINT": sa.BigInteger,
+    "DOUBLE": sa.Double,
+    "BOOLEAN": sa.Boolean,
+    "TIMESTAMP": sa.DateTime,
+    "VARCHAR[]": lambda: sa.ARRAY(sa.String),
+    "DOUBLE[]": lambda: sa.ARRAY(sa.Double),
+}
 
 
 @cache
@@ -45,23 +64,31 @@ def sql_types(record_type: type[Record]) -> dict[str, str]:
 def nullable_columns(record_type: type[Record]) -> frozenset[str]:
     """Columns that may be null."""
     hints = get_type_hints(record_type)
-    return frozenset(field.name for field in fields(record_type) if type(None) in get_args(hints[field.name]))
+    return frozenset(
+        field.name for field in fields(record_type) if type(None) in get_args(hints[field.name])
+    )
 
 
 @cache
 def arrow_schema(record_type: type[Record]) -> Any:
     """The Arrow schema of a table."""
-    return pa.schema([(name, _ARROW_TYPES[sql_type]) for name, sql_type in sql_types(record_type).items()])
+    return pa.schema(
+        [(name, _ARROW_TYPES[sql_type]) for name, sql_type in sql_types(record_type).items()]
+    )
 
 
 @cache
 def table_of(record_type: type[Record]) -> sa.Table:
     """The SQLAlchemy table: what is read row by row is said in its words, never in pasted SQL."""
     columns = [
-        sa.Column(name, _ALCHEMY_TYPES[sql_type](), primary_key=name == "id",
-                  nullable=name in nullable_columns(record_type))
+        sa.Column(
+            name,
+            _ALCHEMY_TYPES[sql_type](),
+            primary_key=name == "id",
+            nullable=name in nullable_columns(record_type),
+        )
         for name, sql_type in sql_types(record_type).items()
-    ]  # fmt: skip
+    ]
     return sa.Table(record_type.table, _METADATA, *columns)
 
 
@@ -82,7 +109,11 @@ def to_value(value: object) -> object:
 def from_rows(record_type: type[R], rows: Iterable[Sequence[object]]) -> list[R]:
     """Records from rows whose columns are in the record's order."""
     names = tuple(sql_types(record_type))
-    times = [index for index, sql_type in enumerate(sql_types(record_type).values()) if sql_type == "TIMESTAMP"]
+    times = [
+        index
+        for index, sql_type in enumerate(sql_types(record_type).values())
+        if sql_type == "TIMESTAMP"
+    ]
     return [record_type(**_named(names, times, row)) for row in rows]
 
 
@@ -106,13 +137,17 @@ def _plain(hint: object) -> object:
 
 def _to_array(values: list[Any], sql_type: str) -> object:
     if sql_type == "UUID":
-        binary = pa.array([None if value is None else value.bytes for value in values], pa.binary(16))
+        binary = pa.array(
+            [None if value is None else value.bytes for value in values], pa.binary(16)
+        )
         return pa.ExtensionArray.from_storage(pa.uuid(), binary)
     if sql_type == "TIMESTAMP":
         values = [None if value is None else _utc_without_zone(value) for value in values]
     try:
         return pa.array(values, _ARROW_TYPES[sql_type])
-    except UnicodeEncodeError:  # half of a surrogate pair, which a model can write and UTF-8 cannot hold
+    except (
+        UnicodeEncodeError
+    ):  # half of a surrogate pair, which a model can write and UTF-8 cannot hold
         return pa.array([_encodable(value) for value in values], _ARROW_TYPES[sql_type])
 
 

@@ -1,7 +1,8 @@
 """The public SQL surface: views, each with its grain, its key and a comment on every column.
 
-A view is a file `NN_name.sql`: comment lines `-- name: text` (the view's own first, then each column), then the query.
-Two are generated: `lineage_links` from the references, `glossary` from the reason codes.
+A view is a file `NN_name.sql`: comment lines `-- name: text` (the view's own first, then each
+column), then the query. Two are generated: `lineage_links` from the references, `glossary` from the
+reason codes.
 """
 
 import re
@@ -31,7 +32,8 @@ class View:
 def all_views() -> tuple[View, ...]:
     """Every view, in the order in which they can be made."""
     files = sorted(
-        (file for file in resources.files(__name__).iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
+        (file for file in resources.files(__name__).iterdir() if file.name.endswith(".sql")),
+        key=lambda file: file.name,
     )
     return (_lineage_links(), _glossary(), *(_parsed(file.read_text("utf-8")) for file in files))
 
@@ -52,18 +54,22 @@ def quoted(text: str) -> str:
 
 def _parsed(text: str) -> View:
     (name, comment), *columns = _COMMENT.findall(text)
-    return View(name, comment, dict(columns), text[text.index("\n", text.rindex("\n-- ") + 1) + 1 :].strip())
+    return View(
+        name, comment, dict(columns), text[text.index("\n", text.rindex("\n-- ") + 1) + 1 :].strip()
+    )
 
 
 def _lineage_links() -> View:
     links = " UNION ALL ".join(
-        f"SELECT '{link.parent}' AS parent_table, \"{link.column}\" AS parent_id, '{link.child}' AS child_table,"
-        f" id AS child_id, '{link.column}' AS relation FROM {link.child} WHERE \"{link.column}\" IS NOT NULL"
+        f"SELECT '{link.parent}' AS parent_table, \"{link.column}\" AS parent_id, '{link.child}' AS"
+        f" child_table, id AS child_id, '{link.column}' AS relation FROM {link.child} WHERE"
+        f' "{link.column}" IS NOT NULL'
         for link in REFERENCES
     )
     return View(
         "lineage_links",
-        "One row a parent-child edge between any two records. Key: child_table, child_id, relation.",
+        "One row a parent-child edge between any two records. Key: child_table, child_id,"
+        " relation.",
         {
             "parent_table": "Table of the record that the child came from or belongs to",
             "parent_id": "Its id",
@@ -84,6 +90,10 @@ def _glossary() -> View:
     return View(
         "glossary",
         "One row a code that stands in the tables. Key: kind, code.",
-        {"kind": "Where the code stands: " + ", ".join(CODES), "code": "The code", "meaning": "What it means"},
+        {
+            "kind": "Where the code stands: " + ", ".join(CODES),
+            "code": "The code",
+            "meaning": "What it means",
+        },
         f"SELECT * FROM (VALUES {rows}) AS codes(kind, code, meaning)",
     )

@@ -1,4 +1,6 @@
-"""COMMENT ON for every table and column, generated from the records' field documentation; the store's own books too."""
+"""COMMENT ON for every table and column, generated from the records' field documentation; the
+store's own books too.
+"""
 
 import duckdb
 
@@ -16,7 +18,12 @@ _BOOKS: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "leases": (
         "The store's own books: one row a question set and draw that somebody works on in a lake.",
-        {"question_set": "Name of the set", "draw": "The draw", "owner": "Who works", "renewed_at": "UTC time"},
+        {
+            "question_set": "Name of the set",
+            "draw": "The draw",
+            "owner": "Who works",
+            "renewed_at": "UTC time",
+        },
     ),
 }
 
@@ -26,12 +33,17 @@ def record_comments() -> list[str]:
     statements: list[str] = []
     for record_type in RECORD_TYPES:
         purpose = (record_type.__doc__ or "").splitlines()[0]
-        statements.append(f"COMMENT ON TABLE {record_type.table} IS {quoted(f'{purpose} One row an id.')}")
+        statements.append(
+            f"COMMENT ON TABLE {record_type.table} IS {quoted(f'{purpose} One row an id.')}"
+        )
         for column, text in field_documentation(record_type).items():
             statements.append(f'COMMENT ON COLUMN {record_type.table}."{column}" IS {quoted(text)}')
     for table, (purpose, columns) in _BOOKS.items():
         statements.append(f"COMMENT ON TABLE {table} IS {quoted(purpose)}")
-        statements += [f"COMMENT ON COLUMN {table}.{column} IS {quoted(text)}" for column, text in columns.items()]
+        statements += [
+            f"COMMENT ON COLUMN {table}.{column} IS {quoted(text)}"
+            for column, text in columns.items()
+        ]
     return statements
 
 

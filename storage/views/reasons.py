@@ -1,4 +1,5 @@
-"""The codes that stand in the tables, each with the sentence that explains it: plain data, in codes.toml.
+"""The codes that stand in the tables, each with the sentence that explains it: plain data, in
+codes.toml.
 
 A row is added there before a code is stored anywhere; the glossary of the database is read from it.
 """

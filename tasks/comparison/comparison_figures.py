@@ -1,4 +1,6 @@
-"""From final answers to the rows of the table: accuracies, paired differences, and how they stand in a terminal."""
+"""From final answers to the rows of the table: accuracies, paired differences, and how they stand
+in a terminal.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,7 +26,9 @@ READINGS: tuple[Reading, ...] = ("strict", "lenient")
 
 
 def write_figures(contest: Contest) -> list[ComparisonFigure]:
-    """Every figure of the table, stored; one that has changed (another judge) is put in the old one's place."""
+    """Every figure of the table, stored; one that has changed (another judge) is put in the old
+    one's place.
+    """
     rows = [
         figure
         for rates in RATES
@@ -32,10 +36,17 @@ def write_figures(contest: Contest) -> list[ComparisonFigure]:
         for reading in READINGS
         for figure in _figures(contest, rates, iteration, reading)
     ]
-    known = {one.id: one for one in contest.store.select(ComparisonFigure, comparison_id=contest.record.id)}
+    known = {
+        one.id: one
+        for one in contest.store.select(ComparisonFigure, comparison_id=contest.record.id)
+    }
     for row in rows:
         before = known.get(row.id)
-        if before is not None and (before.value, before.low, before.high) != (row.value, row.low, row.high):
+        if before is not None and (before.value, before.low, before.high) != (
+            row.value,
+            row.low,
+            row.high,
+        ):
             contest.store.update(row)
     contest.store.append(rows)
     return rows
@@ -71,37 +82,60 @@ def trials_read(contest: Contest) -> list[Trial]:
 
 
 def scopes_of(contest: Contest, method: str) -> dict[str, list[str]]:
-    """What is averaged for a method: its domains, and each set. One trained on one set alone has that one in domain."""
+    """What is averaged for a method: its domains, and each set.
+
+    One trained on one set alone has that one in domain.
+    """
     inside = [one.name for one in contest.sets("in_domain")]
     outside = [one.name for one in contest.sets("out_of_domain")]
     only = next(one.only_set for one in contest.contenders if one.name == method)
     domains = {"in_domain": [only] if only else inside, "out_of_domain": outside}
-    return {scope: sets for scope, sets in {**domains, **{name: [name] for name in inside + outside}}.items() if sets}
+    return {
+        scope: sets
+        for scope, sets in {**domains, **{name: [name] for name in inside + outside}}.items()
+        if sets
+    }
 
 
 def table_lines(contest: Contest) -> list[str]:
-    """The table for a terminal: strict accuracy at the chosen rates, with intervals, and what all seeds took in sum."""
+    """The table for a terminal: strict accuracy at the chosen rates, with intervals, and what all
+    seeds took in sum.
+    """
     last = iterations(contest)[-1]
     rows = contest.store.select(
-        ComparisonFigure, comparison_id=contest.record.id, name="accuracy", rates="chosen", reading="strict",
+        ComparisonFigure,
+        comparison_id=contest.record.id,
+        name="accuracy",
+        rates="chosen",
+        reading="strict",
         iteration=last,
-    )  # fmt: skip
-    shown = {(row.method, row.scope): f"{row.value:.1%} ({row.low:.1%} to {row.high:.1%})" for row in rows}
+    )
+    shown = {
+        (row.method, row.scope): f"{row.value:.1%} ({row.low:.1%} to {row.high:.1%})"
+        for row in rows
+    }
     trials = trials_of(contest, "chosen", last)
-    lines = [["method", "in domain, strict", "out of domain, strict", "examples", "paths", "tokens"]]
+    lines = [
+        ["method", "in domain, strict", "out of domain, strict", "examples", "paths", "tokens"]
+    ]
     for one in contest.contenders:
         own = trials[one.name]
         lines.append(
             [
-                one.name, shown.get((one.name, "in_domain"), "-"), shown.get((one.name, "out_of_domain"), "-"),
-                str(sum(trial.examples for trial in own)), str(sum(trial.paths_spent for trial in own)),
+                one.name,
+                shown.get((one.name, "in_domain"), "-"),
+                shown.get((one.name, "out_of_domain"), "-"),
+                str(sum(trial.examples for trial in own)),
+                str(sum(trial.paths_spent for trial in own)),
                 str(sum(trial.tokens_spent for trial in own)),
             ]
-        )  # fmt: skip
+        )
     return in_columns(lines)
 
 
-def _figures(contest: Contest, rates: Rates, iteration: int, reading: Reading) -> list[ComparisonFigure]:
+def _figures(
+    contest: Contest, rates: Rates, iteration: int, reading: Reading
+) -> list[ComparisonFigure]:
     verdicts = [
         _verdicts(contest, method, trials, reading)
         for method, trials in trials_of(contest, rates, iteration).items()
@@ -116,7 +150,9 @@ def _figures(contest: Contest, rates: Rates, iteration: int, reading: Reading) -
         for place, (scope, sets) in enumerate(scopes[one.method].items())
     ]
     domains = {
-        method: {scope: sets for scope, sets in own.items() if scope in ("in_domain", "out_of_domain")}
+        method: {
+            scope: sets for scope, sets in own.items() if scope in ("in_domain", "out_of_domain")
+        }
         for method, own in scopes.items()
     }
     for reference in REFERENCES:
@@ -134,7 +170,11 @@ def _verdicts(contest: Contest, method: str, trials: Sequence[Trial], reading: R
     questions = sorted(contest.final_questions, key=lambda one: (set_of(one), one.id.bytes))
     answers = [answers_of(contest, trial, questions) for trial in trials]
     right = np.array(
-        [[one is not None and verdict_of(one, reading) == "correct" for one in seed] for seed in answers], dtype=float
+        [
+            [one is not None and verdict_of(one, reading) == "correct" for one in seed]
+            for seed in answers
+        ],
+        dtype=float,
     )
     by_set: dict[str, np.ndarray[tuple[int, int], np.dtype[np.float64]]] = {}
     start = 0
@@ -145,13 +185,36 @@ def _verdicts(contest: Contest, method: str, trials: Sequence[Trial], reading: R
     return Verdicts(method, by_set)
 
 
-def _figure(contest: Contest, row: Row, rates: Rates, iteration: int, reading: Reading) -> ComparisonFigure:
+def _figure(
+    contest: Contest, row: Row, rates: Rates, iteration: int, reading: Reading
+) -> ComparisonFigure:
     name = "difference" if row.against else "accuracy"
     return ComparisonFigure(
         id=content_id(
-            "comparison_figures", contest.record.id, name, rates, reading, row.scope, row.method, row.against, iteration
+            "comparison_figures",
+            contest.record.id,
+            name,
+            rates,
+            reading,
+            row.scope,
+            row.method,
+            row.against,
+            iteration,
         ),
-        comparison_id=contest.record.id, name=name, rates=rates, reading=reading, scope=row.scope, method=row.method,
-        against=row.against, iteration=iteration, seeds=row.seeds, questions=row.questions, value=row.value,
-        low=row.low, high=row.high, p_value=row.p_value, p_adjusted=row.p_adjusted, created_at=datetime.now(UTC),
-    )  # fmt: skip
+        comparison_id=contest.record.id,
+        name=name,
+        rates=rates,
+        reading=reading,
+        scope=row.scope,
+        method=row.method,
+        against=row.against,
+        iteration=iteration,
+        seeds=row.seeds,
+        questions=row.questions,
+        value=row.value,
+        low=row.low,
+        high=row.high,
+        p_value=row.p_value,
+        p_adjusted=row.p_adjusted,
+        created_at=datetime.now(UTC),
+    )

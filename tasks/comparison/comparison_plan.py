@@ -12,7 +12,12 @@ from tasks.comparison.lessons import iterations_of
 from tasks.comparison.pool import PoolPlan, draw_of
 from tasks.comparison.training_sets import pool_plan
 from tasks.ingestion.ingest_questions import train_questions_ahead
-from tasks.rules.comparison.comparison_forecast import Amounts, ComparisonForecast, forecast_comparison, tests_of
+from tasks.rules.comparison.comparison_forecast import (
+    Amounts,
+    ComparisonForecast,
+    forecast_comparison,
+    tests_of,
+)
 from tasks.rules.comparison.methods import Contender
 from tasks.synthesis.synthesis_plan import plan_synthesis
 
@@ -22,13 +27,19 @@ UNSOLVED = 0.5
 
 
 NOT_TRAINED_YET = Model(
-    id=UUID(int=0), name="not trained yet", base_model_id=UUID(int=0), adapter_id=None, revision="",
+    id=UUID(int=0),
+    name="not trained yet",
+    base_model_id=UUID(int=0),
+    adapter_id=None,
+    revision="",
     chat_template_hash="",
-)  # fmt: skip
+)
 
 
 class ContestAhead(Contest):
-    """A comparison that may not have begun: its train questions are drawn as it will draw them, and not stored."""
+    """A comparison that may not have begun: its train questions are drawn as it will draw them, and
+    not stored.
+    """
 
     def train_questions(self, seed: int) -> list[Question]:
         if seed not in self.train:
@@ -37,7 +48,11 @@ class ContestAhead(Contest):
 
     def rates_of(self, contender: Contender, seed: int) -> tuple[float, ...]:
         """At most: the fixed rate and another one, where nothing is chosen yet."""
-        if not contender.method.trains or seed == self.seeds[0] or contender.name in self.chosen_rates:
+        if (
+            not contender.method.trains
+            or seed == self.seeds[0]
+            or contender.name in self.chosen_rates
+        ):
             return super().rates_of(contender, seed)
         return self.settings.comparison.learning_rates[:2]
 
@@ -62,7 +77,9 @@ def plan_comparison(contest: ContestAhead) -> ComparisonForecast:
         dev_answers=_dev_answers(contest),
         server_starts=bool(requests) + 2 * bool(missing),
     )
-    return forecast_comparison(contest.settings, amounts, tests_of([one.name for one in contest.contenders]))
+    return forecast_comparison(
+        contest.settings, amounts, tests_of([one.name for one in contest.contenders])
+    )
 
 
 def _requests(contest: ContestAhead) -> Counter[str]:
@@ -77,7 +94,11 @@ def _requests(contest: ContestAhead) -> Counter[str]:
         for one, plan in zip(tries, plans, strict=True):
             rounds = range(2, iterations_of(contest, one) + 1)
             missing = sum(contest.trial(one, seed, number) is None for number in rounds)
-            later = _requests_of(contest, replace(plan, model=NOT_TRAINED_YET)) if missing else Counter[str]()
+            later = (
+                _requests_of(contest, replace(plan, model=NOT_TRAINED_YET))
+                if missing
+                else Counter[str]()
+            )
             requests += Counter({stage: count * missing for stage, count in later.items()})
     return requests
 
@@ -88,8 +109,15 @@ def _requests_of(contest: ContestAhead, plan: PoolPlan) -> Counter[str]:
     asked = plan.questions if begun else plan.questions[:FEW]
     planned = plan_synthesis(contest.store, plan.ladder, asked, plan.settings.selection)
     found = Counter(planned.to_generate)
-    found.update({stage: round(count * UNSOLVED) for stage, count in planned.hinted_at_most.items()})
-    return Counter({stage: round(count * len(plan.questions) / max(1, len(asked))) for stage, count in found.items()})
+    found.update(
+        {stage: round(count * UNSOLVED) for stage, count in planned.hinted_at_most.items()}
+    )
+    return Counter(
+        {
+            stage: round(count * len(plan.questions) / max(1, len(asked)))
+            for stage, count in found.items()
+        }
+    )
 
 
 def _most_examples(contest: ContestAhead) -> int:

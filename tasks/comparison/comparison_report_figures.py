@@ -6,7 +6,9 @@ from uuid import UUID
 from tasks.reports.drawing import interval_chart, line_chart
 from tasks.reports.figure import Figure
 
-_ROLE = "CASE t.method WHEN 'base' THEN 'base' WHEN 'regenesis' THEN 'challenger' ELSE 'control' END"
+_ROLE = (
+    "CASE t.method WHEN 'base' THEN 'base' WHEN 'regenesis' THEN 'challenger' ELSE 'control' END"
+)
 
 
 def comparison_figures(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
@@ -32,12 +34,20 @@ def comparison_figures(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
 def _averages(comparison: UUID, domain: str, reading: str) -> Figure:
     named = {"in_domain": "In domain", "out_of_domain": "Out of domain"}
     notes = {
-        "strict": "The answer stated as asked. 95 % intervals over seeds and questions, resampled together.",
-        "lenient": "The answer found anywhere at the end; much of a strict gain can be learning to state it.",
+        "strict": (
+            "The answer stated as asked. 95 % intervals over seeds and questions, resampled"
+            " together."
+        ),
+        "lenient": (
+            "The answer found anywhere at the end; much of a strict gain can be learning to"
+            " state it."
+        ),
     }
     return Figure(
         name=f"averages_{domain}_{reading}",
-        title=f"{named[domain]}, {reading} reading: final questions, each method's own learning rate",
+        title=(
+            f"{named[domain]}, {reading} reading: final questions, each method's own learning rate"
+        ),
         note=notes[reading],
         sql=f"""SELECT t.method AS question_set, t.method AS model, {_ROLE} AS role, t.seeds, t.questions,
     t.value AS accuracy, t.low, t.high
@@ -66,9 +76,12 @@ def _paired(comparison: UUID, rates: str) -> Figure:
     return Figure(
         name=f"paired_{rates}",
         title=f"Paired differences, {rates} learning rates",
-        note="Question by question and seed by seed. p is two-sided, of no difference; p_adjusted is Holm's over all "
-        "methods and both domains of one reference and reading. A large p says that no difference was seen, not that "
-        "there is none: the interval says how large a one these data leave open.",
+        note=(
+            "Question by question and seed by seed. p is two-sided, of no difference; p_adjusted is"
+            " Holm's over all methods and both domains of one reference and reading. A large p says"
+            " that no difference was seen, not that there is none: the interval says how large a"
+            " one these data leave open."
+        ),
         sql=f"""SELECT against, reading, scope, method, round(value * 100, 2) AS points, round(low * 100, 2) AS low,
     round(high * 100, 2) AS high, p_value, p_adjusted, seeds, questions
 FROM comparison_figures WHERE comparison_id = '{comparison}' AND name = 'difference' AND rates = '{rates}'
@@ -98,9 +111,12 @@ def _favourites(comparison: UUID) -> Figure:
     return Figure(
         name="favourite_answers",
         title="Favourite answers",
-        note="The answer that a method gives most in a set (final questions, strict, own learning rate), how often it "
-        "gives it, how often it is a right one, what is right in all, and what of the questions that have other "
-        "answers; in percent. Where that last is about nothing, the set's accuracy is a fixed answer and no skill.",
+        note=(
+            "The answer that a method gives most in a set (final questions, strict, own learning"
+            " rate), how often it gives it, how often it is a right one, what is right in all, and"
+            " what of the questions that have other answers; in percent. Where that last is about"
+            " nothing, the set's accuracy is a fixed answer and no skill."
+        ),
         sql=f"""WITH said AS (
     SELECT t.method, s.domain, s.name AS question_set, a.strict_extracted AS says,
         list_prepend(q.answer, coalesce(q.other_answers, [])) AS accepted,
@@ -130,8 +146,11 @@ def _rates(comparison: UUID) -> Figure:
     return Figure(
         name="learning_rates",
         title="Choice of learning rates",
-        note="Every method tried each rate once, with the first seed. In-domain gate questions chose: the most right "
-        "by the strict reading, of equal ones the smaller rate. Final questions played no part.",
+        note=(
+            "Every method tried each rate once, with the first seed. In-domain gate questions"
+            " chose: the most right by the strict reading, of equal ones the smaller rate. Final"
+            " questions played no part."
+        ),
         sql=f"""SELECT d.method, d.rates AS learning_rate, d.value AS accuracy, d.low, d.high, d.questions,
     d.rates::DOUBLE = c.value AS chosen
 FROM comparison_figures AS d JOIN comparison_figures AS c ON c.comparison_id = d.comparison_id
@@ -146,8 +165,11 @@ def _budgets(comparison: UUID) -> list[Figure]:
         Figure(
             name="budgets",
             title="Paths, tokens and examples",
-            note="What was generated for each training set, what its filter let through (filtered), and what was "
-            "trained on after matching. Methods of one seed share their pools: their sum is more than was paid.",
+            note=(
+                "What was generated for each training set, what its filter let through (filtered),"
+                " and what was trained on after matching. Methods of one seed share their pools:"
+                " their sum is more than was paid."
+            ),
             sql=f"""SELECT seed, method, learning_rate, iteration, paths_spent, tokens_spent, candidates, filtered,
     examples, hinted_examples / nullif(examples, 0) AS hinted_share, questions, distinct_2
 FROM trials WHERE comparison_id = '{comparison}' AND training_set_id IS NOT NULL
@@ -156,7 +178,10 @@ ORDER BY seed, method, learning_rate, iteration""",
         Figure(
             name="pools",
             title="Pools",
-            note="What each seed's methods share. Solved: questions with a right path that was shown no answer.",
+            note=(
+                "What each seed's methods share. Solved: questions with a right path that was shown"
+                " no answer."
+            ),
             sql=f"""SELECT DISTINCT t.seed, t.iteration, p.strategy, m.name AS written_by, p.questions, p.solved,
     p.paths, p.correct, p.hinted_paths, p.hinted_correct, p.tokens,
     json_extract(p.health, '$.distinct_2')::DOUBLE AS distinct_2
@@ -179,7 +204,10 @@ def _rounds(comparison: UUID) -> list[Figure]:
         Figure(
             name=f"iterations_{scope}",
             title=f"Round by round, {words}",
-            note="Strict accuracy on final questions after each round; a method of fewer rounds keeps its last figure.",
+            note=(
+                "Strict accuracy on final questions after each round; a method of fewer rounds"
+                " keeps its last figure."
+            ),
             sql=f"""SELECT t.iteration AS round, t.method AS role, t.value AS accuracy, t.low, t.high
 FROM comparison_figures AS t WHERE t.comparison_id = '{comparison}' AND t.name = 'accuracy' AND t.rates = 'chosen'
     AND t.reading = 'strict' AND t.scope = '{scope}' AND {_last(comparison)} > 1 ORDER BY t.method, t.iteration""",
@@ -191,8 +219,11 @@ FROM comparison_figures AS t WHERE t.comparison_id = '{comparison}' AND t.name =
         Figure(
             name="collapse",
             title="What the collapse watch saw before each round",
-            note="Of the paths that the round was trained on: different words, length, near duplicates, pass@1 and "
-            "pass@k. A fall here before a fall above would be a warning.",
+            note=(
+                "Of the paths that the round was trained on: different words, length, near"
+                " duplicates, pass@1 and pass@k. A fall here before a fall above would be a"
+                " warning."
+            ),
             sql=f"""SELECT DISTINCT t.method, t.seed, t.learning_rate, t.iteration AS round,
     json_extract(p.health, '$.distinct_2')::DOUBLE AS distinct_2,
     json_extract(p.health, '$.mean_tokens')::DOUBLE AS mean_tokens,
@@ -211,8 +242,11 @@ def _guidelines(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
         Figure(
             name="guidelines",
             title="What each guideline was worth",
-            note="Over the comparison's seeds and all strategies that use guidelines: attempts without a hint, share "
-            "of right ones, questions solved, those that no other guideline solved, tokens for each accepted path.",
+            note=(
+                "Over the comparison's seeds and all strategies that use guidelines: attempts"
+                " without a hint, share of right ones, questions solved, those that no other"
+                " guideline solved, tokens for each accepted path."
+            ),
             sql=f"""SELECT guideline, sum(attempts)::BIGINT AS attempts,
     sum(correct) / nullif(sum(attempts), 0) AS solve_rate, sum(solved)::BIGINT AS solved,
     sum(unique_solves)::BIGINT AS unique_solves,
@@ -228,8 +262,10 @@ def _left_out(comparison: UUID) -> Figure:
     return Figure(
         name="left_out",
         title="Training without a group of guidelines",
-        note="Against regenesis, which keeps all, on as many examples: what leaving the paths of these guidelines out "
-        "changed, in points. Only with method without_guidelines.",
+        note=(
+            "Against regenesis, which keeps all, on as many examples: what leaving the paths of"
+            " these guidelines out changed, in points. Only with method without_guidelines."
+        ),
         sql=f"""SELECT method AS without, scope, reading, round(value * 100, 2) AS points, round(low * 100, 2) AS low,
     round(high * 100, 2) AS high, p_adjusted
 FROM comparison_figures WHERE comparison_id = '{comparison}' AND name = 'difference' AND rates = 'chosen'

@@ -1,7 +1,7 @@
 """The books of a comparison: its row, seeds and questions, and the trials that are wanted or done.
 
-A comparison with the same settings goes on with what the store has of it; other settings make another one, which
-shares the pools.
+A comparison with the same settings goes on with what the store has of it; other settings make
+another one, which shares the pools.
 """
 
 import json
@@ -14,7 +14,17 @@ from uuid import UUID
 
 from storage.errors import InputError
 from storage.ids import content_id
-from storage.records import Comparison, ComparisonFigure, Domain, Guideline, Model, Prompt, Question, QuestionSet, Trial
+from storage.records import (
+    Comparison,
+    ComparisonFigure,
+    Domain,
+    Guideline,
+    Model,
+    Prompt,
+    Question,
+    QuestionSet,
+    Trial,
+)
 from tasks.comparison.methods import builtin_methods, contenders_of
 from tasks.comparison.pool import draw_of
 from tasks.ingestion.ingest_questions import questions_of, set_named
@@ -27,12 +37,22 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", Model, Prompt)
 HOW = (
-    "room", "model.precision", "model.sequences", "model.cache_gib", "evaluation.adapter",
-    "synthesis.window_chains", "synthesis.commit_seconds", "synthesis.request_timeout_seconds",
+    "room",
+    "model.precision",
+    "model.sequences",
+    "model.cache_gib",
+    "evaluation.adapter",
+    "synthesis.window_chains",
+    "synthesis.commit_seconds",
+    "synthesis.request_timeout_seconds",
     "synthesis.request_seconds_per_token",
-    "comparison.rate", "comparison.training_rate", "comparison.tokens_a_text",
-)  # fmt: skip
-"""Settings that change how a comparison runs, not what it finds (apart from rounding): they change no id."""
+    "comparison.rate",
+    "comparison.training_rate",
+    "comparison.tokens_a_text",
+)
+"""Settings that change how a comparison runs, not what it finds (apart from rounding): they change
+no id.
+"""
 
 
 class Try(NamedTuple):
@@ -43,12 +63,20 @@ class Try(NamedTuple):
 
 
 class Contest:
-    """A comparison with all that its steps read. Not a dataclass on purpose: Prefect would walk into it."""
+    """A comparison with all that its steps read.
+
+    Not a dataclass on purpose: Prefect would walk into it.
+    """
 
     def __init__(
-        self, store: "Store", record: Comparison, settings: Settings, base: Model, prompts: Mapping[str, Prompt],
+        self,
+        store: "Store",
+        record: Comparison,
+        settings: Settings,
+        base: Model,
+        prompts: Mapping[str, Prompt],
         guidelines: Sequence[Guideline],
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.store = store
         self.record = record
         self.settings = settings
@@ -86,7 +114,9 @@ class Contest:
 
     @cached_property
     def dev_questions(self) -> list[Question]:
-        """The in-domain gate questions of the first seed: they choose learning rates, and nothing else."""
+        """The in-domain gate questions of the first seed: they choose learning rates, and nothing
+        else.
+        """
         first = self.seeds[0]
         inside = {one.id for one in self.sets("in_domain")}
         asked = questions_of(self.store, self.seeded(first), "gate", draw_of(first))
@@ -96,14 +126,18 @@ class Contest:
     def final_questions(self) -> list[Question]:
         """What the table reads, and no decision.
 
-        Development reads gate questions in domain alone, so out of domain those of fixed sets fill up what the final
-        half of a small test split lacks (AQuA-RAT: 127 of 254).
+        Development reads gate questions in domain alone, so out of domain those of fixed sets fill
+        up what the final half of a small test split lacks (AQuA-RAT: 127 of 254).
         """
         final = questions_of(self.store, self.settings, "final", 0)
-        return final + [one for each in self.sets("out_of_domain") for one in self._filling_up(each, final)]
+        return final + [
+            one for each in self.sets("out_of_domain") for one in self._filling_up(each, final)
+        ]
 
     def _filling_up(self, own: QuestionSet, final: Sequence[Question]) -> list[Question]:
-        missing = self.settings.questions.final_per_set - sum(one.question_set_id == own.id for one in final)
+        missing = self.settings.questions.final_per_set - sum(
+            one.question_set_id == own.id for one in final
+        )
         if missing <= 0 or own.source.startswith("procedural:"):
             return []
         gate = self.store.select(Question, question_set_id=own.id, part="gate", draw=0)
@@ -120,11 +154,15 @@ class Contest:
     @property
     def chosen_rates(self) -> dict[str, float]:
         """Learning rate by method, once development questions have chosen."""
-        found = self.store.select(ComparisonFigure, comparison_id=self.record.id, name="chosen_rate")
+        found = self.store.select(
+            ComparisonFigure, comparison_id=self.record.id, name="chosen_rate"
+        )
         return {row.method: row.value for row in found}
 
     def rates_of(self, contender: Contender, seed: int) -> tuple[float, ...]:
-        """What a method is tried with: the whole grid with the first seed, then what was chosen, and the fixed rate."""
+        """What a method is tried with: the whole grid with the first seed, then what was chosen,
+        and the fixed rate.
+        """
         if not contender.method.trains:
             return (0.0,)
         if seed == self.seeds[0]:
@@ -137,7 +175,9 @@ class Contest:
 
     def trial_id(self, one: Try, seed: int, iteration: int) -> UUID:
         """The id that the trial has or will have."""
-        return content_id("trials", self.record.id, one.contender.name, seed, one.learning_rate, iteration)
+        return content_id(
+            "trials", self.record.id, one.contender.name, seed, one.learning_rate, iteration
+        )
 
     def trial(self, one: Try, seed: int, iteration: int) -> Trial | None:
         """The trial, once it is done."""
@@ -159,14 +199,19 @@ class Contest:
     def _named(self, kind: type[R], identity: UUID) -> R:
         found = self._known.get(identity) or self.store.get(kind, identity)
         if not isinstance(found, kind):
-            raise InputError(f"{kind.table} lacks {identity}, though a trial names it. Run: regenesis storage check")
+            raise InputError(
+                f"{kind.table} lacks {identity}, though a trial names it. Run: regenesis storage"
+                " check"
+            )
         self._known[identity] = found
         return found
 
     @property
     def trials(self) -> list[Trial]:
         """Every trial that is done."""
-        return self.store.select(Trial, comparison_id=self.record.id, order_by="seed, method, learning_rate, iteration")
+        return self.store.select(
+            Trial, comparison_id=self.record.id, order_by="seed, method, learning_rate, iteration"
+        )
 
 
 def comparison_row(settings: Settings, base: Model) -> Comparison:
@@ -180,9 +225,15 @@ def comparison_row(settings: Settings, base: Model) -> Comparison:
             del described[section]
     identity = content_id("comparisons", base.id, described)
     return Comparison(
-        id=identity, name=settings.name, base_model_id=base.id, settings=settings.model_dump_json(),
-        status="running", timings="{}", started_at=datetime.now(UTC), finished_at=None,
-    )  # fmt: skip
+        id=identity,
+        name=settings.name,
+        base_model_id=base.id,
+        settings=settings.model_dump_json(),
+        status="running",
+        timings="{}",
+        started_at=datetime.now(UTC),
+        finished_at=None,
+    )
 
 
 def begin_comparison(store: "Store", settings: Settings, base: Model) -> Comparison:
@@ -200,11 +251,14 @@ def check_comparison(settings: Settings) -> None:
     fixed = settings.training.learning_rate
     if fixed not in grid or len(set(grid)) < len(grid) or min(grid) <= 0:
         raise InputError(
-            f"comparison.learning_rates are different rates above 0, the fixed one (training.learning_rate, {fixed:g}) "
-            f"among them; found {list(grid)!r}."
+            "comparison.learning_rates are different rates above 0, the fixed one"
+            f" (training.learning_rate, {fixed:g}) among them; found {list(grid)!r}."
         )
     if settings.questions.final_per_set < 1:
-        raise InputError("A comparison's table is read from final questions; questions.final_per_set is 0. Raise it.")
+        raise InputError(
+            "A comparison's table is read from final questions; questions.final_per_set is 0."
+            " Raise it."
+        )
 
 
 def finish_comparison(store: "Store", record: Comparison, timings: str) -> Comparison:

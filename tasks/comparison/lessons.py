@@ -1,14 +1,22 @@
-"""What each try of a seed is trained on, iteration by iteration, at a budget decided over all methods together.
+"""What each try of a seed is trained on, iteration by iteration, at a budget decided over all
+methods together.
 
-The first iteration's pools are everybody's; a method of several rounds trains on them and writes its next pool itself.
-What is compared at last, the last iteration of each, is matched over all of them.
+The first iteration's pools are everybody's; a method of several rounds trains on them and writes
+its next pool itself. What is compared at last, the last iteration of each, is matched over all of
+them.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tasks.comparison.contest import Contest, Try
-from tasks.comparison.training_sets import Entrant, choose_between_rounds, choose_examples, entrant, token_budget
+from tasks.comparison.training_sets import (
+    Entrant,
+    choose_between_rounds,
+    choose_examples,
+    entrant,
+    token_budget,
+)
 from tasks.rules.training.selection import Choice
 
 
@@ -57,7 +65,9 @@ def first_lessons(contest: Contest, seed: int) -> FirstLessons:
     return FirstLessons({one.entrant.contender.name: one for one in lessons}, budget)
 
 
-def middle_lesson(contest: Contest, one: Try, seed: int, iteration: int, first: FirstLessons) -> Lesson:
+def middle_lesson(
+    contest: Contest, one: Try, seed: int, iteration: int, first: FirstLessons
+) -> Lesson:
     """An iteration before the last."""
     lesson = first.by_name[one.contender.name]
     if iteration == 1:
@@ -66,7 +76,9 @@ def middle_lesson(contest: Contest, one: Try, seed: int, iteration: int, first: 
     return Lesson(enters, choose_between_rounds(contest, enters, lesson.size, first.token_budget))
 
 
-def last_lessons(contest: Contest, tries: Sequence[Try], seed: int, first: FirstLessons) -> list[Lesson]:
+def last_lessons(
+    contest: Contest, tries: Sequence[Try], seed: int, first: FirstLessons
+) -> list[Lesson]:
     """The last iteration of every try, matched over all of them."""
     several = [one for one in tries if iterations_of(contest, one) > 1]
     if not several:
@@ -78,4 +90,7 @@ def last_lessons(contest: Contest, tries: Sequence[Try], seed: int, first: First
     lessons = [Lesson(*pair) for pair in zip(entrants, matched, strict=True)]
     by_name = dict(zip(once, lessons, strict=False))
     by_try = {lesson.entrant.one: lesson for lesson in lessons}
-    return [by_name[one.contender.name].of(one) if one.contender.name in by_name else by_try[one] for one in tries]
+    return [
+        by_name[one.contender.name].of(one) if one.contender.name in by_name else by_try[one]
+        for one in tries
+    ]

@@ -1,6 +1,8 @@
-"""Published figures from a file, to stand beside ours: a CSV with method, set, value, source and split.
+"""Published figures from a file, to stand beside ours: a CSV with method, set, value, source and
+split.
 
-A value is a percentage or a share. Nothing is computed from them: other models, splits, prompts and readings.
+A value is a percentage or a share. Nothing is computed from them: other models, splits, prompts and
+readings.
 """
 
 import csv
@@ -44,10 +46,13 @@ def beside_ours(contest: Contest, theirs: Sequence[Published]) -> list[dict[str,
     ours = {
         (row.method, row.scope, row.reading): row
         for row in contest.store.select(
-            ComparisonFigure, comparison_id=contest.record.id, name="accuracy", rates="chosen",
+            ComparisonFigure,
+            comparison_id=contest.record.id,
+            name="accuracy",
+            rates="chosen",
             iteration=iterations(contest)[-1],
         )
-    }  # fmt: skip
+    }
 
     def shown(one: Published, reading: str) -> str:
         row = ours.get((one.method, one.set, reading))
@@ -55,25 +60,36 @@ def beside_ours(contest: Contest, theirs: Sequence[Published]) -> list[dict[str,
 
     return [
         {
-            "method": one.method, "set": one.set, "theirs": f"{one.value:.1%}", "ours, strict": shown(one, "strict"),
-            "ours, lenient": shown(one, "lenient"), "their model": one.model or "not said",
-            "their split": one.split or "not said", "source": one.source,
+            "method": one.method,
+            "set": one.set,
+            "theirs": f"{one.value:.1%}",
+            "ours, strict": shown(one, "strict"),
+            "ours, lenient": shown(one, "lenient"),
+            "their model": one.model or "not said",
+            "their split": one.split or "not said",
+            "source": one.source,
         }
         for one in theirs
-    ]  # fmt: skip
+    ]
 
 
 def differences_of_setting(contest: Contest, theirs: Sequence[Published]) -> list[str]:
-    """Every difference of model, split, prompt and reading that makes them no comparison; unknown ones are said too."""
+    """Every difference of model, split, prompt and reading that makes them no comparison; unknown
+    ones are said too.
+    """
 
     def named(values: list[str]) -> str:
         return ", ".join(dict.fromkeys(value or "not said" for value in values))
 
     settings = contest.settings
-    split = f"{settings.questions.final_per_set} final questions a set at most, drawn by the seed, never trained on"
+    split = (
+        f"{settings.questions.final_per_set} final questions a set at most, drawn by the seed,"
+        " never trained on"
+    )
     budget = (
-        f"matched by {settings.comparison.match}, {settings.synthesis.chains_per_question} chains a question, "
-        f"{settings.questions.train_per_set} train questions a set, {settings.training.kind}"
+        f"matched by {settings.comparison.match}, {settings.synthesis.chains_per_question} chains a"
+        f" question, {settings.questions.train_per_set} train questions a set,"
+        f" {settings.training.kind}"
     )
     prompt = repr(contest.prompts["answer"].text.strip())
     reading = "strict (stated as asked) and lenient (found anywhere at the end), greedy answers"
@@ -89,20 +105,27 @@ def differences_of_setting(contest: Contest, theirs: Sequence[Published]) -> lis
 def _rows(file: Path) -> list[dict[str, str]]:
     try:
         if file.stat().st_size > MOST_BYTES:
-            raise InputError(f"Published figures are a small table; {str(file)!r} has over {MOST_BYTES:,} bytes.")
+            raise InputError(
+                f"Published figures are a small table; {str(file)!r} has over {MOST_BYTES:,} bytes."
+            )
         with file.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream, strict=True)
             names = [name.strip() for name in reader.fieldnames or []]
             missing = [name for name in COLUMNS if name not in names]
             if missing:
                 raise InputError(
-                    f"Published figures have the columns {', '.join(COLUMNS)} (and {', '.join(MORE)} if known); "
-                    f"{str(file)!r} lacks {missing[0]!r}. It has: {', '.join(names) or 'none'}."
+                    f"Published figures have the columns {', '.join(COLUMNS)} (and"
+                    f" {', '.join(MORE)} if known); {str(file)!r} lacks {missing[0]!r}. It has:"
+                    f" {', '.join(names) or 'none'}."
                 )
             reader.fieldnames = names
-            rows = [{str(key): str(value or "").strip() for key, value in row.items()} for row in reader]
+            rows = [
+                {str(key): str(value or "").strip() for key, value in row.items()} for row in reader
+            ]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"Published figures must be a readable UTF-8 CSV; {str(file)!r} is not ({error}).") from error
+        raise InputError(
+            f"Published figures must be a readable UTF-8 CSV; {str(file)!r} is not ({error})."
+        ) from error
     if not rows:
         raise InputError(f"Published figures must have a row; {str(file)!r} has none.")
     return rows
@@ -111,7 +134,10 @@ def _rows(file: Path) -> list[dict[str, str]]:
 def _published(file: Path, place: int, row: dict[str, str]) -> Published:
     for name in ("method", "set", "source"):
         if not row[name]:
-            raise InputError(f"{str(file)!r}, line {place}: {name!r} is empty; each figure says what it is and whose.")
+            raise InputError(
+                f"{str(file)!r}, line {place}: {name!r} is empty; each figure says what it is and"
+                " whose."
+            )
     text = row["value"]
     try:
         value = float(text.removesuffix("%"))
@@ -119,8 +145,16 @@ def _published(file: Path, place: int, row: dict[str, str]) -> Published:
         value = math.nan
     value = value / 100 if text.endswith("%") or value > 1 else value
     if not 0 <= value <= 1:
-        raise InputError(f"{str(file)!r}, line {place}: 'value' is a share or a percentage; found {text!r}.")
+        raise InputError(
+            f"{str(file)!r}, line {place}: 'value' is a share or a percentage; found {text!r}."
+        )
     return Published(
-        method=row["method"], set=row["set"], value=value, source=row["source"], split=row["split"],
-        model=row.get("model", ""), prompt=row.get("prompt", ""), reading=row.get("reading", ""),
-    )  # fmt: skip
+        method=row["method"],
+        set=row["set"],
+        value=value,
+        source=row["source"],
+        split=row["split"],
+        model=row.get("model", ""),
+        prompt=row.get("prompt", ""),
+        reading=row.get("reading", ""),
+    )

@@ -1,7 +1,9 @@
-"""The pools of a comparison: which paths a method draws on, what they took, and the row that says a pool is whole.
+"""The pools of a comparison: which paths a method draws on, what they took, and the row that says a
+pool is whole.
 
-A pool is one seed's paths of one strategy by one model. Its chains are known before they are written, so a method's
-paths are exactly those that its settings plan, whatever else the store holds under the same draw.
+A pool is one seed's paths of one strategy by one model. Its chains are known before they are
+written, so a method's paths are exactly those that its settings plan, whatever else the store holds
+under the same draw.
 """
 
 import json
@@ -13,7 +15,17 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.ids import content_id
-from storage.records import AdaptedGuideline, Guideline, Model, Path, Pool, Prompt, Question, Structure, Verdict
+from storage.records import (
+    AdaptedGuideline,
+    Guideline,
+    Model,
+    Path,
+    Pool,
+    Prompt,
+    Question,
+    Structure,
+    Verdict,
+)
 from tasks.rules.ladder.ladder import Ladder, build_ladder
 from tasks.rules.training.collapse import text_health
 from tasks.settings import Settings, SynthesisSettings
@@ -59,14 +71,27 @@ class PoolPlan:
         """Hash of all that the ids of its chains depend on."""
         ladder, synthesis = self.ladder, self.synthesis
         stages = sorted(
-            [stage, hinted, str(plan.prompt.id), plan.sampling_text] for (stage, hinted), plan in ladder.stages.items()
+            [stage, hinted, str(plan.prompt.id), plan.sampling_text]
+            for (stage, hinted), plan in ladder.stages.items()
         )
-        chains = [synthesis.chains_per_question, synthesis.hinted_chains, synthesis.guideline_selections]
+        chains = [
+            synthesis.chains_per_question,
+            synthesis.hinted_chains,
+            synthesis.guideline_selections,
+        ]
         heads = [str(one.id) for one in ladder.guidelines] if synthesis.strategy != "direct" else []
         return content_id(
-            "pools", self.draw, self.model.id, synthesis.strategy, synthesis.hinted_only, synthesis.hinted_retry,
-            chains, stages, heads, sorted(str(question.id) for question in self.questions),
-        )  # fmt: skip
+            "pools",
+            self.draw,
+            self.model.id,
+            synthesis.strategy,
+            synthesis.hinted_only,
+            synthesis.hinted_retry,
+            chains,
+            stages,
+            heads,
+            sorted(str(question.id) for question in self.questions),
+        )
 
     def path_ids(self) -> set[UUID]:
         """Every path that may come of it, hinted retries included."""
@@ -85,7 +110,9 @@ class Costs:
 
     total: int
     by_path: Mapping[UUID, float]
-    """The path with its adapted guideline and structure, and an even share of what chains took that ended in none."""
+    """The path with its adapted guideline and structure, and an even share of what chains took that
+    ended in none.
+    """
 
 
 def pool_paths(store: "Store", plan: PoolPlan) -> list[Path]:
@@ -93,7 +120,12 @@ def pool_paths(store: "Store", plan: PoolPlan) -> list[Path]:
     wanted = plan.path_ids()
     asked = [question.id for question in plan.questions]
     found = store.select(
-        Path, draw=plan.draw, model_id=plan.model.id, strategy=plan.synthesis.strategy, question_id=asked, order_by="id"
+        Path,
+        draw=plan.draw,
+        model_id=plan.model.id,
+        strategy=plan.synthesis.strategy,
+        question_id=asked,
+        order_by="id",
     )
     return [path for path in found if path.id in wanted]
 
@@ -101,7 +133,12 @@ def pool_paths(store: "Store", plan: PoolPlan) -> list[Path]:
 def pool_costs(store: "Store", plan: PoolPlan, paths: Sequence[Path]) -> Costs:
     """What the pool took, spread over its paths."""
     ladder = plan.ladder
-    chains = [chain for one in plan.questions for hinted in (False, True) for chain in ladder.chains(one, hinted)]
+    chains = [
+        chain
+        for one in plan.questions
+        for hinted in (False, True)
+        for chain in ladder.chains(one, hinted)
+    ]
     above = {chain.path_id: [one for one in chain.ids if one != chain.path_id] for chain in chains}
     tokens: Counter[UUID] = Counter({path.id: path.completion_tokens for path in paths})
     asked = [question.id for question in plan.questions]
@@ -119,8 +156,10 @@ def write_pool_row(store: "Store", plan: PoolPlan) -> Pool:
     paths = pool_paths(store, plan)
     right = {
         verdict.path_id
-        for verdict in store.select(Verdict, draw=plan.draw, verifier="reference", verdict="correct")
-    }  # fmt: skip
+        for verdict in store.select(
+            Verdict, draw=plan.draw, verifier="reference", verdict="correct"
+        )
+    }
     free = [path for path in paths if not path.hinted]
     by_question: defaultdict[UUID, bool] = defaultdict(bool)
     for path in free:
@@ -138,7 +177,9 @@ def write_pool_row(store: "Store", plan: PoolPlan) -> Pool:
         hinted_paths=len(paths) - len(free),
         hinted_correct=sum(path.hinted and path.id in right for path in paths),
         tokens=pool_costs(store, plan, paths).total,
-        health=json.dumps(text_health(paths, {path.id: path.id in right for path in paths}).as_dict()),
+        health=json.dumps(
+            text_health(paths, {path.id: path.id in right for path in paths}).as_dict()
+        ),
         created_at=datetime.now(UTC),
     )
     store.append([row])

@@ -1,6 +1,8 @@
-"""What a comparison's state may hold, wherever it comes from: rows of that comparison, and no others.
+"""What a comparison's state may hold, wherever it comes from: rows of that comparison, and no
+others.
 
-A state is somebody else's file: a promotion in it would make a champion here, and an adapter's place be read as ours.
+A state is somebody else's file: a promotion in it would make a champion here, and an adapter's
+place be read as ours.
 """
 
 import re
@@ -16,10 +18,23 @@ if TYPE_CHECKING:
 
 OF_ITS_DRAWS = ("adapted_guidelines", "structures", "paths", "verdicts", "failed_requests", "pools")
 TABLES = (
-    "question_sets", "questions", "guidelines", "prompts", "models", *OF_ITS_DRAWS, "selections", "training_examples",
-    "training_sets", "adapters", "answers", "evaluations", "evaluation_figures", "comparisons", "trials",
+    "question_sets",
+    "questions",
+    "guidelines",
+    "prompts",
+    "models",
+    *OF_ITS_DRAWS,
+    "selections",
+    "training_examples",
+    "training_sets",
+    "adapters",
+    "answers",
+    "evaluations",
+    "evaluation_figures",
+    "comparisons",
+    "trials",
     "comparison_figures",
-)  # fmt: skip
+)
 """All that travels; `state._which` says which of their rows."""
 _LOCATION = re.compile(r"adapters/[0-9a-f]{32}")
 
@@ -28,19 +43,26 @@ def check_rows(tables: "Mapping[str, ArrowTable]", comparison: str) -> None:
     """Raises InputError at the first row that is none of this comparison's."""
     for table in tables:
         if table not in TABLES:
-            raise InputError(f"A comparison's state holds no {table}; found some. Take a state that --export wrote.")
+            raise InputError(
+                f"A comparison's state holds no {table}; found some. Take a state that --export"
+                " wrote."
+            )
     for table, column, value in _strangers(tables, comparison):
         raise InputError(
-            f"A comparison's state holds rows of comparison {comparison} alone; found {column} {value!r} in {table}. "
-            "Nothing was taken. Take a state that --export wrote."
+            f"A comparison's state holds rows of comparison {comparison} alone; found {column}"
+            f" {value!r} in {table}. Nothing was taken. Take a state that --export wrote."
         )
 
 
-def _strangers(tables: "Mapping[str, ArrowTable]", comparison: str) -> Iterator[tuple[str, str, object]]:
+def _strangers(
+    tables: "Mapping[str, ArrowTable]", comparison: str
+) -> Iterator[tuple[str, str, object]]:
     def of(table: str, column: str) -> list[object]:
         return tables[table][column].to_pylist() if table in tables else []
 
-    def outside(table: str, column: str, allowed: Iterable[object]) -> Iterator[tuple[str, str, object]]:
+    def outside(
+        table: str, column: str, allowed: Iterable[object]
+    ) -> Iterator[tuple[str, str, object]]:
         known = set(allowed)
         yield from ((table, column, value) for value in of(table, column) if value not in known)
 
@@ -53,13 +75,21 @@ def _strangers(tables: "Mapping[str, ArrowTable]", comparison: str) -> Iterator[
     yield from outside("selections", "training_set_id", of("trials", "training_set_id"))
     yield from outside("training_examples", "training_set_id", of("trials", "training_set_id"))
     yield from outside("adapters", "id", of("trials", "adapter_id"))
-    yield from outside("models", "id", [*models, *of("paths", "model_id"), *of("pools", "model_id")])
+    yield from outside(
+        "models", "id", [*models, *of("paths", "model_id"), *of("pools", "model_id")]
+    )
     yield from outside("answers", "model_id", models)
     yield from outside("evaluations", "model_id", models)
     yield from outside("evaluation_figures", "evaluation_id", of("evaluations", "id"))
     for table in OF_ITS_DRAWS:
-        yield from ((table, "draw", draw) for draw in of(table, "draw") if not _of_comparisons(draw))
-    yield from (("questions", "draw", draw) for draw in of("questions", "draw") if draw and not _of_comparisons(draw))
+        yield from (
+            (table, "draw", draw) for draw in of(table, "draw") if not _of_comparisons(draw)
+        )
+    yield from (
+        ("questions", "draw", draw)
+        for draw in of("questions", "draw")
+        if draw and not _of_comparisons(draw)
+    )
     for table in (table for table in tables if "round_id" in tables[table].column_names):
         yield from outside(table, "round_id", [None])
     for place in of("adapters", "location"):

@@ -1,7 +1,8 @@
-"""From pools to training sets at a matched budget: candidates, filter, matching, and the trial's row.
+"""From pools to training sets at a matched budget: candidates, filter, matching, and the trial's
+row.
 
-Each (method, learning rate) enters with what its filter lets through; what is trained on is decided over all of them
-together. Everything is read from the store, so a rerun decides the same.
+Each (method, learning rate) enters with what its filter lets through; what is trained on is decided
+over all of them together. Everything is read from the store, so a rerun decides the same.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,17 +16,35 @@ from storage.records import Adapter, Model, Path, Prompt, Question, TrainingSet,
 from tasks.comparison.contest import Contest, Try
 from tasks.comparison.pool import PoolPlan, draw_of, pool_costs, pool_paths
 from tasks.prompt_files import prompt_record
-from tasks.rules.comparison.matched_budgets import Entry, match_paths, match_questions, refuse_empty, within_tokens
+from tasks.rules.comparison.matched_budgets import (
+    Entry,
+    match_paths,
+    match_questions,
+    refuse_empty,
+    within_tokens,
+)
 from tasks.rules.comparison.methods import Contender, pool_settings
 from tasks.rules.comparison.reference_texts import few_shot_prompt, stated_answer, stated_rationale
 from tasks.rules.training.collapse import distinct_share
 from tasks.rules.training.selection import Candidate, Choice, rank
-from tasks.training.select_examples import Drawn, SelectionPlan, as_candidates, choose, describe, keep, read_held_out
+from tasks.training.select_examples import (
+    Drawn,
+    SelectionPlan,
+    as_candidates,
+    choose,
+    describe,
+    keep,
+    read_held_out,
+)
 
 REFERENCE = Model(
-    id=content_id("models", "reference"), name="reference", base_model_id=content_id("models", "reference"),
-    adapter_id=None, revision="", chat_template_hash="",
-)  # fmt: skip
+    id=content_id("models", "reference"),
+    name="reference",
+    base_model_id=content_id("models", "reference"),
+    adapter_id=None,
+    revision="",
+    chat_template_hash="",
+)
 """Who wrote the texts of strategy `reference`: the question sets' authors."""
 
 
@@ -51,13 +70,17 @@ class Entrant:
 
 
 def generator_of(contest: Contest, one: Try, seed: int, iteration: int) -> Model:
-    """Who writes the paths of an iteration: the base, then the model that the method has trained before."""
+    """Who writes the paths of an iteration: the base, then the model that the method has trained
+    before.
+    """
     if iteration == 1:
         return contest.base
     trial = contest.trial(one, seed, iteration - 1)
     model = contest.store.get(Model, trial.model_id) if trial else None
     if model is None:
-        raise PermanentError(f"{one.contender.name}, seed {seed}: iteration {iteration - 1} must be trained first.")
+        raise PermanentError(
+            f"{one.contender.name}, seed {seed}: iteration {iteration - 1} must be trained first."
+        )
     return model
 
 
@@ -66,9 +89,11 @@ def pool_plan(contest: Contest, one: Try, seed: int, iteration: int) -> PoolPlan
     synthesis = pool_settings(contest.settings, contest.contenders, one.contender)
     return PoolPlan(
         settings=contest.seeded(seed).model_copy(update={"synthesis": synthesis}),
-        model=generator_of(contest, one, seed, iteration), questions=contest.train_questions(seed),
-        prompts=contest.prompts, guidelines=contest.guidelines,
-    )  # fmt: skip
+        model=generator_of(contest, one, seed, iteration),
+        questions=contest.train_questions(seed),
+        prompts=contest.prompts,
+        guidelines=contest.guidelines,
+    )
 
 
 def entrant(contest: Contest, one: Try, seed: int, iteration: int) -> Entrant:
@@ -86,13 +111,19 @@ def entrant(contest: Contest, one: Try, seed: int, iteration: int) -> Entrant:
         costs = pool_costs(contest.store, plan, paths)
         questions = {question.id: question for question in plan.questions}
         verifier = "majority" if method.accept == "majority" else ""
-        found += _of(one.contender, contest, as_candidates(contest.store, paths, questions, [plan.draw], verifier))
+        found += _of(
+            one.contender,
+            contest,
+            as_candidates(contest.store, paths, questions, [plan.draw], verifier),
+        )
         tokens |= costs.by_path
     return Entrant(one, seed, iteration, found, tokens)
 
 
 def token_budget(contest: Contest, entrants: Sequence[Entrant]) -> float | None:
-    """With `match = "tokens"`, what the method that could spend least spends; from everybody's first iteration."""
+    """With `match = "tokens"`, what the method that could spend least spends; from everybody's
+    first iteration.
+    """
     if contest.settings.comparison.match != "tokens":
         return None
     whole = [
@@ -103,7 +134,9 @@ def token_budget(contest: Contest, entrants: Sequence[Entrant]) -> float | None:
     return min(whole, default=0.0)
 
 
-def choose_examples(contest: Contest, entrants: Sequence[Entrant], budget: float | None) -> list[list[Choice]]:
+def choose_examples(
+    contest: Contest, entrants: Sequence[Entrant], budget: float | None
+) -> list[list[Choice]]:
     """One choice a candidate for each entrant, at a budget that all of them can meet."""
     seed, comparison = entrants[0].seed, contest.settings.comparison
     entries = [_entry(contest, one, budget) for one in entrants]
@@ -117,10 +150,15 @@ def choose_examples(contest: Contest, entrants: Sequence[Entrant], budget: float
     return matched
 
 
-def choose_between_rounds(contest: Contest, entrant: Entrant, size: int, budget: float | None) -> list[Choice]:
-    """The choices of an iteration that is neither first nor last: no more examples than in its first, fewer if it has
-    no more."""
-    return match_paths([_entry(contest, entrant, budget)], entrant.seed, size * entrant.contender.parts)[0]
+def choose_between_rounds(
+    contest: Contest, entrant: Entrant, size: int, budget: float | None
+) -> list[Choice]:
+    """The choices of an iteration that is neither first nor last: no more examples than in its
+    first, fewer if it has no more.
+    """
+    return match_paths(
+        [_entry(contest, entrant, budget)], entrant.seed, size * entrant.contender.parts
+    )[0]
 
 
 def keep_examples(contest: Contest, entrant: Entrant, choices: Sequence[Choice]) -> TrainingSet:
@@ -132,31 +170,50 @@ def keep_examples(contest: Contest, entrant: Entrant, choices: Sequence[Choice])
     answer = contest.prompts["answer"]
     selection = settings.selection.model_dump(mode="json")
     identity = content_id(
-        "training_sets", entrant.contender.name, selection, entrant.seed, answer.id, settings.training.max_tokens, kept,
+        "training_sets",
+        entrant.contender.name,
+        selection,
+        entrant.seed,
+        answer.id,
+        settings.training.max_tokens,
+        kept,
         sorted(str(choice.candidate.path.id) for choice in choices),
-    )  # fmt: skip
+    )
     known = contest.store.get(TrainingSet, identity)
     if known is not None:
         return known
     drawn = Drawn(
-        (draw_of(entrant.seed),), tuple(one.id for one in contest.sets("in_domain")),
-        "reference" if entrant.contender.method.teaches != "paths" else entrant.contender.method.strategy,
-    )  # fmt: skip
+        (draw_of(entrant.seed),),
+        tuple(one.id for one in contest.sets("in_domain")),
+        (
+            "reference"
+            if entrant.contender.method.teaches != "paths"
+            else entrant.contender.method.strategy
+        ),
+    )
     plan = SelectionPlan(settings, answer, entrant.seed, entrant.contender.name, count=len(kept))
     return keep(contest.store, identity, choices, plan, None, describe(drawn, plan, {}))
 
 
 def trial_of(
-    contest: Contest, entrant: Entrant, choices: Sequence[Choice], training_set: TrainingSet, adapter: Adapter,
+    contest: Contest,
+    entrant: Entrant,
+    choices: Sequence[Choice],
+    training_set: TrainingSet,
+    adapter: Adapter,
     model: Model,
-) -> Trial:  # fmt: skip
+) -> Trial:
     """The row of a trial that trained a model."""
     one, kept = entrant.one, [choice.candidate for choice in choices if choice.kept]
     taken = [choice.candidate for choice in choices if choice.reason != "over_budget"]
     method = one.contender.method
     own = method.teaches == "paths"
     tokens = sum(entrant.tokens.get(candidate.path.id, 0.0) for candidate in taken)
-    earlier = contest.trial(one, entrant.seed, entrant.iteration - 1) if method.trains_on == "newest" else None
+    earlier = (
+        contest.trial(one, entrant.seed, entrant.iteration - 1)
+        if method.trains_on == "newest"
+        else None
+    )
     texts = [candidate.path.text.casefold().split() for candidate in kept]
     matched_out = ("over_count", "unmatched_question")
     return Trial(
@@ -188,24 +245,51 @@ def untrained_trial(contest: Contest, one: Try, seed: int) -> Trial:
     """The row of base or few_shot, and the prompt that it answers with, stored."""
     prompt = answer_prompt(contest, one.contender, seed)
     trial = Trial(
-        id=contest.trial_id(one, seed, 1), comparison_id=contest.record.id, method=one.contender.name, seed=seed,
-        iteration=1, iterations=1, learning_rate=0.0, pool_id=None, training_set_id=None, adapter_id=None,
-        model_id=contest.base.id, prompt_id=prompt.id, candidates=0, filtered=0, examples=0, hinted_examples=0,
-        questions=0, paths_spent=0, tokens_spent=0, distinct_2=0.0, created_at=datetime.now(UTC),
-    )  # fmt: skip
+        id=contest.trial_id(one, seed, 1),
+        comparison_id=contest.record.id,
+        method=one.contender.name,
+        seed=seed,
+        iteration=1,
+        iterations=1,
+        learning_rate=0.0,
+        pool_id=None,
+        training_set_id=None,
+        adapter_id=None,
+        model_id=contest.base.id,
+        prompt_id=prompt.id,
+        candidates=0,
+        filtered=0,
+        examples=0,
+        hinted_examples=0,
+        questions=0,
+        paths_spent=0,
+        tokens_spent=0,
+        distinct_2=0.0,
+        created_at=datetime.now(UTC),
+    )
     contest.store.append([prompt, trial])
     return trial
 
 
 def answer_prompt(contest: Contest, contender: Contender, seed: int) -> Prompt:
-    """The prompt that a method answers with: the common one, or the same below solved train questions of the seed."""
+    """The prompt that a method answers with: the common one, or the same below solved train
+    questions of the seed.
+    """
     plain = contest.prompts["answer"]
     shots = contender.method.shots
     if not shots:
         return plain
     in_turn = sorted(contest.train_questions(seed), key=lambda one: rank(seed, one.id))
-    by_set = [[one for one in in_turn if one.question_set_id == own.id] for own in contest.sets("in_domain")]
-    turns = [one for place in range(shots) for questions in by_set for one in questions[place : place + 1]]
+    by_set = [
+        [one for one in in_turn if one.question_set_id == own.id]
+        for own in contest.sets("in_domain")
+    ]
+    turns = [
+        one
+        for place in range(shots)
+        for questions in by_set
+        for one in questions[place : place + 1]
+    ]
     return prompt_record("answer", few_shot_prompt(plain.text, turns[:shots]))
 
 
@@ -224,41 +308,80 @@ def _of(contender: Contender, contest: Contest, candidates: Sequence[Candidate])
 
 def _reference_candidates(contest: Contest, contender: Contender, seed: int) -> list[Candidate]:
     """The sets' own texts as paths, stored so that a training example walks back to its question."""
-    write: Callable[[Question], str] = stated_answer if contender.method.teaches == "answers" else stated_rationale
-    prompt = prompt_record("reference", f"[assistant]\n{contender.method.teaches} of the question's set")
+    write: Callable[[Question], str] = (
+        stated_answer if contender.method.teaches == "answers" else stated_rationale
+    )
+    prompt = prompt_record(
+        "reference", f"[assistant]\n{contender.method.teaches} of the question's set"
+    )
     questions = {question.id: question for question in contest.train_questions(seed)}
-    paths = [_reference_path(question, write(question), prompt, seed) for question in questions.values()]
+    paths = [
+        _reference_path(question, write(question), prompt, seed) for question in questions.values()
+    ]
     written = [path for path in paths if path.text]
     if not written:
         raise InputError(
-            f"Method {contender.name!r} needs question sets that come with {contender.method.teaches}; none of "
-            f"{', '.join(contest.settings.questions.in_domain)} does. Leave it out of --methods."
+            f"Method {contender.name!r} needs question sets that come with"
+            f" {contender.method.teaches}; none of"
+            f" {', '.join(contest.settings.questions.in_domain)} does. Leave it out of --methods."
         )
     contest.store.append([REFERENCE, prompt, *written])
     return as_candidates(contest.store, written, questions, [draw_of(seed)])
 
 
 def _reference_path(question: Question, text: str, prompt: Prompt, seed: int) -> Path:
-    identity = content_id("paths", str(question.id), str(REFERENCE.id), str(prompt.id), draw_of(seed))
+    identity = content_id(
+        "paths", str(question.id), str(REFERENCE.id), str(prompt.id), draw_of(seed)
+    )
     return Path(
-        id=identity, question_id=question.id, model_id=REFERENCE.id, prompt_id=prompt.id, sampling="{}",
-        draw=draw_of(seed), sample=0, hinted=False, text=text, finish_reason="stop", prompt_tokens=0,
-        completion_tokens=0, seed=seed_of(identity), endpoint="none", round_id=None, created_at=question.created_at,
-        strategy="reference", guideline_id=None, adapted_guideline_id=None, structure_id=None, closed=False,
-    )  # fmt: skip
+        id=identity,
+        question_id=question.id,
+        model_id=REFERENCE.id,
+        prompt_id=prompt.id,
+        sampling="{}",
+        draw=draw_of(seed),
+        sample=0,
+        hinted=False,
+        text=text,
+        finish_reason="stop",
+        prompt_tokens=0,
+        completion_tokens=0,
+        seed=seed_of(identity),
+        endpoint="none",
+        round_id=None,
+        created_at=question.created_at,
+        strategy="reference",
+        guideline_id=None,
+        adapted_guideline_id=None,
+        structure_id=None,
+        closed=False,
+    )
 
 
 def _entry(contest: Contest, entrant: Entrant, budget: float | None) -> Entry:
     """What the method's filter lets through, within its budget of tokens where one is given."""
     contender, seed = entrant.contender, entrant.seed
-    settings = contest.seeded(seed).model_copy(update={"selection": contender.selection(contest.settings)})
-    held_out = {one.id: one for one in [*read_held_out(contest.store, [draw_of(seed)]), *contest.dev_questions]}
+    settings = contest.seeded(seed).model_copy(
+        update={"selection": contender.selection(contest.settings)}
+    )
+    held_out = {
+        one.id: one
+        for one in [*read_held_out(contest.store, [draw_of(seed)]), *contest.dev_questions]
+    }
     candidates, unpaid = entrant.candidates, list[Choice]()
     if budget is not None and contender.method.teaches == "paths":
         pools = entrant.iteration if contender.method.trains_on == "all" else 1
         share = budget * pools / contender.parts / contender.iterations(contest.settings)
         paid = within_tokens(candidates, entrant.tokens, share, seed)
-        unpaid = [Choice(one, False, "over_budget") for one in candidates if one.path.id not in paid]
+        unpaid = [
+            Choice(one, False, "over_budget") for one in candidates if one.path.id not in paid
+        ]
         candidates = [one for one in candidates if one.path.id in paid]
-    choices, _ = choose(candidates, list(held_out.values()), SelectionPlan(settings, contest.prompts["answer"], seed))
-    return Entry(contender.name, [*choices, *unpaid], settings.selection.max_hinted_share, contender.parts)
+    choices, _ = choose(
+        candidates,
+        list(held_out.values()),
+        SelectionPlan(settings, contest.prompts["answer"], seed),
+    )
+    return Entry(
+        contender.name, [*choices, *unpaid], settings.selection.max_hinted_share, contender.parts
+    )

@@ -1,4 +1,5 @@
-"""What a comparison's figures say in sentences, for people: of each reviewers' question, what these data answer.
+"""What a comparison's figures say in sentences, for people: of each reviewers' question, what these
+data answer.
 
 Never "equal": where no difference was seen, the sentence says how large a one they leave open.
 """
@@ -19,7 +20,9 @@ WORDS = {"in_domain": "in domain", "out_of_domain": "out of domain"}
 
 @dataclass(frozen=True)
 class ReviewersQuestion:
-    """A question of the paper's reviewers, and the methods whose difference from regenesis speaks to it."""
+    """A question of the paper's reviewers, and the methods whose difference from regenesis speaks
+    to it.
+    """
 
     asked: str
     methods: tuple[str, ...]
@@ -28,13 +31,15 @@ class ReviewersQuestion:
 
 QUESTIONS = (
     ReviewersQuestion(
-        "With the same budget, do earlier methods do as well?", ("rft", "star", "star_one_round", "lmsi", "few_shot")
+        "With the same budget, do earlier methods do as well?",
+        ("rft", "star", "star_one_round", "lmsi", "few_shot"),
     ),
     ReviewersQuestion("Is it more than training on anything the model writes?", ("random",)),
     ReviewersQuestion("Does the method gain anything at all?", ("regenesis",), "base"),
     ReviewersQuestion("What do hints do?", ("no_hints", "hints_only")),
     ReviewersQuestion(
-        "What does each component bring?", ("no_adaptation", "no_structure", "no_adaptation_no_structure")
+        "What does each component bring?",
+        ("no_adaptation", "no_structure", "no_adaptation_no_structure"),
     ),
     ReviewersQuestion("Does it need reference answers?", ("majority_vote",)),
     ReviewersQuestion("Would the reference answers alone do?", ("gt_answers", "gt_rationales")),
@@ -52,21 +57,28 @@ def reviewers_questions(contest: Contest) -> list[tuple[str, str]]:
 def findings(contest: Contest) -> str:
     """The first paragraph: the best method in each domain, and regenesis against the base."""
     rows = contest.store.select(
-        ComparisonFigure, comparison_id=contest.record.id, name="accuracy", rates="chosen", reading="strict",
+        ComparisonFigure,
+        comparison_id=contest.record.id,
+        name="accuracy",
+        rates="chosen",
+        reading="strict",
         iteration=iterations(contest)[-1],
-    )  # fmt: skip
+    )
     said: list[str] = []
     for scope, words in WORDS.items():
-        ranked = sorted((row for row in rows if row.scope == scope), key=lambda row: (-row.value, row.method))
+        ranked = sorted(
+            (row for row in rows if row.scope == scope), key=lambda row: (-row.value, row.method)
+        )
         if ranked:
             best = ranked[0]
             said.append(
-                f"{words.capitalize()} the highest strict accuracy is that of {best.method}, {best.value:.1%} "
-                f"({best.low:.1%} to {best.high:.1%}); that it is the best is not said by this."
+                f"{words.capitalize()} the highest strict accuracy is that of {best.method},"
+                f" {best.value:.1%} ({best.low:.1%} to {best.high:.1%}); that it is the best is not"
+                " said by this."
             )
     against_base = [
         row for row in _differences(contest) if (row.method, row.against) == ("regenesis", "base")
-    ]  # fmt: skip
+    ]
     said += [sentence(row) for row in against_base]
     seeds = len(contest.seeds)
     if seeds < 5:
@@ -76,10 +88,14 @@ def findings(contest: Contest) -> str:
 
 
 def collapse_lines(contest: Contest) -> list[str]:
-    """What the collapse watch said of each later round's paths before they were trained on, and what became of it."""
+    """What the collapse watch said of each later round's paths before they were trained on, and
+    what became of it.
+    """
     said: list[str] = []
     several = [one for one in contest.trials if one.iterations > 1 and one.pool_id]
-    for (method, seed, rate), trials in groupby(several, key=lambda one: (one.method, one.seed, one.learning_rate)):
+    for (method, seed, rate), trials in groupby(
+        several, key=lambda one: (one.method, one.seed, one.learning_rate)
+    ):
         before: list[TextHealth] = []
         for trial in trials:
             pool = contest.store.get(Pool, trial.pool_id) if trial.pool_id else None
@@ -90,16 +106,25 @@ def collapse_lines(contest: Contest) -> list[str]:
             before.append(health)
             if trial.iteration > 1:
                 what = " ".join(warnings) or "nothing has drifted."
-                said.append(f"{method}, seed {seed}, rate {rate:g}, before round {trial.iteration}: {what}")
-    return said + [_course(contest, method) for method in dict.fromkeys(one.method for one in several)]
+                said.append(
+                    f"{method}, seed {seed}, rate {rate:g}, before round {trial.iteration}: {what}"
+                )
+    return said + [
+        _course(contest, method) for method in dict.fromkeys(one.method for one in several)
+    ]
 
 
 def _course(contest: Contest, method: str) -> str:
     """Accuracies of a method, round after round."""
     rows = contest.store.select(
-        ComparisonFigure, order_by="iteration", comparison_id=contest.record.id, name="accuracy", rates="chosen",
-        reading="strict", method=method,
-    )  # fmt: skip
+        ComparisonFigure,
+        order_by="iteration",
+        comparison_id=contest.record.id,
+        name="accuracy",
+        rates="chosen",
+        reading="strict",
+        method=method,
+    )
     courses = [
         f"{words} " + ", ".join(f"{row.value:.1%}" for row in rows if row.scope == scope)
         for scope, words in WORDS.items()
@@ -117,32 +142,43 @@ def sentence(row: ComparisonFigure) -> str:
     if seen:
         return f"{what}, {'more' if row.value > 0 else 'less'} than chance would give."
     if row.p_value is not None and row.p_value <= ALPHA:
-        return f"{what}; alone it would be seen, beside the other tests it is not: weak evidence of a difference."
+        return (
+            f"{what}; alone it would be seen, beside the other tests it is not: weak evidence of a"
+            " difference."
+        )
     if row.p_value is None:
-        return f"{what}; one seed: no test is made, for what chance does in training is in none of this."
+        return (
+            f"{what}; one seed: no test is made, for what chance does in training is in none of"
+            " this."
+        )
     return (
-        f"{what}; no difference was seen, and one between {row.low * 100:+.1f} and {row.high * 100:+.1f} points stays "
-        "possible."
+        f"{what}; no difference was seen, and one between {row.low * 100:+.1f} and"
+        f" {row.high * 100:+.1f} points stays possible."
     )
 
 
 def _answer(question: ReviewersQuestion, figures: Sequence[ComparisonFigure]) -> str:
     rows = [
-        row for row in figures
+        row
+        for row in figures
         if row.method.partition(":")[0] in question.methods and row.against == question.against
-    ]  # fmt: skip
+    ]
     if not rows:
         return (
-            f"These data cannot answer it: the comparison has no {' or '.join(question.methods)} beside "
-            f"{question.against}."
+            f"These data cannot answer it: the comparison has no {' or '.join(question.methods)}"
+            f" beside {question.against}."
         )
     return " ".join(sentence(row) for row in rows)
 
 
 def _differences(contest: Contest) -> list[ComparisonFigure]:
     found = contest.store.select(
-        ComparisonFigure, comparison_id=contest.record.id, name="difference", rates="chosen", reading="strict",
+        ComparisonFigure,
+        comparison_id=contest.record.id,
+        name="difference",
+        rates="chosen",
+        reading="strict",
         iteration=iterations(contest)[-1],
-    )  # fmt: skip
+    )
     order = {one.name: place for place, one in enumerate(contest.contenders)}
     return sorted(found, key=lambda row: (order.get(row.method, 0), row.scope))

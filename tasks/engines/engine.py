@@ -1,6 +1,7 @@
 """What steps ask of a model server: token ids in, a completion out.
 
-The real engine is `tasks.engines.server.client.OpenAIEngine`; tests script others. Rendering and judging are elsewhere.
+The real engine is `tasks.engines.server.client.OpenAIEngine`; tests script others. Rendering and
+judging are elsewhere.
 """
 
 from collections.abc import AsyncGenerator, Sequence
@@ -26,7 +27,14 @@ class Completion:
 
 
 # What trying again does not mend, by `RequestFailed.reason`; whatever else happened may pass.
-LASTING = ("refused", "prompt_too_long", "unauthorized", "unknown_model", "wrong_url", "quota_spent")
+LASTING = (
+    "refused",
+    "prompt_too_long",
+    "unauthorized",
+    "unknown_model",
+    "wrong_url",
+    "quota_spent",
+)
 
 ITS_OWN_FAULT = ("prompt_too_long", "empty_text")  # failures that say nothing about the engine
 
@@ -40,7 +48,8 @@ class RequestFailed(PermanentError):
 
     def __init__(self, message: str, *, reason: str, attempts: int, fatal: bool = False) -> None:
         super().__init__(message)
-        self.reason = reason  # prompt_too_long, unauthorized, unknown_model, refused, endpoint_error, timed_out, ...
+        # prompt_too_long, unauthorized, unknown_model, refused, endpoint_error, timed_out, ...
+        self.reason = reason
         self.attempts = attempts
         self.fatal = fatal
         if fatal:
@@ -84,9 +93,12 @@ class AllFailed:
         which = f"the last {self._in_a_row} failed" if self._succeeded else "all failed"
         message = f"Some requests must succeed; {which}, the newest with {last.reason!r}: {last} "
         if last.reason in LASTING:
-            return InputError(f"{message}What arrived is stored; mend that, then run the same command again.")
+            return InputError(
+                f"{message}What arrived is stored; mend that, then run the same command again."
+            )
         return TransientError(
-            f"{message}What arrived is stored. See that the engine runs, then run the same command again."
+            f"{message}What arrived is stored. See that the engine runs, then run the same command"
+            " again."
         )
 
 
@@ -98,8 +110,8 @@ class Engine(Protocol):
     ) -> Completion:
         """One completion, drawn from `seed` where the server takes one (our own do).
 
-        `cached` False reuses no other request's prefix, where the server can be told. Raises RequestFailed when
-        retries are spent or can't help.
+        `cached` False reuses no other request's prefix, where the server can be told. Raises
+        RequestFailed when retries are spent or can't help.
         """
         ...
 

@@ -1,4 +1,5 @@
-"""What this machine has: cores, memory, GPUs, and the two libraries that make vLLM and training fast on a CPU.
+"""What this machine has: cores, memory, GPUs, and the two libraries that make vLLM and training
+fast on a CPU.
 
 Reads the system; imports neither torch nor vLLM, so it costs milliseconds.
 """
@@ -39,14 +40,21 @@ class Hardware:
         """What a CPU server would be faster with, in one line each."""
         missing: list[str] = []
         if self.tcmalloc is None:
-            missing.append("libtcmalloc_minimal is missing: slow on a CPU. Run: apt-get install libtcmalloc-minimal4")
+            missing.append(
+                "libtcmalloc_minimal is missing: slow on a CPU. Run: apt-get install"
+                " libtcmalloc-minimal4"
+            )
         if self.openmp is None:
-            missing.append("libiomp5 is missing from the environment: slower generation. Run: make setup")
+            missing.append(
+                "libiomp5 is missing from the environment: slower generation. Run: make setup"
+            )
         return tuple(missing)
 
 
 def preload(*libraries: Path | None) -> dict[str, str]:
-    """Environment of a process that loads these before all others, and after them what is to be loaded anyway."""
+    """Environment of a process that loads these before all others, and after them what is to be
+    loaded anyway.
+    """
     inherited = [one for one in os.environ.get("LD_PRELOAD", "").split(":") if one]
     wanted = dict.fromkeys([*(str(one) for one in libraries if one), *inherited])
     return {"LD_PRELOAD": ":".join(wanted)} if wanted else {}
@@ -82,7 +90,9 @@ def _cores() -> tuple[int, ...]:
 
 def _memory() -> tuple[int, int]:
     """Total and available bytes, no more than a container's limit."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+    lines = dict(
+        line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines()
+    )
     total, available = (int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
     limit, used = _words("/sys/fs/cgroup/memory.max"), _words("/sys/fs/cgroup/memory.current")
     if limit and limit[0].isdigit() and used:
@@ -112,11 +122,17 @@ def _gpus() -> tuple[Gpu, ...]:
     if listed.returncode:
         return ()
     rows = [line.rpartition(",") for line in listed.stdout.splitlines() if "," in line]
-    gpus = [Gpu(name.strip(), int(memory) * 1024**2) for name, _, memory in rows if memory.strip().isdigit()]
+    gpus = [
+        Gpu(name.strip(), int(memory) * 1024**2)
+        for name, _, memory in rows
+        if memory.strip().isdigit()
+    ]
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is None:
         return tuple(gpus)
-    return tuple(gpus[: len([one for one in visible.split(",") if one.strip() and one.strip() != "-1"])])
+    return tuple(
+        gpus[: len([one for one in visible.split(",") if one.strip() and one.strip() != "-1"])]
+    )
 
 
 def _find(places: tuple[str, ...], name: str) -> Path | None:

@@ -1,4 +1,5 @@
-"""EleutherAI's lm-evaluation-harness in a process of its own: tasks and a server's address in, its figures out.
+"""EleutherAI's lm-evaluation-harness in a process of its own: tasks and a server's address in, its
+figures out.
 
 Nothing of it is imported here; run as a program this module is that process.
 """
@@ -26,8 +27,9 @@ def harness_version() -> str:
     """Name and version of the harness; raises InputError where it is not installed."""
     if find_spec(PACKAGE) is None:
         raise InputError(
-            "The cross-check needs the package lm_eval, which is not installed here. "
-            "Run: .venv/bin/python -m uv pip install -e '.[harness]' -c deploy/requirements/constraints.txt"
+            "The cross-check needs the package lm_eval, which is not installed here. Run:"
+            " .venv/bin/python -m uv pip install -e '.[harness]' -c"
+            " deploy/requirements/constraints.txt"
         )
     return f"lm-eval {metadata.version(PACKAGE)}"
 
@@ -45,32 +47,49 @@ class Target:
 def run_harness(
     tasks: Sequence[HarnessTask], target: Target, *, system: str = "", concurrent: int = 64
 ) -> dict[str, dict[str, Any]]:
-    """Results by task name. The harness renders with the model's chat template and asks the target; no hub is asked."""
+    """Results by task name.
+
+    The harness renders with the model's chat template and asks the target; no hub is asked.
+    """
     with tempfile.TemporaryDirectory(prefix="regenesis-harness-") as name:
         folder = Path(name)
         for task in tasks:
             (folder / f"{task.name}.jsonl").write_text(task.jsonl(), "utf-8")
         job = _job(tasks, target, folder, system, concurrent)
         (folder / "job.json").write_text(json.dumps(job), "utf-8")
-        offline = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "cache")}
+        offline = {
+            "HF_HUB_OFFLINE": "1",
+            "HF_DATASETS_OFFLINE": "1",
+            "HF_HOME": str(folder / "cache"),
+        }
         offline |= {"OPENAI_API_KEY": target.key} if target.key else {}
         done = subprocess.run(
-            [sys.executable, "-m", __name__, str(folder)], env=os.environ | offline, capture_output=True, text=True,
-            timeout=TIMEOUT_SECONDS, check=False,
-        )  # fmt: skip
+            [sys.executable, "-m", __name__, str(folder)],
+            env=os.environ | offline,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_SECONDS,
+            check=False,
+        )
         if done.returncode:
             last = " | ".join(done.stderr.strip().splitlines()[-3:])
             raise PermanentError(
-                f"lm-evaluation-harness must evaluate {[task.name for task in tasks]}; it says: {last}"
+                f"lm-evaluation-harness must evaluate {[task.name for task in tasks]}; it says:"
+                f" {last}"
             )
         return json.loads((folder / "results.json").read_text("utf-8"))
 
 
-def _job(tasks: Sequence[HarnessTask], target: Target, folder: Path, system: str, concurrent: int) -> dict[str, object]:
+def _job(
+    tasks: Sequence[HarnessTask], target: Target, folder: Path, system: str, concurrent: int
+) -> dict[str, object]:
     """What the child process is to do."""
     return {
         "tasks": [
-            {**task.config, "dataset_kwargs": {"data_files": {"test": str(folder / f"{task.name}.jsonl")}}}
+            {
+                **task.config,
+                "dataset_kwargs": {"data_files": {"test": str(folder / f"{task.name}.jsonl")}},
+            }
             for task in tasks
         ],
         "model_args": {
@@ -91,10 +110,17 @@ def _main(folder: Path) -> None:
 
     job = json.loads((folder / "job.json").read_text("utf-8"))
     found = simple_evaluate(
-        model="local-completions", model_args=job["model_args"], tasks=job["tasks"], num_fewshot=0, batch_size=1,
-        apply_chat_template=True, system_instruction=job["system"] or None, bootstrap_iters=0, log_samples=False,
+        model="local-completions",
+        model_args=job["model_args"],
+        tasks=job["tasks"],
+        num_fewshot=0,
+        batch_size=1,
+        apply_chat_template=True,
+        system_instruction=job["system"] or None,
+        bootstrap_iters=0,
+        log_samples=False,
         task_manager=TaskManager(include_defaults=False),
-    )  # fmt: skip
+    )
     results = found.get("results", {}) if found else {}
     (folder / "results.json").write_text(json.dumps(results, default=str), "utf-8")
 

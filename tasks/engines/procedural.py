@@ -1,7 +1,8 @@
-"""The embedded question sets, made by reasoning-gym: any number of questions with exact answers, from a seed.
+"""The embedded question sets, made by reasoning-gym: any number of questions with exact answers,
+from a seed.
 
-The only module that imports reasoning-gym. Its instruction ("Give only the result ...") is taken out of the
-question, because the prompts say how to answer.
+The only module that imports reasoning-gym. Its instruction ("Give only the result ...") is taken
+out of the question, because the prompts say how to answer.
 """
 
 import json
@@ -15,9 +16,15 @@ from storage.errors import InputError
 
 # What reasoning-gym writes around a question -> how the question reads here.
 REWORDINGS: dict[str, tuple[re.Pattern[str], str]] = {
-    "chain_sum": (re.compile(r"^State the final answer to the following arithmetic problem: (.*?) =$"), r"What is \1?"),
+    "chain_sum": (
+        re.compile(r"^State the final answer to the following arithmetic problem: (.*?) =$"),
+        r"What is \1?",
+    ),
     "products": (
-        re.compile(r"^Solve the following multiplication: (.*?)\. Give only the result as your final answer\.$"),
+        re.compile(
+            r"^Solve the following multiplication: (.*?)\. Give only the result as your final"
+            r" answer\.$"
+        ),
         r"What is \1?",
     ),
     "gcd": (
@@ -31,7 +38,10 @@ REWORDINGS: dict[str, tuple[re.Pattern[str], str]] = {
         re.compile(r"^Find the Least Common Multiple \(LCM\) of these numbers: (\d+), (\d+)$"),
         r"What is the least common multiple of \1 and \2?",
     ),
-    "number_sequence": (re.compile(r"^(.*), \?$"), r"What is the next number in this sequence: \1, ?"),
+    "number_sequence": (
+        re.compile(r"^(.*), \?$"),
+        r"What is the next number in this sequence: \1, ?",
+    ),
 }
 BATCH = 256
 
@@ -52,7 +62,9 @@ def procedural_names() -> set[str]:
 
 
 def drawn_questions(name: str, difficulty: Mapping[str, Any], seed: int) -> Iterator[DrawnQuestion]:
-    """An endless, deterministic stream of questions of one set; may repeat a text where the set is small."""
+    """An endless, deterministic stream of questions of one set; may repeat a text where the set is
+    small.
+    """
     while True:
         try:
             dataset = _gym().create_dataset(name, size=BATCH, seed=seed, **difficulty)
@@ -70,7 +82,8 @@ def drawn_questions(name: str, difficulty: Mapping[str, Any], seed: int) -> Iter
             )
             if index + 1 == BATCH:
                 break
-        seed += BATCH  # an item's own seed is the data set's and its place: the next ones would be the same again
+        # an item's own seed is the data set's and its place: the next ones would be the same again
+        seed += BATCH
 
 
 def reworded(name: str, question: str) -> str:
@@ -83,7 +96,9 @@ def reworded(name: str, question: str) -> str:
 
 def _gym() -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", SyntaxWarning)  # of a dependency's source, when first compiled
+        warnings.simplefilter(
+            "ignore", SyntaxWarning
+        )  # of a dependency's source, when first compiled
         import reasoning_gym  # pyright: ignore[reportMissingTypeStubs]
 
         return cast(Any, reasoning_gym)

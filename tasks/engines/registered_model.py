@@ -1,7 +1,8 @@
 """What MLflow runs when it loads a registered model: models from code, no pickle.
 
-`mlflow.pyfunc.load_model("models:/NAME@champion").predict([{"question": "What is 2 + 2?", "kind": "number"}])`
-answers greedily with the base and its adapter, in any process that can import this package.
+`mlflow.pyfunc.load_model("models:/NAME@champion").predict([{"question": "What is 2 + 2?", "kind":
+"number"}])` answers greedily with the base and its adapter, in any process that can import this
+package.
 """
 
 import json
@@ -36,7 +37,9 @@ class RegisteredModel(PythonModel):
     model: Any = None
 
     def load_context(self, context: Any) -> None:
-        """Nothing yet: MLflow calls this when it logs the model too, and weights are loaded for answers only."""
+        """Nothing yet: MLflow calls this when it logs the model too, and weights are loaded for
+        answers only.
+        """
 
     def _load(self, context: Any) -> None:
         """Weights and renderer; the adapter's files came with the model, the base lies in the home."""
@@ -63,9 +66,11 @@ class RegisteredModel(PythonModel):
     def predict(  # pyright: ignore[reportIncompatibleMethodOverride]  (MLflow declares that it returns None)
         self, context: Any, model_input: pd.DataFrame, params: Any = None
     ) -> list[str]:
-        """A greedy answer to each row, under the prompt that the model was trained and evaluated with.
+        """A greedy answer to each row, under the prompt that the model was trained and evaluated
+        with.
 
-        Columns are `question`, `kind` (number, expression, choice, boolean or text) and `choices` (optional).
+        Columns are `question`, `kind` (number, expression, choice, boolean or text) and `choices`
+        (optional).
         """
         questions = given_questions(model_input)
         if self.model is None:
@@ -94,14 +99,18 @@ class RegisteredModel(PythonModel):
 def given_questions(rows: pd.DataFrame) -> list[GivenQuestion]:
     """The questions of an input; raises InputError for a kind of answer that there is not."""
     given = enumerate(cast("list[dict[str, Any]]", rows.to_dict("records")), start=1)
-    return [GivenQuestion(str(row["question"]), _choices(place, row), _kind(place, row)) for place, row in given]
+    return [
+        GivenQuestion(str(row["question"]), _choices(place, row), _kind(place, row))
+        for place, row in given
+    ]
 
 
 def _kind(place: int, row: dict[str, Any]) -> AnswerKind:
     allowed = get_args(AnswerKind)
     if row["kind"] not in allowed:
         raise InputError(
-            f"Row {place}: column 'kind' must be one of {', '.join(allowed)}; found {row['kind']!r}. Name the kind."
+            f"Row {place}: column 'kind' must be one of {', '.join(allowed)}; found"
+            f" {row['kind']!r}. Name the kind."
         )
     return cast("AnswerKind", row["kind"])
 
@@ -112,12 +121,16 @@ def _choices(place: int, row: dict[str, Any]) -> list[str]:
     if choices is None or (isinstance(choices, float) and math.isnan(choices)):
         return []
     if not isinstance(choices, list | tuple | np.ndarray):
-        raise InputError(f"Row {place}: column 'choices' must be a list of texts; found {choices!r}.")
+        raise InputError(
+            f"Row {place}: column 'choices' must be a list of texts; found {choices!r}."
+        )
     return [str(choice) for choice in cast("Sequence[object]", choices)]
 
 
 def _place(reference: dict[str, str]) -> Path:
-    """A folder of the home, wherever the home lies now; else where it lay when the model was registered."""
+    """A folder of the home, wherever the home lies now; else where it lay when the model was
+    registered.
+    """
     from storage.environment import read_environment
 
     here = read_environment().home / reference["below_home"] if reference["below_home"] else None

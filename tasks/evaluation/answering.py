@@ -1,6 +1,8 @@
-"""Asking a model held-out questions: what is planned, what the store knows already, and the asking of the rest.
+"""Asking a model held-out questions: what is planned, what the store knows already, and the asking
+of the rest.
 
-Answers are rows like any other, committed in micro-batches; `tasks.evaluation.evaluate_model` counts them.
+Answers are rows like any other, committed in micro-batches; `tasks.evaluation.evaluate_model`
+counts them.
 """
 
 import asyncio
@@ -44,24 +46,32 @@ class PlannedAnswer:
         return ask_question(self.plan.template, self.question)
 
 
-def answer_plan(prompts: Mapping[str, Prompt], settings: Settings, sampling: Sampling | None = None) -> StagePlan:
+def answer_plan(
+    prompts: Mapping[str, Prompt], settings: Settings, sampling: Sampling | None = None
+) -> StagePlan:
     """The prompt and sampling of held-out answers; greedy unless another sampling is given."""
     if "answer" not in prompts:
-        raise InputError("Evaluation asks with the prompt 'answer'; the prompts have none. Add answer.txt to them.")
+        raise InputError(
+            "Evaluation asks with the prompt 'answer'; the prompts have none. Add answer.txt to"
+            " them."
+        )
     return plan_stage(prompts["answer"], sampling or settings.evaluation.sampling, settings.model)
 
 
 def planned_answers(
     questions: Sequence[Question], model: Model, plan: StagePlan, draw: int, sample: int = 0
 ) -> list[PlannedAnswer]:
-    """What is wanted of these questions. A greedy answer belongs to its question's draw: it is asked for only once."""
+    """What is wanted of these questions.
+
+    A greedy answer belongs to its question's draw: it is asked for only once.
+    """
     greedy = plan.sampling.temperature == 0
     wanted: list[PlannedAnswer] = []
     for question in {question.id: question for question in questions}.values():
         own = question.draw if greedy else draw
         identity = content_id(
             "answers", question.id, model.id, plan.prompt.id, plan.sampling_text, own, sample
-        )  # fmt: skip
+        )
         wanted.append(PlannedAnswer(identity, question, plan, own, sample))
     return wanted
 
@@ -73,12 +83,14 @@ def known_answers(store: "Store", wanted: Sequence[PlannedAnswer]) -> dict[UUID,
     return {answer.id: answer for answer in store.select(Answer, id=[one.id for one in wanted])}
 
 
-async def ask_missing(asking: Asking, missing: Sequence[PlannedAnswer], ready: Sequence[Answer] = ()) -> None:
+async def ask_missing(
+    asking: Asking, missing: Sequence[PlannedAnswer], ready: Sequence[Answer] = ()
+) -> None:
     """Ask for these answers and commit each soon after it came, `ready` ones first.
 
-    A request that no retry can mend becomes a failed request. Where none can succeed any more, or none has, what has
-    arrived is committed and the error raised: a transient one where trying again may help. At a limit of the run what
-    is under way is awaited, then Stopped is raised.
+    A request that no retry can mend becomes a failed request. Where none can succeed any more, or
+    none has, what has arrived is committed and the error raised: a transient one where trying again
+    may help. At a limit of the run what is under way is awaited, then Stopped is raised.
     """
     stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -88,7 +100,10 @@ async def ask_missing(asking: Asking, missing: Sequence[PlannedAnswer], ready: S
 
     committing = asking.settings.synthesis
     committer = Committer(
-        asking.store, seconds=committing.commit_seconds, rows=committing.commit_rows, on_error=on_error
+        asking.store,
+        seconds=committing.commit_seconds,
+        rows=committing.commit_rows,
+        on_error=on_error,
     )
     committer.add(ready)
     committer.start()
@@ -118,9 +133,13 @@ async def ask_one(asking: Asking, wanted: PlannedAnswer) -> Answer:
     turns = wanted.turns
     seed = seed_of(wanted.id)
     prompt_ids = asking.renderer.prompt_ids(turns)
-    completion = await asking.engine.complete(prompt_ids, wanted.plan.sampling, seed, cached=asking.cached)
+    completion = await asking.engine.complete(
+        prompt_ids, wanted.plan.sampling, seed, cached=asking.cached
+    )
     text = whole_text(turns.prefill, completion.text)
-    judgement = await asking.judge.judge_one(case_of(wanted.question, text, completion.finish_reason))
+    judgement = await asking.judge.judge_one(
+        case_of(wanted.question, text, completion.finish_reason)
+    )
     return _answer(asking, wanted, completion, text, judgement)
 
 
@@ -144,7 +163,9 @@ async def _ask_in_turn(
     return None
 
 
-def _answer(asking: Asking, wanted: PlannedAnswer, completion: Completion, text: str, judgement: Judgement) -> Answer:
+def _answer(
+    asking: Asking, wanted: PlannedAnswer, completion: Completion, text: str, judgement: Judgement
+) -> Answer:
     return Answer(
         id=wanted.id,
         question_id=wanted.question.id,

@@ -1,4 +1,6 @@
-"""The cross-check: a model's gate questions asked and judged by EleutherAI's harness, stored beside our own figures."""
+"""The cross-check: a model's gate questions asked and judged by EleutherAI's harness, stored beside
+our own figures.
+"""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -27,22 +29,31 @@ def cross_check(
     prompts: Mapping[str, Prompt],
     settings: Settings,
 ) -> list[EvaluationFigure]:
-    """The harness's figures on each set's gate questions, stored; what is stored is not asked again.
+    """The harness's figures on each set's gate questions, stored; what is stored is not asked
+    again.
 
-    Raises InputError where the harness is not installed, or the model has no evaluation of ours to stand beside.
+    Raises InputError where the harness is not installed, or the model has no evaluation of ours to
+    stand beside.
     """
     source = harness_version()
     ours = {
-        row.question_set_id: row for row in store.select(Evaluation, round_id=round.id, model_id=model.id, part="gate")
+        row.question_set_id: row
+        for row in store.select(Evaluation, round_id=round.id, model_id=model.id, part="gate")
     }
     if not ours:
         raise InputError(
-            f"A cross-check stands beside our own evaluation; {model.name!r} has none in round {round.number}. "
-            "Run: regenesis evaluate"
+            f"A cross-check stands beside our own evaluation; {model.name!r} has none in round"
+            f" {round.number}. Run: regenesis evaluate"
         )
-    known = store.select(EvaluationFigure, evaluation_id=[row.id for row in ours.values()], source=source)
+    known = store.select(
+        EvaluationFigure, evaluation_id=[row.id for row in ours.values()], source=source
+    )
     done = {row.evaluation_id for row in known}
-    tasks = {key: task for key, task in _tasks(questions, prompts, settings).items() if ours[key].id not in done}
+    tasks = {
+        key: task
+        for key, task in _tasks(questions, prompts, settings).items()
+        if ours[key].id not in done
+    }
     if tasks:
         system = settings.model.system_prompt
         found = run_harness(list(tasks.values()), target, system=system)
@@ -55,7 +66,9 @@ def cross_check(
     return known
 
 
-def _tasks(questions: Sequence[Question], prompts: Mapping[str, Prompt], settings: Settings) -> dict[UUID, HarnessTask]:
+def _tasks(
+    questions: Sequence[Question], prompts: Mapping[str, Prompt], settings: Settings
+) -> dict[UUID, HarnessTask]:
     """One task a question set."""
     plan = answer_plan(prompts, settings)
     by_set: defaultdict[UUID, list[Question]] = defaultdict(list)

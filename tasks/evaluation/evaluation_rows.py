@@ -1,4 +1,6 @@
-"""From stored answers to rows: one evaluation a set and part, and its other figures with their intervals."""
+"""From stored answers to rows: one evaluation a set and part, and its other figures with their
+intervals.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -11,7 +13,16 @@ import numpy as np
 
 from storage.errors import InputError, PermanentError, ReGenesisError, TransientError
 from storage.ids import content_id, seed_of
-from storage.records import Answer, Evaluation, EvaluationFigure, FailedRequest, Model, Part, QuestionSet, Round
+from storage.records import (
+    Answer,
+    Evaluation,
+    EvaluationFigure,
+    FailedRequest,
+    Model,
+    Part,
+    QuestionSet,
+    Round,
+)
 from tasks.asking import Asking
 from tasks.engines.engine import LASTING
 from tasks.evaluation.answering import PlannedAnswer, known_answers
@@ -30,7 +41,9 @@ OURS = "regenesis"
 
 @dataclass(frozen=True)
 class _Group:
-    """The answers to one part of one set: the first of each question, and several samples where they were asked."""
+    """The answers to one part of one set: the first of each question, and several samples where
+    they were asked.
+    """
 
     question_set: QuestionSet
     part: Part
@@ -40,17 +53,25 @@ class _Group:
 
 
 def count_answers(
-    asking: Asking, wanted: Sequence[PlannedAnswer], sampled: Sequence[PlannedAnswer], plan: StagePlan, role: str
+    asking: Asking,
+    wanted: Sequence[PlannedAnswer],
+    sampled: Sequence[PlannedAnswer],
+    plan: StagePlan,
+    role: str,
 ) -> list[Evaluation]:
-    """The evaluations of these answers, stored with their figures. Raises where over 5 % are missing."""
+    """The evaluations of these answers, stored with their figures.
+
+    Raises where over 5 % are missing.
+    """
     store, model, round, now = asking.store, asking.model, asking.round, asking.now()
     answers = known_answers(store, [*wanted, *sampled])
     missing = [one for one in wanted if one.id not in answers]
     if len(missing) > MOST_MISSING * len(wanted):
         raise _kind_of_error(store, missing)(
-            f"An evaluation needs an answer to at least {1 - MOST_MISSING:.0%} of its questions; {model.name!r} gave "
-            f"none to {len(missing)} of {len(wanted)} (first: question {missing[0].question.id}). Why: regenesis sql "
-            "\"SELECT reason, message, count(*) FROM failed_requests WHERE stage = 'answer' GROUP BY ALL\""
+            f"An evaluation needs an answer to at least {1 - MOST_MISSING:.0%} of its questions;"
+            f" {model.name!r} gave none to {len(missing)} of {len(wanted)} (first: question"
+            f' {missing[0].question.id}). Why: regenesis sql "SELECT reason, message, count(*)'
+            " FROM failed_requests WHERE stage = 'answer' GROUP BY ALL\""
         )
     samples = len({one.sample for one in sampled})
     rows: list[Evaluation | EvaluationFigure] = []
@@ -60,7 +81,10 @@ def count_answers(
         ids.append(key)
         rows.append(_evaluation(key, group, model, round, role, now))
         generator = np.random.default_rng(seed_of(key))
-        found = [*greedy_figures(group.answers, generator), *sampled_figures(group.sampled, samples, generator)]
+        found = [
+            *greedy_figures(group.answers, generator),
+            *sampled_figures(group.sampled, samples, generator),
+        ]
         rows += [figure_row(key, round, OURS, figure, now) for figure in found]
     store.append(rows)
     stored = {row.id: row for row in store.select(Evaluation, id=ids)}
@@ -73,16 +97,24 @@ def _kind_of_error(store: "Store", missing: Sequence[PlannedAnswer]) -> type[ReG
     return TransientError if {one.reason for one in failed} - set(LASTING) else PermanentError
 
 
-def evaluation_id(round: Round | None, model: Model, question_set_id: UUID, part: Part, plan: StagePlan) -> UUID:
+def evaluation_id(
+    round: Round | None, model: Model, question_set_id: UUID, part: Part, plan: StagePlan
+) -> UUID:
     """The id that the evaluation of one part of one set has or will have."""
     asked = round.id if round else None
-    return content_id("evaluations", asked, model.id, question_set_id, part, plan.prompt.id, plan.sampling_text)
+    return content_id(
+        "evaluations", asked, model.id, question_set_id, part, plan.prompt.id, plan.sampling_text
+    )
 
 
-def figure_row(evaluation: UUID, round: Round | None, source: str, figure: Figure, now: datetime) -> EvaluationFigure:
+def figure_row(
+    evaluation: UUID, round: Round | None, source: str, figure: Figure, now: datetime
+) -> EvaluationFigure:
     """A figure as it is stored."""
     return EvaluationFigure(
-        id=content_id("evaluation_figures", evaluation, source, figure.name, figure.reading, figure.k),
+        id=content_id(
+            "evaluation_figures", evaluation, source, figure.name, figure.reading, figure.k
+        ),
         evaluation_id=evaluation,
         round_id=round.id if round else None,
         source=source,
@@ -98,30 +130,48 @@ def figure_row(evaluation: UUID, round: Round | None, source: str, figure: Figur
 
 
 def _groups(
-    store: "Store", wanted: Sequence[PlannedAnswer], sampled: Sequence[PlannedAnswer], answers: dict[UUID, Answer]
+    store: "Store",
+    wanted: Sequence[PlannedAnswer],
+    sampled: Sequence[PlannedAnswer],
+    answers: dict[UUID, Answer],
 ) -> list[_Group]:
     groups: defaultdict[tuple[UUID, Part], list[PlannedAnswer]] = defaultdict(list)
     for one in wanted:
         if one.id in answers:
             groups[one.question.question_set_id, one.question.part].append(one)
-    several: defaultdict[tuple[UUID, Part], defaultdict[UUID, list[Answer]]] = defaultdict(lambda: defaultdict(list))
+    several: defaultdict[tuple[UUID, Part], defaultdict[UUID, list[Answer]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for one in sampled:
         if one.id in answers:
-            several[one.question.question_set_id, one.question.part][one.question.id].append(answers[one.id])
+            several[one.question.question_set_id, one.question.part][one.question.id].append(
+                answers[one.id]
+            )
     sets = {one.id: one for one in store.select(QuestionSet, id=list({key[0] for key in groups}))}
     if lost := {key[0] for key in groups} - sets.keys():
         raise InputError(f"Question set {lost.pop()} is not in the store. Run: regenesis ingest")
     return [
-        _Group(sets[key[0]], key[1], ones[0].question.draw, [answers[one.id] for one in ones], dict(several[key]))
+        _Group(
+            sets[key[0]],
+            key[1],
+            ones[0].question.draw,
+            [answers[one.id] for one in ones],
+            dict(several[key]),
+        )
         for key, ones in groups.items()
     ]
 
 
-def _evaluation(key: UUID, group: _Group, model: Model, round: Round | None, role: str, now: datetime) -> Evaluation:
+def _evaluation(
+    key: UUID, group: _Group, model: Model, round: Round | None, role: str, now: datetime
+) -> Evaluation:
     answers = group.answers
     strict = sum(answer.strict_verdict == "correct" for answer in answers)
     lenient = sum(answer.lenient_verdict == "correct" for answer in answers)
-    strict_interval, lenient_interval = wilson_interval(strict, len(answers)), wilson_interval(lenient, len(answers))
+    strict_interval, lenient_interval = (
+        wilson_interval(strict, len(answers)),
+        wilson_interval(lenient, len(answers)),
+    )
     return Evaluation(
         id=key,
         round_id=round.id if round else None,

@@ -1,7 +1,8 @@
-"""The noise floor: a model is asked the same questions again, and what changes without any training is counted (A/A).
+"""The noise floor: a model is asked the same questions again, and what changes without any training
+is counted (A/A).
 
-The second asking goes in the other order and reuses no cached prefix. Its answers are rows beside the first, which
-stand; an evaluation never counts them.
+The second asking goes in the other order and reuses no cached prefix. Its answers are rows beside
+the first, which stand; an evaluation never counts them.
 """
 
 import asyncio
@@ -12,7 +13,13 @@ from typing import TYPE_CHECKING
 from storage.records import Answer, Model, Question
 from tasks.asking import Asking
 from tasks.engines.engine import entered
-from tasks.evaluation.answering import PlannedAnswer, answer_plan, ask_missing, known_answers, planned_answers
+from tasks.evaluation.answering import (
+    PlannedAnswer,
+    answer_plan,
+    ask_missing,
+    known_answers,
+    planned_answers,
+)
 
 if TYPE_CHECKING:
     from storage.open_store import Store
@@ -30,8 +37,8 @@ class Noise:
 
     def __str__(self) -> str:
         return (
-            f"{self.questions} answers asked for again: {self.changed_texts} texts and {self.changed_verdicts} "
-            "verdicts changed"
+            f"{self.questions} answers asked for again: {self.changed_texts} texts and"
+            f" {self.changed_verdicts} verdicts changed"
         )
 
 
@@ -41,16 +48,22 @@ def noise_sample(questions: Sequence[Question], count: int) -> list[Question]:
 
 
 def next_sample(store: "Store", model: Model, questions: Sequence[Question]) -> int:
-    """The sample number under which all these questions can be asked once more: above every one that is stored."""
+    """The sample number under which all these questions can be asked once more: above every one
+    that is stored.
+    """
     known = store.select(Answer, model_id=model.id, question_id=[one.id for one in questions])
     return 1 + max((answer.sample for answer in known), default=0)
 
 
 def ask_again(asking: Asking, questions: Sequence[Question], sample: int = 1) -> Noise:
-    """Ask for each answer again as this sample and compare it with the first; only what is missing is asked."""
+    """Ask for each answer again as this sample and compare it with the first; only what is missing
+    is asked.
+    """
     store = asking.store
     plan = answer_plan(asking.prompts, asking.settings)
-    first, second = (planned_answers(questions, asking.model, plan, asking.draw, one) for one in (0, sample))
+    first, second = (
+        planned_answers(questions, asking.model, plan, asking.draw, one) for one in (0, sample)
+    )
     known = known_answers(store, [*first, *second])
     lacking = [[one for one in planned if one.id not in known] for planned in (first, second)]
     if any(lacking):
@@ -66,7 +79,9 @@ def ask_again(asking: Asking, questions: Sequence[Question], sample: int = 1) ->
     )
 
 
-async def _ask(asking: Asking, first: Sequence[PlannedAnswer], second: Sequence[PlannedAnswer]) -> None:
+async def _ask(
+    asking: Asking, first: Sequence[PlannedAnswer], second: Sequence[PlannedAnswer]
+) -> None:
     """The second asking goes backwards, without cached prefixes."""
     async with entered(asking.engine) as engine:
         for missing, cached in ((first, True), (second[::-1], False)):

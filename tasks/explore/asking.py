@@ -1,7 +1,8 @@
 """What the pages of `regenesis explore` ask: filters in, one SELECT over the public views out.
 
-Each is a statement that a user can copy into `regenesis sql`; what a user or a model wrote enters only as a quoted
-literal. Nothing reads a whole table into Python: every list has a limit, everything else is counted in the database.
+Each is a statement that a user can copy into `regenesis sql`; what a user or a model wrote enters
+only as a quoted literal. Nothing reads a whole table into Python: every list has a limit,
+everything else is counted in the database.
 """
 
 from dataclasses import dataclass
@@ -47,7 +48,9 @@ class Chosen:
     question_set: str = ""
 
     def where(self, *more: str, draw: str = "draw", question_set: str = "question_set") -> str:
-        """A WHERE clause of these, on the columns named, and of further conditions; empty where there are none."""
+        """A WHERE clause of these, on the columns named, and of further conditions; empty where
+        there are none.
+        """
         conditions = [f"{draw} = {self.draw}"] if draw and self.draw is not None else []
         conditions += [f"{question_set} = {quoted(self.question_set)}"] if self.question_set else []
         conditions += filter(None, more)
@@ -81,7 +84,9 @@ def guidelines_sql(chosen: Chosen) -> str:
     """One row a guideline, the one with most questions solved by it alone first."""
     view = "guideline_leaderboard" if chosen.draw is None else "guideline_history"
     rows = (
-        f"FROM {view}\n{Chosen(chosen.draw).where()}" if not chosen.question_set else f"FROM ({_in_one_set(chosen)})\n"
+        f"FROM {view}\n{Chosen(chosen.draw).where()}"
+        if not chosen.question_set
+        else f"FROM ({_in_one_set(chosen)})\n"
     )
     return f"""\
 SELECT guideline, attempts, correct, correct / nullif(attempts, 0) AS accuracy, solved, unique_solves,
@@ -148,7 +153,9 @@ GROUP BY ALL ORDER BY max(a.created_at) DESC, m.name"""
 
 
 def newest_roles_sql() -> str:
-    """One row a role that models had in the evaluations of the newest round that has a challenger's."""
+    """One row a role that models had in the evaluations of the newest round that has a
+    challenger's.
+    """
     return """\
 SELECT e.role, any_value(e.model_id) AS model_id
 FROM evaluations AS e JOIN rounds AS r ON r.id = e.round_id
@@ -177,7 +184,9 @@ FROM ({_pairs(first, second)})
 
 
 def _pairs(first: UUID, second: UUID) -> str:
-    """Answers of two models to the same question, draw, prompt, sampling and sample, as views compare them."""
+    """Answers of two models to the same question, draw, prompt, sampling and sample, as views
+    compare them.
+    """
     return f"""
     SELECT
         s.name AS question_set, s.domain, q.part, q.source_row_id, q.text AS question,
@@ -196,8 +205,12 @@ def _pairs(first: UUID, second: UUID) -> str:
 
 
 def to_rate_sql(chosen: Chosen, kind: Rateable, limit: int = 50) -> str:
-    """Paths that no person has rated yet: where two judges differ, that no rule could judge, or any."""
-    where = chosen.where("v.verifier <> 'human'", RATEABLE[kind], draw="v.draw", question_set="s.name")
+    """Paths that no person has rated yet: where two judges differ, that no rule could judge, or
+    any.
+    """
+    where = chosen.where(
+        "v.verifier <> 'human'", RATEABLE[kind], draw="v.draw", question_set="s.name"
+    )
     return f"""\
 SELECT v.path_id, v.draw, v.verdict, v.reason, s.name AS question_set
 FROM current_verdicts AS v

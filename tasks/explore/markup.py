@@ -1,6 +1,9 @@
-"""The pages of `regenesis explore` as markup: rows and stories in, HTML out. Every text is escaped here.
+"""The pages of `regenesis explore` as markup: rows and stories in, HTML out.
 
-What models and users wrote is hostile: it is shown as text, never as HTML, markdown, a link or a terminal's command.
+Every text is escaped here.
+
+What models and users wrote is hostile: it is shown as text, never as HTML, markdown, a link or a
+terminal's command.
 """
 
 import json
@@ -54,11 +57,19 @@ def cell(value: object, digits: int = 3) -> str:
     if isinstance(value, UUID):
         return f"<code>{str(value)[:8]}</code>"
     text = _text(value)
-    return badge(text) if text in VERDICTS else plain(text if len(text) <= _LONG else f"{text[:_LONG]}…")
+    return (
+        badge(text)
+        if text in VERDICTS
+        else plain(text if len(text) <= _LONG else f"{text[:_LONG]}…")
+    )
 
 
 def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str) if isinstance(value, list | dict) else str(value)
+    return (
+        json.dumps(value, ensure_ascii=False, default=str)
+        if isinstance(value, list | dict)
+        else str(value)
+    )
 
 
 def title(text: str) -> str:
@@ -72,13 +83,18 @@ def badge(verdict: str) -> str:
 
 
 def table(rows: Sequence[Row], leave_out: Sequence[str] = (), digits: int = 3) -> str:
-    """Rows as a table: long texts are wrapped, and longer ones unfold; a sentence where there are none."""
+    """Rows as a table: long texts are wrapped, and longer ones unfold; a sentence where there are
+    none.
+    """
     if not rows:
         return '<p class="soft">No rows here. Change the filters.</p>'
     names = [name for name in rows[0] if name not in leave_out]
     head = "".join(f"<th>{plain(name.replace('_', ' '))}</th>" for name in names)
     body = "".join(f"<tr>{''.join(_td(row[name], digits) for name in names)}</tr>" for row in rows)
-    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        "<div"
+        f' class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def _td(value: object, digits: int) -> str:
@@ -112,23 +128,33 @@ def story_markup(story: QuestionStory) -> str:
         *(_branch(branch, unfolded=number < _UNFOLDED) for number, branch in enumerate(story.tree)),
     ]
     if story.left_out:
-        parts.append(f'<p class="soft">and {story.left_out:,} more paths; choose a round to see them.</p>')
+        parts.append(
+            f'<p class="soft">and {story.left_out:,} more paths; choose a round to see them.</p>'
+        )
     if story.answers:
-        parts += [title("Answers in evaluations"), *(_answer(model, answer) for model, answer in story.answers)]
+        parts += [
+            title("Answers in evaluations"),
+            *(_answer(model, answer) for model, answer in story.answers),
+        ]
     return "\n".join(parts)
 
 
 def _place(story: QuestionStory) -> str:
     question, source = story.question, story.source
     return (
-        f"{plain(source.name)} · {plain(question.part)} · row {plain(question.source_row_id)} of {plain(source.source)}"
+        f"{plain(source.name)} · {plain(question.part)} · row {plain(question.source_row_id)} of"
+        f" {plain(source.source)}"
     )
 
 
 def _branch(branch: Branch, *, unfolded: bool) -> str:
-    inside = "".join(_branch(one, unfolded=True) for one in branch.branches) + "".join(map(told_markup, branch.paths))
+    inside = "".join(_branch(one, unfolded=True) for one in branch.branches) + "".join(
+        map(told_markup, branch.paths)
+    )
     found = _verdicts_below(branch)
-    tally = " ".join(f"{badge(verdict)} {found.count(verdict)}" for verdict in VERDICTS if verdict in found)
+    tally = " ".join(
+        f"{badge(verdict)} {found.count(verdict)}" for verdict in VERDICTS if verdict in found
+    )
     text = said(branch.text) if branch.text else ""
     return (
         f'<details class="branch"{" open" if unfolded else ""}><summary><b>{branch.kind}</b> '
@@ -147,7 +173,8 @@ def told_markup(one: Told) -> str:
     marks = [mark for mark, is_so in (("hinted", path.hinted), ("closed", path.closed)) if is_so]
     taught = f'<p class="soft">Taught: {plain(", ".join(one.taught))}</p>' if one.taught else ""
     return (
-        f'<div class="path"><p><b>path</b> {badge(one.counts.verdict if one.counts else "not judged yet")} '
+        '<div class="path"><p><b>path</b>'
+        f" {badge(one.counts.verdict if one.counts else 'not judged yet')} "
         f"{escape(' · '.join([path.strategy, *marks, f'{path.completion_tokens} tokens', path.finish_reason]))} "
         f"<code>{path.id}</code></p>{said(path.text)}"
         f"{''.join(_verdict(verdict, counts=verdict == one.counts) for verdict in one.verdicts)}{taught}</div>"
@@ -158,34 +185,42 @@ def _verdict(verdict: Verdict, *, counts: bool) -> str:
     who = f"{verdict.verifier} ({verdict.rater})" if verdict.rater else verdict.verifier
     read = f", read {verdict.extracted!r}" if verdict.extracted is not None else ""
     words = plain(f"{verdict.reason}, says {who}{read}")
-    return f'<p class="verdict">{badge(verdict.verdict)} {words}{" <b>(counts)</b>" if counts else ""}</p>'
+    return (
+        f'<p class="verdict">{badge(verdict.verdict)}'
+        f" {words}{' <b>(counts)</b>' if counts else ''}</p>"
+    )
 
 
 def _answer(model: str, answer: Answer) -> str:
     return (
-        f'<details class="branch"><summary>{badge(answer.strict_verdict)} {plain(model)}, draw {answer.draw}'
-        f"</summary>{said(answer.text)}</details>"
+        f'<details class="branch"><summary>{badge(answer.strict_verdict)} {plain(model)}, draw'
+        f" {answer.draw}</summary>{said(answer.text)}</details>"
     )
 
 
 def side_by_side(row: Row, names: tuple[str, str]) -> str:
     """Two models' answers to one question, beside each other; below each other on a phone."""
     columns = "".join(
-        f'<div class="path"><p><b>{plain(name)}</b> {badge(str(row[f"{which}_verdict"]))} '
-        f'<span class="soft">read {cell(row[f"{which}_extracted"])}</span></p>{said(str(row[f"{which}_text"]))}</div>'
+        f'<div class="path"><p><b>{plain(name)}</b> {badge(str(row[f"{which}_verdict"]))} <span'
+        ' class="soft">read'
+        f" {cell(row[f'{which}_extracted'])}</span></p>{said(str(row[f'{which}_text']))}</div>"
         for which, name in zip(("first", "second"), names, strict=True)
     )
     return (
-        f"{said(str(row['question']))}<p>Reference answer: <strong>{plain(str(row['reference_answer']))}"
+        f"{said(str(row['question']))}<p>Reference answer:"
+        f" <strong>{plain(str(row['reference_answer']))}"
         f'</strong></p><div class="pair">{columns}</div>'
     )
 
 
 def rejected_markup(row: Row) -> str:
     """A path that was not taken, beside the question and what was read of it."""
-    head = f"{plain(str(row['question_set']))}, round {cell(row['round'])}, {cell(row['guideline'])}"
+    head = (
+        f"{plain(str(row['question_set']))}, round {cell(row['round'])}, {cell(row['guideline'])}"
+    )
     return (
-        f'<div class="path"><p class="soft">{head}, <code>{row["path_id"]}</code></p>{said(str(row["question"]))}'
+        f'<div class="path"><p class="soft">{head},'
+        f" <code>{row['path_id']}</code></p>{said(str(row['question']))}"
         f"<p>Reference answer: <strong>{cell(row['reference_answer'])}</strong>, read "
         f"<strong>{cell(row['extracted'])}</strong></p>{said(str(row['path']))}</div>"
     )

@@ -1,6 +1,8 @@
-"""What each page of `regenesis explore` shows: filters in, markup and the options of its choices out.
+"""What each page of `regenesis explore` shows: filters in, markup and the options of its choices
+out.
 
-An option's label is what a person picks by, its value an id. Labels are shown by the browser as plain text.
+An option's label is what a person picks by, its value an id. Labels are shown by the browser as
+plain text.
 """
 
 from dataclasses import dataclass
@@ -55,7 +57,9 @@ class Listed:
 
 @dataclass(frozen=True)
 class Models:
-    """Models by name, and the names that a comparison begins with: champion and challenger of the newest round."""
+    """Models by name, and the names that a comparison begins with: champion and challenger of the
+    newest round.
+    """
 
     options: dict[str, str]
     first: str | None
@@ -63,7 +67,9 @@ class Models:
 
 
 def opened() -> "Store":
-    """The store, through which everything here is read; it holds the file for the moment of a question."""
+    """The store, through which everything here is read; it holds the file for the moment of a
+    question.
+    """
     return open_store(read_environment().store_url)
 
 
@@ -98,11 +104,16 @@ def rounds(store: "Store") -> str:
         f"<div>{title(f'{name}, strict accuracy of the gate')}{_curves(store, domain)}</div>"
         for name, domain in (("In domain", "in_domain"), ("Out of domain", "out_of_domain"))
     ]
-    bars = [{"round": f"round {row['round']}", **{key: row[key] for key in ("paths", "correct_paths")}} for row in rows]
+    bars = [
+        {"round": f"round {row['round']}", **{key: row[key] for key in ("paths", "correct_paths")}}
+        for row in rows
+    ]
     charts.append(
         f"<div>{title('Paths, and of them correct')}{bar_chart(bars[-12:], 'round', 'paths', 'correct_paths')}</div>"
     )
-    return page(f'<div class="charts">{"".join(charts)}</div>', title("Rounds"), table(rows), statement(sql))
+    return page(
+        f'<div class="charts">{"".join(charts)}</div>', title("Rounds"), table(rows), statement(sql)
+    )
 
 
 def questions(store: "Store", chosen: Chosen, part: str, solved: str, contains: str) -> Listed:
@@ -118,7 +129,9 @@ def questions(store: "Store", chosen: Chosen, part: str, solved: str, contains: 
     }
     shown = table(rows[:50], leave_out=("question_id",))
     return Listed(
-        options, f"<details><summary>{len(rows)} questions as a table</summary>{shown}</details>{statement(sql)}"
+        options,
+        f"<details><summary>{len(rows)} questions as a"
+        f" table</summary>{shown}</details>{statement(sql)}",
     )
 
 
@@ -136,7 +149,9 @@ def guidelines(store: "Store", chosen: Chosen) -> str:
     rows = rows_of(store, sql)
     drawn = [{**row, "guideline": _label(str(row["guideline"]))} for row in rows]
     chart = bar_chart(drawn, "guideline", "attempts", "correct")
-    return page(title("Attempts of each guideline, and of them correct"), chart, table(rows), statement(sql))
+    return page(
+        title("Attempts of each guideline, and of them correct"), chart, table(rows), statement(sql)
+    )
 
 
 def rejects(store: "Store", chosen: Chosen) -> Listed:
@@ -146,7 +161,10 @@ def rejects(store: "Store", chosen: Chosen) -> Listed:
     options = {str(row["reason"]): str(row["reason"]) for row in rows}
     drawn = bar_chart(rows, "reason", "paths") if rows else ""
     return Listed(
-        options, page(title("Paths that no training set took, by reason"), drawn, table(rows), statement(sql))
+        options,
+        page(
+            title("Paths that no training set took, by reason"), drawn, table(rows), statement(sql)
+        ),
     )
 
 
@@ -166,23 +184,44 @@ def models(store: "Store") -> Models:
         label = _label(str(row["name"]))
         options[label if label not in options else f"{label} {str(row['id'])[:8]}"] = str(row["id"])
     by_id = {id: label for label, id in options.items()}
-    roles = {row["role"]: by_id.get(str(row["model_id"])) for row in rows_of(store, asking.newest_roles_sql())}
+    roles = {
+        row["role"]: by_id.get(str(row["model_id"]))
+        for row in rows_of(store, asking.newest_roles_sql())
+    }
     names = [*options, None, None]
-    return Models(options, roles.get("champion") or roles.get("base") or names[1], roles.get("challenger") or names[0])
+    return Models(
+        options,
+        roles.get("champion") or roles.get("base") or names[1],
+        roles.get("challenger") or names[0],
+    )
 
 
-def pairs(store: "Store", first: str | None, second: str | None, chosen: Chosen, change: str) -> Listed:
+def pairs(
+    store: "Store", first: str | None, second: str | None, chosen: Chosen, change: str
+) -> Listed:
     """How two models' answers differ, and the questions to pick from."""
     if not first or not second or first == second:
-        return Listed({}, page('<p class="soft">Choose two different models that answered the same questions.</p>'))
+        return Listed(
+            {},
+            page(
+                '<p class="soft">Choose two different models that answered the same questions.</p>'
+            ),
+        )
     ids = UUID(first), UUID(second)
-    counted, sql = asking.changes_sql(*ids, chosen), asking.pairs_sql(*ids, chosen, cast("Change", change))
+    counted, sql = (
+        asking.changes_sql(*ids, chosen),
+        asking.pairs_sql(*ids, chosen, cast("Change", change)),
+    )
     rows = rows_of(store, sql)
     options = {
         _label(f"{number}. {row['question_set']}, {_arrow(row)}: {row['question']}"): str(number)
         for number, row in enumerate(rows, 1)
     }
-    return Listed(options, page(table(rows_of(store, counted)), statement(counted), statement(sql)), tuple(rows))
+    return Listed(
+        options,
+        page(table(rows_of(store, counted)), statement(counted), statement(sql)),
+        tuple(rows),
+    )
 
 
 def pair(pairs: Listed, number: str | None, first: str | None, second: str | None) -> str:
@@ -193,14 +232,18 @@ def pair(pairs: Listed, number: str | None, first: str | None, second: str | Non
 
 
 def asked(sql: str) -> str:
-    """The first rows of a user's SELECT, asked as `regenesis sql` asks: in a process that can only read."""
+    """The first rows of a user's SELECT, asked as `regenesis sql` asks: in a process that can only
+    read.
+    """
     try:
         rows, more = first_rows(read_environment().store_url, sql, asking.MOST_ROWS)
     except ReGenesisError as error:
         return page(refusal(str(error)))
     if not rows:
         return page('<p class="soft">The statement gives no rows.</p>')
-    counted = f"The first {len(rows)} rows; regenesis sql gives all." if more else f"{len(rows)} rows."
+    counted = (
+        f"The first {len(rows)} rows; regenesis sql gives all." if more else f"{len(rows)} rows."
+    )
     return page(table(rows, digits=6), f'<p class="soft">{counted}</p>')
 
 
@@ -211,7 +254,11 @@ def schema() -> str:
 
 def _curves(store: "Store", domain: str) -> str:
     rows = rows_of(store, asking.accuracies_sql(domain))
-    return line_chart(rows, "round", "accuracy", "role", percent=True) if rows else "<p>No evaluation yet.</p>"
+    return (
+        line_chart(rows, "round", "accuracy", "role", percent=True)
+        if rows
+        else "<p>No evaluation yet.</p>"
+    )
 
 
 def _label(text: str) -> str:

@@ -1,4 +1,6 @@
-"""The page on which a person rates a path: the next one to read, and the verdict of kind `human` that is kept."""
+"""The page on which a person rates a path: the next one to read, and the verdict of kind `human`
+that is kept.
+"""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -21,7 +23,9 @@ RATE_OPTIONS = list(asking.RATEABLE)
 
 @dataclass(frozen=True)
 class Rated:
-    """What a person did in this session: the paths that were rated or skipped, and a sentence about the last."""
+    """What a person did in this session: the paths that were rated or skipped, and a sentence about
+    the last.
+    """
 
     path_ids: tuple[UUID, ...] = ()
     sentence: str = ""
@@ -42,7 +46,9 @@ class ToRate:
 def to_rate(store: "Store", chosen: Chosen, kind: str, rated: Rated) -> ToRate:
     """The next path that no person has rated, without those that were skipped."""
     sql = asking.to_rate_sql(chosen, cast("Rateable", kind), limit=len(rated.path_ids) + 1)
-    waiting = [row["path_id"] for row in rows_of(store, sql) if row["path_id"] not in rated.path_ids]
+    waiting = [
+        row["path_id"] for row in rows_of(store, sql) if row["path_id"] not in rated.path_ids
+    ]
     path = store.get(Path, cast("UUID", waiting[0])) if waiting else None
     said_before = f"<p>{plain(rated.sentence)}</p>" if rated.sentence else ""
     if path is None:
@@ -51,13 +57,23 @@ def to_rate(store: "Store", chosen: Chosen, kind: str, rated: Rated) -> ToRate:
     return ToRate(path.id, page(said_before, story_markup(path_story(store, path)), statement(sql)))
 
 
-def keep(store: "Store", path_id: UUID, verdict: str | None, rater: str, because: str) -> tuple[bool, str]:
-    """Store a person's verdict; whether that was done, and a sentence: what was kept, or what is off."""
+def keep(
+    store: "Store", path_id: UUID, verdict: str | None, rater: str, because: str
+) -> tuple[bool, str]:
+    """Store a person's verdict; whether that was done, and a sentence: what was kept, or what is
+    off.
+    """
     try:
         given = give_verdict(store, str(path_id), verdict or "", rater, because)
     except InputError as error:
         return False, str(error)
-    return True, f"Kept: path {given.path_id} is {given.verdict}, says {given.rater}. Later selections follow it."
+    return (
+        True,
+        (
+            f"Kept: path {given.path_id} is {given.verdict}, says {given.rater}. Later selections"
+            " follow it."
+        ),
+    )
 
 
 def refused(sentence: str) -> str:

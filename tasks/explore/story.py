@@ -1,6 +1,8 @@
-"""Everything that models wrote for one question: chains with their texts, verdicts, what they taught, and answers.
+"""Everything that models wrote for one question: chains with their texts, verdicts, what they
+taught, and answers.
 
-In: a store, a question's id, and a draw or None for all. Out: a `QuestionStory`; it reads, and changes nothing.
+In: a store, a question's id, and a draw or None for all. Out: a `QuestionStory`; it reads, and
+changes nothing.
 """
 
 from collections.abc import Sequence
@@ -9,7 +11,17 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from storage.errors import InputError
-from storage.records import AdaptedGuideline, Answer, Guideline, Model, Path, Question, QuestionSet, Structure, Verdict
+from storage.records import (
+    AdaptedGuideline,
+    Answer,
+    Guideline,
+    Model,
+    Path,
+    Question,
+    QuestionSet,
+    Structure,
+    Verdict,
+)
 
 if TYPE_CHECKING:
     from storage.open_store import Store
@@ -30,7 +42,9 @@ class Told:
 
 @dataclass(frozen=True)
 class Branch:
-    """A node of the tree above the paths: a guideline, an adapted guideline or a structure, with what follows it."""
+    """A node of the tree above the paths: a guideline, an adapted guideline or a structure, with
+    what follows it.
+    """
 
     kind: str
     name: str
@@ -58,11 +72,20 @@ def question_story(store: "Store", id: UUID, draw: int | None = None) -> Questio
     question = store.get(Question, id)
     source = store.get(QuestionSet, question.question_set_id) if question else None
     if question is None or source is None:
-        raise InputError(f"A question was expected; none has the id {str(id)!r}. See: regenesis lineage {id}")
+        raise InputError(
+            f"A question was expected; none has the id {str(id)!r}. See: regenesis lineage {id}"
+        )
     narrow = {} if draw is None else {"draw": draw}
-    paths = store.select(Path, question_id=id, order_by="draw desc, strategy desc, guideline_id, sample, id", **narrow)
+    paths = store.select(
+        Path,
+        question_id=id,
+        order_by="draw desc, strategy desc, guideline_id, sample, id",
+        **narrow,
+    )
     names = {model.id: model.name for model in store.select(Model)}
-    answers = store.select(Answer, question_id=id, order_by="draw desc, model_id, sample, id", **narrow)
+    answers = store.select(
+        Answer, question_id=id, order_by="draw desc, model_id, sample, id", **narrow
+    )
     return QuestionStory(
         question,
         source,
@@ -77,7 +100,9 @@ def path_story(store: "Store", path: Path) -> QuestionStory:
     question = store.get(Question, path.question_id)
     source = store.get(QuestionSet, question.question_set_id) if question else None
     if question is None or source is None:
-        raise InputError(f"Path {path.id} has no question in the store. Run: regenesis storage check")
+        raise InputError(
+            f"Path {path.id} has no question in the store. Run: regenesis storage check"
+        )
     return QuestionStory(question, source, _tree(store, [path]), [], 0)
 
 
@@ -97,15 +122,23 @@ def _tree(store: "Store", paths: Sequence[Path]) -> list[Branch]:
     for one in told:
         path = one.path
         guideline = guidelines.get(path.guideline_id) if path.guideline_id else None
-        head = Branch("guideline", f"{guideline.name if guideline else 'no guideline'}, draw {path.draw}",
-                      path.guideline_id, guideline.text if guideline else "")  # fmt: skip
+        head = Branch(
+            "guideline",
+            f"{guideline.name if guideline else 'no guideline'}, draw {path.draw}",
+            path.guideline_id,
+            guideline.text if guideline else "",
+        )
         place = heads.setdefault((path.draw, path.guideline_id), head)
-        for kind, found in (("adapted guideline", adapted.get(path.adapted_guideline_id or path.id)),
-                            ("structure", structures.get(path.structure_id or path.id))):  # fmt: skip
+        for kind, found in (
+            ("adapted guideline", adapted.get(path.adapted_guideline_id or path.id)),
+            ("structure", structures.get(path.structure_id or path.id)),
+        ):
             if found is not None:
                 key = (id(place), found.id)
                 if key not in inner:
-                    inner[key] = Branch(kind, "hinted" if found.hinted else "", found.id, found.text)
+                    inner[key] = Branch(
+                        kind, "hinted" if found.hinted else "", found.id, found.text
+                    )
                     place.branches.append(inner[key])
                 place = inner[key]
         place.paths.append(one)
@@ -120,13 +153,15 @@ def _told(store: "Store", paths: Sequence[Path]) -> list[Told]:
         verdicts.setdefault(one.path_id, []).append(one)
     listed = ", ".join(f"'{id}'" for id in ids)
     within = f"draw IN ({', '.join(map(str, draws))})"
-    counting = store.query(f"SELECT verdict_id FROM current_verdicts WHERE path_id IN ({listed}) AND {within}")
+    counting = store.query(
+        f"SELECT verdict_id FROM current_verdicts WHERE path_id IN ({listed}) AND {within}"
+    )
     counts = set(counting["verdict_id"].to_pylist())
     taught: dict[UUID, list[str]] = {}
     for row in store.query(
-        "SELECT te.path_id, list(DISTINCT m.name ORDER BY m.name) AS models FROM training_examples AS te"
-        " JOIN adapters AS a ON a.training_set_id = te.training_set_id JOIN models AS m ON m.adapter_id = a.id"
-        f" WHERE te.path_id IN ({listed}) GROUP BY te.path_id"
+        "SELECT te.path_id, list(DISTINCT m.name ORDER BY m.name) AS models FROM training_examples"
+        " AS te JOIN adapters AS a ON a.training_set_id = te.training_set_id JOIN models AS m ON"
+        f" m.adapter_id = a.id WHERE te.path_id IN ({listed}) GROUP BY te.path_id"
     ).to_pylist():
         taught[row["path_id"]] = row["models"]
     return [

@@ -1,6 +1,8 @@
-"""The step from the store to a model folder for others: an adapter as stored, or whole weights, with their card.
+"""The step from the store to a model folder for others: an adapter as stored, or whole weights,
+with their card.
 
-transformers, PEFT and vLLM load what comes out. Merging needs torch; the rest needs the light base only.
+transformers, PEFT and vLLM load what comes out. Merging needs torch; the rest needs the light base
+only.
 """
 
 import json
@@ -12,7 +14,12 @@ from storage.environment import Environment
 from storage.errors import InputError
 from storage.lineage.lineage_tree import find_record
 from storage.records import Adapter, Evaluation, Model, Promotion, QuestionSet, Round, TrainingSet
-from tasks.engines.models.base_models import EMBEDDED, known_licence, prepare_model, prepared_embedded
+from tasks.engines.models.base_models import (
+    EMBEDDED,
+    known_licence,
+    prepare_model,
+    prepared_embedded,
+)
 from tasks.engines.models.merging import merge_adapter
 from tasks.engines.models.model_files import folder_digest
 from tasks.export.export_rows import CARD, Exported, said
@@ -25,13 +32,22 @@ if TYPE_CHECKING:
 
 
 def export_adapter(
-    store: "Store", prefix: str, target: Path, environment: Environment, *, merged: bool = False, base_model: str = "",
+    store: "Store",
+    prefix: str,
+    target: Path,
+    environment: Environment,
+    *,
+    merged: bool = False,
+    base_model: str = "",
     dry_run: bool = False,
-) -> Exported:  # fmt: skip
-    """Write the adapter, or with `merged` its whole weights. Raises InputError, with nothing written, where it can't.
+) -> Exported:
+    """Write the adapter, or with `merged` its whole weights.
 
-    `base_model` (a folder or a hub name) replaces what the adapter's round says of its base. An adapter names its base
-    so that others find it: by its hub name where it has one, else by its folder.
+    Raises InputError, with nothing written, where it can't.
+
+    `base_model` (a folder or a hub name) replaces what the adapter's round says of its base. An
+    adapter names its base so that others find it: by its hub name where it has one, else by its
+    folder.
     """
     refuse_used_target(target)
     model, adapter = find_adapter(store, prefix)
@@ -55,7 +71,9 @@ def export_adapter(
 
 
 def _loads_from(settings: ModelSettings, environment: Environment) -> str:
-    """What transformers can load the base by: a folder of this machine or a hub name; empty where there is neither."""
+    """What transformers can load the base by: a folder of this machine or a hub name; empty where
+    there is neither.
+    """
     if settings.name == EMBEDDED:
         try:
             return str(prepared_embedded(environment) or "")
@@ -85,8 +103,8 @@ def find_adapter(store: "Store", prefix: str) -> tuple[Model, Adapter]:
     if adapter is None:
         what = "a base model, which has no adapter" if models else f"in {found.table}"
         raise InputError(
-            f"--adapter takes the id of an adapter or of a model with one; {prefix!r} is {what}. They are listed by: "
-            'regenesis sql "SELECT id, name, kind FROM adapters"'
+            f"--adapter takes the id of an adapter or of a model with one; {prefix!r} is {what}."
+            ' They are listed by: regenesis sql "SELECT id, name, kind FROM adapters"'
         )
     return models[0], adapter
 
@@ -95,8 +113,10 @@ def base_of(store: "Store", adapter: Adapter) -> Model:
     """The base that the adapter was trained from."""
     base = store.get(Model, adapter.base_model_id)
     if base is None:
-        raise InputError(f"Base model {adapter.base_model_id} of adapter {adapter.id} is not in the store. "
-                         "Run: regenesis storage check")  # fmt: skip
+        raise InputError(
+            f"Base model {adapter.base_model_id} of adapter {adapter.id} is not in the store. "
+            "Run: regenesis storage check"
+        )
     return base
 
 
@@ -105,14 +125,15 @@ def _stored(adapter: Adapter, environment: Environment) -> Path:
     folder = environment.home / adapter.location
     if not folder.is_dir():
         raise InputError(
-            f"The files of adapter {adapter.id} lie in {str(folder)!r}; there is no such folder. Name their home with "
-            "--home, or bring the folder back from a backup."
+            f"The files of adapter {adapter.id} lie in {str(folder)!r}; there is no such folder."
+            " Name their home with --home, or bring the folder back from a backup."
         )
     digest = folder_digest(folder)
     if digest != adapter.digest:
         raise InputError(
-            f"The files of adapter {adapter.id} have the SHA-256 {adapter.digest}; those in {str(folder)!r} have "
-            f"{digest}. Somebody changed them; bring the folder back from a backup."
+            f"The files of adapter {adapter.id} have the SHA-256 {adapter.digest}; those in"
+            f" {str(folder)!r} have {digest}. Somebody changed them; bring the folder back from a"
+            " backup."
         )
     return folder
 
@@ -126,26 +147,34 @@ def _base_settings(store: "Store", adapter: Adapter, base_model: str) -> ModelSe
     return ModelSettings.model_validate(settings.get("model", {}))
 
 
-def _merge(base: Model, stored: Path, folder: Path, settings: ModelSettings, environment: Environment) -> None:
+def _merge(
+    base: Model, stored: Path, folder: Path, settings: ModelSettings, environment: Environment
+) -> None:
     prepared = prepare_model(settings, environment)
     if prepared.record.id != base.id:
         raise InputError(
-            f"The adapter stands upon {base.name!r} ({base.id}); {settings.name!r} is {prepared.record.name!r} "
-            f"({prepared.record.id}). Name the folder of its base with --model."
+            f"The adapter stands upon {base.name!r} ({base.id}); {settings.name!r} is"
+            f" {prepared.record.name!r} ({prepared.record.id}). Name the folder of its base with"
+            " --model."
         )
     try:
         merge_adapter(prepared.folder, stored, folder)
     except ImportError as error:
         raise InputError(
-            f"--merged needs torch and safetensors, which are not installed here ({error}). Run: make setup, or export "
-            "without --merged."
+            f"--merged needs torch and safetensors, which are not installed here ({error}). Run:"
+            " make setup, or export without --merged."
         ) from error
 
 
 def _card(
-    store: "Store", model: Model, adapter: Adapter, base: Model, settings: ModelSettings, merged: bool,
+    store: "Store",
+    model: Model,
+    adapter: Adapter,
+    base: Model,
+    settings: ModelSettings,
+    merged: bool,
     environment: Environment,
-) -> ModelCard:  # fmt: skip
+) -> ModelCard:
 
     of_round = store.get(Round, adapter.round_id) if adapter.round_id else None
     return ModelCard(
@@ -176,26 +205,49 @@ def examined(store: "Store", model: Model, base: Model) -> list[Examined]:
     """Every reading of the model, each with the base's of the same round, set and part."""
     rows = store.select(Evaluation, model_id=[model.id, base.id], order_by="created_at, id")
     rounds = {one.id: one.number for one in store.select(Round)}
-    sets = {one.id: one.name for one in store.select(QuestionSet, id=list({row.question_set_id for row in rows}))}
-    of_base = {(row.round_id, row.question_set_id, row.part): row for row in rows if row.model_id == base.id}
+    sets = {
+        one.id: one.name
+        for one in store.select(QuestionSet, id=list({row.question_set_id for row in rows}))
+    }
+    of_base = {
+        (row.round_id, row.question_set_id, row.part): row
+        for row in rows
+        if row.model_id == base.id
+    }
     found = [
         Examined(
-            rounds.get(row.round_id) if row.round_id else None, sets.get(row.question_set_id, "?"), row,
+            rounds.get(row.round_id) if row.round_id else None,
+            sets.get(row.question_set_id, "?"),
+            row,
             of_base.get((row.round_id, row.question_set_id, row.part)),
         )
         for row in rows
         if row.model_id == model.id
-    ]  # fmt: skip
+    ]
     return sorted(found, key=lambda one: (one.own.part != "gate", one.question_set, one.round or 0))
 
 
-def _exported(card: ModelCard, target: Path, files: list[str], dry_run: bool, base: str) -> Exported:
+def _exported(
+    card: ModelCard, target: Path, files: list[str], dry_run: bool, base: str
+) -> Exported:
     kind = "whole weights" if card.whole else "adapter"
     figures: dict[str, object] = {
-        "folder": str(target), "files": files, "kind": kind, "adapter_id": card.adapter.id, "model": card.model.name,
-        "training_set_id": card.adapter.training_set_id, "evaluations": len(card.examined), "written": not dry_run,
+        "folder": str(target),
+        "files": files,
+        "kind": kind,
+        "adapter_id": card.adapter.id,
+        "model": card.model.name,
+        "training_set_id": card.adapter.training_set_id,
+        "evaluations": len(card.examined),
+        "written": not dry_run,
         "base": base,
-    }  # fmt: skip
-    here = " (a folder of this machine: where it goes, name another with --model)" if Path(base).is_absolute() else ""
-    text = said(f"{card.model.name} ({kind})", target, files, dry_run) + (f"; its base is {base}{here}" if base else "")
+    }
+    here = (
+        " (a folder of this machine: where it goes, name another with --model)"
+        if Path(base).is_absolute()
+        else ""
+    )
+    text = said(f"{card.model.name} ({kind})", target, files, dry_run) + (
+        f"; its base is {base}{here}" if base else ""
+    )
     return Exported(target, text, figures)

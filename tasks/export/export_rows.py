@@ -1,6 +1,8 @@
-"""The step from the store to a folder for others: rows as conversations, in the form of the tool, with their card.
+"""The step from the store to a folder for others: rows as conversations, in the form of the tool,
+with their card.
 
-Needs the light base only, except for the format `datasets`. The folder is whole or absent; the store is only read.
+Needs the light base only, except for the format `datasets`. The folder is whole or absent; the
+store is only read.
 """
 
 import itertools
@@ -38,15 +40,26 @@ class Exported:
 
 
 def export_rows(
-    store: "Store", wanted: Wanted, target: Path, environment: Environment, *, format: str = "parquet",
-    private: bool = False, dry_run: bool = False,
-) -> Exported:  # fmt: skip
-    """Write the rows with their card. Raises InputError, with nothing written, for what can't or mustn't leave."""
+    store: "Store",
+    wanted: Wanted,
+    target: Path,
+    environment: Environment,
+    *,
+    format: str = "parquet",
+    private: bool = False,
+    dry_run: bool = False,
+) -> Exported:
+    """Write the rows with their card.
+
+    Raises InputError, with nothing written, for what can't or mustn't leave.
+    """
     chosen = checked_format(format)
     refuse_used_target(target)
     rows = store.query(wanted.sql)
     if not rows.num_rows:
-        raise InputError(f"{wanted.title} should have rows to export; found none. Run: regenesis round")
+        raise InputError(
+            f"{wanted.title} should have rows to export; found none. Run: regenesis round"
+        )
     sources = sources_of(store, rows)
     if not private:
         refuse_forbidden(sources)
@@ -77,13 +90,18 @@ def refuse_forbidden(sources: Sequence[Source]) -> None:
     if named:
         listed = ", ".join(f"{one.name!r} (licence {one.licence or 'unknown'!r})" for one in named)
         raise InputError(
-            f"Every source of an export must allow redistribution; found {listed}, which do not. Add --private for a "
-            "folder that stays with you; its card will say so."
+            f"Every source of an export must allow redistribution; found {listed}, which do not."
+            " Add --private for a folder that stays with you; its card will say so."
         )
 
 
 def _card(
-    store: "Store", wanted: Wanted, rows: "ArrowTable", sources: list[Source], format: Format, environment: Environment
+    store: "Store",
+    wanted: Wanted,
+    rows: "ArrowTable",
+    sources: list[Source],
+    format: Format,
+    environment: Environment,
 ) -> DataCard:
     return DataCard(
         title=wanted.title,
@@ -102,10 +120,16 @@ def _card(
 
 def _exported(card: DataCard, target: Path, files: list[str], dry_run: bool) -> Exported:
     figures: dict[str, object] = {
-        "folder": str(target), "files": files, "format": card.format, "rows": card.rows, "hinted_rows": card.hinted,
-        "questions": card.questions, "question_sets": {one.question_set.name: one.rows for one in card.sources},
-        "private": bool(forbidding(card.sources)), "written": not dry_run,
-    }  # fmt: skip
+        "folder": str(target),
+        "files": files,
+        "format": card.format,
+        "rows": card.rows,
+        "hinted_rows": card.hinted,
+        "questions": card.questions,
+        "question_sets": {one.question_set.name: one.rows for one in card.sources},
+        "private": bool(forbidding(card.sources)),
+        "written": not dry_run,
+    }
     named = f"{card.title}: {card.rows} rows ({card.hinted} hinted) as {card.format}"
     return Exported(target, said(named, target, files, dry_run), figures)
 
@@ -120,7 +144,9 @@ def _write_rows(rows: "ArrowTable", wanted: Wanted, folder: Path, shape: Shape) 
     if shape.is_lines:
         with (folder / shape.file).open("w", encoding="utf-8", newline="\n") as file:
             for part in parts:
-                file.writelines(json_line(line_of(row, part.schema)) + "\n" for row in part.to_pylist())
+                file.writelines(
+                    json_line(line_of(row, part.schema)) + "\n" for row in part.to_pylist()
+                )
     elif shape.file:
         first = next(parts)
         with pq.ParquetWriter(str(folder / shape.file), first.schema, compression="zstd") as writer:
@@ -144,8 +170,8 @@ def _datasets() -> Any:
         import datasets
     except ImportError as error:
         raise InputError(
-            "--format datasets needs the package datasets, which is not installed here. Run: pip install datasets, or "
-            "take --format parquet: load_dataset opens that folder as well."
+            "--format datasets needs the package datasets, which is not installed here. Run: pip"
+            " install datasets, or take --format parquet: load_dataset opens that folder as well."
         ) from error
     datasets.disable_progress_bars()
     return datasets

@@ -1,7 +1,8 @@
 """How exported rows look to the tools that train on them: TRL, Axolotl, LLaMA-Factory.
 
-Each row is a conversation, whose assistant's turn alone is to be learnt; the tool renders it with its own model's chat
-template. Rows of one format have one schema, whatever kind of question they answer.
+Each row is a conversation, whose assistant's turn alone is to be learnt; the tool renders it with
+its own model's chat template. Rows of one format have one schema, whatever kind of question they
+answer.
 """
 
 import json
@@ -21,9 +22,11 @@ Format = Literal["parquet", "chat", "datasets", "axolotl", "llama-factory", "pre
 MESSAGES = pa.list_(pa.struct([("role", pa.string()), ("content", pa.string())]))
 # The columns whose text goes into the conversation: what is asked, then what the assistant says.
 TEXTS: dict[Kind, tuple[str, ...]] = {
-    "training_set": ("prompt", "completion"), "paths": ("question", "path"),
-    "pairs": ("question", "chosen", "rejected"), "judged": ("question", "path"),
-}  # fmt: skip
+    "training_set": ("prompt", "completion"),
+    "paths": ("question", "path"),
+    "pairs": ("question", "chosen", "rejected"),
+    "judged": ("question", "path"),
+}
 AXOLOTL = """\
 # Axolotl: these lines go into the configuration of a run, beside `base_model` and the rest.
 chat_template: tokenizer_default
@@ -46,11 +49,14 @@ LLAMA_FACTORY = {
         "formatting": "sharegpt",
         "columns": {"messages": "messages"},
         "tags": {
-            "role_tag": "role", "content_tag": "content", "user_tag": "user", "assistant_tag": "assistant",
+            "role_tag": "role",
+            "content_tag": "content",
+            "user_tag": "user",
+            "assistant_tag": "assistant",
             "system_tag": "system",
         },
     }
-}  # fmt: skip
+}
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,9 @@ SHAPES: dict[Format, Shape] = {
     "datasets": Shape(""),
     "axolotl": Shape("train.jsonl", ("messages",), {"axolotl.yaml": AXOLOTL}),
     "llama-factory": Shape(
-        "train.jsonl", ("messages",), {"dataset_info.json": json.dumps(LLAMA_FACTORY, indent=2) + "\n"}
+        "train.jsonl",
+        ("messages",),
+        {"dataset_info.json": json.dumps(LLAMA_FACTORY, indent=2) + "\n"},
     ),
     "preference": Shape("train.parquet", ("prompt", "chosen", "rejected")),
     "kto": Shape("train.parquet"),
@@ -84,7 +92,10 @@ SHAPES: dict[Format, Shape] = {
 def conversations(rows: "ArrowTable", wanted: Wanted, shape: Shape) -> "ArrowTable":
     """The rows with their texts as messages, the other columns as they are."""
     said = [_turns(row, wanted) for row in rows.to_pylist()]
-    columns = {name: pa.array([_column(turns, name) for turns in said], MESSAGES) for name in shape.messages}
+    columns = {
+        name: pa.array([_column(turns, name) for turns in said], MESSAGES)
+        for name in shape.messages
+    }
     for name in rows.column_names:
         if name not in TEXTS[wanted.kind]:
             columns[name] = cast(Any, rows.column(name))
@@ -92,9 +103,13 @@ def conversations(rows: "ArrowTable", wanted: Wanted, shape: Shape) -> "ArrowTab
 
 
 def line_of(row: Mapping[str, Any], schema: Any) -> dict[str, object]:
-    """A row for JSON lines, whose readers guess each file's types: no nulls, and no lists that may be empty."""
+    """A row for JSON lines, whose readers guess each file's types: no nulls, and no lists that may
+    be empty.
+    """
     kept = [
-        (column.name, column.type) for column in schema if column.type == MESSAGES or not pa.types.is_list(column.type)
+        (column.name, column.type)
+        for column in schema
+        if column.type == MESSAGES or not pa.types.is_list(column.type)
     ]
     return {name: _blank(kind) if row[name] is None else row[name] for name, kind in kept}
 
@@ -107,11 +122,17 @@ Message = dict[str, str]
 
 
 def _turns(row: Mapping[str, Any], wanted: Wanted) -> list[list[Message]]:
-    """What is asked, then each of the assistant's turns; a begun turn is the beginning of what it says."""
+    """What is asked, then each of the assistant's turns; a begun turn is the beginning of what it
+    says.
+    """
     asked, *answers = TEXTS[wanted.kind]
     opening: list[Message] = [{"role": "system", "content": wanted.system}] if wanted.system else []
     user = lettered(row[asked], row.get("choices") or ()).strip()
-    begun = wanted.prefill if wanted.prefill[-1:].isspace() or not wanted.prefill else f"{wanted.prefill} "
+    begun = (
+        wanted.prefill
+        if wanted.prefill[-1:].isspace() or not wanted.prefill
+        else f"{wanted.prefill} "
+    )
     spoken = [[{"role": "assistant", "content": begun + row[one].strip()}] for one in answers]
     return [[*opening, {"role": "user", "content": user}], *spoken]
 

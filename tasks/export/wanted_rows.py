@@ -1,4 +1,5 @@
-"""Which rows an export holds, with the very SQL that gives them: a training set, or the accepted paths.
+"""Which rows an export holds, with the very SQL that gives them: a training set, or the accepted
+paths.
 
 Ids leave as text, because not every reader of Parquet knows UUIDs.
 """
@@ -41,7 +42,9 @@ class Wanted:
 
 
 def wanted_training_set(store: "Store", prefix: str = "", round: int = 0) -> Wanted:
-    """A training set by id or its beginning, or the one of a round: the newest's where `round` is 0."""
+    """A training set by id or its beginning, or the one of a round: the newest's where `round` is
+    0.
+    """
     chosen = _named_set(store, prefix) if prefix else _set_of_round(store, round)
     of_round = store.get(Round, chosen.round_id) if chosen.round_id else None
     settings: dict[str, Any] = json.loads(chosen.settings)
@@ -50,18 +53,23 @@ def wanted_training_set(store: "Store", prefix: str = "", round: int = 0) -> Wan
     contaminated = len(settings.pop("contaminated", []))
     return Wanted(
         kind="training_set",
-        title=f"Training set {str(chosen.id)[:8]}" + (f" of round {of_round.number}" if of_round else ""),
+        title=f"Training set {str(chosen.id)[:8]}"
+        + (f" of round {of_round.number}" if of_round else ""),
         sql=_training_set_sql(chosen.id),
         facts={
-            "training set": chosen.id, "method": chosen.method, "round": of_round.number if of_round else "none",
-            "seed": chosen.seed, "SHA-256 over its examples": chosen.digest, "system message": system or "none",
+            "training set": chosen.id,
+            "method": chosen.method,
+            "round": of_round.number if of_round else "none",
+            "seed": chosen.seed,
+            "SHA-256 over its examples": chosen.digest,
+            "system message": system or "none",
             "the assistant's turn begins with": settings.get("prefill") or "nothing",
         },
         filters={**settings, "questions_left_out_as_contaminated": contaminated},
         left_out=_left_out(store, chosen.id),
         system=system,
         prefill=settings.get("prefill", ""),
-    )  # fmt: skip
+    )
 
 
 def wanted_paths(store: "Store", round: int = 0) -> Wanted:
@@ -78,13 +86,20 @@ def wanted_paths(store: "Store", round: int = 0) -> Wanted:
             "round": round or "all",
             "seed": ", ".join(f"{one.seed} (round {one.number})" for one in chosen) or "none",
         },
-        filters={"verdict": "correct (a person's, else the newest version's)", "round": round or "all"},
+        filters={
+            "verdict": "correct (a person's, else the newest version's)",
+            "round": round or "all",
+        },
     )
 
 
 def wanted_pairs(store: "Store", round: int = 0) -> Wanted:
-    """A right and a wrong path of one question beside each other, for preference training; each path once."""
-    return _wanted_judged(store, round, "pairs", "Pairs of a right and a wrong path", _pairs_sql(round))
+    """A right and a wrong path of one question beside each other, for preference training; each
+    path once.
+    """
+    return _wanted_judged(
+        store, round, "pairs", "Pairs of a right and a wrong path", _pairs_sql(round)
+    )
 
 
 def wanted_judged(store: "Store", round: int = 0) -> Wanted:
@@ -100,11 +115,17 @@ def _wanted_judged(store: "Store", round: int, kind: Kind, title: str, sql: str)
         sql=sql,
         facts=of_rounds.facts,
         filters={
-            "verdict": "correct or wrong (a person's, else the newest version's); unjudged paths are left out",
-            "hinted": "left out: the model was shown the answer", "finish_reason": "stop: cut texts are left out",
-            "part": "train", "equal texts of one question and verdict": "once", "round": round or "all",
+            "verdict": (
+                "correct or wrong (a person's, else the newest version's); unjudged paths are"
+                " left out"
+            ),
+            "hinted": "left out: the model was shown the answer",
+            "finish_reason": "stop: cut texts are left out",
+            "part": "train",
+            "equal texts of one question and verdict": "once",
+            "round": round or "all",
         },
-    )  # fmt: skip
+    )
 
 
 def sources_of(store: "Store", rows: "ArrowTable") -> list[Source]:
@@ -113,8 +134,8 @@ def sources_of(store: "Store", rows: "ArrowTable") -> list[Source]:
     found = store.select(QuestionSet, id=[UUID(id) for id in counted if id], order_by="name, id")
     if len(found) < len(counted):
         raise PermanentError(
-            f"Each row's question must be in a set of the store; of {len(counted)} sets {len(found)} are there. "
-            "Run: regenesis storage check"
+            f"Each row's question must be in a set of the store; of {len(counted)} sets"
+            f" {len(found)} are there. Run: regenesis storage check"
         )
     return [Source(one, counted[str(one.id)]) for one in found]
 
@@ -122,8 +143,8 @@ def sources_of(store: "Store", rows: "ArrowTable") -> list[Source]:
 def bases_of(store: "Store", rows: "ArrowTable", environment: Environment) -> list[Base]:
     """The base models whose weights wrote the paths, alone or under an adapter."""
     written = store.query(
-        "SELECT DISTINCT m.base_model_id AS id FROM paths AS p JOIN models AS m ON m.id = p.model_id"
-        " WHERE p.id IN (SELECT unnest(?::UUID[]))",
+        "SELECT DISTINCT m.base_model_id AS id FROM paths AS p JOIN models AS m ON m.id ="
+        " p.model_id WHERE p.id IN (SELECT unnest(?::UUID[]))",
         [rows["path_id"].to_pylist()],
     )["id"].to_pylist()
     bases = store.select(Model, id=written, order_by="name, id")
@@ -135,8 +156,8 @@ def _named_set(store: "Store", prefix: str) -> TrainingSet:
     chosen = store.get(TrainingSet, found.id) if found.table == TrainingSet.table else None
     if chosen is None:
         raise InputError(
-            f"--training-set takes the id of a training set; {prefix!r} is in {found.table}. They are listed by: "
-            'regenesis sql "SELECT id, method, examples FROM training_sets"'
+            f"--training-set takes the id of a training set; {prefix!r} is in {found.table}. They"
+            ' are listed by: regenesis sql "SELECT id, method, examples FROM training_sets"'
         )
     return chosen
 
@@ -145,14 +166,22 @@ def _set_of_round(store: "Store", number: int) -> TrainingSet:
     rounds = {one.id: one for one in store.select(Round, order_by="number")}
     if number and number not in {one.number for one in rounds.values()}:
         raise _no_such_round(list(rounds.values()), number)
-    sets = [one for one in store.select(TrainingSet, order_by="created_at, id") if one.round_id in rounds]
+    sets = [
+        one
+        for one in store.select(TrainingSet, order_by="created_at, id")
+        if one.round_id in rounds
+    ]
     if number:
         sets = [one for one in sets if one.round_id and rounds[one.round_id].number == number]
     if not sets:
         where = f"round {number}" if number else "the store"
-        raise InputError(f"An export needs a training set; {where} has none yet. Run: regenesis round")
+        raise InputError(
+            f"An export needs a training set; {where} has none yet. Run: regenesis round"
+        )
     # a round's own set comes before those of methods that it is compared with
-    return max(sets, key=lambda one: (_number(rounds, one), one.method == OWN_METHOD, one.created_at))
+    return max(
+        sets, key=lambda one: (_number(rounds, one), one.method == OWN_METHOD, one.created_at)
+    )
 
 
 def _number(rounds: Mapping[UUID, Round], one: TrainingSet) -> int:
@@ -161,7 +190,9 @@ def _number(rounds: Mapping[UUID, Round], one: TrainingSet) -> int:
 
 def _no_such_round(rounds: list[Round], number: int) -> InputError:
     there = ", ".join(str(one.number) for one in rounds) or "none"
-    return InputError(f"--round takes the number of a round of the store (there: {there}); found {number}.")
+    return InputError(
+        f"--round takes the number of a round of the store (there: {there}); found {number}."
+    )
 
 
 def _left_out(store: "Store", id: UUID) -> dict[str, int]:
@@ -226,7 +257,9 @@ ORDER BY a.draw, a.path_id"""
 
 
 def _judged_paths(round: int) -> str:
-    """Right and wrong paths that a model wrote unaided and ended itself, with their place among their equals."""
+    """Right and wrong paths that a model wrote unaided and ended itself, with their place among
+    their equals.
+    """
     where = f"\n        AND r.number = {round}" if round else ""
     return f"""WITH judged AS (
     SELECT p.id, p.question_id, p.model_id, p.draw, p.strategy, p.text, r.number AS round, v.verdict, v.verifier,

@@ -12,19 +12,22 @@ from storage.errors import InputError
 def refuse_used_target(target: Path) -> None:
     """Raise InputError unless a new folder can be named so: nothing is there, or an empty folder."""
     try:
-        used = target.is_symlink() or (target.exists() and (not target.is_dir() or any(target.iterdir())))
+        used = target.is_symlink() or (
+            target.exists() and (not target.is_dir() or any(target.iterdir()))
+        )
     except OSError as error:
         raise _unwritable(target, error) from error
     if used:
         raise InputError(
-            f"An export goes to a new or empty folder; {str(target)!r} is there and not empty. Name another, or "
-            "remove it first."
+            f"An export goes to a new or empty folder; {str(target)!r} is there and not empty. Name"
+            " another, or remove it first."
         )
 
 
 @contextmanager
 def whole_folder(target: Path) -> Generator[Path]:
-    """A path that is not there yet, for the block to make a folder of; it becomes `target` when the block ends well.
+    """A path that is not there yet, for the block to make a folder of; it becomes `target` when the
+    block ends well.
 
     Raises InputError where the place can't be written.
     """
@@ -47,6 +50,6 @@ def files_of(folder: Path) -> list[str]:
 
 def _unwritable(target: Path, error: OSError) -> InputError:
     return InputError(
-        f"An export goes to a folder that can be written; {str(target)!r} can't be ({error.strerror or error}). "
-        "Name another."
+        f"An export goes to a folder that can be written; {str(target)!r} can't be"
+        f" ({error.strerror or error}). Name another."
     )

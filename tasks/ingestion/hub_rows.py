@@ -1,4 +1,6 @@
-"""Rows of a data set on the hub, or of a folder laid out like one, by the package `datasets`; its code is never run."""
+"""Rows of a data set on the hub, or of a folder laid out like one, by the package `datasets`; its
+code is never run.
+"""
 
 import hashlib
 import json
@@ -12,10 +14,15 @@ from tasks.ingestion.raw_rows import RawRow
 
 
 def hub_source(name: str, config: str = "") -> RowSource:
-    """All splits of `owner/name`, each row with its split's name. Raises InputError where they cannot be had."""
+    """All splits of `owner/name`, each row with its split's name.
+
+    Raises InputError where they cannot be had.
+    """
     is_folder = Path(name).expanduser().is_dir()
     if not is_folder and name.count("/") != 1:
-        raise InputError(f"--hub takes owner/name on the hub, or a folder laid out like one; found {name!r}.")
+        raise InputError(
+            f"--hub takes owner/name on the hub, or a folder laid out like one; found {name!r}."
+        )
     rows = [row for split, found in _loaded(name, config).items() for row in _rows_of(split, found)]
     digest = hashlib.sha256()
     for row in rows:
@@ -26,19 +33,26 @@ def hub_source(name: str, config: str = "") -> RowSource:
 
 
 def _loaded(name: str, config: str) -> dict[str, Any]:
-    elsewhere = "Where the hub can't be reached: download its files elsewhere, and name one, or their folder."
+    elsewhere = (
+        "Where the hub can't be reached: download its files elsewhere, and name one, or their"
+        " folder."
+    )
     try:
         import datasets
         from datasets.exceptions import DatasetsError
     except ImportError as error:
-        raise InputError(f"--hub needs the package datasets, which is not installed here. {elsewhere}") from error
+        raise InputError(
+            f"--hub needs the package datasets, which is not installed here. {elsewhere}"
+        ) from error
     datasets.disable_progress_bars()
     try:
         found: Any = datasets.load_dataset(
             str(Path(name).expanduser()) if Path(name).is_dir() else name, config or None
         )
     except (OSError, ValueError, DatasetsError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [
+            type(error).__name__
+        ]
         which = " Name it with --config." if "config" in str(error).lower() else ""
         raise InputError(
             f"{name!r} could not be loaded: {' '.join(lines)[:300].rstrip('.')}.{which} {elsewhere}"

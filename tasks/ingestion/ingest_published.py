@@ -1,6 +1,8 @@
-"""Ingest of a published question set: its checked rows in, one question set with its parts in the store.
+"""Ingest of a published question set: its checked rows in, one question set with its parts in the
+store.
 
-Licence, citation and domain are the set's own. Reading and checking are done before; one transaction.
+Licence, citation and domain are the set's own. Reading and checking are done before; one
+transaction.
 """
 
 from datetime import UTC, datetime
@@ -24,7 +26,9 @@ def ingest_published_set(
     refuse_other_domain(store, question_set)
     questions = [
         # The options divide too: some tasks ask the same text in every row.
-        as_question(question_set, row, part_of("\n".join([row.text, *row.choices]), row.split, HALVES), now)
+        as_question(
+            question_set, row, part_of("\n".join([row.text, *row.choices]), row.split, HALVES), now
+        )
         for row in published.rows
     ]
     if not dry_run:
@@ -36,13 +40,17 @@ def _question_set(published: ReadSet, name: str, now: datetime) -> QuestionSet:
     source = published.source
     read_as = {
         "known": source.name,
-        "splits": {split: source.splits.get(split, "counted only") for split in source.splits_taken},
+        "splits": {
+            split: source.splits.get(split, "counted only") for split in source.splits_taken
+        },
         "unusable": published.unusable,
         "duplicates": published.duplicates,
         "not_taken": list(published.not_taken),
     }
     return QuestionSet(
-        id=content_id("question_sets", name, f"known:{source.name}", published.digest, source.domain),
+        id=content_id(
+            "question_sets", name, f"known:{source.name}", published.digest, source.domain
+        ),
         name=name,
         domain=source.domain,
         source=source.url,

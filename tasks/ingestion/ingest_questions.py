@@ -1,7 +1,7 @@
 """Ingest: question sets in, with their three disjoint parts fixed for ever.
 
-Embedded sets are drawn by a seed: train and gate afresh for each round, final once. Files are read whole and
-checked before anything is written; one transaction a set.
+Embedded sets are drawn by a seed: train and gate afresh for each round, final once. Files are read
+whole and checked before anything is written; one transaction a set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,13 @@ from storage.ids import canonical, content_id
 from storage.open_store import Store
 from storage.records import Domain, Part, Question, QuestionSet
 from tasks.engines.procedural import drawn_questions, procedural_names
-from tasks.ingestion.question_files import FileMapping, QuestionFile, RowSource, SourceRow, read_questions
+from tasks.ingestion.question_files import (
+    FileMapping,
+    QuestionFile,
+    RowSource,
+    SourceRow,
+    read_questions,
+)
 from tasks.rules.questions.parts import part_of, round_seed, sample_questions
 from tasks.rules.questions.published_sets import PUBLISHED_SETS
 from tasks.settings import QuestionSettings, Settings
@@ -34,7 +40,8 @@ class Ingested:
 
 
 def ingest_embedded(store: Store, settings: Settings, draw: int) -> list[QuestionSet]:
-    """Draw this round's train and gate questions of every procedural set, and its final ones the first time.
+    """Draw this round's train and gate questions of every procedural set, and its final ones the
+    first time.
 
     Sets that are not procedural must have been ingested from a file. Drawing twice changes nothing.
     """
@@ -50,12 +57,16 @@ def ingest_embedded(store: Store, settings: Settings, draw: int) -> list[Questio
 
 
 def train_questions_ahead(store: Store, settings: Settings, draw: int) -> list[Question]:
-    """The train questions that a round of this number reads; procedural ones are drawn as it will, and not stored."""
+    """The train questions that a round of this number reads; procedural ones are drawn as it will,
+    and not stored.
+    """
     chosen: list[Question] = []
     for name in settings.questions.in_domain:
         question_set, new = _drawn_for_round(store, settings, name, "in_domain", draw)
         own_draw = draw if question_set.source.startswith("procedural:") else 0
-        stored = store.select(Question, question_set_id=question_set.id, part="train", draw=own_draw)
+        stored = store.select(
+            Question, question_set_id=question_set.id, part="train", draw=own_draw
+        )
         seed = round_seed(settings.seed, "train", draw, question_set.id)
         fresh = [one for one in new if one.part == "train"]
         chosen += sample_questions([*stored, *fresh], settings.questions.train_per_set, seed)
@@ -73,11 +84,15 @@ def check_question_sets(store: Store, settings: Settings) -> None:
 def questions_of(store: Store, settings: Settings, part: Part, draw: int) -> list[Question]:
     """The questions that a round reads: those drawn for it, and of fixed sets a seeded choice.
 
-    `train` gives in-domain sets only. Fixed sets choose other train questions each round, always the same gate
-    and final ones.
+    `train` gives in-domain sets only. Fixed sets choose other train questions each round, always
+    the same gate and final ones.
     """
     sizes = settings.questions
-    count = {"train": sizes.train_per_set, "gate": sizes.gate_per_set, "final": sizes.final_per_set}[part]
+    count = {
+        "train": sizes.train_per_set,
+        "gate": sizes.gate_per_set,
+        "final": sizes.final_per_set,
+    }[part]
     chosen: list[Question] = []
     with store.reading():
         for domain, names in _by_domain(settings.questions):
@@ -86,30 +101,38 @@ def questions_of(store: Store, settings: Settings, part: Part, draw: int) -> lis
             for name in names:
                 found = set_named(store, name, domain)
                 own_draw = draw if found.source.startswith("procedural:") and part != "final" else 0
-                questions = store.select(Question, question_set_id=found.id, part=part, draw=own_draw)
+                questions = store.select(
+                    Question, question_set_id=found.id, part=part, draw=own_draw
+                )
                 seed = round_seed(settings.seed, part, draw if part == "train" else 0, found.id)
                 chosen += sample_questions(questions, count, seed)
     return chosen
 
 
 def set_named(store: Store, name: str, domain: Domain) -> QuestionSet:
-    """The newest set of this name; raises InputError when there is none, or its domain is the other one."""
+    """The newest set of this name; raises InputError when there is none, or its domain is the other
+    one.
+    """
     found = store.select(QuestionSet, name=name, order_by="created_at")
     if not found:
         is_known = any(name == known.name for known in PUBLISHED_SETS)
         source = f"--published {name}" if is_known else f"FILE --name {name} --domain {domain}"
-        raise InputError(f"Question set {name!r} is not in the store. Run: regenesis ingest {source}")
+        raise InputError(
+            f"Question set {name!r} is not in the store. Run: regenesis ingest {source}"
+        )
     if found[-1].domain != domain:
         raise InputError(
-            f"Question set {name!r} was ingested as {found[-1].domain}, but the settings use it as {domain}; "
-            "a set is never both. Change questions.in_domain / questions.out_of_domain."
+            f"Question set {name!r} was ingested as {found[-1].domain}, but the settings use it as"
+            f" {domain}; a set is never both. Change questions.in_domain / questions.out_of_domain."
         )
     return found[-1]
 
 
 @dataclass(frozen=True)
 class NewSet:
-    """What a person says of a question set that is brought: its name, its use, its columns, its source's terms."""
+    """What a person says of a question set that is brought: its name, its use, its columns, its
+    source's terms.
+    """
 
     name: str
     domain: Domain
@@ -122,14 +145,18 @@ class NewSet:
     redistributable: bool = False
 
 
-def ingest_rows(store: Store, source: RowSource, wanted: NewSet, *, dry_run: bool = False) -> "Ingested":
+def ingest_rows(
+    store: Store, source: RowSource, wanted: NewSet, *, dry_run: bool = False
+) -> "Ingested":
     """The rows of a file or of the hub as a question set, parted by SHARES where it has no split.
 
-    Raises InputError naming source and row for the first thing that is wrong; then nothing is written. The same
-    rows again change nothing.
+    Raises InputError naming source and row for the first thing that is wrong; then nothing is
+    written. The same rows again change nothing.
     """
     columns = wanted.mapping or FileMapping.of({}, "")
-    read = read_questions(source, columns, keep_first=wanted.keep_first, skip_unreadable=wanted.skip_unreadable)
+    read = read_questions(
+        source, columns, keep_first=wanted.keep_first, skip_unreadable=wanted.skip_unreadable
+    )
     rows, shares = read.rows, SHARES
     if wanted.domain == "out_of_domain" and not any(row.split for row in rows):
         shares = (0.0, shares[1] + shares[0] / 2, shares[2] + shares[0] / 2)
@@ -147,16 +174,30 @@ def ingest_rows(store: Store, source: RowSource, wanted: NewSet, *, dry_run: boo
         created_at=now,
     )
     refuse_other_domain(store, question_set)
-    questions = [as_question(question_set, row, part_of(row.text, row.split, shares), now) for row in rows]
+    questions = [
+        as_question(question_set, row, part_of(row.text, row.split, shares), now) for row in rows
+    ]
     if not dry_run:
         store.append([question_set, *questions])
     return Ingested(question_set, questions, read)
 
 
-def as_question(question_set: QuestionSet, row: SourceRow, part: Part, now: datetime, draw: int = 0) -> Question:
-    others = [list(row.other_answers)] if row.other_answers else []  # ids from before there were others stay
+def as_question(
+    question_set: QuestionSet, row: SourceRow, part: Part, now: datetime, draw: int = 0
+) -> Question:
+    others = (
+        [list(row.other_answers)] if row.other_answers else []
+    )  # ids from before there were others stay
     return Question(
-        id=content_id("questions", question_set.id, row.text, list(row.choices), row.answer, row.answer_kind, *others),
+        id=content_id(
+            "questions",
+            question_set.id,
+            row.text,
+            list(row.choices),
+            row.answer,
+            row.answer_kind,
+            *others,
+        ),
         question_set_id=question_set.id,
         source_row_id=row.source_row_id,
         part=part,
@@ -175,8 +216,9 @@ def refuse_other_domain(store: Store, question_set: QuestionSet) -> None:
     for known in store.select(QuestionSet, name=question_set.name):
         if known.domain != question_set.domain:
             raise InputError(
-                f"Question set {question_set.name!r} is already in the store as {known.domain}; found "
-                f"{question_set.domain}. In-domain and out-of-domain are never mixed: choose another --name."
+                f"Question set {question_set.name!r} is already in the store as {known.domain};"
+                f" found {question_set.domain}. In-domain and out-of-domain are never mixed: choose"
+                " another --name."
             )
 
 
@@ -203,15 +245,24 @@ def _drawn_for_round(
     )
     refuse_other_domain(store, question_set)
     sizes = settings.questions
-    wanted: list[tuple[Part, int, int]] = [("final", 0, sizes.final_per_set), ("gate", draw, sizes.gate_per_set)]
+    wanted: list[tuple[Part, int, int]] = [
+        ("final", 0, sizes.final_per_set),
+        ("gate", draw, sizes.gate_per_set),
+    ]
     if domain == "in_domain":
         wanted.append(("train", draw, sizes.train_per_set))
     known = store.select(Question, question_set_id=question_set.id)
     missing: list[tuple[Part, int, int]] = [
-        (part, own_draw, count - sum(1 for one in known if one.part == part and one.draw == own_draw))
+        (
+            part,
+            own_draw,
+            count - sum(1 for one in known if one.part == part and one.draw == own_draw),
+        )
         for part, own_draw, count in wanted
     ]
-    return question_set, _draw(question_set, difficulty, settings.seed, draw, missing, {one.text for one in known}, now)
+    return question_set, _draw(
+        question_set, difficulty, settings.seed, draw, missing, {one.text for one in known}, now
+    )
 
 
 def _draw(
@@ -224,7 +275,9 @@ def _draw(
     now: datetime,
 ) -> list[Question]:
     """Fresh questions for each (part, draw, count), none with a text that any part has seen before."""
-    stream = drawn_questions(question_set.name, difficulty, round_seed(seed, "questions", draw, question_set.name))
+    stream = drawn_questions(
+        question_set.name, difficulty, round_seed(seed, "questions", draw, question_set.name)
+    )
     questions: list[Question] = []
     repeats = 0
     for part, own_draw, count in missing:
@@ -235,13 +288,16 @@ def _draw(
                 repeats += 1
                 if repeats > MOST_REPEATS:
                     raise InputError(
-                        f"Question set {question_set.name!r} has run out of questions: {len(seen)} different ones are "
-                        f"known and {MOST_REPEATS} more draws gave too few new ones. Widen questions.difficulty."
+                        f"Question set {question_set.name!r} has run out of questions: {len(seen)}"
+                        f" different ones are known and {MOST_REPEATS} more draws gave too few new"
+                        " ones. Widen questions.difficulty."
                     )
                 continue
             seen.add(drawn.text)
             kind = _kind_of(drawn.answer)
-            row = SourceRow(drawn.source_row_id, drawn.text, (), drawn.answer, kind, "", drawn.metadata)
+            row = SourceRow(
+                drawn.source_row_id, drawn.text, (), drawn.answer, kind, "", drawn.metadata
+            )
             questions.append(as_question(question_set, row, part, now, own_draw))
     return questions
 
@@ -257,5 +313,8 @@ def _kind_of(answer: str) -> str:
 def _by_domain(questions: QuestionSettings) -> list[tuple[Domain, tuple[str, ...]]]:
     both = set(questions.in_domain) & set(questions.out_of_domain)
     if both:
-        raise InputError(f"Question sets {sorted(both)} are named both in domain and out of domain; keep each in one.")
+        raise InputError(
+            f"Question sets {sorted(both)} are named both in domain and out of domain; keep each in"
+            " one."
+        )
     return [("in_domain", questions.in_domain), ("out_of_domain", questions.out_of_domain)]

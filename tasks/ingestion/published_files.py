@@ -1,7 +1,9 @@
-"""Files of a published question set to checked rows: local files in the published layout, or the hub's.
+"""Files of a published question set to checked rows: local files in the published layout, or the
+hub's.
 
-Nothing is written to the store, and no code that comes with a data set is ever run. A row that cannot be used, or
-asks what an earlier one asked, is left out and counted; a file that is not the published one is an InputError.
+Nothing is written to the store, and no code that comes with a data set is ever run. A row that
+cannot be used, or asks what an earlier one asked, is left out and counted; a file that is not the
+published one is an InputError.
 """
 
 import json
@@ -43,16 +45,24 @@ class ReadSet:
 
 
 def read_published_set(source: PublishedSet, folder: Path) -> ReadSet:
-    """The set from `folder`, with the published number of rows; raises InputError for the first thing that is wrong."""
+    """The set from `folder`, with the published number of rows; raises InputError for the first
+    thing that is wrong.
+    """
     files = files_of(source, folder)
-    published = [row for split, found in files.items() for file in found for row in _rows_of(source, split, file)]
+    published = [
+        row
+        for split, found in files.items()
+        for file in found
+        for row in _rows_of(source, split, file)
+    ]
     counts = Counter(row.split for row in published)
     check_counts(source, {split: counts[split] for split in files})
     usable = [row for row in (_source_row(source, one) for one in published) if row]
     rows = _without_repeats(usable)
     if not rows:
         raise InputError(
-            f"{source.name}: none of {len(published)} rows is usable; expected the layout of {source.url}."
+            f"{source.name}: none of {len(published)} rows is usable; expected the layout of"
+            f" {source.url}."
         )
     return ReadSet(
         source,
@@ -65,20 +75,25 @@ def read_published_set(source: PublishedSet, folder: Path) -> ReadSet:
 
 
 def files_of(source: PublishedSet, folder: Path) -> dict[str, list[Path]]:
-    """Files of each split that is taken, `.gz` allowed; raises InputError naming the first that is missing."""
+    """Files of each split that is taken, `.gz` allowed; raises InputError naming the first that is
+    missing.
+    """
     if not folder.is_dir():
         raise InputError(
-            f"{source.name} is read from a folder; {str(folder)!r} is none. Name one laid out as {source.url}."
+            f"{source.name} is read from a folder; {str(folder)!r} is none. Name one laid out as"
+            f" {source.url}."
         )
     found: dict[str, list[Path]] = {}
     for split in source.splits_taken:
         pattern = source.files[split]
         found[split] = sorted(folder.glob(pattern)) or sorted(folder.glob(f"{pattern}.gz"))
         if not found[split]:
-            present = ", ".join(repr(path.name) for path in sorted(folder.iterdir())[:5]) or "nothing"
+            present = (
+                ", ".join(repr(path.name) for path in sorted(folder.iterdir())[:5]) or "nothing"
+            )
             raise InputError(
-                f"{source.name} {split} is {pattern!r} below the folder (.gz allowed); found {present} in "
-                f"{str(folder)!r}. Lay the files out as {source.url} has them."
+                f"{source.name} {split} is {pattern!r} below the folder (.gz allowed); found"
+                f" {present} in {str(folder)!r}. Lay the files out as {source.url} has them."
             )
     return found
 
@@ -90,7 +105,7 @@ def fetch_published_set(source: PublishedSet) -> Path:
         raise InputError(f"{source.name} is not on the hub. {elsewhere}")
     try:
         from huggingface_hub import snapshot_download
-        from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage] (time-outs, proxies)
+        from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImportUsage]
     except ImportError as error:
         raise InputError(
             f"Fetching {source.name} needs huggingface_hub, which is not installed. {elsewhere}"
@@ -112,18 +127,27 @@ def _rows_of(source: PublishedSet, split: str, file: Path) -> list[RowAsPublishe
 
 
 def _source_row(source: PublishedSet, one: RowAsPublished) -> SourceRow | None:
-    """What the question needs, or None where it is not usable; raises InputError for another layout."""
+    """What the question needs, or None where it is not usable; raises InputError for another
+    layout.
+    """
     if one.split not in source.splits:
         return None
     try:
         row = source.row(one.raw)
     except (KeyError, TypeError, AttributeError) as error:
-        missing = f"has no column {error}" if isinstance(error, KeyError) else f"holds something else ({error})"
+        missing = (
+            f"has no column {error}"
+            if isinstance(error, KeyError)
+            else f"holds something else ({error})"
+        )
         raise InputError(
-            f"{one.file}: row {one.number} {missing}; its columns are {', '.join(map(repr, one.raw))}. "
-            f"Expected {source.name} as {source.url} has it."
+            f"{one.file}: row {one.number} {missing}; its columns are"
+            f" {', '.join(map(repr, one.raw))}. Expected {source.name} as {source.url} has it."
         ) from error
-    except (ValueError, IndexError):  # a label that is no label: the row's own flaw, not the layout's
+    except (
+        ValueError,
+        IndexError,
+    ):  # a label that is no label: the row's own flaw, not the layout's
         return None
     if row is None or not is_usable(row):
         return None
@@ -134,7 +158,9 @@ def _source_row(source: PublishedSet, one: RowAsPublished) -> SourceRow | None:
         answer=row.answer,
         answer_kind=row.answer_kind,
         split=source.splits[one.split],
-        extra=json.dumps({"published_split": one.split, **one.raw}, default=str, ensure_ascii=False),
+        extra=json.dumps(
+            {"published_split": one.split, **one.raw}, default=str, ensure_ascii=False
+        ),
     )
 
 
@@ -146,5 +172,7 @@ def _without_repeats(rows: Sequence[SourceRow]) -> tuple[SourceRow, ...]:
 
 
 def _digest_of(folder: Path, files: dict[str, list[Path]]) -> str:
-    digests = {str(file.relative_to(folder)): sha256_of(file) for found in files.values() for file in found}
+    digests = {
+        str(file.relative_to(folder)): sha256_of(file) for found in files.values() for file in found
+    }
     return sha256(canonical(digests).encode()).hexdigest()

@@ -1,7 +1,8 @@
-"""Question files to checked rows, by a mapping of columns that the user gives, or by the names that sets use.
+"""Question files to checked rows, by a mapping of columns that the user gives, or by the names that
+sets use.
 
-Every problem is an InputError with the file, the row and what to do. Columns that the mapping does not name are
-kept as they are.
+Every problem is an InputError with the file, the row and what to do. Columns that the mapping does
+not name are kept as they are.
 """
 
 import json
@@ -23,7 +24,13 @@ from tasks.ingestion.raw_rows import (
     raw_rows,
     sha256_of,
 )
-from tasks.rules.questions.cells import UnreadReference, described, is_empty, question_text, scalar_text
+from tasks.rules.questions.cells import (
+    UnreadReference,
+    described,
+    is_empty,
+    question_text,
+    scalar_text,
+)
 from tasks.rules.questions.choices import KEY_KINDS, options_of
 from tasks.rules.questions.parts import split_named
 from tasks.rules.questions.references import kind_shown_by, reference_of
@@ -67,18 +74,29 @@ class FileMapping:
     columns: dict[str, str]
     constant_kind: str
     choice_key: str = ""
-    """How a choice's key is meant where that is not plain: letter, text, or a place counted from 0 or 1."""
+    """How a choice's key is meant where that is not plain: letter, text, or a place counted from 0
+    or 1.
+    """
 
     @classmethod
-    def of(cls, mapping: Mapping[str, str], constant_kind: str, choice_key: str = "") -> "FileMapping":
+    def of(
+        cls, mapping: Mapping[str, str], constant_kind: str, choice_key: str = ""
+    ) -> "FileMapping":
         """Checked: raises InputError for a field that does not exist or a kind that is not known."""
         for field in mapping:
             if field not in FIELDS:
-                raise InputError(f"--map takes {', '.join(FIELDS)}; found {field!r}. Example: --map question=Body")
+                raise InputError(
+                    f"--map takes {', '.join(FIELDS)}; found {field!r}. Example: --map"
+                    " question=Body"
+                )
         if constant_kind and constant_kind not in ANSWER_KINDS:
-            raise InputError(f"An answer kind is one of {', '.join(ANSWER_KINDS)}; found {constant_kind!r}.")
+            raise InputError(
+                f"An answer kind is one of {', '.join(ANSWER_KINDS)}; found {constant_kind!r}."
+            )
         if choice_key not in KEY_KINDS:
-            raise InputError(f"--choice-key takes {', '.join(KEY_KINDS[1:])}; found {choice_key!r}.")
+            raise InputError(
+                f"--choice-key takes {', '.join(KEY_KINDS[1:])}; found {choice_key!r}."
+            )
         return cls(dict(mapping), constant_kind, choice_key)
 
     def as_json(self) -> dict[str, object]:
@@ -104,7 +122,9 @@ class _Read:
 
 @dataclass(frozen=True)
 class RowSource:
-    """Rows to read, once: their name in messages, and where they come from with a digest of them all."""
+    """Rows to read, once: their name in messages, and where they come from with a digest of them
+    all.
+    """
 
     name: str
     origin: str
@@ -118,10 +138,13 @@ def file_source(file: Path) -> RowSource:
     """The rows of a file."""
     if file.is_dir():
         raise InputError(
-            f"A question file must be a file; {str(file)!r} is a folder. Name a file in it, or --hub FOLDER"
+            f"A question file must be a file; {str(file)!r} is a folder. Name a file in it, or"
+            " --hub FOLDER"
         )
     if not file.is_file():
-        raise InputError(f"A question file must exist; {str(file)!r} was not found. Check the path.")
+        raise InputError(
+            f"A question file must exist; {str(file)!r} was not found. Check the path."
+        )
     return RowSource(file.name, file.name, sha256_of(file), raw_rows(file), _divided_by(file))
 
 
@@ -145,7 +168,8 @@ def read_questions(
 ) -> QuestionFile:
     """All rows, checked, in file order; row numbers in messages count from 1.
 
-    `keep_first` leaves out later rows that ask the same; `skip_unreadable` those whose reference cannot be read.
+    `keep_first` leaves out later rows that ask the same; `skip_unreadable` those whose reference
+    cannot be read.
     """
     reader = _Reader(source.name, mapping)
     rows: list[SourceRow] = []
@@ -165,8 +189,8 @@ def read_questions(
             if keep_first:
                 continue
             raise InputError(
-                f"{source.name}: row {number} asks the same question as row {first_seen[key]} ({row.text[:60]!r}). "
-                "Remove one, or pass --keep-first."
+                f"{source.name}: row {number} asks the same question as row {first_seen[key]}"
+                f" ({row.text[:60]!r}). Remove one, or pass --keep-first."
             )
         rows.append(row)
         reader.taken.update(read.notes)
@@ -184,8 +208,9 @@ def _unreadable(name: str, unread: list[str], rows: int) -> InputError:
         return InputError(f"{name}: {unread[0]} Or leave the row out: --skip-unreadable")
     more = f" (and {len(unread) - MOST_NAMED} more)" if len(unread) > MOST_NAMED else ""
     return InputError(
-        f"{name}: {len(unread)} of {rows} references cannot be read: {' | '.join(unread[:MOST_NAMED])}{more} "
-        "Mend them, or leave their rows out: --skip-unreadable"
+        f"{name}: {len(unread)} of {rows} references cannot be read:"
+        f" {' | '.join(unread[:MOST_NAMED])}{more} Mend them, or leave their rows out:"
+        " --skip-unreadable"
     )
 
 
@@ -208,9 +233,9 @@ class _Reader:
             raise
         except _NoKind:
             raise InputError(
-                f"{self._name} has no column 'answer_kind', and row {number} does not show its own; its columns "
-                f"are {', '.join(map(repr, raw))}. Pass --answer-kind with one of {', '.join(ANSWER_KINDS)}, or --map "
-                "answer_kind=COLUMN"
+                f"{self._name} has no column 'answer_kind', and row {number} does not show its own;"
+                f" its columns are {', '.join(map(repr, raw))}. Pass --answer-kind with one of"
+                f" {', '.join(ANSWER_KINDS)}, or --map answer_kind=COLUMN"
             ) from None
         except InputError as error:
             raise InputError(f"{self._name}: row {number} {error}") from error
@@ -231,8 +256,8 @@ def _columns_of(source: str, raw: RawRow, mapping: FileMapping) -> dict[str, str
         present = [name for name in names if _has(raw, name)]
         if len(present) > 1:
             raise InputError(
-                f"{source} has {' and '.join(map(repr, present))}, either of which may be the {field}. Name it with "
-                f"--map {field}=COLUMN"
+                f"{source} has {' and '.join(map(repr, present))}, either of which may be the"
+                f" {field}. Name it with --map {field}=COLUMN"
             )
         if present:
             columns[field] = present[0]
@@ -245,7 +270,9 @@ def _columns_of(source: str, raw: RawRow, mapping: FileMapping) -> dict[str, str
 
 
 def _columns_named(raw: RawRow, field: str) -> list[str]:
-    """Columns with the field's name or one of its usual ones; in other capitals only where none is as it stands."""
+    """Columns with the field's name or one of its usual ones; in other capitals only where none is
+    as it stands.
+    """
     known = (field, *ALIASES.get(field, ()))
     as_they_stand = [field] if field in raw else [name for name in known if name in raw]
     folded = {name.casefold() for name in known}
@@ -257,7 +284,9 @@ def _has(raw: RawRow, column: str) -> bool:
 
 
 def _cell(raw: RawRow, columns: Mapping[str, str], field: str) -> object:
-    """The field's cell; of a column named `reward.ground_truth` that part of the object in `reward`."""
+    """The field's cell; of a column named `reward.ground_truth` that part of the object in
+    `reward`.
+    """
     column = columns.get(field)
     if column is None or column in raw:
         return raw.get(column) if column else None
@@ -265,7 +294,9 @@ def _cell(raw: RawRow, columns: Mapping[str, str], field: str) -> object:
     for name in column.split("."):
         fields = value if isinstance(value, dict) else {}
         if name not in fields:
-            raise InputError(f"has no {column!r} for its {field} ({name!r} is not there). Mend --map.")
+            raise InputError(
+                f"has no {column!r} for its {field} ({name!r} is not there). Mend --map."
+            )
         value = fields[name]
     return value
 
@@ -276,7 +307,9 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
         raise InputError("has an empty question. Fill it or remove the row.")
     options = options_of(_cell(raw, columns, "choices"))
     answer = _cell(raw, columns, "answer")
-    kind = mapping.constant_kind or scalar_text(_cell(raw, columns, "answer_kind"), "its answer_kind")
+    kind = mapping.constant_kind or scalar_text(
+        _cell(raw, columns, "answer_kind"), "its answer_kind"
+    )
     shown = "" if kind or "answer_kind" in columns else kind_shown_by(answer, options)
     if shown is None:
         raise _NoKind
@@ -284,7 +317,10 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
     kind = _known_kind(kind, len(options.texts))
     reference = reference_of(answer, kind, options, question, mapping.choice_key)
     split, split_note = _split_of(_cell(raw, columns, "split"))
-    taken_from = {"question": asked, "answer": "".join(reference.notes)}  # what was a part of its cell is kept whole
+    taken_from = {
+        "question": asked,
+        "answer": "".join(reference.notes),
+    }  # what was a part of its cell is kept whole
     row = SourceRow(
         source_row_id=scalar_text(_cell(raw, columns, "id"), "its id") or str(number),
         text=question,
@@ -292,7 +328,9 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
         answer=reference.answer,
         answer_kind=kind,
         split=split,
-        extra=_extra(raw, {column for field, column in columns.items() if not taken_from.get(field)}),
+        extra=_extra(
+            raw, {column for field, column in columns.items() if not taken_from.get(field)}
+        ),
         other_answers=reference.answers[1:],
     )
     kind_note = f"kind {shown}: shown by the row itself" if shown else ""
@@ -304,7 +342,9 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
 
 def _known_kind(kind: str, options: int) -> AnswerKind:
     if kind not in ANSWER_KINDS:
-        raise InputError(f"has an answer of unknown kind {kind!r}; expected one of {', '.join(ANSWER_KINDS)}.")
+        raise InputError(
+            f"has an answer of unknown kind {kind!r}; expected one of {', '.join(ANSWER_KINDS)}."
+        )
     if kind == "choice" and options < 2:
         raise InputError(f"is a choice and needs at least two choices; found {options}.")
     return kind

@@ -1,6 +1,8 @@
-"""Rows of a file as they stand in it: Parquet, JSON, JSON lines or CSV, gzip included, numbered from 1.
+"""Rows of a file as they stand in it: Parquet, JSON, JSON lines or CSV, gzip included, numbered
+from 1.
 
-What a row must hold is not decided here. Every problem is an InputError with the file, the row and what to do.
+What a row must hold is not decided here. Every problem is an InputError with the file, the row and
+what to do.
 """
 
 import csv
@@ -21,13 +23,19 @@ from storage.errors import InputError
 RawRow = dict[str, object]
 NumberedRows = Iterator[tuple[int, RawRow]]
 LONGEST_INTEGER = 4_000
-"""Digits of a whole number in JSON; Python itself reads no more than 4,300, because their cost grows quadratically."""
+"""Digits of a whole number in JSON; Python itself reads no more than 4,300, because their cost
+grows quadratically.
+"""
 LONGEST_CSV_FIELD = 131_072
-"""Characters of a CSV field: the reader's own limit, which stops an open quote from swallowing the whole file."""
+"""Characters of a CSV field: the reader's own limit, which stops an open quote from swallowing the
+whole file.
+"""
 UNREADABLE = (OSError, EOFError, UnicodeDecodeError, zlib.error)
 """What reading a file that is damaged, or of another format, raises."""
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
-"""Of a CSV file, in the order in which they are tried; semicolons are those of spreadsheets with a decimal comma."""
+"""Of a CSV file, in the order in which they are tried; semicolons are those of spreadsheets with a
+decimal comma.
+"""
 WRAPPERS = ("data", "rows", "examples", "instances", "questions", "items", "records")
 
 
@@ -40,11 +48,15 @@ def sha256_of(file: Path) -> str:
 def raw_rows(file: Path) -> NumberedRows:
     """All rows, in file order, read one by one where the format allows it."""
     if not file.is_file():
-        raise InputError(f"A question file must exist; {str(file)!r} was not found. Check the path.")
+        raise InputError(
+            f"A question file must exist; {str(file)!r} was not found. Check the path."
+        )
     name = file.name.removesuffix(".gz")
     reader = next((read for suffix, read in READERS.items() if name.endswith(suffix)), None)
     if reader is None:
-        raise InputError(f"A question file ends in {', '.join(READERS)}, .gz allowed; found {file.name!r}.")
+        raise InputError(
+            f"A question file ends in {', '.join(READERS)}, .gz allowed; found {file.name!r}."
+        )
     try:
         yield from reader(file)
     except UNREADABLE as error:
@@ -68,7 +80,9 @@ def _parquet_rows(file: Path) -> NumberedRows:
 
 
 def _json_rows(file: Path) -> NumberedRows:
-    """A list of objects, one object a line, or an object that holds the list: published `.json` files are any."""
+    """A list of objects, one object a line, or an object that holds the list: published `.json`
+    files are any.
+    """
     with _text(file) as stream:
         first = stream.readline()
     if first.lstrip().startswith("{") and _is_whole(first):
@@ -78,7 +92,9 @@ def _json_rows(file: Path) -> NumberedRows:
 
 
 def _jsonl_rows(file: Path) -> NumberedRows:
-    """One object a line; a file whose first line is only the beginning of something is read as a whole."""
+    """One object a line; a file whose first line is only the beginning of something is read as a
+    whole.
+    """
     with _text(file) as stream:
         lines = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
         number, line = next(lines, (0, ""))
@@ -108,7 +124,10 @@ def _whole_rows(file: Path) -> NumberedRows:
         yield from _listed_rows(file, text, end + 1)
         return
     while end < len(text):
-        must = f"{file.name}: row {len(values) + 1} must be a JSON object, or one of a JSON list of objects"
+        must = (
+            f"{file.name}: row {len(values) + 1} must be a JSON object, or one of a JSON list of"
+            " objects"
+        )
         value, end = _parsed_from(text, end, must)
         values.append(value)
         end = _after_blanks(text, end)
@@ -116,7 +135,9 @@ def _whole_rows(file: Path) -> NumberedRows:
 
 
 def _listed_rows(file: Path, text: str, place: int) -> NumberedRows:
-    """The entries of a list that begins before `place`, one by one, so that a message can name the row."""
+    """The entries of a list that begins before `place`, one by one, so that a message can name the
+    row.
+    """
     for number in itertools.count(1):
         place = _after_blanks(text, place)
         if number == 1 and text[place : place + 1] == "]":
@@ -128,19 +149,23 @@ def _listed_rows(file: Path, text: str, place: int) -> NumberedRows:
         if text[place - 1 : place] != ",":
             if text[place - 1 : place] != "]" or text[place:]:
                 found = text[place - 1 : place + 19]
-                raise InputError(f"{must}, with a comma or the list's end behind it; found {found!r}.")
+                raise InputError(
+                    f"{must}, with a comma or the list's end behind it; found {found!r}."
+                )
             break
 
 
 def _rows_of(file: Path, only: object) -> list[object]:
-    """The rows of a file that is one value: a list of them, an object that holds the list, or a single row."""
+    """The rows of a file that is one value: a list of them, an object that holds the list, or a
+    single row.
+    """
     rows = cast("list[object]", only) if isinstance(only, list) else _wrapped(only)
     if rows is not None:
         return rows
     if lists := _lists_of(only):
         raise InputError(
-            f"{file.name} must hold its rows as a list at the top, or under one of {', '.join(WRAPPERS)}; found an "
-            f"object with {lists}. Write the list alone."
+            f"{file.name} must hold its rows as a list at the top, or under one of"
+            f" {', '.join(WRAPPERS)}; found an object with {lists}. Write the list alone."
         )
     return [only]
 
@@ -170,12 +195,16 @@ def _lists_of(value: object) -> str:
     fields = cast("RawRow", value) if isinstance(value, dict) else {}
     if any(isinstance(one, str) for one in fields.values()):
         return ""
-    lists = {name: cast("list[object]", one) for name, one in fields.items() if isinstance(one, list)}
+    lists = {
+        name: cast("list[object]", one) for name, one in fields.items() if isinstance(one, list)
+    }
     return ", ".join(f"{name!r} ({len(one):,} entries)" for name, one in lists.items())
 
 
 def delimiter_of(file: Path) -> str:
-    """What divides the columns of a CSV file: a comma where its header has one, else what spreadsheets write."""
+    """What divides the columns of a CSV file: a comma where its header has one, else what
+    spreadsheets write.
+    """
     if file.name.removesuffix(".gz").endswith(".tsv"):
         return "\t"
     fields = {one: _fields_of_header(file, one) for one in DELIMITERS}
@@ -209,9 +238,9 @@ def _csv_rows(file: Path) -> NumberedRows:
             elif fields:
                 if len(fields) != len(header):
                     raise InputError(
-                        f"{file.name}: row {number} (line {line}) has {len(fields)} fields; the header names "
-                        f"{len(header)} ({', '.join(header)}). Quote a field that holds {DELIMITERS[delimiter]}, and "
-                        "leave none out."
+                        f"{file.name}: row {number} (line {line}) has {len(fields)} fields; the"
+                        f" header names {len(header)} ({', '.join(header)}). Quote a field that"
+                        f" holds {DELIMITERS[delimiter]}, and leave none out."
                     )
                 yield number, dict(zip(header, fields, strict=True))
             number += 1 if fields else 0
@@ -222,12 +251,12 @@ def _bad_csv(file: Path, number: int, line: int, error: csv.Error) -> InputError
     where = f"row {number} (from line {line})" if number else "its header"
     if "field limit" in str(error):
         return InputError(
-            f"{file.name}: {where} has a field of more than {LONGEST_CSV_FIELD:,} characters, or a quote that is not "
-            "closed. Shorten it, close the quote, or leave the row out."
+            f"{file.name}: {where} has a field of more than {LONGEST_CSV_FIELD:,} characters, or a"
+            " quote that is not closed. Shorten it, close the quote, or leave the row out."
         )
     return InputError(
-        f"{file.name}: {where} has a quote that is not closed, or text behind a closing one ({error}). Write a quote "
-        'inside a quoted field twice ("").'
+        f"{file.name}: {where} has a quote that is not closed, or text behind a closing one"
+        f' ({error}). Write a quote inside a quoted field twice ("").'
     )
 
 
@@ -245,16 +274,16 @@ def _refuse_repeated(file: Path, columns: Sequence[str]) -> None:
     repeated = [name for name, count in Counter(columns).items() if count > 1]
     if repeated:
         raise InputError(
-            f"{file.name} has more than one column named {', '.join(map(repr, repeated))}; which is meant is unclear. "
-            "Rename them."
+            f"{file.name} has more than one column named {', '.join(map(repr, repeated))}; which is"
+            " meant is unclear. Rename them."
         )
 
 
 def _integer(digits: str) -> int:
     if len(digits) > LONGEST_INTEGER:
         raise InputError(
-            f"has a number of {len(digits.lstrip('-')):,} digits; at most {LONGEST_INTEGER:,} are read. Leave the row "
-            "out."
+            f"has a number of {len(digits.lstrip('-')):,} digits; at most {LONGEST_INTEGER:,} are"
+            " read. Leave the row out."
         )
     return int(digits)
 
@@ -262,8 +291,12 @@ def _integer(digits: str) -> int:
 def _object(pairs: list[tuple[str, object]]) -> RawRow:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        repeated = next(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-        raise InputError(f"names {repeated!r} twice; which value is meant cannot be told. Leave one out.")
+        repeated = next(
+            name for name, count in Counter(name for name, _ in pairs).items() if count > 1
+        )
+        raise InputError(
+            f"names {repeated!r} twice; which value is meant cannot be told. Leave one out."
+        )
     return fields
 
 
@@ -285,13 +318,17 @@ def _parsed_from(text: str, place: int, must: str) -> tuple[object, int]:
     except json.JSONDecodeError as error:
         raise InputError(f"{must}; {error}.") from error
     except RecursionError as error:
-        raise InputError(f"{must}; it is nested deeper than can be read. Leave the row out.") from error
+        raise InputError(
+            f"{must}; it is nested deeper than can be read. Leave the row out."
+        ) from error
     except InputError as error:
         raise InputError(f"{must}; it {error}") from error
 
 
 def _is_whole(line: str) -> bool:
-    """Whether a line is a JSON value by itself, or is wrong in a way that its row's message says best."""
+    """Whether a line is a JSON value by itself, or is wrong in a way that its row's message says
+    best.
+    """
     try:
         _parsed(line, "")
     except InputError as error:
@@ -307,7 +344,9 @@ def _is_begun(line: str) -> bool:
 
 def _as_object(file: Path, number: int, row: object) -> RawRow:
     if not isinstance(row, dict):
-        raise InputError(f"{file.name}: row {number} must be a JSON object; found {type(row).__name__}.")
+        raise InputError(
+            f"{file.name}: row {number} must be a JSON object; found {type(row).__name__}."
+        )
     return cast(RawRow, row)
 
 

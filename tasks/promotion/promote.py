@@ -1,7 +1,9 @@
-"""The promote step: the gate's decision on a round, the champion alias that follows it, roll-back and people's say.
+"""The promote step: the gate's decision on a round, the champion alias that follows it, roll-back
+and people's say.
 
-The store decides who is champion; MLflow's alias follows. A promotion is written `pending`, the alias moved, the
-row written `done`; whatever a crash leaves between is mended by `repair` on the next run.
+The store decides who is champion; MLflow's alias follows. A promotion is written `pending`, the
+alias moved, the row written `done`; whatever a crash leaves between is mended by `repair` on the
+next run.
 """
 
 import json
@@ -56,10 +58,18 @@ class Registry(Protocol):
 
 
 def decide_promotion(
-    store: "Store", *, round: Round, challenger: Model, champion: Model, settings: Settings,
+    store: "Store",
+    *,
+    round: Round,
+    challenger: Model,
+    champion: Model,
+    settings: Settings,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Promotion:  # fmt: skip
-    """The gate's decision, stored; one that is already there stays. `pending` where the alias has yet to move."""
+) -> Promotion:
+    """The gate's decision, stored; one that is already there stays.
+
+    `pending` where the alias has yet to move.
+    """
     identity = content_id("promotions", round.id, challenger.id, champion.id)
     if found := store.get(Promotion, identity):
         return found
@@ -67,7 +77,11 @@ def decide_promotion(
     sets, left_out = paired_sets(store, round, challenger, champion)
     decision = decide(sets, len(earlier) + 1, settings.gate)
     reasons = decision.reasons
-    held_out = [one for one in cut_shares(store.query(cut_sql(round)).to_pylist()) if one.stage == "held-out answer"]
+    held_out = [
+        one
+        for one in cut_shares(store.query(cut_sql(round)).to_pylist())
+        if one.stage == "held-out answer"
+    ]
     if left_out:
         reasons += f" {left_out} questions were left out, because not every model answered them."
     reasons += "".join(f" {line}" for line in cut_warnings(held_out))
@@ -89,7 +103,9 @@ def decide_promotion(
 
 
 def carry_out(store: "Store", registry: Registry, promotion: Promotion) -> Promotion:
-    """Move the champion alias for a pending promotion and write it `done`; anything else is left as it is."""
+    """Move the champion alias for a pending promotion and write it `done`; anything else is left as
+    it is.
+    """
     if promotion.state == "done":
         return promotion
     model = _model(store, promotion.challenger_model_id)
@@ -120,12 +136,17 @@ def repair(store: "Store", registry: Registry, *, base: Model, line: str) -> lis
     named = registry.champion(line)
     if promoted and named != champion.id:
         registry.move_champion(line, champion, _location(store, champion))
-        said.append(f"MLflow's champion was {named}; it is {champion.name} ({champion.id}) again, as the store says.")
+        said.append(
+            f"MLflow's champion was {named}; it is {champion.name} ({champion.id}) again, as the"
+            " store says."
+        )
     return said
 
 
 def repair_all(store: "Store", registry: Registry) -> list[str]:
-    """The same for every line of the store, as after a restore; says what was mended, of which line."""
+    """The same for every line of the store, as after a restore; says what was mended, of which
+    line.
+    """
     bases = {one.line: one.base_model_id for one in store.select(Round)}
     return [
         f"{line}: {said}"
@@ -144,20 +165,24 @@ def roll_back(
     reason: str = "",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Promotion:
-    """Make an earlier champion champion again: `to`, or the one before the present. The reason is kept.
+    """Make an earlier champion champion again: `to`, or the one before the present. The reason is
+    kept.
 
     Raises InputError where there is no earlier one, or `to` never was champion of this line.
     """
     promoted = _promoted(store, line)
     if not promoted:
-        raise InputError(f"A roll-back needs an earlier champion; {line!r} has promoted none. The base serves.")
+        raise InputError(
+            f"A roll-back needs an earlier champion; {line!r} has promoted none. The base serves."
+        )
     present = promoted[-1].challenger_model_id
     former = [base.id, *(one.challenger_model_id for one in promoted)]
     target = to.id if to else promoted[-1].champion_model_id
     if target not in former or target == present:
         raise InputError(
-            f"A roll-back goes to an earlier champion of {line!r} that is not champion now; found {target}. "
-            f"They were: {', '.join(str(one) for one in dict.fromkeys(former) if one != present)}."
+            f"A roll-back goes to an earlier champion of {line!r} that is not champion now; found"
+            f" {target}. They were:"
+            f" {', '.join(str(one) for one in dict.fromkeys(former) if one != present)}."
         )
     word = Word(ROLLBACK, f"Rolled back. {reason}".strip(), now())
     newest = store.select(Round, line=line, order_by="number")[-1]
@@ -165,14 +190,23 @@ def roll_back(
 
 
 def overrule(
-    store: "Store", registry: Registry, promotion: Promotion, outcome: Outcome, word: Word, *, base: Model
+    store: "Store",
+    registry: Registry,
+    promotion: Promotion,
+    outcome: Outcome,
+    word: Word,
+    *,
+    base: Model,
 ) -> Promotion:
     """A person forces (`promoted`) or vetoes (`refused`) a decision; name and reason are kept.
 
     A veto of the present champion brings back the one before it.
     """
     if not word.person.strip() or not word.reason.strip():
-        raise InputError(f"A person's decision needs a name and a reason; found {word.person!r} and {word.reason!r}.")
+        raise InputError(
+            f"A person's decision needs a name and a reason; found {word.person!r} and"
+            f" {word.reason!r}."
+        )
     round = _round(store, promotion)
     champion = current_champion(store, base, round.line)
     challenger = promotion.challenger_model_id
@@ -181,7 +215,9 @@ def overrule(
         if serves:
             raise InputError(f"{champion.name!r} is champion already; there is nothing to force.")
         forced = replace(word, reason=f"Forced. {word.reason}")
-        return _carry_out_word(store, registry, round, Change(challenger, champion.id, "promoted"), forced)
+        return _carry_out_word(
+            store, registry, round, Change(challenger, champion.id, "promoted"), forced
+        )
     vetoed = replace(word, reason=f"Vetoed. {word.reason}")
     if serves:
         change = Change(promotion.champion_model_id, champion.id, "promoted")
@@ -200,9 +236,18 @@ def _promoted(store: "Store", line: str) -> list[Promotion]:
     return [one for one in promotions_of(store, line) if one.outcome == "promoted"]
 
 
-def _carry_out_word(store: "Store", registry: Registry, round: Round, change: Change, word: Word) -> Promotion:
+def _carry_out_word(
+    store: "Store", registry: Registry, round: Round, change: Change, word: Word
+) -> Promotion:
     promotion = Promotion(
-        id=content_id("promotions", round.id, change.challenger, change.champion, word.person, word.at.isoformat()),
+        id=content_id(
+            "promotions",
+            round.id,
+            change.challenger,
+            change.champion,
+            word.person,
+            word.at.isoformat(),
+        ),
         round_id=round.id,
         challenger_model_id=change.challenger,
         champion_model_id=change.champion,
@@ -222,7 +267,8 @@ def _round(store: "Store", promotion: Promotion) -> Round:
     round = store.get(Round, promotion.round_id) if promotion.round_id else None
     if round is None:
         raise InputError(
-            f"Promotion {promotion.id} belongs to a round; found {promotion.round_id!r}. Run: regenesis doctor"
+            f"Promotion {promotion.id} belongs to a round; found {promotion.round_id!r}. Run:"
+            " regenesis doctor"
         )
     return round
 
@@ -230,7 +276,10 @@ def _round(store: "Store", promotion: Promotion) -> Round:
 def _model(store: "Store", identity: UUID) -> Model:
     model = store.get(Model, identity)
     if model is None:
-        raise InputError(f"Model {identity} is not in the store, though a promotion names it. Run: regenesis doctor")
+        raise InputError(
+            f"Model {identity} is not in the store, though a promotion names it. Run: regenesis"
+            " doctor"
+        )
     return model
 
 

@@ -1,4 +1,6 @@
-"""From stored answers to what the gate compares: verdicts by both readings of the models on the same gate questions."""
+"""From stored answers to what the gate compares: verdicts by both readings of the models on the
+same gate questions.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,33 +16,42 @@ if TYPE_CHECKING:
     from storage.open_store import Store
 
 
-def paired_sets(store: "Store", round: Round, challenger: Model, champion: Model) -> tuple[list[PairedSet], int]:
-    """Paired verdicts of each set that the challenger answered in this round, and how many questions were left out.
+def paired_sets(
+    store: "Store", round: Round, challenger: Model, champion: Model
+) -> tuple[list[PairedSet], int]:
+    """Paired verdicts of each set that the challenger answered in this round, and how many
+    questions were left out.
 
-    Reads the `gate` part only. Raises InputError where another model has no evaluation on one of the sets.
+    Reads the `gate` part only. Raises InputError where another model has no evaluation on one of
+    the sets.
     """
     with store.reading():
-        return _paired_sets(store, round, challenger, list(dict.fromkeys([champion.id, round.base_model_id])))
+        return _paired_sets(
+            store, round, challenger, list(dict.fromkeys([champion.id, round.base_model_id]))
+        )
 
 
 def _paired_sets(
     store: "Store", round: Round, challenger: Model, others: Sequence[UUID]
-) -> tuple[list[PairedSet], int]:  # fmt: skip
+) -> tuple[list[PairedSet], int]:
     rows = store.select(Evaluation, round_id=round.id, part="gate")
     mine = [row for row in rows if row.model_id == challenger.id]
     if not mine:
         raise InputError(
-            f"Challenger {challenger.name!r} has no evaluation on gate questions in round {round.number}. "
-            "Run: regenesis evaluate"
+            f"Challenger {challenger.name!r} has no evaluation on gate questions in round"
+            f" {round.number}. Run: regenesis evaluate"
         )
-    sets = {one.id: one for one in store.select(QuestionSet, id=[row.question_set_id for row in mine])}
+    sets = {
+        one.id: one for one in store.select(QuestionSet, id=[row.question_set_id for row in mine])
+    }
     mine.sort(key=lambda row: (row.domain, sets[row.question_set_id].name))
     for row in mine:
         lacking = [one for one in others if not _has(rows, one, row.question_set_id)]
         if lacking:
             raise InputError(
-                f"Model {lacking[0]} has no evaluation on {sets[row.question_set_id].name!r} in round {round.number}; "
-                "the gate compares all models on the same questions. Run: regenesis evaluate"
+                f"Model {lacking[0]} has no evaluation on {sets[row.question_set_id].name!r} in"
+                f" round {round.number}; the gate compares all models on the same questions. Run:"
+                " regenesis evaluate"
             )
     paired: list[PairedSet] = []
     left_out = 0
@@ -71,16 +82,24 @@ def _paired_set(
         by_request[key][answer.question_id][answer.model_id] = answer
         newest[key] = max(newest.get(key, 0.0), answer.created_at.timestamp())
     # Of several prompts or samplings the one that every model answered most; of equals the newest.
-    whole = {key: [one for one in ids if set(models) <= set(by_request[key][one])] for key in newest}
+    whole = {
+        key: [one for one in ids if set(models) <= set(by_request[key][one])] for key in newest
+    }
     best = max(whole, key=lambda key: (len(whole[key]), newest[key]), default=None)
     kept = whole[best] if best else []
     answers = [[by_request[best][one][model] for one in kept] if best else [] for model in models]
-    lenient = _of_reading(question_set, evaluation, [[one.lenient_verdict for one in own] for own in answers])
-    strict = _of_reading(question_set, evaluation, [[one.strict_verdict for one in own] for own in answers])
+    lenient = _of_reading(
+        question_set, evaluation, [[one.lenient_verdict for one in own] for own in answers]
+    )
+    strict = _of_reading(
+        question_set, evaluation, [[one.strict_verdict for one in own] for own in answers]
+    )
     return replace(strict, lenient=lenient), len(ids) - len(kept)
 
 
-def _of_reading(question_set: QuestionSet, evaluation: Evaluation, verdicts: Sequence[Sequence[Label]]) -> PairedSet:
+def _of_reading(
+    question_set: QuestionSet, evaluation: Evaluation, verdicts: Sequence[Sequence[Label]]
+) -> PairedSet:
     right = [tuple(verdict == "correct" for verdict in own) for own in verdicts]
     return PairedSet(
         name=question_set.name,

@@ -1,4 +1,6 @@
-"""The figures of a report that hold models beside each other: accuracy, length, noise, another harness."""
+"""The figures of a report that hold models beside each other: accuracy, length, noise, another
+harness.
+"""
 
 from storage.records import Round
 from tasks.reports.drawing import interval_chart, length_chart
@@ -10,7 +12,10 @@ def accuracies(round: Round) -> list[Figure]:
     named = {"in_domain": "In domain", "out_of_domain": "Out of domain"}
     notes = {
         "strict": "The answer stated as asked. The gate reads these.",
-        "lenient": "The answer found anywhere at the end; much of a strict gain can be learning to state it.",
+        "lenient": (
+            "The answer found anywhere at the end; much of a strict gain can be learning to"
+            " state it."
+        ),
     }
     figures = [
         Figure(
@@ -49,22 +54,30 @@ def lengths(round: Round) -> list[Figure]:
         Figure(
             name="endings",
             title="Endings and unjudged answers",
-            note="Share of gate answers ended by a stop token, and shares that the readings could not judge. Their "
-            "intervals are in evaluation_figures.",
+            note=(
+                "Share of gate answers ended by a stop token, and shares that the readings could"
+                " not judge. Their intervals are in evaluation_figures."
+            ),
             sql=sql_of("endings", round),
         ),
         Figure(
             name="sampled",
             title="Several sampled answers",
-            note="Share right of k sampled gate answers: any of k (pass@k; k = 1 is each alone), the most frequent "
-            "(maj@k). Intervals resample questions. None where the round samples once (evaluation.samples).",
+            note=(
+                "Share right of k sampled gate answers: any of k (pass@k; k = 1 is each alone), the"
+                " most frequent (maj@k). Intervals resample questions. None where the round samples"
+                " once (evaluation.samples)."
+            ),
             sql=sql_of("sampled", round),
         ),
         Figure(
             name="other_harness",
             title="The same questions, asked and judged by another harness",
-            note="EleutherAI's lm-evaluation-harness on the same model and questions, with its own chat template, "
-            "request and reading of the answer, beside our figure. Run: regenesis evaluate --with lm-eval",
+            note=(
+                "EleutherAI's lm-evaluation-harness on the same model and questions, with its own"
+                " chat template, request and reading of the answer, beside our figure. Run:"
+                " regenesis evaluate --with lm-eval"
+            ),
             sql=sql_of("other_harness", round),
         ),
     ]
@@ -75,7 +88,10 @@ def noise(round: Round) -> Figure:
     return Figure(
         name="noise",
         title="Noise floor",
-        note="The champion was asked some gate questions twice, the second time in the other order and without cached "
-        "prefixes (A/A): what changes without any training. No smaller difference above means anything.",
+        note=(
+            "The champion was asked some gate questions twice, the second time in the other order"
+            " and without cached prefixes (A/A): what changes without any training. No smaller"
+            " difference above means anything."
+        ),
         sql=sql_of("noise", round),
     )

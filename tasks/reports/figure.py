@@ -27,11 +27,20 @@ class Figure:
 
 
 def sql_of(name: str, round: Round, **values: str) -> str:
-    """`sql/NAME.sql` with the round's values, and those given, as literals: a reader can run what the report shows.
+    """`sql/NAME.sql` with the round's values, and those given, as literals: a reader can run what
+    the report shows.
 
     `$round` is its id, `$number` its number, `$line` its line.
     """
-    text = (resources.files("tasks.reports") / "sql" / f"{name}.sql").read_text("utf-8").rstrip("\n")
-    known = {"round": quoted(str(round.id)), "number": str(round.number), "line": quoted(round.line)}
+    text = (
+        (resources.files("tasks.reports") / "sql" / f"{name}.sql").read_text("utf-8").rstrip("\n")
+    )
+    known = {
+        "round": quoted(str(round.id)),
+        "number": str(round.number),
+        "line": quoted(round.line),
+    }
     known |= {key: quoted(value) for key, value in values.items()}
-    return re.sub(r"\$([a-z_]+)", lambda found: known[found[1]], text)  # not `$.` of a path into JSON
+    return re.sub(
+        r"\$([a-z_]+)", lambda found: known[found[1]], text
+    )  # not `$.` of a path into JSON

@@ -1,6 +1,8 @@
-"""What a report shows: each figure with the very SQL that gives it, over the public tables and views.
+"""What a report shows: each figure with the very SQL that gives it, over the public tables and
+views.
 
-A figure is a title, a note, SQL and a way to draw the rows; nothing in a report comes from anywhere else.
+A figure is a title, a note, SQL and a way to draw the rows; nothing in a report comes from anywhere
+else.
 """
 
 from storage.records import Round
@@ -77,23 +79,31 @@ def _judges(round: Round) -> list[Figure]:
         Figure(
             name="judge_confusion",
             title="A second judge",
-            note="Written apart from the first. It reads every case on which judges tend to differ (prone) and a "
-            "random sample of the others; a person decides: regenesis audit.",
+            note=(
+                "Written apart from the first. It reads every case on which judges tend to differ"
+                " (prone) and a random sample of the others; a person decides: regenesis audit."
+            ),
             sql=sql_of("judge_confusion", round),
             chapter="Can the verdicts be trusted",
         ),
         Figure(
             name="judge_rates",
             title="Estimated error rates of the first judge",
-            note="Over the random sample alone, the second judge taken for the truth, which it is not: an upper bound "
-            "where it errs. A false accept is a path called correct that is not.",
+            note=(
+                "Over the random sample alone, the second judge taken for the truth, which it is"
+                " not: an upper bound where it errs. A false accept is a path called correct that"
+                " is not."
+            ),
             sql=sql_of("judge_rates", round),
         ),
         Figure(
             name="majority_votes",
             title="What a majority vote would be worth",
-            note="The vote of each question's free paths held against its reference: how many it decides, and how many "
-            "of those rightly, by the winner's share. Sampling stopped early where it succeeded.",
+            note=(
+                "The vote of each question's free paths held against its reference: how many it"
+                " decides, and how many of those rightly, by the winner's share. Sampling stopped"
+                " early where it succeeded."
+            ),
             sql=sql_of("majority_votes", round),
         ),
     ]
@@ -107,7 +117,10 @@ def _changed(round: Round, challenger_id: str, champion_id: str) -> list[Figure]
         Figure(
             name="changes",
             title="Fixed and broken questions",
-            note="Gate questions that the champion answered wrongly and the challenger rightly, and the reverse.",
+            note=(
+                "Gate questions that the champion answered wrongly and the challenger rightly, and"
+                " the reverse."
+            ),
             sql=sql_of("changes", round, **pair),
             chapter="Questions that changed",
         )
@@ -156,8 +169,11 @@ def _books(round: Round) -> list[Figure]:
         Figure(
             name="cost",
             title="The round against its engine's raw rate",
-            note="Generation alone would take the generated tokens at the raw rate: one full batch, nothing beside it. "
-            "times_the_least is the time without engine starts over generation and training alone.",
+            note=(
+                "Generation alone would take the generated tokens at the raw rate: one full batch,"
+                " nothing beside it. times_the_least is the time without engine starts over"
+                " generation and training alone."
+            ),
             sql=sql_of("cost", round),
             shape="cards",
         ),

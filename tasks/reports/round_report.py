@@ -1,6 +1,8 @@
-"""The report step: one self-contained HTML file a round, and the short table that ends it in a terminal.
+"""The report step: one self-contained HTML file a round, and the short table that ends it in a
+terminal.
 
-Static: no script, no network; every text that a model or a user wrote is escaped. Needs the light base only.
+Static: no script, no network; every text that a model or a user wrote is escaped. Needs the light
+base only.
 """
 
 import os
@@ -29,14 +31,18 @@ MOST_ROWS = 16
 
 @dataclass(frozen=True)
 class Report:
-    """A round's report as one page, and each figure with a drawing as a page of its own, by the figure's name."""
+    """A round's report as one page, and each figure with a drawing as a page of its own, by the
+    figure's name.
+    """
 
     page: str
     plots: Mapping[str, str]
 
 
 def write_report(report: Report, round: Round, folder: Path) -> Path:
-    """Write the round's report into `folder` and return its path; an older one of the round is replaced whole."""
+    """Write the round's report into `folder` and return its path; an older one of the round is
+    replaced whole.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"round-{round.number}.html"
     partial = folder / f".{target.name}.{os.getpid()}.partial"
@@ -75,14 +81,19 @@ def _page(store: "Store", round: Round, body: str) -> str:
         verdict=escape(verdict),
         sentence=escape(sentence),
         reasons=escape(rest),
-        people="".join(f"<p><strong>{escape(one.decided_by)}</strong>: {escape(one.reasons)}</p>" for one in people),
+        people="".join(
+            f"<p><strong>{escape(one.decided_by)}</strong>: {escape(one.reasons)}</p>"
+            for one in people
+        ),
         body=body,
     )
 
 
 def first_sentence(text: str) -> tuple[str, str]:
     """What the box of a report says in large letters, and what follows it."""
-    end = text.find(". ") + 1 or len(text)  # figures have a point too, and no blank behind it: 37.5 %
+    end = text.find(". ") + 1 or len(
+        text
+    )  # figures have a point too, and no blank behind it: 37.5 %
     return text[:end], text[end:]
 
 
@@ -92,7 +103,9 @@ def _last_word(promotions: Sequence[Promotion]) -> tuple[str, str]:
         return "The gate has not decided", "none"
     first, last = promotions[0], promotions[-1]
     by = "" if last.decided_by == "gate" else f" by {last.decided_by}"
-    if last.challenger_model_id != first.challenger_model_id:  # another model was made champion in its place
+    if (
+        last.challenger_model_id != first.challenger_model_id
+    ):  # another model was made champion in its place
         return f"Challenger taken back{by}", "refused"
     return f"Challenger {last.outcome}{by}", last.outcome
 
@@ -108,40 +121,65 @@ def shown(value: object) -> str:
 
 def accuracy_rows(store: "Store", round: Round) -> list[dict[str, object]]:
     """One row a set, part and model: questions, strict and lenient accuracy with their intervals."""
-    rows = store.select(Evaluation, round_id=round.id, order_by="part desc, domain, question_set_id, role")
-    sets = {one.id: one.name for one in store.select(QuestionSet, id=list({row.question_set_id for row in rows}))}
+    rows = store.select(
+        Evaluation, round_id=round.id, order_by="part desc, domain, question_set_id, role"
+    )
+    sets = {
+        one.id: one.name
+        for one in store.select(QuestionSet, id=list({row.question_set_id for row in rows}))
+    }
     return [
         {
-            "part": row.part, "domain": row.domain, "question set": sets[row.question_set_id], "model": row.role,
-            "questions": row.questions, "strict": f"{row.strict_correct / row.questions:.1%}",
+            "part": row.part,
+            "domain": row.domain,
+            "question set": sets[row.question_set_id],
+            "model": row.role,
+            "questions": row.questions,
+            "strict": f"{row.strict_correct / row.questions:.1%}",
             "strict interval": f"{row.strict_low:.1%} to {row.strict_high:.1%}",
             "lenient": f"{row.lenient_correct / row.questions:.1%}",
             "lenient interval": f"{row.lenient_low:.1%} to {row.lenient_high:.1%}",
         }
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def round_table(store: "Store", round: Round) -> str:
     """Before and after for each set, for a terminal: strict and lenient accuracy on the gate part."""
     rows = store.select(Evaluation, round_id=round.id, part="gate")
-    sets = {one.id: one.name for one in store.select(QuestionSet, id=list({row.question_set_id for row in rows}))}
+    sets = {
+        one.id: one.name
+        for one in store.select(QuestionSet, id=list({row.question_set_id for row in rows}))
+    }
     if not rows:
         return f"Round {round.number} has no evaluation yet."
     roles = [role for role in ROLES if any(row.role == role for row in rows)]
-    lines = [["", "set", "n", *(f"{role} {reading}" for reading in ("strict", "lenient") for role in roles)]]
+    lines = [
+        [
+            "",
+            "set",
+            "n",
+            *(f"{role} {reading}" for reading in ("strict", "lenient") for role in roles),
+        ]
+    ]
     for domain, title in (("in_domain", "in domain"), ("out_of_domain", "out of domain")):
         ours = [row for row in rows if row.domain == domain]
         named = sorted({row.question_set_id for row in ours}, key=lambda one: sets[one])
         for one in named:
-            lines.append(_table_row(title, sets[one], [row for row in ours if row.question_set_id == one], roles))
+            lines.append(
+                _table_row(
+                    title, sets[one], [row for row in ours if row.question_set_id == one], roles
+                )
+            )
         if len(named) > 1:
             lines.append(_table_row(title, "all", ours, roles))
     return "\n".join(in_columns(lines))
 
 
 def harness_table(store: "Store", round: Round) -> list[str]:
-    """Our figure beside another harness's for each set, model and reading, as lines; none without one."""
+    """Our figure beside another harness's for each set, model and reading, as lines; none without
+    one.
+    """
     rows = store.query(sql_of("other_harness", round)).to_pylist()
     return [
         f"{row['question_set']} {row['role']} {row['reading']}: "
@@ -150,7 +188,9 @@ def harness_table(store: "Store", round: Round) -> list[str]:
     ]
 
 
-def _table_row(title: str, name: str, rows: Sequence[Evaluation], roles: Sequence[str]) -> list[str]:
+def _table_row(
+    title: str, name: str, rows: Sequence[Evaluation], roles: Sequence[str]
+) -> list[str]:
     cells: list[str] = []
     questions = 0
     for reading in ("strict_correct", "lenient_correct"):
@@ -176,8 +216,12 @@ def _subtitle(store: "Store", round: Round) -> str:
     champion = store.get(Model, round.champion_model_id)
     parts = [round.line, f"seed {round.seed}", f"began {round.started_at:%Y-%m-%d %H:%M} UTC"]
     if round.finished_at:
-        parts.append(f"took {(round.finished_at - round.started_at).total_seconds() / 60:.1f} minutes")
-    parts.append(f"champion when it began: {champion.name if champion else round.champion_model_id}")
+        parts.append(
+            f"took {(round.finished_at - round.started_at).total_seconds() / 60:.1f} minutes"
+        )
+    parts.append(
+        f"champion when it began: {champion.name if champion else round.champion_model_id}"
+    )
     return " · ".join(parts)
 
 
@@ -187,9 +231,9 @@ def section_html(store: "Store", figure: Figure) -> str:
     heading = f"<h2>{escape(figure.chapter)}</h2>\n" if figure.chapter else ""
     chart = figure.chart(rows) if figure.chart and rows else ""
     return (
-        f'{heading}<section class="figure" id="{figure.name}"><h3>{escape(figure.title)}</h3>\n'
-        f'<p class="soft">{escape(figure.note)}</p>\n{chart}{_rows(figure, rows)}\n'
-        f'<details><summary>SQL</summary><pre class="sql">{escape(figure.sql)}</pre></details></section>'
+        f'{heading}<section class="figure" id="{figure.name}"><h3>{escape(figure.title)}</h3>\n<p'
+        f' class="soft">{escape(figure.note)}</p>\n{chart}{_rows(figure, rows)}\n<details><summary>SQL</summary><pre'
+        f' class="sql">{escape(figure.sql)}</pre></details></section>'
     )
 
 
@@ -200,7 +244,11 @@ def _rows(figure: Figure, rows: Sequence[Mapping[str, object]]) -> str:
         return "\n".join(_card(row) for row in rows)
     table = table_html(rows)
     folded = figure.chart or len(rows) > MOST_ROWS
-    return f"<details><summary>Figures ({len(rows)} rows)</summary>{table}</details>" if folded else table
+    return (
+        f"<details><summary>Figures ({len(rows)} rows)</summary>{table}</details>"
+        if folded
+        else table
+    )
 
 
 def table_html(rows: Sequence[Mapping[str, object]]) -> str:
@@ -220,6 +268,7 @@ def _td(value: object) -> str:
 
 def _card(row: Mapping[str, object]) -> str:
     cells = "".join(
-        f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(shown(value))}</dd>" for name, value in row.items()
+        f"<dt>{escape(name.replace('_', ' '))}</dt><dd>{escape(shown(value))}</dd>"
+        for name, value in row.items()
     )
     return f"<dl>{cells}</dl>"

@@ -1,4 +1,6 @@
-"""A report's figures about what synthesis wrote: what happened to every candidate, and whether the texts collapse."""
+"""A report's figures about what synthesis wrote: what happened to every candidate, and whether the
+texts collapse.
+"""
 
 from storage.records import Round
 from tasks.reports.figure import Figure, sql_of
@@ -11,8 +13,11 @@ def text_figures(round: Round) -> list[Figure]:
         Figure(
             name="candidates",
             title="What happened to every candidate",
-            note="Each chain that the settings planned has one fate; they add up. A failed chain gave no path: where "
-            "the model had nothing to say, empty_text is among the reasons below.",
+            note=(
+                "Each chain that the settings planned has one fate; they add up. A failed chain"
+                " gave no path: where the model had nothing to say, empty_text is among the reasons"
+                " below."
+            ),
             sql=sql_of("candidates", round),
             chapter="Candidates and texts",
         ),
@@ -25,15 +30,21 @@ def text_figures(round: Round) -> list[Figure]:
         Figure(
             name="cut_texts",
             title="Cut at a length limit",
-            note="By stage and model. Above 5 % the limit decides what is accepted and which model looks better: raise "
-            "the stage's max_tokens, evaluation.sampling.max_tokens for held-out answers.",
+            note=(
+                "By stage and model. Above 5 % the limit decides what is accepted and which model"
+                " looks better: raise the stage's max_tokens, evaluation.sampling.max_tokens for"
+                " held-out answers."
+            ),
             sql=cut_sql(round),
         ),
         Figure(
             name="text_health",
             title="Collapse watch",
-            note="What changes when a model begins to repeat itself, for each round of this line: different words and "
-            "pairs by all, length, duplicates (MinHash), pass@1 against pass@k, evenness over guidelines.",
+            note=(
+                "What changes when a model begins to repeat itself, for each round of this line:"
+                " different words and pairs by all, length, duplicates (MinHash), pass@1 against"
+                " pass@k, evenness over guidelines."
+            ),
             sql=sql_of("text_health", round),
         ),
         Figure(

@@ -1,4 +1,5 @@
-"""A finished round in MLflow: nested runs for synthesis and each evaluation beside the fine-tune's, plots, environment.
+"""A finished round in MLflow: nested runs for synthesis and each evaluation beside the fine-tune's,
+plots, environment.
 
 The figures are the store's; logging a round again changes nothing.
 """
@@ -22,22 +23,42 @@ if TYPE_CHECKING:
     from storage.mlflow_tracking import Tracking
     from storage.open_store import Store
 
-SYNTHESIS = ("paths", "accepted_paths", "synthesis_tokens", "synthesis_prompt_tokens", "synthesis_seconds")
+SYNTHESIS = (
+    "paths",
+    "accepted_paths",
+    "synthesis_tokens",
+    "synthesis_prompt_tokens",
+    "synthesis_seconds",
+)
 
 
 def log_round(
-    store: "Store", tracking: "Tracking", round: Round, figures: Mapping[str, float], report: Report, page: Path
+    store: "Store",
+    tracking: "Tracking",
+    round: Round,
+    figures: Mapping[str, float],
+    report: Report,
+    page: Path,
 ) -> None:
-    """Log the round's stages, then close its parent run with the report's page, its plots and the environment."""
+    """Log the round's stages, then close its parent run with the report's page, its plots and the
+    environment.
+    """
     settings = settings_of(round)
     synthesis = {name: figures[name] for name in SYNTHESIS if name in figures}
-    tracking.log_stage(round, "synthesis", params=settings.synthesis.model_dump(mode="json"), metrics=synthesis)
+    tracking.log_stage(
+        round, "synthesis", params=settings.synthesis.model_dump(mode="json"), metrics=synthesis
+    )
     rows = store.select(Evaluation, round_id=round.id)
-    sets = {one.id: one.name for one in store.select(QuestionSet, id=list({row.question_set_id for row in rows}))}
+    sets = {
+        one.id: one.name
+        for one in store.select(QuestionSet, id=list({row.question_set_id for row in rows}))
+    }
     for role in ROLES:
         if own := [row for row in rows if row.role == role]:
             params = {"model_id": own[0].model_id, **settings.evaluation.model_dump(mode="json")}
-            tracking.log_stage(round, f"evaluation-{role}", params=params, metrics=_accuracies(own, sets))
+            tracking.log_stage(
+                round, f"evaluation-{role}", params=params, metrics=_accuracies(own, sets)
+            )
     with tempfile.TemporaryDirectory() as folder:
         _write_files(report, page, Path(folder))
         tracking.finish_round(round, figures, Path(folder))

@@ -1,4 +1,6 @@
-"""What a night was worth: whether its line should run on by itself, and the morning's summary of rounds."""
+"""What a night was worth: whether its line should run on by itself, and the morning's summary of
+rounds.
+"""
 
 import json
 from datetime import datetime
@@ -16,7 +18,11 @@ if TYPE_CHECKING:
 def pause_reason(store: "Store", number: int) -> str:
     """Why the line of this round should not go on by itself; empty when it should."""
     newest = store.select(Round, number=number)[0]
-    line = [one for one in store.select(Round, line=newest.line, order_by="number") if one.number <= number]
+    line = [
+        one
+        for one in store.select(Round, line=newest.line, order_by="number")
+        if one.number <= number
+    ]
     warnings = json.loads(newest.timings).get(WARNINGS_KEY, [])
     outcomes = [one.outcome for one in line if one.status == "finished"]
     return reason_to_pause(outcomes, settings_of(newest).gate.pause_after_refused, warnings)

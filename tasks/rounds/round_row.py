@@ -1,6 +1,7 @@
 """The books of a round: its number, its row, what is unfinished, and where its time went.
 
-A round is resumed with the settings it began with. Everything else a resume needs is asked of the store.
+A round is resumed with the settings it began with. Everything else a resume needs is asked of the
+store.
 """
 
 import json
@@ -17,12 +18,24 @@ from storage.open_store import Store
 from storage.records import Comparison, Model, Promotion, Round
 from tasks.settings import Settings, SynthesisSettings
 
-PHASES = ("start", "synthesis", "verification", "training", "evaluation", "storage", "orchestration", "idle")
+PHASES = (
+    "start",
+    "synthesis",
+    "verification",
+    "training",
+    "evaluation",
+    "storage",
+    "orchestration",
+    "idle",
+)
 
 
 @dataclass
 class Timings:
-    """Seconds by phase, and other figures of a round. One phase runs at a time; an inner one pauses the outer."""
+    """Seconds by phase, and other figures of a round.
+
+    One phase runs at a time; an inner one pauses the outer.
+    """
 
     seconds: dict[str, float] = field(default_factory=dict[str, float])
     figures: dict[str, Any] = field(default_factory=dict[str, Any])
@@ -56,13 +69,19 @@ class Timings:
         self._settle()
         seconds = {name: round(self.seconds.get(name, 0.0), 3) for name in PHASES}
         total = round(sum(seconds.values()), 3)
-        return json.dumps({"seconds": seconds, "total_seconds": total, **self.figures}, sort_keys=True)
+        return json.dumps(
+            {"seconds": seconds, "total_seconds": total, **self.figures}, sort_keys=True
+        )
 
     @classmethod
     def of(cls, record: Round | Comparison) -> "Timings":
         """The timings so far of a round, or a comparison, that is resumed."""
         stored = json.loads(record.timings or "{}")
-        figures = {name: value for name, value in stored.items() if name not in ("seconds", "total_seconds")}
+        figures = {
+            name: value
+            for name, value in stored.items()
+            if name not in ("seconds", "total_seconds")
+        }
         return cls(dict(stored.get("seconds", {})), figures)
 
     def _settle(self) -> None:
@@ -95,7 +114,9 @@ def next_number(store: Store) -> int:
 
 
 def start_round(store: Store, settings: Settings, base: Model, champion: Model) -> Round:
-    """A new row, numbered after every round in the store; or the one that another machine just began on this line."""
+    """A new row, numbered after every round in the store; or the one that another machine just
+    began on this line.
+    """
 
     def numbered(number: int) -> Round:
         return Round(
@@ -114,7 +135,9 @@ def start_round(store: Store, settings: Settings, base: Model, champion: Model) 
             finished_at=None,
         )
 
-    return store.append_next(numbered, "number", {"line": line_of(base, settings), "status": "running"})
+    return store.append_next(
+        numbered, "number", {"line": line_of(base, settings), "status": "running"}
+    )
 
 
 def settings_of(record: Round) -> Settings:
@@ -123,7 +146,9 @@ def settings_of(record: Round) -> Settings:
 
 
 def change_synthesis(store: Store, record: Round, synthesis: SynthesisSettings) -> Round:
-    """The round goes on with other synthesis settings; its questions, model, seed and all else stay."""
+    """The round goes on with other synthesis settings; its questions, model, seed and all else
+    stay.
+    """
     changed = replace(record, settings=with_synthesis(record, synthesis).model_dump_json())
     store.update(changed)
     return changed
@@ -143,13 +168,17 @@ def save_timings(store: Store, record: Round, timings: Timings) -> Round:
 
 def decide_round(store: Store, record: Round, outcome: str, timings: Timings) -> Round:
     """The gate has decided; the report is still to be written, so the round is still running."""
-    changed = replace(record, outcome=outcome, timings=timings.as_json(), finished_at=datetime.now(UTC))
+    changed = replace(
+        record, outcome=outcome, timings=timings.as_json(), finished_at=datetime.now(UTC)
+    )
     store.update(changed)
     return changed
 
 
 def stop_round(store: Store, record: Round, timings: Timings) -> Round:
-    """A run of it ended at its window or budget; the round is still running, and the next run goes on."""
+    """A run of it ended at its window or budget; the round is still running, and the next run goes
+    on.
+    """
     changed = replace(record, outcome="budget_spent", timings=timings.as_json())
     store.update(changed)
     return changed
@@ -164,7 +193,13 @@ def finish_round(store: Store, record: Round) -> Round:
 
 def fail_round(store: Store, record: Round, reason: str, timings: Timings) -> Round:
     """No retry can finish the round; mark it so that the next run begins another."""
-    changed = replace(record, status="failed", reason=reason, timings=timings.as_json(), finished_at=datetime.now(UTC))
+    changed = replace(
+        record,
+        status="failed",
+        reason=reason,
+        timings=timings.as_json(),
+        finished_at=datetime.now(UTC),
+    )
     store.update(changed)
     return changed
 
@@ -184,7 +219,11 @@ def promotion_of(store: Store, record: Round) -> Promotion | None:
 
 def find_round(store: Store, number: int, line: str) -> Round:
     """The round of this number, or for 0 the newest of the line."""
-    found = latest_round(store, line) if number == 0 else next(iter(store.select(Round, number=number)), None)
+    found = (
+        latest_round(store, line)
+        if number == 0
+        else next(iter(store.select(Round, number=number)), None)
+    )
     if found is None:
         wanted = f"round {number}" if number else f"a round of {line!r}"
         raise InputError(f"The store has no {wanted}. Run: regenesis round")

@@ -1,4 +1,5 @@
-"""What happened to every candidate of a run: counts that add up, for the live line, the report and the tests.
+"""What happened to every candidate of a run: counts that add up, for the live line, the report and
+the tests.
 
 A candidate is a chain that the settings planned. Each has exactly one fate.
 """
@@ -40,7 +41,9 @@ class SynthesisReport:
     solved_questions: int
     hinted_questions: int
     candidates: int  # chains planned, hinted ones included where a retry was begun
-    fates: Mapping[str, int]  # accepted, wrong, unjudged, failed, enough_accepted, stopped, ...: sums to candidates
+    fates: Mapping[
+        str, int
+    ]  # accepted, wrong, unjudged, failed, enough_accepted, stopped, ...: sums to candidates
     reasons: Mapping[str, int]  # reason codes of wrong, unjudged and failed
     accepted: int
     hinted_accepted: int
@@ -51,7 +54,9 @@ class SynthesisReport:
     prompt_tokens: int
     rows: int  # committed
     seconds: float
-    stopped_by: str  # empty when all is done; window, run_tokens, run_money, token_budget, money_budget,
+    stopped_by: (
+        str  # empty when all is done; window, run_tokens, run_money, token_budget, money_budget,
+    )
     # target_accepted, max_candidates
 
     @property
@@ -103,7 +108,9 @@ class Account:
         return sum(self.fates[fate] for fate in ENDED)
 
     def share_done(self, questions_total: int) -> float:
-        """Share of all candidates, those of questions not yet begun included, that have met their fate; 0 to 1."""
+        """Share of all candidates, those of questions not yet begun included, that have met their
+        fate; 0 to 1.
+        """
         if not self.questions:
             return 0.0
         expected = self.candidates * max(1.0, questions_total / self.questions)
@@ -116,9 +123,21 @@ class Account:
         if missing:
             fates["stopped"] += missing
         return SynthesisReport(
-            draw=draw, questions=self.questions, solved_questions=self.solved, hinted_questions=self.hinted_questions,
-            candidates=self.candidates, fates=dict(fates), reasons=dict(self.reasons), accepted=self.accepted,
-            hinted_accepted=self.hinted_accepted, closed_paths=self.closed, generated=dict(self.generated),
-            reused=dict(self.reused), tokens=self.tokens, prompt_tokens=self.prompt_tokens, rows=rows,
-            seconds=seconds, stopped_by=stopped_by,
-        )  # fmt: skip
+            draw=draw,
+            questions=self.questions,
+            solved_questions=self.solved,
+            hinted_questions=self.hinted_questions,
+            candidates=self.candidates,
+            fates=dict(fates),
+            reasons=dict(self.reasons),
+            accepted=self.accepted,
+            hinted_accepted=self.hinted_accepted,
+            closed_paths=self.closed,
+            generated=dict(self.generated),
+            reused=dict(self.reused),
+            tokens=self.tokens,
+            prompt_tokens=self.prompt_tokens,
+            rows=rows,
+            seconds=seconds,
+            stopped_by=stopped_by,
+        )

@@ -1,6 +1,9 @@
-"""The limits of a synthesis: generated tokens, money, a window, and a reason to stop. No request begins past one.
+"""The limits of a synthesis: generated tokens, money, a window, and a reason to stop.
 
-The round's own limits are settings and count what its earlier runs generated; the run's are its `Spending`.
+No request begins past one.
+
+The round's own limits are settings and count what its earlier runs generated; the run's are its
+`Spending`.
 """
 
 import asyncio
@@ -14,9 +17,13 @@ class Parked(Exception):
 
 
 class Budget:
-    """Tokens are reserved before a request and given back after it, so that the limit is never passed."""
+    """Tokens are reserved before a request and given back after it, so that the limit is never
+    passed.
+    """
 
-    def __init__(self, settings: SynthesisSettings, spent_tokens: int = 0, run: Spending | None = None) -> None:
+    def __init__(
+        self, settings: SynthesisSettings, spent_tokens: int = 0, run: Spending | None = None
+    ) -> None:
         self._settings = settings
         self._run = run or Spending()
         self._spent = spent_tokens  # earlier runs of this draw included
@@ -65,7 +72,10 @@ class Budget:
         return self._settings.cost(self._seconds, self._used_now)
 
     def stop(self, reason: str) -> None:
-        """End the synthesis: no chain asks anything more. The first reason is the one that is reported."""
+        """End the synthesis: no chain asks anything more.
+
+        The first reason is the one that is reported.
+        """
         self.stopped_by = self.stopped_by or reason
         self._wake()
 

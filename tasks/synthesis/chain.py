@@ -1,4 +1,6 @@
-"""One chain, from its first missing stage to its verdict: asks, closes, judges, and hands rows to the committer."""
+"""One chain, from its first missing stage to its verdict: asks, closes, judges, and hands rows to
+the committer.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,11 +15,25 @@ from tasks.limits import Spending
 from tasks.rules.answers.final_answer import NotStated, final_answer
 from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.ladder.ladder import RESTATED_KINDS, Chain, Ladder
-from tasks.rules.ladder.requests import Request, Stage, clean, closing_words, ended, whole_sentences, whole_text
+from tasks.rules.ladder.requests import (
+    Request,
+    Stage,
+    clean,
+    closing_words,
+    ended,
+    whole_sentences,
+    whole_text,
+)
 from tasks.rules.training.acceptance import work_of
 from tasks.synthesis.account import Account, SynthesisProgress
 from tasks.synthesis.budget import Budget
-from tasks.synthesis.generated_rows import closed_path, failed_request, generated_record, says_yes, verdict_of
+from tasks.synthesis.generated_rows import (
+    closed_path,
+    failed_request,
+    generated_record,
+    says_yes,
+    verdict_of,
+)
 from tasks.synthesis.question_work import Existing, tells
 from tasks.verification.verify_paths import case_of
 
@@ -53,7 +69,12 @@ class ChainRunner:
     """Runs chains; what they share is the run's account, budget and committer."""
 
     def __init__(
-        self, run: Run, account: Account, budget: Budget, committer: Committer, fail: Callable[[BaseException], None]
+        self,
+        run: Run,
+        account: Account,
+        budget: Budget,
+        committer: Committer,
+        fail: Callable[[BaseException], None],
     ) -> None:
         self._run = run
         self._ladder = run.ladder
@@ -63,15 +84,22 @@ class ChainRunner:
         self._committer = committer
         self._fail = fail
         self.failures = AllFailed(in_flight=capacity_of(run.asking.engine))
-        self._held: dict[UUID, int] = {}  # tokens reserved with a path for what completes it, by path id
+        self._held: dict[
+            UUID, int
+        ] = {}  # tokens reserved with a path for what completes it, by path id
 
     async def run(self, chain: Chain, existing: Existing) -> tuple[Path, Verdict] | None:
-        """The chain's path and verdict; None when a request of it failed. Raises Parked when the run is ending."""
+        """The chain's path and verdict; None when a request of it failed.
+
+        Raises Parked when the run is ending.
+        """
         texts = {one: existing.texts[one] for one in chain.ids if one in existing.texts}
         stored = existing.paths.get(chain.path_id)
         if stored is not None:
             texts[stored.id] = stored.text
-        self._account.reused.update(stage for stage, one in self._ladder.stages_of(chain) if one in texts)
+        self._account.reused.update(
+            stage for stage, one in self._ladder.stages_of(chain) if one in texts
+        )
         try:
             path = stored or await self._climb(chain, texts)
             if path is None:
@@ -95,7 +123,9 @@ class ChainRunner:
                 self._account.fates["failed"] += 1
                 self._account.reasons[error.reason] += 1
                 return None
-            row = generated_record(self._ladder, chain, request, completion, self._run.round_id, self._run.asking.now())
+            row = generated_record(
+                self._ladder, chain, request, completion, self._run.round_id, self._run.asking.now()
+            )
             texts[request.id] = row.text
             if isinstance(row, Path):
                 return row
@@ -116,14 +146,22 @@ class ChainRunner:
         self._account.closed += 1
         return closed_path(path, request.turns.prefill, completion, chain.question.answer_kind)
 
-    async def _judge(self, chain: Chain, path: Path, texts: dict[UUID, str]) -> tuple[Path, Verdict]:
+    async def _judge(
+        self, chain: Chain, path: Path, texts: dict[UUID, str]
+    ) -> tuple[Path, Verdict]:
         """Judge the path, and hand path and verdict over together."""
-        judgement = await self._run.asking.judge.judge_one(case_of(chain.question, path.text, path.finish_reason))
+        judgement = await self._run.asking.judge.judge_one(
+            case_of(chain.question, path.text, path.finish_reason)
+        )
         remarks: dict[str, object] = {}
         if self._settings.summary or self._settings.self_check:
             texts[path.id] = path.text
             remarks = await self._remarks(chain, texts)
-        if self._settings.restate and judgement.verdict == "correct" and chain.question.answer_kind in RESTATED_KINDS:
+        if (
+            self._settings.restate
+            and judgement.verdict == "correct"
+            and chain.question.answer_kind in RESTATED_KINDS
+        ):
             remarks |= await self._restated(chain, path)
         verdict = verdict_of(path, judgement, remarks, self._run.asking.now())
         self._committer.add([path, verdict])
@@ -140,7 +178,9 @@ class ChainRunner:
         return remarks
 
     async def _restated(self, chain: Chain, path: Path) -> dict[str, object]:
-        """Whether the path's work alone leads the model to the same answer; nothing where it could not be asked."""
+        """Whether the path's work alone leads the model to the same answer; nothing where it could
+        not be asked.
+        """
         work = work_of(path.text)
         if not work:  # `no_work` refuses it anyway
             return {}
@@ -153,7 +193,9 @@ class ChainRunner:
         kind = chain.question.answer_kind
         words, finish_reason = closing_words(completion.text, completion.finish_reason, kind)
         text = ended(whole_text(request.turns.prefill, words))
-        judgement = await self._run.asking.judge.judge_one(case_of(chain.question, text, finish_reason))
+        judgement = await self._run.asking.judge.judge_one(
+            case_of(chain.question, text, finish_reason)
+        )
         return {"restated": judgement.verdict == "correct", "restated_as": clean(words).strip()}
 
     async def _reply(self, stage: Stage, chain: Chain, texts: dict[UUID, str]) -> str:
@@ -172,7 +214,9 @@ class ChainRunner:
         used = 0
         try:
             prompt_ids = self._run.asking.renderer.prompt_ids(request.turns)
-            completion = await self._run.asking.engine.complete(prompt_ids, sampling, seed_of(request.id))
+            completion = await self._run.asking.engine.complete(
+                prompt_ids, sampling, seed_of(request.id)
+            )
             used = completion.completion_tokens
         finally:
             self._budget.spend(sampling.max_tokens, used)
@@ -182,14 +226,18 @@ class ChainRunner:
         self._account.prompt_tokens += completion.prompt_tokens
         if not paid_for and not completion.text.strip():
             raise RequestFailed(
-                f"A completion must have text; {completion.endpoint} gave none for question {chain.question.id} at "
-                f"stage {request.stage} ({completion.finish_reason}). Look at the prompt and its stop strings.",
-                reason="empty_text", attempts=completion.attempts,
-            )  # fmt: skip
+                f"A completion must have text; {completion.endpoint} gave none for question"
+                f" {chain.question.id} at stage {request.stage} ({completion.finish_reason}). Look"
+                " at the prompt and its stop strings.",
+                reason="empty_text",
+                attempts=completion.attempts,
+            )
         return completion
 
     async def _reserve(self, request: Request, chain: Chain) -> None:
-        """Tokens for a request; a path brings those of its closing, summary and check, so that none passes a limit."""
+        """Tokens for a request; a path brings those of its closing, summary and check, so that none
+        passes a limit.
+        """
         most, held = request.plan.sampling.max_tokens, self._held.get(chain.path_id, 0)
         if request.stage in AFTER_THE_PATH and held >= most:
             self._held[chain.path_id] = held - most
@@ -199,7 +247,9 @@ class ChainRunner:
         self._held[chain.path_id] = held + rest
 
     def _note_failure(self, chain: Chain, request: Request, error: RequestFailed) -> None:
-        row = failed_request(self._ladder, chain, request, error, self._run.round_id, self._run.asking.now())
+        row = failed_request(
+            self._ladder, chain, request, error, self._run.round_id, self._run.asking.now()
+        )
         self._committer.add([row])
         if error.fatal:
             self._fail(error)

@@ -12,7 +12,14 @@ from tasks.engines.engine import Completion, RequestFailed
 from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.answers.verdicts import Judgement
 from tasks.rules.ladder.ladder import Chain, Ladder
-from tasks.rules.ladder.requests import Request, clean, closing_words, ended, whole_sentences, whole_text
+from tasks.rules.ladder.requests import (
+    Request,
+    clean,
+    closing_words,
+    ended,
+    whole_sentences,
+    whole_text,
+)
 from tasks.verification.verify_paths import verdict_record
 
 MESSAGE_LENGTH = 300
@@ -40,23 +47,43 @@ class _Common(TypedDict):
 
 
 def generated_record(
-    ladder: Ladder, chain: Chain, request: Request, completion: Completion, round_id: UUID | None, now: datetime
+    ladder: Ladder,
+    chain: Chain,
+    request: Request,
+    completion: Completion,
+    round_id: UUID | None,
+    now: datetime,
 ) -> AdaptedGuideline | Structure | Path:
     """The row of one completion; its text includes the words begun for the model."""
     common: _Common = {
-        "id": request.id, "question_id": chain.question.id, "model_id": ladder.model_id,
-        "prompt_id": request.plan.prompt.id, "sampling": request.plan.sampling_text, "draw": ladder.draw,
-        "sample": chain.sample, "hinted": chain.hinted, "text": _kept_text(request, completion),
-        "finish_reason": completion.finish_reason, "prompt_tokens": completion.prompt_tokens,
-        "completion_tokens": completion.completion_tokens, "seed": seed_of(request.id),
-        "endpoint": completion.endpoint, "round_id": round_id, "created_at": now,
-    }  # fmt: skip
+        "id": request.id,
+        "question_id": chain.question.id,
+        "model_id": ladder.model_id,
+        "prompt_id": request.plan.prompt.id,
+        "sampling": request.plan.sampling_text,
+        "draw": ladder.draw,
+        "sample": chain.sample,
+        "hinted": chain.hinted,
+        "text": _kept_text(request, completion),
+        "finish_reason": completion.finish_reason,
+        "prompt_tokens": completion.prompt_tokens,
+        "completion_tokens": completion.completion_tokens,
+        "seed": seed_of(request.id),
+        "endpoint": completion.endpoint,
+        "round_id": round_id,
+        "created_at": now,
+    }
     head = chain.guideline.id if chain.guideline else None
     if request.stage == "path" or head is None:
         return Path(
-            **common, strategy=ladder.settings.strategy, guideline_id=head, adapted_guideline_id=chain.adapted_id,
-            structure_id=chain.structure_id, closed=False, cut=_was_cut(completion),
-        )  # fmt: skip
+            **common,
+            strategy=ladder.settings.strategy,
+            guideline_id=head,
+            adapted_guideline_id=chain.adapted_id,
+            structure_id=chain.structure_id,
+            closed=False,
+            cut=_was_cut(completion),
+        )
     if request.stage == "structure":
         return Structure(**common, guideline_id=head, adapted_guideline_id=chain.adapted_id)
     return AdaptedGuideline(**common, guideline_id=head)
@@ -88,7 +115,12 @@ def closed_path(path: Path, prefill: str, completion: Completion, kind: AnswerKi
 
 
 def failed_request(
-    ladder: Ladder, chain: Chain, request: Request, error: RequestFailed, round_id: UUID | None, now: datetime
+    ladder: Ladder,
+    chain: Chain,
+    request: Request,
+    error: RequestFailed,
+    round_id: UUID | None,
+    now: datetime,
 ) -> FailedRequest:
     """The row of a request that no retry could mend."""
     return FailedRequest(
@@ -105,10 +137,16 @@ def failed_request(
     )
 
 
-def verdict_of(path: Path, judgement: Judgement, remarks: dict[str, object], now: datetime) -> Verdict:
+def verdict_of(
+    path: Path, judgement: Judgement, remarks: dict[str, object], now: datetime
+) -> Verdict:
     """The path's verdict; `remarks` (self-check, summary) join its details."""
     verdict = verdict_record(path, judgement, now)
-    return replace(verdict, details=json.dumps(json.loads(verdict.details) | remarks)) if remarks else verdict
+    return (
+        replace(verdict, details=json.dumps(json.loads(verdict.details) | remarks))
+        if remarks
+        else verdict
+    )
 
 
 def says_yes(reply: str) -> bool | None:

@@ -1,4 +1,6 @@
-"""The exact text that was sent for a generated record, made again from its parents by the function that sent it."""
+"""The exact text that was sent for a generated record, made again from its parents by the function
+that sent it.
+"""
 
 import json
 from dataclasses import dataclass
@@ -8,10 +10,25 @@ from uuid import UUID
 from storage.environment import Environment
 from storage.errors import InputError
 from storage.lineage.lineage_tree import find_record
-from storage.records import AdaptedGuideline, Answer, Guideline, Path, Prompt, Question, Round, Structure
+from storage.records import (
+    AdaptedGuideline,
+    Answer,
+    Guideline,
+    Path,
+    Prompt,
+    Question,
+    Round,
+    Structure,
+)
 from tasks.engines.models.base_models import prepare_model
 from tasks.engines.models.rendering import Renderer
-from tasks.rules.ladder.ladder import Above, is_selection_head, selected_guidelines, values_of, values_of_selection
+from tasks.rules.ladder.ladder import (
+    Above,
+    is_selection_head,
+    selected_guidelines,
+    values_of,
+    values_of_selection,
+)
 from tasks.rules.ladder.prompts import Turns, ask_question, parse_prompt
 from tasks.rules.ladder.requests import stands_below
 from tasks.settings import ModelSettings, Settings
@@ -38,13 +55,17 @@ def prompt_sent(store: "Store", prefix: str) -> SentPrompt:
     found = find_record(store, prefix)
     if found.table not in GENERATED:
         raise InputError(
-            f"Only what a model wrote was asked for ({', '.join(GENERATED)}); {prefix!r} is in {found.table}."
+            f"Only what a model wrote was asked for ({', '.join(GENERATED)}); {prefix!r} is in"
+            f" {found.table}."
         )
     row = store.get(GENERATED[found.table], found.id)
     prompt = store.get(Prompt, row.prompt_id) if row else None
     question = store.get(Question, row.question_id) if row else None
     if row is None or prompt is None or question is None:
-        raise InputError(f"The prompt or question of {found.id} is not in the store. Run: regenesis storage check")
+        raise InputError(
+            f"The prompt or question of {found.id} is not in the store. Run: regenesis storage"
+            " check"
+        )
     values = {} if isinstance(row, Answer) else _values(store, row, prompt, question)
     model = _model_of(store, row.round_id)
     template = parse_prompt(prompt.text).for_thinking(model.thinking)
@@ -80,12 +101,19 @@ def _above(store: "Store", row: Chained) -> Above:
 
 
 def _selected(store: "Store", head: Guideline, first: Chained) -> str:
-    """The guidelines that the model selected for a chain; `first` is the chain's first row below its selection."""
-    rows = store.select(AdaptedGuideline, question_id=first.question_id, guideline_id=head.id, draw=first.draw)
+    """The guidelines that the model selected for a chain; `first` is the chain's first row below
+    its selection.
+    """
+    rows = store.select(
+        AdaptedGuideline, question_id=first.question_id, guideline_id=head.id, draw=first.draw
+    )
     for row in rows:
         if stands_below(first, first.table, (first.question_id, head.id, row.id)):
             return selected_guidelines(row.id, row.text, _listed(store, row))
-    raise InputError(f"The selection of guidelines above {first.id} is not in the store. Run: regenesis storage check")
+    raise InputError(
+        f"The selection of guidelines above {first.id} is not in the store. Run: regenesis storage"
+        " check"
+    )
 
 
 def _listed(store: "Store", selection: Chained) -> list[Guideline]:
@@ -95,8 +123,8 @@ def _listed(store: "Store", selection: Chained) -> list[Guideline]:
     listed = [guideline for guideline in found if guideline]
     if not ids or len(listed) < len(ids):
         raise InputError(
-            f"The list of guidelines that selection {selection.id} was shown is not in the store: versions before 0.2 "
-            "did not keep it. What was sent for this chain cannot be shown."
+            f"The list of guidelines that selection {selection.id} was shown is not in the store:"
+            " versions before 0.2 did not keep it. What was sent for this chain cannot be shown."
         )
     return listed
 

@@ -1,4 +1,6 @@
-"""The questions of a run, chunk by chunk: what is planned for each, and what the store has of it already."""
+"""The questions of a run, chunk by chunk: what is planned for each, and what the store has of it
+already.
+"""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,7 +57,9 @@ class QuestionWork:
 
     @property
     def tally(self) -> Tally:
-        return Tally(len(self.accepted_texts), self.judged, self.in_flight, len(self.waiting), self.right)
+        return Tally(
+            len(self.accepted_texts), self.judged, self.in_flight, len(self.waiting), self.right
+        )
 
     def note_accepted(self, text: str) -> bool:
         """Remember an accepted text; False when the question has it already."""
@@ -71,14 +75,18 @@ class QuestionWork:
 
 
 def question_chunks(questions: Iterable[Question], ladder: Ladder) -> Iterator[list[Question]]:
-    """Questions in chunks of about CHAINS_A_CHUNK chains; a question asked for twice comes once a chunk."""
+    """Questions in chunks of about CHAINS_A_CHUNK chains; a question asked for twice comes once a
+    chunk.
+    """
     source = iter(questions)
     size = max(16, CHAINS_A_CHUNK // ladder.settings.chains_per_question)
     while chunk := list(islice(source, size)):
         yield list({question.id: question for question in chunk}.values())
 
 
-def read_existing(store: Selects, ladder: Ladder, questions: Sequence[Question]) -> dict[UUID, Existing]:
+def read_existing(
+    store: Selects, ladder: Ladder, questions: Sequence[Question]
+) -> dict[UUID, Existing]:
     """What is there of these questions, by question id."""
     found: defaultdict[UUID, Existing] = defaultdict(Existing)
     ids = [question.id for question in questions]
@@ -87,12 +95,18 @@ def read_existing(store: Selects, ladder: Ladder, questions: Sequence[Question])
         found[row.question_id].texts[row.id] = row.text
     for row in store.select(Structure, draw=draw, model_id=model_id, question_id=ids):
         found[row.question_id].texts[row.id] = row.text
-    paths = {row.id: row for row in store.select(Path, draw=draw, model_id=model_id, question_id=ids)}
+    paths = {
+        row.id: row for row in store.select(Path, draw=draw, model_id=model_id, question_id=ids)
+    }
     for row in paths.values():
         found[row.question_id].paths[row.id] = row
     if paths:
         for verdict in store.select(
-            Verdict, draw=ladder.draw, path_id=list(paths), verifier="reference", verifier_version=VERIFIER_VERSION
+            Verdict,
+            draw=ladder.draw,
+            path_id=list(paths),
+            verifier="reference",
+            verifier_version=VERIFIER_VERSION,
         ):
             found[paths[verdict.path_id].question_id].verdicts[verdict.path_id] = verdict
     return found
@@ -104,8 +118,12 @@ def tells(ladder: Ladder, chain: Chain, texts: Mapping[UUID, str]) -> bool:
     return ladder.settings.refuse_telling_structures and states_reference(structure, chain.question)
 
 
-def plan_question(ladder: Ladder, question: Question, existing: Existing | None = None) -> QuestionWork:
-    """The question's work with all its free chains waiting, those that are nearest to their end first."""
+def plan_question(
+    ladder: Ladder, question: Question, existing: Existing | None = None
+) -> QuestionWork:
+    """The question's work with all its free chains waiting, those that are nearest to their end
+    first.
+    """
     known = existing or Existing()
     chains = ladder.chains(question)
     if known.texts or known.paths:

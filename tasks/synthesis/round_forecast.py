@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from storage.open_store import Store
 
 R = TypeVar("R", bound=AdaptedGuideline | Structure | Path)
-TRAINING_TO_GENERATION = 0.8  # trained by generated tokens a second where nothing was measured (docs: stack)
+TRAINING_TO_GENERATION = (
+    0.8  # trained by generated tokens a second where nothing was measured (docs: stack)
+)
 
 
 @dataclass(frozen=True)
@@ -48,12 +50,17 @@ def forecast_round(
     probe_questions: int = 8,
     hardware: Hardware | None = None,
 ) -> Forecast:
-    """Probe `probe_questions` of the questions, chosen by seed, and predict the round. Raises InputError on none."""
+    """Probe `probe_questions` of the questions, chosen by seed, and predict the round.
+
+    Raises InputError on none.
+    """
     if not questions:
         raise InputError("A forecast needs questions to probe; found none. Run: regenesis ingest")
     hardware = hardware or Hardware()
     store, settings, model, draw = asking.store, asking.settings, asking.model, asking.draw
-    chosen = random.Random(settings.seed).sample(list(questions), min(probe_questions, len(questions)))
+    chosen = random.Random(settings.seed).sample(
+        list(questions), min(probe_questions, len(questions))
+    )
     rates: list[float] = []
 
     def note(progress: SynthesisProgress) -> None:
@@ -78,13 +85,18 @@ def forecast_round(
     busy = sorted(rates)[len(rates) // 2 :]
     measured = max(sum(busy) / len(busy) if busy else 0.0, report.tokens / seconds)
     return forecast(
-        costs, shape, known_rates(measured, hardware), price_per_hour=settings.synthesis.price_per_hour,
+        costs,
+        shape,
+        known_rates(measured, hardware),
+        price_per_hour=settings.synthesis.price_per_hour,
         price_per_million_tokens=settings.synthesis.price_per_million_tokens,
-    )  # fmt: skip
+    )
 
 
 def kept_weight_bytes(base: Folder, training: TrainingSettings) -> int:
-    """Bytes of the weights that a round keeps, in float32: all of the model's, or LoRA's by rank and matrix sizes."""
+    """Bytes of the weights that a round keeps, in float32: all of the model's, or LoRA's by rank
+    and matrix sizes.
+    """
     if training.kind == "full":
         return 4 * model_size(base).parameters
     config = read_json(base / "config.json")
@@ -95,22 +107,33 @@ def kept_weight_bytes(base: Folder, training: TrainingSettings) -> int:
 
 
 def known_rates(measured: float, hardware: Hardware) -> Rates:
-    """The rates to reckon with; what was not measured is named. Raises InputError where there is no rate at all."""
+    """The rates to reckon with; what was not measured is named.
+
+    Raises InputError where there is no rate at all.
+    """
     generation = hardware.tokens_per_second or measured
     if generation <= 0:
         raise InputError(
-            "A forecast needs a rate: the probe generated nothing (all of it was there already). Give the tokens a "
-            "second of your hardware, or another draw."
+            "A forecast needs a rate: the probe generated nothing (all of it was there already)."
+            " Give the tokens a second of your hardware, or another draw."
         )
     assumed: list[str] = []
     if hardware.tokens_per_second:
         assumed.append(f"generation at {generation:,.0f} tokens/s (given, not measured)")
     if not hardware.training_tokens_per_second:
-        assumed.append(f"training at {generation * TRAINING_TO_GENERATION:,.0f} tokens/s (0.8 of generation)")
-    return Rates(generation, hardware.training_tokens_per_second or generation * TRAINING_TO_GENERATION, tuple(assumed))
+        assumed.append(
+            f"training at {generation * TRAINING_TO_GENERATION:,.0f} tokens/s (0.8 of generation)"
+        )
+    return Rates(
+        generation,
+        hardware.training_tokens_per_second or generation * TRAINING_TO_GENERATION,
+        tuple(assumed),
+    )
 
 
-def question_costs(store: "Store", questions: Sequence[Question], model_id: UUID, draw: int) -> list[QuestionCost]:
+def question_costs(
+    store: "Store", questions: Sequence[Question], model_id: UUID, draw: int
+) -> list[QuestionCost]:
     """What each question took so far under this draw, from the store."""
     tokens: Counter[UUID] = Counter()
     rows: Counter[UUID] = Counter()
@@ -138,5 +161,9 @@ def question_costs(store: "Store", questions: Sequence[Question], model_id: UUID
     ]
 
 
-def _rows(store: "Store", kind: type[R], questions: Sequence[Question], model_id: UUID, draw: int) -> list[R]:
-    return store.select(kind, draw=draw, model_id=model_id, question_id=[one.id for one in questions])
+def _rows(
+    store: "Store", kind: type[R], questions: Sequence[Question], model_id: UUID, draw: int
+) -> list[R]:
+    return store.select(
+        kind, draw=draw, model_id=model_id, question_id=[one.id for one in questions]
+    )

@@ -1,7 +1,8 @@
 """The streaming scheduler: one event loop, a bounded window of chains, no barrier anywhere.
 
-Each chain moves on when its own last stage is done; each verdict decides at once whether its question needs
-another chain. Rows go to the committer; what is missing was asked of the store before.
+Each chain moves on when its own last stage is done; each verdict decides at once whether its
+question needs another chain. Rows go to the committer; what is missing was asked of the store
+before.
 """
 
 import asyncio
@@ -25,13 +26,21 @@ from tasks.rules.training.acceptance import refusal_of_path
 from tasks.synthesis.account import Account, SynthesisProgress
 from tasks.synthesis.budget import Budget, Parked
 from tasks.synthesis.chain import ChainRunner, Run
-from tasks.synthesis.question_work import Existing, QuestionWork, plan_question, question_chunks, read_existing
+from tasks.synthesis.question_work import (
+    Existing,
+    QuestionWork,
+    plan_question,
+    question_chunks,
+    read_existing,
+)
 
 PROGRESS_SECONDS = 1.0
 TICK_SECONDS = 0.2
 DEFAULT_WINDOW = 192  # chains, where the engine does not say what it takes at once
 WINDOW_TO_CAPACITY = 1.5  # chains between two requests, judged or committed, are not in the engine
-IDLE_BELOW = 4  # below a quarter of the window one more chain costs next to no time; above it, it costs other chains'
+# below a quarter of the window one more chain costs next to no time; above it, it costs other
+# chains'
+IDLE_BELOW = 4
 
 
 class Scheduler:
@@ -45,7 +54,10 @@ class Scheduler:
         self.account = Account()
         self.budget = Budget(self._settings, spent_tokens, run.following.spending)
         self.committer = Committer(
-            run.asking.store, seconds=self._settings.commit_seconds, rows=self._settings.commit_rows, on_error=self.fail
+            run.asking.store,
+            seconds=self._settings.commit_seconds,
+            rows=self._settings.commit_rows,
+            on_error=self.fail,
         )
         self._runner = ChainRunner(run, self.account, self.budget, self.committer, self.fail)
         self.error: BaseException | None = None
@@ -78,9 +90,13 @@ class Scheduler:
 
     @property
     def window(self) -> int:
-        """Chains in flight at most: as the settings say, or half as many again as the engine takes requests now."""
+        """Chains in flight at most: as the settings say, or half as many again as the engine takes
+        requests now.
+        """
         own = self._settings.window_chains
-        return own or int(WINDOW_TO_CAPACITY * capacity_of(self._run.asking.engine)) or DEFAULT_WINDOW
+        return (
+            own or int(WINDOW_TO_CAPACITY * capacity_of(self._run.asking.engine)) or DEFAULT_WINDOW
+        )
 
     def stop(self, reason: str) -> None:
         """End cleanly: requests under way are awaited, no other begins."""
@@ -104,7 +120,9 @@ class Scheduler:
             while chunk := await asyncio.to_thread(next, self._chunks, None):
                 found: dict[UUID, Existing] = {}
                 if not self._run.fresh:
-                    found = await asyncio.to_thread(read_existing, self._run.asking.store, self._ladder, chunk)
+                    found = await asyncio.to_thread(
+                        read_existing, self._run.asking.store, self._ladder, chunk
+                    )
                 self._source.extend((question, found.get(question.id)) for question in chunk)
                 self._fill()
                 while len(self._source) > self.window:
@@ -157,12 +175,17 @@ class Scheduler:
         return work
 
     def _work_ahead(self) -> QuestionWork | None:
-        """When the server is nearly idle, a question that will probably need more chains than its rule starts now."""
+        """When the server is nearly idle, a question that will probably need more chains than its
+        rule starts now.
+        """
         if not self._run.following.work_ahead or len(self._tasks) >= self.window // IDLE_BELOW:
             return None
         rate = cautious_pass_rate(self.account.accepted, self.account.ended)
         waiting = (work for work in self._active if work.waiting)
-        return next((work for work in waiting if chains_to_start(self._settings, work.tally, rate) > 0), None)
+        return next(
+            (work for work in waiting if chains_to_start(self._settings, work.tally, rate) > 0),
+            None,
+        )
 
     def _admit(self) -> None:
         question, existing = self._source.popleft()
@@ -258,9 +281,13 @@ class Scheduler:
             self.account.solved += len(work.accepted_texts) == 1
 
     def _fate_of_right(self, work: QuestionWork, chain: Chain, path: Path, verdict: Verdict) -> str:
-        if refused := refusal_of_path(path, verdict, chain.question, self._run.asking.settings.selection):
+        if refused := refusal_of_path(
+            path, verdict, chain.question, self._run.asking.settings.selection
+        ):
             return refused
-        if chain.hinted and any(mentions_given_answer(path.text, one) for one in chain.question.accepted_answers):
+        if chain.hinted and any(
+            mentions_given_answer(path.text, one) for one in chain.question.accepted_answers
+        ):
             return "mentions_given_answer"
         return "accepted" if work.note_accepted(path.text) else "duplicate"
 
@@ -297,9 +324,13 @@ class Scheduler:
                 failed=account.fates["failed"] - account.reasons["empty_text"],
                 empty=account.reasons["empty_text"],
                 tokens=account.tokens,
-                tokens_per_second=(account.tokens - tokens) / max(seconds - before, 1e-9) if seconds > before else 0.0,
+                tokens_per_second=(account.tokens - tokens) / max(seconds - before, 1e-9)
+                if seconds > before
+                else 0.0,
                 chains_in_flight=len(self._tasks),
                 seconds=seconds,
-                seconds_left=seconds * (1 - share) / share if share > 0.05 else None,  # less tells nothing
+                seconds_left=seconds * (1 - share) / share
+                if share > 0.05
+                else None,  # less tells nothing
             )
         )

@@ -1,7 +1,7 @@
 """The synthesize step: questions and guidelines in, judged reasoning paths in the store out.
 
-It asks the store what is there and generates only what is missing, so a rerun is a resume. Every row is
-committed in micro-batches while it runs. It does not select, and never trains.
+It asks the store what is there and generates only what is missing, so a rerun is a resume. Every
+row is committed in micro-batches while it runs. It does not select, and never trains.
 """
 
 import asyncio
@@ -39,8 +39,9 @@ def synthesize_paths(
 ) -> SynthesisReport:
     """Paths and verdicts for the questions under this draw, and the exact account of what happened.
 
-    `questions` may be an iterator of any length. Ends cleanly at a limit of the run (`spending`) or at a budget of
-    the settings (`stopped_by` says which); on an error, Ctrl-C or SIGTERM what has arrived is committed first.
+    `questions` may be an iterator of any length. Ends cleanly at a limit of the run (`spending`) or
+    at a budget of the settings (`stopped_by` says which); on an error, Ctrl-C or SIGTERM what has
+    arrived is committed first.
     """
     following = Following(spending, work_ahead, on_progress)
     return asyncio.run(synthesize(asking, questions, guidelines, following))
@@ -54,8 +55,12 @@ async def synthesize(
 ) -> SynthesisReport:
     """`synthesize_paths` within a running event loop."""
     seed = asking.round.seed if asking.round else None
-    ladder = build_ladder(asking.settings, asking.model.id, asking.prompts, guidelines, asking.draw, seed)
-    await asyncio.to_thread(asking.store.append, [*guidelines, *ladder.selections, *_prompts_used(ladder)])
+    ladder = build_ladder(
+        asking.settings, asking.model.id, asking.prompts, guidelines, asking.draw, seed
+    )
+    await asyncio.to_thread(
+        asking.store.append, [*guidelines, *ladder.selections, *_prompts_used(ladder)]
+    )
     rows, spent = await asyncio.to_thread(already_there, asking.store, ladder)
     async with entered(asking.engine) as engine:
         run = Run(
@@ -82,7 +87,10 @@ def already_there(store: "Store", ladder: Ladder) -> tuple[int, int]:
         f"SELECT completion_tokens FROM {table} WHERE draw = $1 AND model_id = $2"
         for table in ("adapted_guidelines", "structures", "paths")
     )
-    sql = f"SELECT count(*) AS n, coalesce(sum(completion_tokens), 0)::BIGINT AS tokens FROM ({union})"
+    sql = (
+        "SELECT count(*) AS n, coalesce(sum(completion_tokens), 0)::BIGINT AS tokens FROM"
+        f" ({union})"
+    )
     row = store.query(sql, [ladder.draw, ladder.model_id]).to_pylist()[0]
     return int(row["n"]), int(row["tokens"])
 

@@ -1,4 +1,6 @@
-"""Models in MLflow's registry: the base and each challenger, loadable by name and alias in any process."""
+"""Models in MLflow's registry: the base and each challenger, loadable by name and alias in any
+process.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +35,9 @@ class Registry:
             self.tracking.move_champion(self.line, self.base.record)
 
     def _register(self, adapter: Adapter | None, model: Model, run_id: str) -> None:
-        """One version: a reference to weights in the home; the LoRA adapter's own files travel with it."""
+        """One version: a reference to weights in the home; the LoRA adapter's own files travel with
+        it.
+        """
         home = self.environment.home
         tags = {"regenesis.licence": self.base.licence or "unknown"}
         if adapter:
@@ -45,7 +49,9 @@ class Registry:
             code_file=Path(__file__).parents[1] / "engines" / "registered_model.py",
             run_id=run_id,
             tags=tags,
-            files={"adapter": home / adapter.location} if adapter and adapter.kind == "lora" else {},
+            files={"adapter": home / adapter.location}
+            if adapter and adapter.kind == "lora"
+            else {},
         )
 
     def _reference(self, adapter: Adapter | None, model: Model) -> dict[str, object]:
@@ -66,4 +72,7 @@ class Registry:
 
 def _place(folder: Path, environment: Environment) -> dict[str, str]:
     inside = folder.is_relative_to(environment.home)
-    return {"folder": str(folder), "below_home": str(folder.relative_to(environment.home)) if inside else ""}
+    return {
+        "folder": str(folder),
+        "below_home": str(folder.relative_to(environment.home)) if inside else "",
+    }

@@ -1,7 +1,9 @@
-"""The step from judged paths to a training set: rows in `selections`, `training_sets`, `training_examples`.
+"""The step from judged paths to a training set: rows in `selections`, `training_sets`,
+`training_examples`.
 
-Asks the store for the line's candidates, lets `rules.selection` and `rules.contamination` decide, stores every
-decision with its reason. The same candidates, settings and seed give the same set; a rerun writes nothing.
+Asks the store for the line's candidates, lets `rules.selection` and `rules.contamination` decide,
+stores every decision with its reason. The same candidates, settings and seed give the same set; a
+rerun writes nothing.
 """
 
 import hashlib
@@ -45,7 +47,9 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class SelectionPlan:
-    """How examples are chosen and worded: all that a training set's id is made of, but what it is chosen from."""
+    """How examples are chosen and worded: all that a training set's id is made of, but what it is
+    chosen from.
+    """
 
     settings: Settings
     answer_prompt: Prompt
@@ -81,7 +85,9 @@ def select_examples(
     draws: Sequence[int] | None = None,
     strategy: Strategy | None = None,
 ) -> TrainingSet:
-    """The training set of a round, stored. `draws` default to all of this line so far (`start = "base"`).
+    """The training set of a round, stored.
+
+    `draws` default to all of this line so far (`start = "base"`).
 
     Raises PermanentError when too much of it is contaminated.
     """
@@ -93,7 +99,10 @@ def select_examples(
     )
     with store.reading():
         verifier = "majority" if settings.selection.accept == "majority" else ""
-        candidates, held_out = read_candidates(store, drawn, verifier), read_held_out(store, drawn.draws)
+        candidates, held_out = (
+            read_candidates(store, drawn, verifier),
+            read_held_out(store, drawn.draws),
+        )
     identity = training_set_id(candidates, held_out, drawn, plan)
     known = store.get(TrainingSet, identity)
     if known is not None:
@@ -105,16 +114,26 @@ def select_examples(
 def choose(
     candidates: Sequence[Candidate], held_out: Sequence[Question], plan: SelectionPlan
 ) -> tuple[list[Choice], dict[UUID, Overlap]]:
-    """One choice per candidate, and the questions that overlap held-out ones. Raises PermanentError for too many."""
+    """One choice per candidate, and the questions that overlap held-out ones.
+
+    Raises PermanentError for too many.
+    """
     selection = plan.settings.selection
     questions = {candidate.question.id: candidate.question for candidate in candidates}
     overlaps = find_overlaps(
-        list(questions.values()), held_out, selection.contamination_share, selection.contamination_template_questions
+        list(questions.values()),
+        held_out,
+        selection.contamination_share,
+        selection.contamination_template_questions,
     )
     refused = {
-        candidate.path.id: "contaminated" for candidate in candidates if candidate.question.id in overlaps
+        candidate.path.id: "contaminated"
+        for candidate in candidates
+        if candidate.question.id in overlaps
     } | _over_length(candidates, plan)
-    choices = select_paths(candidates, selection, plan.seed, refused=refused, leaks=_leaks, count=plan.count)
+    choices = select_paths(
+        candidates, selection, plan.seed, refused=refused, leaks=_leaks, count=plan.count
+    )
     refuse_contaminated_set(choices, candidates, overlaps, plan.settings)
     return choices, overlaps
 
@@ -146,20 +165,30 @@ def keep(
 
 
 def draws_so_far(store: "Store", round: Round | None, settings: Settings) -> tuple[int, ...]:
-    """From the base: every draw of this line up to the round; on from the champion: this round's alone."""
+    """From the base: every draw of this line up to the round; on from the champion: this round's
+    alone.
+    """
     if round is None:
-        raise InputError("Examples are selected for a round or for named draws; found neither. Name the draws.")
+        raise InputError(
+            "Examples are selected for a round or for named draws; found neither. Name the draws."
+        )
     if settings.training.start == "champion":
         return (round.number,)
     line = store.select(Round, line=round.line)
-    return tuple(sorted({other.number for other in line if other.number <= round.number} | {round.number}))
+    return tuple(
+        sorted({other.number for other in line if other.number <= round.number} | {round.number})
+    )
 
 
 def read_candidates(store: "Store", drawn: Drawn, verifier: str = "") -> list[Candidate]:
-    """Every stored path of these draws, sets and strategy with its newest verdict, ordered by path id."""
+    """Every stored path of these draws, sets and strategy with its newest verdict, ordered by path
+    id.
+    """
     questions = {
         question.id: question
-        for question in store.select(Question, question_set_id=list(drawn.question_set_ids), part="train")
+        for question in store.select(
+            Question, question_set_id=list(drawn.question_set_ids), part="train"
+        )
     }
     paths = [
         path
@@ -170,23 +199,33 @@ def read_candidates(store: "Store", drawn: Drawn, verifier: str = "") -> list[Ca
 
 
 def as_candidates(
-    store: "Store", paths: Sequence[Path], questions: Mapping[UUID, Question], draws: Sequence[int], verifier: str = ""
+    store: "Store",
+    paths: Sequence[Path],
+    questions: Mapping[UUID, Question],
+    draws: Sequence[int],
+    verifier: str = "",
 ) -> list[Candidate]:
-    """Paths with their newest verdicts (those of the vote with verifier `majority`), ordered by path id."""
+    """Paths with their newest verdicts (those of the vote with verifier `majority`), ordered by
+    path id.
+    """
     verdicts: dict[UUID, Verdict] = {}
     self_checks: dict[UUID, bool] = {}
     for verdict in store.select(Verdict, draw=list(draws)):
         if "self_check" in verdict.details:
             self_checks[verdict.path_id] = bool(json.loads(verdict.details).get("self_check", True))
         # The audit's second judge reads beside the first and never decides what is trained on.
-        if verdict.verifier == "second" or (verdict.verifier == "majority") != (verifier == "majority"):
+        if verdict.verifier == "second" or (verdict.verifier == "majority") != (
+            verifier == "majority"
+        ):
             continue
         before = verdicts.get(verdict.path_id)
         # A person's word stands above a rule's; of two rules the newer version's.
         if before is None or _weight(verdict) > _weight(before):
             verdicts[verdict.path_id] = verdict
     return [
-        Candidate(path, verdicts.get(path.id), questions[path.question_id], self_checks.get(path.id))
+        Candidate(
+            path, verdicts.get(path.id), questions[path.question_id], self_checks.get(path.id)
+        )
         for path in sorted(paths, key=lambda path: path.id.bytes)
     ]
 
@@ -194,7 +233,10 @@ def as_candidates(
 def read_held_out(store: "Store", draws: Sequence[int]) -> list[Question]:
     """Gate and final questions that this round may ask: fixed ones and those of its newest draw."""
     newest = max(draws, default=0)
-    return [*store.select(Question, part="gate", draw=[0, newest]), *store.select(Question, part="final")]
+    return [
+        *store.select(Question, part="gate", draw=[0, newest]),
+        *store.select(Question, part="final"),
+    ]
 
 
 def training_set_id(
@@ -223,7 +265,10 @@ def build_examples(
 ) -> list[TrainingExample]:
     """Question -> path under the prompt that evaluation uses, in seeded order."""
     template = parse_prompt(answer_prompt.text)
-    kept = sorted((choice.candidate for choice in choices if choice.kept), key=lambda one: rank(seed, one.path.id))
+    kept = sorted(
+        (choice.candidate for choice in choices if choice.kept),
+        key=lambda one: rank(seed, one.path.id),
+    )
     return [
         TrainingExample(
             id=content_id("training_examples", identity, candidate.path.id),
@@ -240,14 +285,19 @@ def build_examples(
 
 
 def refuse_contaminated_set(
-    choices: Sequence[Choice], candidates: Sequence[Candidate], overlaps: Mapping[UUID, Overlap], settings: Settings
+    choices: Sequence[Choice],
+    candidates: Sequence[Candidate],
+    overlaps: Mapping[UUID, Overlap],
+    settings: Settings,
 ) -> None:
     """Raise when too large a share of what would be trained on overlaps held-out questions."""
-    shared = [str(overlap.held_out_id) for key, overlap in overlaps.items() if key == overlap.held_out_id]
+    shared = [
+        str(overlap.held_out_id) for key, overlap in overlaps.items() if key == overlap.held_out_id
+    ]
     if shared:
         raise PermanentError(
-            f"Training questions must not be gate or final questions; found {len(shared)} that are, "
-            f"first {shared[0]}. Ingest the set again so that its parts are disjoint."
+            f"Training questions must not be gate or final questions; found {len(shared)} that are,"
+            f" first {shared[0]}. Ingest the set again so that its parts are disjoint."
         )
     open_choices = select_paths(candidates, settings.selection, 0, leaks=_leaks)
     would_train = [choice for choice in open_choices if choice.kept]
@@ -256,15 +306,17 @@ def refuse_contaminated_set(
     if would_train and len(gone) > limit * len(would_train):
         first = overlaps[gone[0].candidate.question.id]
         raise PermanentError(
-            f"At most {limit:.0%} of a training set may overlap held-out questions; found {len(gone)} of "
-            f"{len(would_train)} examples, first question {gone[0].candidate.question.id} with {first.held_out_id} "
-            f"(share {first.share:.2f}). Ingest train and held-out parts that differ, or raise "
-            "selection.contamination_share."
+            f"At most {limit:.0%} of a training set may overlap held-out questions; found"
+            f" {len(gone)} of {len(would_train)} examples, first question"
+            f" {gone[0].candidate.question.id} with {first.held_out_id} (share {first.share:.2f})."
+            " Ingest train and held-out parts that differ, or raise selection.contamination_share."
         )
 
 
 def describe(drawn: Drawn, plan: SelectionPlan, overlaps: Mapping[UUID, Overlap]) -> str:
-    """JSON kept with the set: settings, prompt with its system message and prefill, overlapping pairs."""
+    """JSON kept with the set: settings, prompt with its system message and prefill, overlapping
+    pairs.
+    """
     template = parse_prompt(plan.answer_prompt.text)
     return canonical(
         {
@@ -277,7 +329,11 @@ def describe(drawn: Drawn, plan: SelectionPlan, overlaps: Mapping[UUID, Overlap]
             "system": template.system,
             "prefill": template.assistant,
             "contaminated": [
-                {"question_id": str(key), "held_out_id": str(overlap.held_out_id), "share": round(overlap.share, 3)}
+                {
+                    "question_id": str(key),
+                    "held_out_id": str(overlap.held_out_id),
+                    "share": round(overlap.share, 3),
+                }
                 for key, overlap in sorted(overlaps.items(), key=lambda pair: str(pair[0]))
             ],
         }
@@ -312,17 +368,25 @@ def _over_length(candidates: Sequence[Candidate], plan: SelectionPlan) -> dict[U
     return {
         candidate.path.id: "over_length"
         for candidate in candidates
-        if plan.count_tokens(ask_question(template, candidate.question), _completion(template, candidate.path)) > limit
+        if plan.count_tokens(
+            ask_question(template, candidate.question), _completion(template, candidate.path)
+        )
+        > limit
     }
 
 
 def _completion(template: PromptTemplate, path: Path) -> str:
-    """What the model is taught to write: the path without the words that the answer prompt begins for it."""
+    """What the model is taught to write: the path without the words that the answer prompt begins
+    for it.
+    """
     return path.text.strip().removeprefix(template.assistant.strip()).strip()
 
 
 def _leaks(candidate: Candidate) -> bool:
-    return any(mentions_given_answer(candidate.path.text, one) for one in candidate.question.accepted_answers)
+    return any(
+        mentions_given_answer(candidate.path.text, one)
+        for one in candidate.question.accepted_answers
+    )
 
 
 def _weight(verdict: Verdict) -> tuple[bool, datetime, str]:

@@ -1,7 +1,8 @@
-"""The step from a training set to an adapter: rendered, trained, stored by content, logged and registered.
+"""The step from a training set to an adapter: rendered, trained, stored by content, logged and
+registered.
 
-The adapter's id is the hash of base, parent, training set and settings; one that is in the store is not trained
-again. Weights lie under their digest, whole or not at all.
+The adapter's id is the hash of base, parent, training set and settings; one that is in the store is
+not trained again. Weights lie under their digest, whole or not at all.
 """
 
 import json
@@ -16,7 +17,15 @@ from uuid import UUID
 from storage.environment import Environment
 from storage.errors import InputError
 from storage.ids import canonical, content_id, seed_of
-from storage.records import Adapter, Model, Question, QuestionSet, Round, TrainingExample, TrainingSet
+from storage.records import (
+    Adapter,
+    Model,
+    Question,
+    QuestionSet,
+    Round,
+    TrainingExample,
+    TrainingSet,
+)
 from tasks.engines.models.model_files import folder_digest, weight_bytes
 from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress
 from tasks.rules.ladder.prompts import Turns
@@ -89,16 +98,23 @@ def train_adapter(
     on_progress: Callable[[TrainingProgress], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Adapter:
-    """The adapter of this training, stored and logged to MLflow; a round's is registered as challenger.
+    """The adapter of this training, stored and logged to MLflow; a round's is registered as
+    challenger.
 
-    `on_progress` is called after each step; `say` gets lines for people (precision, out of memory). Raises InputError
-    on too few or too long examples.
+    `on_progress` is called after each step; `say` gets lines for people (precision, out of memory).
+    Raises InputError on too few or too long examples.
     """
-    training = replace(training, parent=training.parent or parent_of(store, training.round, training.settings))
+    training = replace(
+        training, parent=training.parent or parent_of(store, training.round, training.settings)
+    )
     adapter = store.get(Adapter, training.id)
-    examples = store.select(TrainingExample, training_set_id=training.training_set.id, order_by="position")
+    examples = store.select(
+        TrainingExample, training_set_id=training.training_set.id, order_by="position"
+    )
     if adapter is None or not (environment.home / adapter.location).is_dir():
-        tokens = _mixed(store, examples, training, machine.renderer(training.base, training.settings.model))
+        tokens = _mixed(
+            store, examples, training, machine.renderer(training.base, training.settings.model)
+        )
         wanted = _fine_tune(training, environment, machine)
         trained = machine.train_weights(tokens, wanted, on_progress, say)
         adapter = _store_weights(trained, environment, training)
@@ -107,7 +123,9 @@ def train_adapter(
     run = tracking.log_training(training.round, adapter, training.training_set, examples)
     if training.round is not None:
         model = model_of(training.base.record, adapter)
-        registry = Registry(tracking, training.round.line, training.base, environment, training.settings)
+        registry = Registry(
+            tracking, training.round.line, training.base, environment, training.settings
+        )
         registry.register_challenger(adapter, model, run)
     if adapter.mlflow_run_id != run:
         adapter = replace(adapter, mlflow_run_id=run)
@@ -118,7 +136,9 @@ def train_adapter(
 def model_of(base: Model, adapter: Adapter) -> Model:
     """The model that an adapter makes of its base."""
     return Model(
-        id=content_id("models", base.id, adapter.digest),  # the base's id covers tokenizer and chat template
+        id=content_id(
+            "models", base.id, adapter.digest
+        ),  # the base's id covers tokenizer and chat template
         name=f"{base.name}+{adapter.name}",
         base_model_id=base.id,
         adapter_id=adapter.id,
@@ -135,8 +155,9 @@ def parent_of(store: "Store", round: Round | None, settings: Settings) -> Adapte
     adapter = store.get(Adapter, champion.adapter_id) if champion and champion.adapter_id else None
     if adapter and adapter.kind != settings.training.kind:
         raise InputError(
-            f"Training goes on from a champion of its own kind; the champion's adapter {adapter.id} is of kind "
-            f'{adapter.kind!r}, training.kind is {settings.training.kind!r}. Set training.start = "base".'
+            "Training goes on from a champion of its own kind; the champion's adapter"
+            f" {adapter.id} is of kind {adapter.kind!r}, training.kind is"
+            f' {settings.training.kind!r}. Set training.start = "base".'
         )
     return adapter
 
@@ -144,13 +165,17 @@ def parent_of(store: "Store", round: Round | None, settings: Settings) -> Adapte
 def render_examples(
     examples: Sequence[TrainingExample], training: Training, renderer: "RendersExamples"
 ) -> list[Tokens]:
-    """Token ids by the function that renders for synthesis and evaluation; raises InputError on what can't be used."""
+    """Token ids by the function that renders for synthesis and evaluation; raises InputError on
+    what can't be used.
+    """
     training_set = training.training_set
     limit = training.settings.training
     if len(examples) < limit.min_examples:
         raise InputError(
-            f"A training set needs at least {limit.min_examples} examples (training.min_examples); {training_set.id} "
-            f'has {len(examples)}. See why paths were refused: regenesis sql "SELECT reason, count(*) FROM selections '
+            f"A training set needs at least {limit.min_examples} examples (training.min_examples);"
+            f" {training_set.id} "
+            f'has {len(examples)}. See why paths were refused: regenesis sql "SELECT reason,'
+            " count(*) FROM selections "
             f"WHERE training_set_id = '{training_set.id}' GROUP BY reason\""
         )
     described = json.loads(training_set.settings)
@@ -161,8 +186,9 @@ def render_examples(
         length = len(tokens.prompt_ids) + len(tokens.completion_ids)
         if length > limit.max_tokens:
             raise InputError(
-                f"A training example has at most {limit.max_tokens} tokens (training.max_tokens); example {example.id} "
-                f"has {length}. Raise the limit, or select with it so that the path is refused as over_length."
+                f"A training example has at most {limit.max_tokens} tokens (training.max_tokens);"
+                f" example {example.id} has {length}. Raise the limit, or select with it so that"
+                " the path is refused as over_length."
             )
         rendered.append(tokens)
     return rendered
@@ -173,8 +199,8 @@ def checked_mixing(settings: Settings) -> dict[str, float]:
     sets = settings.questions.in_domain
     if strange := [name for name in settings.training.mixing if name not in sets]:
         raise InputError(
-            f"Setting 'training.mixing' weighs in-domain question sets ({', '.join(sets)}); found {strange[0]!r}. "
-            "Mend the name, or add the set to questions.in_domain."
+            f"Setting 'training.mixing' weighs in-domain question sets ({', '.join(sets)}); found"
+            f" {strange[0]!r}. Mend the name, or add the set to questions.in_domain."
         )
     return settings.training.mixing
 
@@ -189,11 +215,16 @@ def question_sets_of(store: "Store", examples: Sequence[TrainingExample]) -> lis
 
 def example_counter(renderer: "RendersExamples") -> Callable[[Turns, str], int]:
     """Tokens of a whole example, for `select_examples(count_tokens=...)`."""
-    return lambda turns, completion: len(renderer.prompt_ids(turns)) + len(renderer.completion_ids(completion))
+    return lambda turns, completion: (
+        len(renderer.prompt_ids(turns)) + len(renderer.completion_ids(completion))
+    )
 
 
 def _mixed(
-    store: "Store", examples: Sequence[TrainingExample], training: Training, renderer: "RendersExamples"
+    store: "Store",
+    examples: Sequence[TrainingExample],
+    training: Training,
+    renderer: "RendersExamples",
 ) -> list[Tokens]:
     """The rendered examples, each with how often an epoch takes it."""
     tokens = render_examples(examples, training, renderer)
@@ -216,7 +247,9 @@ def _fine_tune(training: Training, environment: Environment, machine: Trains) ->
     )
 
 
-def _store_weights(trained: TrainedWeights, environment: Environment, training: Training) -> Adapter:
+def _store_weights(
+    trained: TrainedWeights, environment: Environment, training: Training
+) -> Adapter:
     """The weights moved under their digest with one rename, and their record."""
     digest = folder_digest(trained.folder)
     target = environment.adapters / digest[:32]
@@ -245,7 +278,9 @@ def _store_weights(trained: TrainedWeights, environment: Environment, training: 
 
 
 def _store_record(store: "Store", base: Model, adapter: Adapter) -> None:
-    """The adapter and its model; one whose weights were lost, or never came here, is put in the old one's place."""
+    """The adapter and its model; one whose weights were lost, or never came here, is put in the old
+    one's place.
+    """
     known = store.get(Adapter, adapter.id)
     store.append([model_of(base, adapter), adapter])
     if known is not None:
@@ -253,13 +288,16 @@ def _store_record(store: "Store", base: Model, adapter: Adapter) -> None:
 
 
 def _check_disk(base_folder: Path, environment: Environment, training: TrainingSettings) -> None:
-    """Full weights and a checkpoint with its optimizer are some seven times the base; an adapter is small."""
+    """Full weights and a checkpoint with its optimizer are some seven times the base; an adapter is
+    small.
+    """
     weights = weight_bytes(base_folder)
     needed = 14 * weights if training.kind == "full" else weights // 4
     environment.adapters.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(environment.adapters).free
     if free < needed:
         raise InputError(
-            f"Training kind {training.kind!r} needs {needed / 1e9:.1f} GB of disk for checkpoints and weights; "
-            f"{str(environment.adapters)!r} has {free / 1e9:.1f} GB free. Free some, or move REGENESIS_HOME."
+            f"Training kind {training.kind!r} needs {needed / 1e9:.1f} GB of disk for checkpoints"
+            f" and weights; {str(environment.adapters)!r} has {free / 1e9:.1f} GB free. Free some,"
+            " or move REGENESIS_HOME."
         )

@@ -1,7 +1,8 @@
-"""The audit: a second, independent judge beside the first, the cases that a person should read, a person's verdicts.
+"""The audit: a second, independent judge beside the first, the cases that a person should read, a
+person's verdicts.
 
-Stored verdicts in; rows of verifier `second` and `human` out. The second judge never decides what is trained on; a
-person's verdict overrides the rules in later selections.
+Stored verdicts in; rows of verifier `second` and `human` out. The second judge never decides what
+is trained on; a person's verdict overrides the rules in later selections.
 """
 
 import json
@@ -69,26 +70,48 @@ def audit_verdicts(
     seed: int = 0,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Audit:
-    """Reads every disagreement-prone case of a draw and a seeded random sample again, and stores what it found."""
-    verdicts = _newest(store.select(Verdict, draw=draw, verifier="reference", order_by="created_at, id"))
-    prone = [one for one in verdicts if one.reason in DISAGREEMENT_PRONE or one.verdict != one.lenient_verdict]
+    """Reads every disagreement-prone case of a draw and a seeded random sample again, and stores
+    what it found.
+    """
+    verdicts = _newest(
+        store.select(Verdict, draw=draw, verifier="reference", order_by="created_at, id")
+    )
+    prone = [
+        one
+        for one in verdicts
+        if one.reason in DISAGREEMENT_PRONE or one.verdict != one.lenient_verdict
+    ]
     taken = {one.id for one in prone}
     rest = sorted((one for one in verdicts if one.id not in taken), key=lambda one: one.id.bytes)
     chosen = [*prone, *random.Random(seed).sample(rest, min(sample, len(rest)))]
     cases = _cases(store, draw, chosen)
-    store.append([_second_row(case, "prone" if case.first.id in taken else "sampled", now()) for case in cases])
+    store.append(
+        [
+            _second_row(case, "prone" if case.first.id in taken else "sampled", now())
+            for case in cases
+        ]
+    )
     table = confusion([(case.first.verdict, case.second) for case in cases])
     return Audit(cases, table, *_agreement(store, draw, verdicts))
 
 
 def record_human_verdict(
-    store: "Store", path_id: UUID, verdict: Label, rater: str, *, note: str = "", now: datetime | None = None
+    store: "Store",
+    path_id: UUID,
+    verdict: Label,
+    rater: str,
+    *,
+    note: str = "",
+    now: datetime | None = None,
 ) -> Verdict:
-    """A person's verdict: kept with rater and time, above every rule's in later selections; the newest counts."""
+    """A person's verdict: kept with rater and time, above every rule's in later selections; the
+    newest counts.
+    """
     path = store.get(Path, path_id)
     if path is None:
         raise InputError(
-            f"A verdict is about a stored path; there is none with id {str(path_id)!r}. See: regenesis audit"
+            f"A verdict is about a stored path; there is none with id {str(path_id)!r}. See:"
+            " regenesis audit"
         )
     if not rater.strip():
         raise InputError(f"A person's verdict names its rater; found {rater!r}.")
@@ -114,14 +137,20 @@ def record_human_verdict(
 
 
 def give_verdict(store: "Store", prefix: str, verdict: str, rater: str, note: str = "") -> Verdict:
-    """A person's verdict as it is typed: the path by its id or a beginning. Raises InputError saying what is off."""
+    """A person's verdict as it is typed: the path by its id or a beginning.
+
+    Raises InputError saying what is off.
+    """
     if verdict not in LABELS:
         raise InputError(f"A verdict is {', '.join(LABELS)}; found {verdict!r}. Mend --verdict.")
     if not prefix.strip():
         raise InputError("A person's verdict is about a path; found none. Name it: --path ID")
     found = find_record(store, prefix)
     if found.table != "paths":
-        raise InputError(f"A person's verdict is about a path; {prefix!r} is in {found.table}. See: regenesis audit")
+        raise InputError(
+            f"A person's verdict is about a path; {prefix!r} is in {found.table}. See: regenesis"
+            " audit"
+        )
     return record_human_verdict(store, found.id, cast("Label", verdict), rater, note=note)
 
 
@@ -130,11 +159,17 @@ def audit_text(audit: Audit, most: int = 20) -> str:
     lines = ["first judge  second judge  cases"]
     lines += [f"{row.first:<12} {row.second:<13} {row.cases}" for row in audit.table]
     if audit.human_verdicts:
-        lines.append(f"People agreed with the first judge on {audit.human_agreements} of {audit.human_verdicts} paths.")
+        lines.append(
+            f"People agreed with the first judge on {audit.human_agreements} of"
+            f" {audit.human_verdicts} paths."
+        )
     for case in audit.disagreements[:most]:
         lines += [
             "",
-            f"path {case.path.id}: {case.first.verdict} ({case.first.reason}); the second judge says {case.second}",
+            (
+                f"path {case.path.id}: {case.first.verdict} ({case.first.reason}); the second judge"
+                f" says {case.second}"
+            ),
             f"question: {case.question.text}",
             f"reference: {accepted(case.question)!r}  read: {case.first.extracted!r}",
             case.path.text,
@@ -149,8 +184,13 @@ def _newest(verdicts: Sequence[Verdict]) -> list[Verdict]:
 
 
 def _cases(store: "Store", draw: int, chosen: Sequence[Verdict]) -> list[AuditCase]:
-    paths = {path.id: path for path in store.select(Path, draw=draw, id=[one.path_id for one in chosen])}
-    questions = {q.id: q for q in store.select(Question, id=list({path.question_id for path in paths.values()}))}
+    paths = {
+        path.id: path for path in store.select(Path, draw=draw, id=[one.path_id for one in chosen])
+    }
+    questions = {
+        q.id: q
+        for q in store.select(Question, id=list({path.question_id for path in paths.values()}))
+    }
     cases: list[AuditCase] = []
     for verdict in chosen:
         path = paths[verdict.path_id]

@@ -1,4 +1,6 @@
-"""The collapse watch's step: reads a draw's paths and verdicts, gives its figures and what has drifted."""
+"""The collapse watch's step: reads a draw's paths and verdicts, gives its figures and what has
+drifted.
+"""
 
 import json
 from typing import TYPE_CHECKING
@@ -16,7 +18,9 @@ TIMINGS_KEY, WARNINGS_KEY = "text_health", "collapse_warnings"  # where a round 
 def read_text_health(store: "Store", draw: int, model_id: UUID | None = None) -> TextHealth:
     """The figures of one draw (of one model, where given)."""
     paths = [
-        path for path in store.select(Path, order_by="id", draw=draw) if model_id is None or path.model_id == model_id
+        path
+        for path in store.select(Path, order_by="id", draw=draw)
+        if model_id is None or path.model_id == model_id
     ]
     right = {
         verdict.path_id: verdict.verdict == "correct"
@@ -27,7 +31,9 @@ def read_text_health(store: "Store", draw: int, model_id: UUID | None = None) ->
 
 
 def watch_collapse(store: "Store", round: Round, writer: UUID) -> tuple[TextHealth, list[str]]:
-    """The figures of what this round's writer wrote, and warnings against the earlier rounds of its line."""
+    """The figures of what this round's writer wrote, and warnings against the earlier rounds of its
+    line.
+    """
     now = read_text_health(store, round.number, writer)
     earlier = [
         stored_health(other)

@@ -1,7 +1,9 @@
-"""`regenesis judge FILE`: JSON lines in, the same lines with `verdict`, `reason` and `extracted` out, in order.
+"""`regenesis judge FILE`: JSON lines in, the same lines with `verdict`, `reason` and `extracted`
+out, in order.
 
-Rows hold `text`, `answer`, `answer_kind`, and perhaps `choices`, `finish_reason`, `question`; other fields pass
-through. A malformed row is reported with its line number and stays in its place as unjudged.
+Rows hold `text`, `answer`, `answer_kind`, and perhaps `choices`, `finish_reason`, `question`; other
+fields pass through. A malformed row is reported with its line number and stays in its place as
+unjudged.
 """
 
 import json
@@ -19,9 +21,12 @@ BATCH = 1000
 
 
 def judge_file(
-    lines: Iterable[str], lenient: bool = False, *, settings: VerificationSettings | None = None,
+    lines: Iterable[str],
+    lenient: bool = False,
+    *,
+    settings: VerificationSettings | None = None,
     complain: Callable[[str], None] = lambda line: print(line, file=sys.stderr),
-) -> Iterator[str]:  # fmt: skip
+) -> Iterator[str]:
     """One line of JSON a line that is not blank; `complain` gets one sentence a malformed row."""
     numbered = ((number, line) for number, line in enumerate(lines, 1) if line.strip())
     with Judge(settings) as judge:
@@ -32,7 +37,9 @@ def judge_file(
                 yield _line(row, None if case is None else next(judgements), lenient)
 
 
-def _row(number: int, line: str, complain: Callable[[str], None]) -> tuple[dict[str, object], Case | None]:
+def _row(
+    number: int, line: str, complain: Callable[[str], None]
+) -> tuple[dict[str, object], Case | None]:
     try:
         row: object = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -56,7 +63,9 @@ def _case(row: Mapping[str, object]) -> Case:
     kind, choices = row["answer_kind"], row.get("choices") or []
     if kind not in ANSWER_KINDS:
         raise ValueError(f"'answer_kind' is one of {', '.join(ANSWER_KINDS)}; found {kind!r}.")
-    if not isinstance(choices, list) or not all(isinstance(choice, str) for choice in cast("list[object]", choices)):
+    if not isinstance(choices, list) or not all(
+        isinstance(choice, str) for choice in cast("list[object]", choices)
+    ):
         raise ValueError(f"'choices' is a list of texts; found {choices!r}.")
     if kind == "choice" and row["answer"] in (None, ""):
         raise ValueError("'answer' is empty; a choice needs its letter.")
@@ -66,7 +75,9 @@ def _case(row: Mapping[str, object]) -> Case:
         answer=answer,
         answer_kind=kind,
         choices=tuple(cast("list[str]", choices)),
-        finish_reason=_text(row, "finish_reason") if row.get("finish_reason") is not None else "stop",
+        finish_reason=_text(row, "finish_reason")
+        if row.get("finish_reason") is not None
+        else "stop",
         question=_text(row, "question") if row.get("question") is not None else "",
         also_accepted=tuple(others),
     )
@@ -100,12 +111,24 @@ def _answer(value: object) -> str:
 
 def _line(row: Mapping[str, object], judgement: Judgement | None, lenient: bool) -> str:
     if judgement is None:
-        result: dict[str, object] = {"verdict": "unjudged", "reason": "malformed_row", "extracted": None}
+        result: dict[str, object] = {
+            "verdict": "unjudged",
+            "reason": "malformed_row",
+            "extracted": None,
+        }
     elif lenient and judgement.verdict == "unjudged" and judgement.lenient_verdict != "unjudged":
         reason = "equal" if judgement.lenient_verdict == "correct" else "answer_differs"
-        result = {"verdict": judgement.lenient_verdict, "reason": reason, "extracted": judgement.lenient_extracted}
+        result = {
+            "verdict": judgement.lenient_verdict,
+            "reason": reason,
+            "extracted": judgement.lenient_extracted,
+        }
     else:
-        result = {"verdict": judgement.verdict, "reason": judgement.reason, "extracted": judgement.extracted}
+        result = {
+            "verdict": judgement.verdict,
+            "reason": judgement.reason,
+            "extracted": judgement.extracted,
+        }
     text = json.dumps({**row, **result}, ensure_ascii=False)
     try:
         text.encode()

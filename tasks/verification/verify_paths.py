@@ -1,4 +1,5 @@
-"""The verify step: texts in, verdicts out; the quick rules in process, algebra in workers that can be killed.
+"""The verify step: texts in, verdicts out; the quick rules in process, algebra in workers that can
+be killed.
 
 It stores one verdict a path and verifier version, and never generates.
 """
@@ -20,7 +21,14 @@ from storage.ids import content_id
 from storage.records import AnswerKind, Label, Path, Question, Verdict
 from tasks.engines.algebra.math_verify_worker import expressions_equal, prepare
 from tasks.rules.answers.compared import DIFFERS, EQUAL, Compared, Undecided
-from tasks.rules.answers.verdicts import VERIFIER_VERSION, Case, Judgement, Pending, decided, judged_quickly
+from tasks.rules.answers.verdicts import (
+    VERIFIER_VERSION,
+    Case,
+    Judgement,
+    Pending,
+    decided,
+    judged_quickly,
+)
 from tasks.settings import VerificationSettings
 
 if TYPE_CHECKING:
@@ -37,13 +45,18 @@ FAILED = Compared("unjudged", "comparison_failed")
 
 
 class _Pool(Protocol):
-    def schedule(self, function: Callable[..., object], args: Sequence[object], timeout: float) -> Future[object]: ...
+    def schedule(
+        self, function: Callable[..., object], args: Sequence[object], timeout: float
+    ) -> Future[object]: ...
     def stop(self) -> None: ...
     def join(self) -> None: ...
 
 
 class Judge:
-    """Judges cases; a context manager, because its workers end with it. They start when first needed."""
+    """Judges cases; a context manager, because its workers end with it.
+
+    They start when first needed.
+    """
 
     def __init__(self, settings: VerificationSettings | None = None) -> None:
         self._settings = settings or VerificationSettings()
@@ -55,14 +68,21 @@ class Judge:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self._end_workers()
 
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:
         """One judgement a case, in order; a case that is killed leaves its neighbours unharmed."""
         quick = self._quick(cases)
-        waiting = {i: self._compare(one.undecided) for i, one in enumerate(quick) if isinstance(one, Pending)}
+        waiting = {
+            i: self._compare(one.undecided)
+            for i, one in enumerate(quick)
+            if isinstance(one, Pending)
+        }
         return [
             decided(one, _outcome(waiting[i]), cases[i]) if isinstance(one, Pending) else one
             for i, one in enumerate(quick)
@@ -90,13 +110,19 @@ class Judge:
         chunks = [cases[start : start + CHUNK] for start in range(0, len(cases), CHUNK)]
         packed = (marshal.dumps([_packed(case) for case in chunk]) for chunk in chunks)
         futures = [self._schedule(judged_chunk, (rows,), CHUNK_SECONDS) for rows in packed]
-        return [one for future, chunk in zip(futures, chunks, strict=True) for one in _chunk(future, chunk)]
+        return [
+            one
+            for future, chunk in zip(futures, chunks, strict=True)
+            for one in _chunk(future, chunk)
+        ]
 
     def _compare(self, undecided: Undecided) -> Future[object]:
         arguments = (undecided.answer, undecided.references)
         return self._schedule(expressions_equal, arguments, self._settings.deadline_seconds)
 
-    def _schedule(self, function: Callable[..., object], arguments: Sequence[object], timeout: float) -> Future[object]:
+    def _schedule(
+        self, function: Callable[..., object], arguments: Sequence[object], timeout: float
+    ) -> Future[object]:
         try:
             return self._workers().schedule(function, args=arguments, timeout=timeout)
         except RuntimeError:  # all workers were lost at once; new ones take over
@@ -114,12 +140,16 @@ class Judge:
             try:
                 from pebble import ProcessPool
             except ImportError as error:
-                raise InputError("Judging expressions needs pebble and math-verify. Type: make setup") from error
+                raise InputError(
+                    "Judging expressions needs pebble and math-verify. Type: make setup"
+                ) from error
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(
                 ["tasks.engines.algebra.math_verify_warm", "tasks.verification.verify_paths"]
             )
-            pool = ProcessPool(max_workers=self._settings.workers, initializer=prepare, context=context)
+            pool = ProcessPool(
+                max_workers=self._settings.workers, initializer=prepare, context=context
+            )
             self._pool = cast(_Pool, pool)
         return self._pool
 
@@ -131,12 +161,22 @@ def judged_chunk(packed: bytes) -> tuple[bytes, list[Pending]]:
     """
     rows: list[PackedCase] = marshal.loads(packed)
     judged = [judged_quickly(Case(*row)) for row in rows]
-    packed_judgements = [None if isinstance(one, Pending) else _packed_judgement(one) for one in judged]
+    packed_judgements = [
+        None if isinstance(one, Pending) else _packed_judgement(one) for one in judged
+    ]
     return marshal.dumps(packed_judgements), [one for one in judged if isinstance(one, Pending)]
 
 
 def _packed(case: Case) -> PackedCase:
-    return case.text, case.answer, case.answer_kind, case.choices, case.finish_reason, case.question, case.also_accepted
+    return (
+        case.text,
+        case.answer,
+        case.answer_kind,
+        case.choices,
+        case.finish_reason,
+        case.question,
+        case.also_accepted,
+    )
 
 
 def _packed_judgement(one: Judgement) -> PackedJudgement:
@@ -170,9 +210,14 @@ def _outcome(future: Future[object]) -> Compared:
 def case_of(question: Question, text: str, finish_reason: str) -> Case:
     """The case that a text makes as an answer to a question."""
     return Case(
-        text, question.answer, question.answer_kind, tuple(question.choices), finish_reason, question.text,
+        text,
+        question.answer,
+        question.answer_kind,
+        tuple(question.choices),
+        finish_reason,
+        question.text,
         tuple(question.other_answers or ()),
-    )  # fmt: skip
+    )
 
 
 def verdict_id(path_id: UUID, verifier: str, version: str) -> UUID:
@@ -207,7 +252,9 @@ def verify_paths(
     round_id: UUID | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
-    """Judges the stored paths (of a draw or a round, else all) that lack a verdict of this version; says how many."""
+    """Judges the stored paths (of a draw or a round, else all) that lack a verdict of this version;
+    says how many.
+    """
     wanted: dict[str, object] = {}
     if draw is not None:
         wanted["draw"] = draw
@@ -217,12 +264,19 @@ def verify_paths(
     ids = {path.id: verdict_id(path.id, "reference", VERIFIER_VERSION) for path in paths}
     known = store.existing(Verdict, list(ids.values()), draw=draw)
     missing = [path for path in paths if ids[path.id] not in known]
-    questions = {q.id: q for q in store.select(Question, id=list({path.question_id for path in missing}))}
+    questions = {
+        q.id: q for q in store.select(Question, id=list({path.question_id for path in missing}))
+    }
     for start in range(0, len(missing), BATCH):
         batch = missing[start : start + BATCH]
-        cases = [case_of(questions[path.question_id], path.text, path.finish_reason) for path in batch]
+        cases = [
+            case_of(questions[path.question_id], path.text, path.finish_reason) for path in batch
+        ]
         judgements = judge.judge(cases)
         store.append(
-            [verdict_record(path, judgement, now()) for path, judgement in zip(batch, judgements, strict=True)]
+            [
+                verdict_record(path, judgement, now())
+                for path, judgement in zip(batch, judgements, strict=True)
+            ]
         )
     return len(missing)

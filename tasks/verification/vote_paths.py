@@ -1,6 +1,8 @@
-"""The vote step: majority verdicts for all questions; where there is a reference they show what a vote is worth.
+"""The vote step: majority verdicts for all questions; where there is a reference they show what a
+vote is worth.
 
-Stored paths in, verdicts of verifier `majority` out, with share, margin and entropy in their details.
+Stored paths in, verdicts of verifier `majority` out, with share, margin and entropy in their
+details.
 """
 
 import json
@@ -21,12 +23,20 @@ if TYPE_CHECKING:
 
 
 def vote_paths(
-    store: "Store", judge: Judge, settings: VerificationSettings, *, draw: int,
-    paths: Sequence[Path] | None = None, now: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> int:  # fmt: skip
-    """Votes on each question of the draw, or of its `paths`; says how many verdicts are new. Hinted paths do not vote.
+    store: "Store",
+    judge: Judge,
+    settings: VerificationSettings,
+    *,
+    draw: int,
+    paths: Sequence[Path] | None = None,
+    now: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> int:
+    """Votes on each question of the draw, or of its `paths`; says how many verdicts are new.
 
-    A comparison gives the paths of one pool, so that those alone vote together that were written in the same way.
+    Hinted paths do not vote.
+
+    A comparison gives the paths of one pool, so that those alone vote together that were written in
+    the same way.
     """
     rows: list[Verdict] = []
     voting = store.select(Path, draw=draw, hinted=False, order_by="id") if paths is None else paths
@@ -44,19 +54,40 @@ def _asked(store: "Store", voting: Sequence[Path]) -> list[tuple[Question, list[
     return [(question, by_question[question.id]) for question in questions]
 
 
-def _vote(question: Question, paths: list[Path], judge: Judge, settings: VerificationSettings) -> Vote:
+def _vote(
+    question: Question, paths: list[Path], judge: Judge, settings: VerificationSettings
+) -> Vote:
     return majority_vote(
-        [(path.text, path.finish_reason) for path in paths], question.answer_kind, tuple(question.choices),
-        question=question.text, min_share=settings.majority_min_share, min_paths=settings.majority_min_paths,
+        [(path.text, path.finish_reason) for path in paths],
+        question.answer_kind,
+        tuple(question.choices),
+        question=question.text,
+        min_share=settings.majority_min_share,
+        min_paths=settings.majority_min_paths,
         equal=judge.algebra_says_equal,
-    )  # fmt: skip
+    )
 
 
 def _record(vote: Vote, place: int, path: Path, now: datetime) -> Verdict:
     label, reason, stated = vote.labels[place], vote.reasons[place], vote.stated[place]
-    details = {"share": vote.share, "margin": vote.margin, "entropy": vote.entropy, "winner": vote.winner}
+    details = {
+        "share": vote.share,
+        "margin": vote.margin,
+        "entropy": vote.entropy,
+        "winner": vote.winner,
+    }
     return Verdict(
-        id=verdict_id(path.id, "majority", VERIFIER_VERSION), path_id=path.id, draw=path.draw, verifier="majority",
-        verifier_version=VERIFIER_VERSION, verdict=label, reason=reason, extracted=stated, lenient_verdict=label,
-        lenient_extracted=stated, rater=None, details=json.dumps(details), created_at=now,
-    )  # fmt: skip
+        id=verdict_id(path.id, "majority", VERIFIER_VERSION),
+        path_id=path.id,
+        draw=path.draw,
+        verifier="majority",
+        verifier_version=VERIFIER_VERSION,
+        verdict=label,
+        reason=reason,
+        extracted=stated,
+        lenient_verdict=label,
+        lenient_extracted=stated,
+        rater=None,
+        details=json.dumps(details),
+        created_at=now,
+    )

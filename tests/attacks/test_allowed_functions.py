@@ -1,4 +1,6 @@
-"""The list of allowed functions was reviewed for the DuckDB that is installed, function by function."""
+"""The list of allowed functions was reviewed for the DuckDB that is installed, function by
+function.
+"""
 
 import duckdb
 import pytest
@@ -13,7 +15,9 @@ def functions_of_duckdb() -> dict[str, set[str]]:
     """Every function's name, in lower case, with its kinds."""
     found: dict[str, set[str]] = {}
     with duckdb.connect() as connection:
-        rows = connection.execute("SELECT DISTINCT lower(function_name), function_type FROM duckdb_functions()")
+        rows = connection.execute(
+            "SELECT DISTINCT lower(function_name), function_type FROM duckdb_functions()"
+        )
         for name, kind in rows.fetchall():
             found.setdefault(name, set()).add(kind)
     return found
@@ -33,7 +37,9 @@ def test_what_is_refused_is_not_also_allowed() -> None:
     listed, found = allowed_functions(), functions_of_duckdb()
 
     assert not listed.tables & listed.refused.keys()
-    assert listed.values & listed.refused.keys() == {"histogram"}, "an aggregate, and a macro that reads a named table"
+    assert listed.values & listed.refused.keys() == {"histogram"}, (
+        "an aggregate, and a macro that reads a named table"
+    )
     assert all(found[name] & FROM_KINDS for name in listed.tables)
     assert all(found[name] - FROM_KINDS for name in listed.values)
 
@@ -60,12 +66,21 @@ def passes(connection: duckdb.DuckDBPyConnection, statement: str) -> bool:
 
 def test_a_view_of_duckdbs_own_is_refused_unless_it_describes_tables() -> None:
     with duckdb.connect() as connection:
-        views = connection.execute("SELECT schema_name, view_name FROM duckdb_views() WHERE internal").fetchall()
+        views = connection.execute(
+            "SELECT schema_name, view_name FROM duckdb_views() WHERE internal"
+        ).fetchall()
         for schema, name in views:
-            described = name in CATALOGUE or (schema == "information_schema" and name in INFORMATION_SCHEMA)
+            described = name in CATALOGUE or (
+                schema == "information_schema" and name in INFORMATION_SCHEMA
+            )
 
-            assert passes(connection, f"FROM {schema}.{name}") is (schema == "information_schema"), (schema, name)
-            assert passes(connection, f"FROM {name}") is (described and schema == "main"), (schema, name)
+            assert passes(connection, f"FROM {schema}.{name}") is (
+                schema == "information_schema"
+            ), (schema, name)
+            assert passes(connection, f"FROM {name}") is (described and schema == "main"), (
+                schema,
+                name,
+            )
             if schema != "information_schema":
                 with pytest.raises(Refused, match="a plain word that DuckDB does not use itself"):
                     checked(connection, f"WITH {name} AS (FROM {name}) FROM {name}", "regenesis")
@@ -73,6 +88,9 @@ def test_a_view_of_duckdbs_own_is_refused_unless_it_describes_tables() -> None:
 
 def test_the_store_s_tables_are_no_names_of_duckdb() -> None:
     with duckdb.connect() as connection:
-        internal = {name for (name,) in connection.execute("SELECT view_name FROM duckdb_views()").fetchall()}
+        internal = {
+            name
+            for (name,) in connection.execute("SELECT view_name FROM duckdb_views()").fetchall()
+        }
 
     assert not own_tables() & internal

@@ -1,4 +1,6 @@
-"""No secret of the environment comes near a user's SQL: not in the child's environment, nor in a setting."""
+"""No secret of the environment comes near a user's SQL: not in the child's environment, nor in a
+setting.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path as FilePath
@@ -14,10 +16,16 @@ from storage.sql.sandbox import environment_for, run_user_sql
 from tests.storage.examples import make
 
 PLANTED = {
-    "AWS_ACCESS_KEY_ID": "planted-id", "AWS_SECRET_ACCESS_KEY": "planted-hush", "AWS_SESSION_TOKEN": "planted-token",
-    "PGPASSWORD": "planted-password", "PGUSER": "planted-user", "HF_TOKEN": "planted-hf",
-    "REGENESIS_SERVE_KEY": "planted-key", "PREFECT_API_KEY": "planted-prefect", "SOME_NEW_SECRET": "planted-new",
-}  # fmt: skip
+    "AWS_ACCESS_KEY_ID": "planted-id",
+    "AWS_SECRET_ACCESS_KEY": "planted-hush",
+    "AWS_SESSION_TOKEN": "planted-token",
+    "PGPASSWORD": "planted-password",
+    "PGUSER": "planted-user",
+    "HF_TOKEN": "planted-hf",
+    "REGENESIS_SERVE_KEY": "planted-key",
+    "PREFECT_API_KEY": "planted-prefect",
+    "SOME_NEW_SECRET": "planted-new",
+}
 
 
 @pytest.fixture
@@ -26,7 +34,9 @@ def planted(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-@pytest.mark.parametrize("url", ["duckdb:////a/b.duckdb", "ducklake:postgresql://u@h/d?data=s3://b/p"])
+@pytest.mark.parametrize(
+    "url", ["duckdb:////a/b.duckdb", "ducklake:postgresql://u@h/d?data=s3://b/p"]
+)
 def test_the_child_s_environment_holds_no_secret(planted: None, url: str) -> None:
     assert "planted" not in str(environment_for(url))
 
@@ -34,7 +44,9 @@ def test_the_child_s_environment_holds_no_secret(planted: None, url: str) -> Non
 @pytest.fixture
 def lake(monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath) -> Iterator[str]:
     """A lake whose data lie in an object store."""
-    server = pytest.importorskip("moto.server", reason="the object store's server comes with the extra `dev`")
+    server = pytest.importorskip(
+        "moto.server", reason="the object store's server comes with the extra `dev`"
+    )
     import boto3
 
     running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -49,10 +61,15 @@ def lake(monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath) -> Iterator[str]:
         running.stop()
 
 
-def test_no_setting_and_no_listing_of_an_s3_lake_shows_a_secret(lake: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_setting_and_no_listing_of_an_s3_lake_shows_a_secret(
+    lake: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     open_store(lake).append([make(Path, 1)])
-    keys = {name: value for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION")
-            if (value := secret(name))}  # fmt: skip
+    keys = {
+        name: value
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_ENDPOINT_URL", "AWS_REGION")
+        if (value := secret(name))
+    }
 
     assert run_user_sql(lake, "SELECT count(*) AS n FROM lineage", "csv") == "n\n1\n"
     with pytest.raises(InputError, match="Only the tables and views of the store"):
@@ -63,5 +80,10 @@ def test_no_setting_and_no_listing_of_an_s3_lake_shows_a_secret(lake: str, monke
     store = opened(lake, keys=keys)
     shut(store)
     with store.connection as connection:
-        for listing in ("duckdb_settings()", "pg_settings", "duckdb_secrets()", "duckdb_databases()"):
+        for listing in (
+            "duckdb_settings()",
+            "pg_settings",
+            "duckdb_secrets()",
+            "duckdb_databases()",
+        ):
             assert "hush" not in str(connection.execute(f"FROM {listing}").fetchall())

@@ -1,6 +1,8 @@
-"""The second wall, with the first switched off: SQL that no check has seen writes nothing and reads no file.
+"""The second wall, with the first switched off: SQL that no check has seen writes nothing and reads
+no file.
 
-Each runs in a process of its own, which shuts itself in as the process of a user's SQL does: it can't be opened again.
+Each runs in a process of its own, which shuts itself in as the process of a user's SQL does: it
+can't be opened again.
 """
 
 import json
@@ -40,7 +42,9 @@ print(json.dumps(found))
 @pytest.fixture(params=["file", "lake"])
 def place(request: pytest.FixtureRequest, tmp_path: FilePath) -> tuple[str, FilePath]:
     """A store's URL, and the name of its file or catalogue."""
-    name = tmp_path / "store" / ("regenesis.duckdb" if request.param == "file" else "catalog.sqlite")
+    name = (
+        tmp_path / "store" / ("regenesis.duckdb" if request.param == "file" else "catalog.sqlite")
+    )
     name.parent.mkdir()
     lake = f"ducklake:sqlite:///{name}?data={name.parent / 'data'}"
     url = f"duckdb:///{name}" if request.param == "file" else lake
@@ -53,20 +57,31 @@ def unchecked(url: str, folder: FilePath, statements: list[str]) -> list[list[st
     """For each statement whether it ran, and what it gave or said."""
     folder.mkdir(exist_ok=True)
     done = subprocess.run(
-        [sys.executable, "-c", UNCHECKED], input=json.dumps([url, str(folder), statements]),
-        capture_output=True, text=True, check=True, timeout=120,
-    )  # fmt: skip
+        [sys.executable, "-c", UNCHECKED],
+        input=json.dumps([url, str(folder), statements]),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    )
     return json.loads(done.stdout)
 
 
 @needs_landlock
-def test_copy_over_the_store_s_own_names_writes_nothing(place: tuple[str, FilePath], tmp_path: FilePath) -> None:
+def test_copy_over_the_store_s_own_names_writes_nothing(
+    place: tuple[str, FilePath], tmp_path: FilePath
+) -> None:
     url, name = place
-    targets = [f"{name}{ending}" for ending in ENDINGS] + [f"{name.parent}/reader.duckdb", f"{name.parent}/new.csv"]
+    targets = [f"{name}{ending}" for ending in ENDINGS] + [
+        f"{name.parent}/reader.duckdb",
+        f"{name.parent}/new.csv",
+    ]
     statements = [
         f"{before}COPY (SELECT 1) TO '{target}' (FORMAT csv, USE_TMP_FILE {part})"
-        for target in targets for before in ("", "EXPLAIN ANALYZE ") for part in ("false", "true")
-    ]  # fmt: skip
+        for target in targets
+        for before in ("", "EXPLAIN ANALYZE ")
+        for part in ("false", "true")
+    ]
     before = digest(name.parent)
 
     found = unchecked(url, tmp_path / "spilled", [*statements, "SELECT count(*) FROM paths"])
@@ -88,17 +103,27 @@ def test_no_file_but_the_lake_s_own_is_read_and_no_port_is_reached(
     found = unchecked(
         url,
         tmp_path / "spilled",
-        [f"SELECT content FROM read_text('{file}')" for file in ("/etc/passwd", "/proc/self/environ", "/proc/1/environ",
-                                                                 tmp_path / "secret.txt", tmp_path / "link")]
+        [
+            f"SELECT content FROM read_text('{file}')"
+            for file in (
+                "/etc/passwd",
+                "/proc/self/environ",
+                "/proc/1/environ",
+                tmp_path / "secret.txt",
+                tmp_path / "link",
+            )
+        ]
         + [f"ATTACH '{tmp_path / 'other.duckdb'}'", f"COPY paths FROM '{tmp_path / 'secret.txt'}'"],
-    )  # fmt: skip
+    )
 
     assert {ran for ran, _ in found} == {"failed"}, found
     assert "hush" not in str(found)
 
 
 @needs_landlock
-def test_a_process_that_is_shut_in_starts_no_program_and_reaches_no_port(tmp_path: FilePath) -> None:
+def test_a_process_that_is_shut_in_starts_no_program_and_reaches_no_port(
+    tmp_path: FilePath,
+) -> None:
     script = """
 import os, socket, sys
 from pathlib import Path
@@ -117,8 +142,12 @@ print(tried(lambda: socket.create_connection(target.getsockname())), tried(lambd
     own.mkdir()
     other.write_text("kept")
     done = subprocess.run(
-        [sys.executable, "-c", script, str(own), str(other)], capture_output=True, text=True, check=True, timeout=60
-    )  # fmt: skip
+        [sys.executable, "-c", script, str(own), str(other)],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
     port, *rest = done.stdout.split()
 
     assert rest == ["PermissionError"] * 3 + ["done"]
@@ -127,10 +156,17 @@ print(tried(lambda: socket.create_connection(target.getsockname())), tried(lambd
 
 
 @needs_landlock
-def test_no_thread_of_duckdb_stands_outside_the_wall(place: tuple[str, FilePath], tmp_path: FilePath) -> None:
-    """A thread that was there before keeps what it may: a scan that all threads share must not write through it."""
+def test_no_thread_of_duckdb_stands_outside_the_wall(
+    place: tuple[str, FilePath], tmp_path: FilePath
+) -> None:
+    """A thread that was there before keeps what it may: a scan that all threads share must not
+    write through it.
+    """
     url, name = place
-    wide = f"COPY (SELECT range FROM range(3000000)) TO '{name.parent}/out' (FORMAT parquet, PER_THREAD_OUTPUT true)"
+    wide = (
+        f"COPY (SELECT range FROM range(3000000)) TO '{name.parent}/out' (FORMAT parquet,"
+        " PER_THREAD_OUTPUT true)"
+    )
 
     found = unchecked(url, tmp_path / "spilled", [wide, "SELECT count(*) FROM range(3000000)"])
 

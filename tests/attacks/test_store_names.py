@@ -1,6 +1,8 @@
-"""Whatever statement writes, aimed at the store's own files, is refused, and the store is as it was.
+"""Whatever statement writes, aimed at the store's own files, is refused, and the store is as it
+was.
 
-DuckDB itself would let some through: the names of the file that is attached stay allowed when files are shut off.
+DuckDB itself would let some through: the names of the file that is attached stay allowed when files
+are shut off.
 """
 
 import hashlib
@@ -19,9 +21,20 @@ from storage.sql.sql_check import Refused, checked
 from tests.storage.examples import make
 
 ENDINGS = ("", ".wal", ".wal.checkpoint", ".wal.recovery", ".tmp/spilled", ".part", ".spool/1")
-EXPLAINED = ("", "EXPLAIN ", "EXPLAIN ANALYZE ", "explain /* */ analyze --x\n", "EXPLAIN (FORMAT json) ",
-             "EXPLAIN (ANALYZE) ", "EXPLAIN EXPLAIN ", "EXPLAIN ANALYZE EXPLAIN ANALYZE ", "/* /* */ EXPLAIN ",
-             "\u00a0EXPLAIN\u2003ANALYZE ", ";EXPLAIN ", "WITH x AS (SELECT 1) ")  # fmt: skip
+EXPLAINED = (
+    "",
+    "EXPLAIN ",
+    "EXPLAIN ANALYZE ",
+    "explain /* */ analyze --x\n",
+    "EXPLAIN (FORMAT json) ",
+    "EXPLAIN (ANALYZE) ",
+    "EXPLAIN EXPLAIN ",
+    "EXPLAIN ANALYZE EXPLAIN ANALYZE ",
+    "/* /* */ EXPLAIN ",
+    "\u00a0EXPLAIN\u2003ANALYZE ",
+    ";EXPLAIN ",
+    "WITH x AS (SELECT 1) ",
+)
 WRITES = (
     "COPY (SELECT 1) TO '{name}' (FORMAT csv, USE_TMP_FILE false)",
     "COPY (SELECT 'x'::BLOB) TO '{name}' (FORMAT blob, USE_TMP_FILE false)",
@@ -42,11 +55,17 @@ WRITES = (
 
 
 @pytest.fixture(scope="module", params=["file", "lake"])
-def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, FilePath]:
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, FilePath]:
     """A store's URL, and the name of its file or catalogue."""
     folder = tmp_path_factory.mktemp("names")
     name = folder / ("regenesis.duckdb" if request.param == "file" else "catalog.sqlite")
-    url = f"duckdb:///{name}" if request.param == "file" else f"ducklake:sqlite:///{name}?data={folder / 'data'}"
+    url = (
+        f"duckdb:///{name}"
+        if request.param == "file"
+        else f"ducklake:sqlite:///{name}?data={folder / 'data'}"
+    )
     open_store(url).append([make(Path, 1), make(Path, 2)])
     opened(url).connection.close()  # which makes the copy of a file that is read
     return url, name
@@ -58,11 +77,14 @@ def statements(name: FilePath) -> list[str]:
         f"{name.parent}/data/x.parquet",
     ]
     return [
-        explained + write.format(name=target) for explained, write, target in product(EXPLAINED, WRITES, targets)
-    ]  # fmt: skip
+        explained + write.format(name=target)
+        for explained, write, target in product(EXPLAINED, WRITES, targets)
+    ]
 
 
-def test_every_statement_that_writes_or_reads_the_store_s_files_is_refused(place: tuple[str, FilePath]) -> None:
+def test_every_statement_that_writes_or_reads_the_store_s_files_is_refused(
+    place: tuple[str, FilePath],
+) -> None:
     with duckdb.connect() as connection:
         for statement in statements(place[1]):
             with pytest.raises(Refused) as refused:
@@ -79,8 +101,9 @@ def test_explain_analyze_copy_over_the_store_is_one_line_and_changes_nothing(
 
     with pytest.raises(InputError) as refused:
         run_user_sql(
-            url, f"EXPLAIN ANALYZE COPY (SELECT 1) TO '{name}{ending}' (FORMAT csv, USE_TMP_FILE false)"
-        )  # fmt: skip
+            url,
+            f"EXPLAIN ANALYZE COPY (SELECT 1) TO '{name}{ending}' (FORMAT csv, USE_TMP_FILE false)",
+        )
 
     assert "Only SELECT" in str(refused.value)
     assert "\n" not in str(refused.value)

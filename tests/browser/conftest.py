@@ -1,6 +1,7 @@
 """Debian's Chromium, driven by playwright, for whatever page a test starts on a loopback port.
 
-The browser reaches no other machine: whatever a page asks of the network fails, and is listed in `Visit.foreign`.
+The browser reaches no other machine: whatever a page asks of the network fails, and is listed in
+`Visit.foreign`.
 """
 
 import shutil
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page, Request
 
 CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+    (
+        path
+        for name in ("chromium", "chromium-browser", "google-chrome")
+        if (path := shutil.which(name))
+    ),
+    None,
 )
 DESKTOP, PHONE = (1280, 900), (390, 844)
 PATIENCE_MS = 60_000
@@ -42,7 +48,8 @@ class Visit:
             self.foreign.append(request.url)
 
 
-# One for each module, not for the session: while playwright runs, no asyncio test can run in the same thread.
+# One for each module, not for the session: while playwright runs, no asyncio test can run in the
+# same thread.
 @pytest.fixture(scope="module")
 def browser() -> "Iterator[Browser]":
     """The browser; tests skip where there is none."""
@@ -53,7 +60,10 @@ def browser() -> "Iterator[Browser]":
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(
             executable_path=CHROMIUM,
-            args=["--no-sandbox", "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost"],
+            args=[
+                "--no-sandbox",
+                "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
+            ],
         )
         try:
             yield running
@@ -73,9 +83,11 @@ def visit(browser: "Browser") -> Iterator[Callable[..., Visit]]:
         width, height = size
         user, _, password = login.partition(":")
         context = browser.new_context(
-            viewport={"width": width, "height": height}, has_touch=size == PHONE, is_mobile=size == PHONE,
+            viewport={"width": width, "height": height},
+            has_touch=size == PHONE,
+            is_mobile=size == PHONE,
             http_credentials={"username": user, "password": password} if login else None,
-        )  # fmt: skip
+        )
         contexts.append(context)
         context.set_default_timeout(PATIENCE_MS)
         visit = Visit(context.new_page())

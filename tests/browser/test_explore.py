@@ -43,10 +43,15 @@ def running(browser: "Browser", tmp_path_factory: pytest.TempPathFactory) -> Ite
     store = hostile_store(home / "regenesis.duckdb", after=HOSTILE["page"])
     words = ["-m", "flows.cli.main", "explore", "--port", "0", "--home", str(home)]
     process = subprocess.Popen(
-        [sys.executable, *words], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True,
+        [sys.executable, *words],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
         env={key: value for key, value in os.environ.items() if not key.startswith("REGENESIS_")},
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # where the shell ignores it
-    )  # fmt: skip
+        preexec_fn=lambda: signal.signal(
+            signal.SIGINT, signal.default_int_handler
+        ),  # where the shell ignores it
+    )
     assert process.stderr is not None
     try:
         said = process.stderr.readline()
@@ -86,7 +91,13 @@ def test_rounds_are_drawn_and_listed(page: "Page") -> None:
 def test_a_question_shows_its_whole_tree_with_texts_and_verdicts(page: "Page") -> None:
     text = opened(page, "Questions", "structure")
 
-    for part in ("Advice 0", "For this question, advice 0", "Steps: 1. Add.", "The answer is 3", "answer_differs"):
+    for part in (
+        "Advice 0",
+        "For this question, advice 0",
+        "Steps: 1. Add.",
+        "The answer is 3",
+        "answer_differs",
+    ):
         assert part in text
     assert "Taught: small+round3" in text
 
@@ -175,7 +186,9 @@ def test_no_stored_text_does_anything_on_any_page(
         if name not in ("SQL", "Guidelines"):
             assert "<script>window.harmed = 1</script>" in text or "<img src=" in text
         assert page.locator(".rg script, .rg img, .rg a, .rg marimo-ui-element").count() == 0
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than the screen"
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), (
+            f"{name} is wider than the screen"
+        )
 
     assert page.evaluate("window.harmed") is None
     assert seen.foreign == []
@@ -188,7 +201,9 @@ def test_only_who_has_the_token_under_a_loopback_name_is_let_in(running: Running
     with urllib.request.urlopen(address, timeout=30) as asked_to_log_in:
         assert "/auth/login" in asked_to_log_in.url
     with pytest.raises(urllib.error.HTTPError, match="403"):
-        urllib.request.urlopen(urllib.request.Request(running.url, headers={"Host": "evil.example"}), timeout=30)
+        urllib.request.urlopen(
+            urllib.request.Request(running.url, headers={"Host": "evil.example"}), timeout=30
+        )
 
 
 def test_an_open_page_keeps_no_writer_out(page: "Page", running: Running) -> None:

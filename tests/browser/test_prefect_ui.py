@@ -1,4 +1,6 @@
-"""Prefect's and MLflow's pages on the real stack, in a real browser, as somebody uses them who opens no terminal."""
+"""Prefect's and MLflow's pages on the real stack, in a real browser, as somebody uses them who
+opens no terminal.
+"""
 
 import re
 from collections.abc import Callable
@@ -22,7 +24,9 @@ Screenshot = Callable[..., Path]
 def field(page: "Page", name: str) -> "Locator":
     """The input of a parameter in a deployment's form."""
     label = page.get_by_text(f"{name} (Optional)", exact=True)
-    return page.locator("div.schema-form-property").filter(has=label).locator("input, textarea").first
+    return (
+        page.locator("div.schema-form-property").filter(has=label).locator("input, textarea").first
+    )
 
 
 def open_form(stack: RealStack, visit: Callable[..., Visit], deployment: str) -> "Page":
@@ -37,9 +41,19 @@ def newest_run(stack: RealStack, deployment: str) -> object:
     """The run that the form made, once the server has it."""
     with stack.client() as client:
         identity = client.read_deployment_by_name(deployment).id
-        wanted = {"deployments": {"id": {"any_": [str(identity)]}}, "sort": "EXPECTED_START_TIME_DESC"}
+        wanted = {
+            "deployments": {"id": {"any_": [str(identity)]}},
+            "sort": "EXPECTED_START_TIME_DESC",
+        }
         found = client.request("POST", "/flow_runs/filter", json=wanted).json()
-    return next((one["id"] for one in found if one["state_type"] != "SCHEDULED" or not one["auto_scheduled"]), None)
+    return next(
+        (
+            one["id"]
+            for one in found
+            if one["state_type"] != "SCHEDULED" or not one["auto_scheduled"]
+        ),
+        None,
+    )
 
 
 def report_link(stack: RealStack, run: object) -> str:
@@ -64,7 +78,9 @@ def test_a_form_shows_the_deployments_own_defaults_and_refuses_a_wrong_value_in_
     field(page, "train_questions").fill("-1")
     submit(page)
 
-    refused = page.get_by_text("Validation failed for field 'train_questions'. Failure reason: -1 is less than")
+    refused = page.get_by_text(
+        "Validation failed for field 'train_questions'. Failure reason: -1 is less than"
+    )
     refused.first.wait_for()
     screenshot(page, "refused")
     assert page.url.endswith("/run")
@@ -84,12 +100,18 @@ def test_a_round_started_from_a_form_has_its_values_and_shows_progress_report_an
     field(page, "question_sets").fill("chain_sum")
     before = newest_run(stack, "improve/nightly-gcd")
     submit(page)
-    run = stack.await_(lambda: newest_run(stack, "improve/nightly-gcd"), lambda found: found and found != before)
+    run = stack.await_(
+        lambda: newest_run(stack, "improve/nightly-gcd"), lambda found: found and found != before
+    )
     stack.await_state(run, "promoted", "Failed", "Crashed")
 
     [record] = rounds_of(stack, "browsed")
     settings = settings_of(record)
-    assert (settings.seed, settings.questions.train_per_set, settings.questions.in_domain) == (7, 5, ("chain_sum",))
+    assert (settings.seed, settings.questions.train_per_set, settings.questions.in_domain) == (
+        7,
+        5,
+        ("chain_sum",),
+    )
     page.goto(f"{stack.described['Prefect']}/runs/flow-run/{run}")
     page.get_by_text("promoted", exact=True).first.wait_for()
     page.get_by_text("Artifacts", exact=True).first.click()
@@ -99,7 +121,9 @@ def test_a_round_started_from_a_form_has_its_values_and_shows_progress_report_an
     report = visit(report_link(stack, run), login=login).page
     report.frame_locator("iframe").get_by_text("Challenger promoted").first.wait_for()
     screenshot(report, "report")
-    models = visit(f"{stack.described['MLflow']}/#/models/{record.line.replace('/', '-')}", login=login).page
+    models = visit(
+        f"{stack.described['MLflow']}/#/models/{record.line.replace('/', '-')}", login=login
+    ).page
     models.get_by_text("champion").first.wait_for()
     screenshot(models, "champion")
 
@@ -122,5 +146,7 @@ def test_a_round_cancelled_in_the_ui_ends_cleanly_and_the_next_run_goes_on_with_
     page.get_by_text("Cancelled", exact=True).first.wait_for()
     screenshot(page, "cancelled")
     stack.script()
-    stack.await_state(stack.start_run("improve/nightly-products", name="browsed-away").id, "promoted")
+    stack.await_state(
+        stack.start_run("improve/nightly-products", name="browsed-away").id, "promoted"
+    )
     assert [one.status for one in rounds_of(stack, "browsed-away")] == ["finished"]

@@ -1,4 +1,6 @@
-"""The report in a real browser: it fits a phone, asks nobody for anything, and runs nothing that a model wrote."""
+"""The report in a real browser: it fits a phone, asks nobody for anything, and runs nothing that a
+model wrote.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +28,10 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_it_is_as_wide_as_the_screen_asks_nobody_and_runs_nothing(
-    report: Path, visit: Callable[..., Visit], screenshot: Callable[..., Path], size: tuple[int, int]
+    report: Path,
+    visit: Callable[..., Visit],
+    screenshot: Callable[..., Path],
+    size: tuple[int, int],
 ) -> None:
     seen = visit(report.as_uri(), size=size)
 

@@ -32,7 +32,9 @@ class RegisteredModel(PythonModel):
         artifacts = cast("dict[str, str]", context.artifacts)
         reference = json.loads(Path(artifacts["reference"]).read_text("utf-8"))
         weights = _place(reference["weights"])
-        self.renderer = Renderer(_place(reference["base"]), ModelSettings(**reference["model_settings"]))
+        self.renderer = Renderer(
+            _place(reference["base"]), ModelSettings(**reference["model_settings"])
+        )
         self.prompt = parse_prompt(reference["prompt"])
         self.max_tokens = int(reference["max_tokens"])
         loader = cast("Any", AutoModelForCausalLM)

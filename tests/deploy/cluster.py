@@ -1,5 +1,6 @@
-"""A cluster of one machine without a container engine: each container is a process in a network and a root of its own
-making, laid out as its image is, with its manifest's command, user, environment and mounts.
+"""A cluster of one machine without a container engine: each container is a process in a network and
+a root of its own making, laid out as its image is, with its manifest's command, user, environment
+and mounts.
 
 Needs root, for mount and network namespaces; no network of the machine's is touched.
 """
@@ -50,7 +51,9 @@ class Cluster:
     _pause: "subprocess.Popen[bytes] | None" = None
 
     def __enter__(self) -> "Cluster":
-        (self.folder / "hosts").write_text("".join(f"127.0.0.1 {name}\n" for name in ("localhost", *NAMES)), "utf-8")
+        (self.folder / "hosts").write_text(
+            "".join(f"127.0.0.1 {name}\n" for name in ("localhost", *NAMES)), "utf-8"
+        )
         ready = self.folder / "ready"
         script = f"ip link set lo up && touch {shlex.quote(str(ready))} && exec sleep infinity"
         self._pause = subprocess.Popen(["unshare", "--net", "sh", "-c", script])
@@ -67,7 +70,9 @@ class Cluster:
             self._pause.wait()
 
     def run(self, one: Container, *arguments: str, **more: str) -> Started:
-        """Start a container of ours; arguments are added to its command, and variables to its environment."""
+        """Start a container of ours; arguments are added to its command, and variables to its
+        environment.
+        """
         root = self._root(one)
         environment = one.environment(dict(self.secrets)) | {"PYTHONPATH": "/src"} | more
         variables = [f"{name}={value}" for name, value in environment.items()]
@@ -82,32 +87,49 @@ class Cluster:
             *one.spec["command"],
             *arguments,
         ]
-        command = ["chroot", f"--userspec={one.uid}:{one.uid}", str(root), "setpriv", "--no-new-privs", *inside]
-        return self._start(one.name, ["unshare", "--mount", "sh", "-c", self._layout(one, root), "sh", *command])
+        command = [
+            "chroot",
+            f"--userspec={one.uid}:{one.uid}",
+            str(root),
+            "setpriv",
+            "--no-new-privs",
+            *inside,
+        ]
+        return self._start(
+            one.name, ["unshare", "--mount", "sh", "-c", self._layout(one, root), "sh", *command]
+        )
 
-    def beside(self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None) -> Started:
-        """Start what is not ours (other people's images) in the same network, as this machine has it."""
+    def beside(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> Started:
+        """Start what is not ours (other people's images) in the same network, as this machine has
+        it.
+        """
         return self._start(name, list(command), dict(os.environ) | dict(environment or {}))
 
     def get(self, url: str, headers: Mapping[str, str] | None = None) -> int:
         """Status of a request from within; 0 where nobody answers."""
         code = (
-            "import sys, urllib.request as u, urllib.error as e\n"
-            "asked = u.Request(sys.argv[1], headers=dict(one.split(': ', 1) for one in sys.argv[2:]))\n"
-            "try: print(u.urlopen(asked, timeout=5).status)\n"
-            "except e.HTTPError as x: print(x.code)\n"
-            "except OSError: print(0)"
+            "import sys, urllib.request as u, urllib.error as e\nasked = u.Request(sys.argv[1],"
+            " headers=dict(one.split(': ', 1) for one in sys.argv[2:]))\ntry:"
+            " print(u.urlopen(asked, timeout=5).status)\nexcept e.HTTPError as x:"
+            " print(x.code)\nexcept OSError: print(0)"
         )
         given = [f"{name}: {value}" for name, value in (headers or {}).items()]
         done = subprocess.run(
-            [*self.enter(), sys.executable, "-c", code, url, *given], capture_output=True, text=True, check=True
+            [*self.enter(), sys.executable, "-c", code, url, *given],
+            capture_output=True,
+            text=True,
+            check=True,
         )
         return int(done.stdout)
 
     def probe(self, one: Container, kind: str) -> bool:
         """What the kubelet would find."""
         asked = one.spec[kind]["httpGet"]
-        port = next(each["containerPort"] for each in one.spec["ports"] if each["name"] == asked["port"])
+        port = next(
+            each["containerPort"] for each in one.spec["ports"] if each["name"] == asked["port"]
+        )
         headers = {each["name"]: each["value"] for each in asked.get("httpHeaders", [])}
         return 200 <= self.get(f"http://127.0.0.1:{port}{asked['path']}", headers) < 400
 
@@ -139,13 +161,19 @@ class Cluster:
         assert self._pause is not None
         return ["nsenter", f"--net=/proc/{self._pause.pid}/ns/net"]
 
-    def _start(self, name: str, command: list[str], environment: Mapping[str, str] | None = None) -> Started:
+    def _start(
+        self, name: str, command: list[str], environment: Mapping[str, str] | None = None
+    ) -> Started:
         log = self.folder / f"{name}.log"
         with log.open("ab") as file:
             process = subprocess.Popen(
-                [*self.enter(), *command], stdin=subprocess.DEVNULL, stdout=file, stderr=file, env=environment,
+                [*self.enter(), *command],
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
+                env=environment,
                 start_new_session=True,
-            )  # fmt: skip
+            )
         self.started.append(Started(process, log))
         return self.started[-1]
 
@@ -155,9 +183,11 @@ class Cluster:
         return root
 
     def _layout(self, one: Container, root: Path) -> str:
-        """Shell that makes the root: an empty one, the system and the image's files read-only, the mounts as declared.
+        """Shell that makes the root: an empty one, the system and the image's files read-only, the
+        mounts as declared.
 
-        Python's own place and that of the environment are kept, because an environment knows its own path.
+        Python's own place and that of the environment are kept, because an environment knows its
+        own path.
         """
         lines = ["set -e", "mount --make-rprivate /", f"mount -t tmpfs -o mode=755 image {root}"]
         for name in SYSTEM:
@@ -166,7 +196,9 @@ class Cluster:
                 lines += [f"ln -s {os.readlink(place)} {root}/{name}"]
             elif place.is_dir():
                 lines += _bound(place, root / name, read_only=True)
-        for place in dict.fromkeys([Path(sys.base_prefix), Path(sys.prefix), Path(sys.prefix).resolve()]):
+        for place in dict.fromkeys(
+            [Path(sys.base_prefix), Path(sys.prefix), Path(sys.prefix).resolve()]
+        ):
             lines += _bound(place, Path(f"{root}{place}"), read_only=True)
         lines += _bound(Path(sys.prefix), root / "opt" / "regenesis", read_only=True)
         for layer in ("flows", "tasks", "storage", "tests"):
@@ -174,8 +206,12 @@ class Cluster:
         lines += [f"cp {ROOT}/prefect.yaml {root}/src/"]  # flows/prefect.yaml is a link to it
         lines += [f"mkdir -p {root}/proc {root}/dev {root}/etc {root}/var/lib"]
         lines += [f"mount --rbind /proc {root}/proc", f"mount --rbind /dev {root}/dev"]
-        lines += [f"cp {self.folder}/hosts {root}/etc/hosts", f"cp /etc/nsswitch.conf {root}/etc/ || true"]
-        lines += [f"echo 'regenesis:x:{one.uid}:{one.uid}::/var/lib/regenesis:/bin/sh' > {root}/etc/passwd"]
+        lines += [
+            f"cp {self.folder}/hosts {root}/etc/hosts",
+            f"cp /etc/nsswitch.conf {root}/etc/ || true",
+        ]
+        user = f"regenesis:x:{one.uid}:{one.uid}::/var/lib/regenesis:/bin/sh"
+        lines += [f"echo '{user}' > {root}/etc/passwd"]
         lines += [f"mkdir -p {root}{mount}" for mount in one.mounts]
         lines += [f"mount -o remount,bind,ro {root}"]
         for mount, writable in one.mounts.items():

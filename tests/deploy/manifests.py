@@ -1,4 +1,6 @@
-"""The files of deploy/ as a test reads them: the images' environment, each container as a cluster would start it."""
+"""The files of deploy/ as a test reads them: the images' environment, each container as a cluster
+would start it.
+"""
 
 import io
 from collections.abc import Iterator
@@ -67,7 +69,9 @@ class Container:
     @property
     def mounts(self) -> dict[str, bool]:
         """Path -> whether it may be written."""
-        return {one["mountPath"]: not one.get("readOnly", False) for one in self.spec["volumeMounts"]}
+        return {
+            one["mountPath"]: not one.get("readOnly", False) for one in self.spec["volumeMounts"]
+        }
 
     def environment(self, secrets: dict[str, str]) -> dict[str, str]:
         """The image's, the config map's, and its own with these secrets."""
@@ -76,7 +80,9 @@ class Container:
             assert source["configMapRef"]["name"] == "regenesis"
             found |= env_file(BASE / "regenesis.env")
         for one in self.spec.get("env", []):
-            found[one["name"]] = one["value"] if "value" in one else secrets[one["valueFrom"]["secretKeyRef"]["key"]]
+            found[one["name"]] = (
+                one["value"] if "value" in one else secrets[one["valueFrom"]["secretKeyRef"]["key"]]
+            )
         return found
 
 

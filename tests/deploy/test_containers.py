@@ -1,5 +1,7 @@
-"""Each container of the base as a process: its exact command, user, environment, mounts and probes, in a network of its
-own with a real Postgres. Non-root, read-only but for what its manifest lets it write."""
+"""Each container of the base as a process: its exact command, user, environment, mounts and probes,
+in a network of its own with a real Postgres. Non-root, read-only but for what its manifest lets it
+write.
+"""
 
 import base64
 import json
@@ -25,10 +27,14 @@ from tests.fakes.real_stack import deployments_with
 from tests.fakes.small_round import small_settings
 
 SECRETS = {
-    "postgres-password": "of-postgres", "auth-string": "admin:of-prefect", "mlflow-password": "long-enough-for-mlflow",
-    "mlflow-session-key": "of-sessions", "object-store-key-id": "regenesis", "object-store-secret": "of-objects",
+    "postgres-password": "of-postgres",
+    "auth-string": "admin:of-prefect",
+    "mlflow-password": "long-enough-for-mlflow",
+    "mlflow-session-key": "of-sessions",
+    "object-store-key-id": "regenesis",
+    "object-store-secret": "of-objects",
     "page-url": "http://localhost:9/page",
-}  # fmt: skip
+}
 NEEDED = ("unshare", "nsenter", "setpriv", "chroot", "ip")
 missing = [name for name in NEEDED if shutil.which(name) is None]
 pytestmark = [
@@ -45,19 +51,33 @@ def basic(user_and_password: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """Postgres, filled as its image would, and Prefect's server, with the password that the chart gives it."""
+    """Postgres, filled as its image would, and Prefect's server, with the password that the chart
+    gives it.
+    """
     folder = Path(tempfile.mkdtemp(prefix="regenesis-cluster-"))
     folder.chmod(0o755)
     with Cluster(folder, SECRETS) as running:
         _postgres(running, folder)
         prefect = running.beside(
-            "prefect", [sys.executable, "-m", "flows.runs.prefect_server", "127.0.0.1", "4200", "prefect-server"],
+            "prefect",
+            [
+                sys.executable,
+                "-m",
+                "flows.runs.prefect_server",
+                "127.0.0.1",
+                "4200",
+                "prefect-server",
+            ],
             {
-                "PREFECT_API_DATABASE_CONNECTION_URL": "postgresql+asyncpg://regenesis:of-postgres@127.0.0.1:5432/prefect",
-                "PREFECT_SERVER_API_AUTH_STRING": SECRETS["auth-string"], "PREFECT_HOME": str(folder / "prefect"),
-                "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_UI_ENABLED": "false",
+                "PREFECT_API_DATABASE_CONNECTION_URL": (
+                    "postgresql+asyncpg://regenesis:of-postgres@127.0.0.1:5432/prefect"
+                ),
+                "PREFECT_SERVER_API_AUTH_STRING": SECRETS["auth-string"],
+                "PREFECT_HOME": str(folder / "prefect"),
+                "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+                "PREFECT_UI_ENABLED": "false",
             },
-        )  # fmt: skip
+        )
         running.await_(lambda: running.get("http://127.0.0.1:4200/api/health") == 200, prefect)
         yield running
     shutil.rmtree(folder, ignore_errors=True)
@@ -72,17 +92,48 @@ def _postgres(running: Cluster, folder: Path) -> None:
     as_postgres = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
     (folder / "password").write_text("of-postgres", "utf-8")
     subprocess.run(
-        [*as_postgres, str(programs / "initdb"), "-D", str(data), "-U", "regenesis", "--auth=scram-sha-256",
-         f"--pwfile={folder / 'password'}", "--no-sync"], check=True, capture_output=True,
-    )  # fmt: skip
-    server = [str(programs / "postgres"), "-D", str(data), "-c", "unix_socket_directories=", "-c", "fsync=off",
-              "-c", "max_connections=300"]  # fmt: skip
+        [
+            *as_postgres,
+            str(programs / "initdb"),
+            "-D",
+            str(data),
+            "-U",
+            "regenesis",
+            "--auth=scram-sha-256",
+            f"--pwfile={folder / 'password'}",
+            "--no-sync",
+        ],
+        check=True,
+        capture_output=True,
+    )
+    server = [
+        str(programs / "postgres"),
+        "-D",
+        str(data),
+        "-c",
+        "unix_socket_directories=",
+        "-c",
+        "fsync=off",
+        "-c",
+        "max_connections=300",
+    ]
     started = running.beside("postgres", [*as_postgres, *server])
-    psql = [*running.enter(), str(programs / "psql"), "-h", "127.0.0.1", "-U", "regenesis", "-v", "ON_ERROR_STOP=1"]
+    psql = [
+        *running.enter(),
+        str(programs / "psql"),
+        "-h",
+        "127.0.0.1",
+        "-U",
+        "regenesis",
+        "-v",
+        "ON_ERROR_STOP=1",
+    ]
     password = os.environ | {"PGPASSWORD": "of-postgres"}
 
     def ask(database: str, *words: str) -> bool:
-        done = subprocess.run([*psql, "-d", database, *words], env=password, capture_output=True, check=False)
+        done = subprocess.run(
+            [*psql, "-d", database, *words], env=password, capture_output=True, check=False
+        )
         return done.returncode == 0
 
     running.await_(lambda: ask("postgres", "-c", "SELECT 1"), started)
@@ -106,19 +157,23 @@ def file_store(one: Container) -> dict[str, str]:
 def test_a_container_can_write_where_its_manifest_says_and_nowhere_else(cluster: Cluster) -> None:
     worker = container("worker")
     script = (
-        "id -u; id -g; grep -E 'CapEff|NoNewPrivs' /proc/self/status; "
-        "for name in regenesis prefect mlflow; do command -v $name; done; "
-        "for place in / /etc /usr /opt/regenesis /opt/regenesis/bin /src/flows /var /var/lib /root; do "
-        "touch $place/probe 2>/dev/null && echo WROTE $place; done; "
-        f"for place in {' '.join(worker.mounts)}; do touch $place/probe && echo may $place; done"
+        "id -u; id -g; grep -E 'CapEff|NoNewPrivs' /proc/self/status; for name in regenesis"
+        " prefect mlflow; do command -v $name; done; for place in / /etc /usr /opt/regenesis"
+        " /opt/regenesis/bin /src/flows /var /var/lib /root; do touch $place/probe 2>/dev/null &&"
+        f" echo WROTE $place; done; for place in {' '.join(worker.mounts)}; do touch $place/probe"
+        " && echo may $place; done"
     )
-    jailed = Container("jail", worker.pod, worker.spec | {"name": "jail", "command": ["sh", "-c", script]})
+    jailed = Container(
+        "jail", worker.pod, worker.spec | {"name": "jail", "command": ["sh", "-c", script]}
+    )
 
     said = ended(cluster, cluster.run(jailed)).split("\n")
 
     assert said[:2] == ["10001", "10001"]
     assert {"CapEff:\t0000000000000000", "NoNewPrivs:\t1"} <= set(said)
-    assert {f"/opt/regenesis/bin/{name}" for name in ("regenesis", "prefect", "mlflow")} <= set(said)
+    assert {f"/opt/regenesis/bin/{name}" for name in ("regenesis", "prefect", "mlflow")} <= set(
+        said
+    )
     assert {f"may {mount}" for mount in worker.mounts} <= set(said)
     assert not any("WROTE" in line for line in said)
 
@@ -127,7 +182,9 @@ def test_mlflow_answers_its_probes_and_asks_for_a_password(cluster: Cluster) -> 
     mlflow = container("mlflow")
     started = cluster.run(mlflow)
     cluster.await_(lambda: cluster.probe(mlflow, "startupProbe"), started)
-    page = "http://mlflow:5000/api/2.0/mlflow/experiments/search?max_results=1".replace("mlflow:", "127.0.0.1:")
+    page = "http://mlflow:5000/api/2.0/mlflow/experiments/search?max_results=1".replace(
+        "mlflow:", "127.0.0.1:"
+    )
 
     assert cluster.probe(mlflow, "livenessProbe")
     assert cluster.probe(mlflow, "readinessProbe")
@@ -154,14 +211,20 @@ def test_register_makes_pool_deployments_and_automations(cluster: Cluster) -> No
 def _prefect(cluster: Cluster, line: str) -> str:
     """What a line prints that has a client of Prefect's server."""
     code = (
-        "from prefect.client.orchestration import get_client\nwith get_client(sync_client=True) as client:\n    " + line
+        "from prefect.client.orchestration import get_client\nwith get_client(sync_client=True) as"
+        " client:\n    " + line
     )
     done = subprocess.run(
-        [*cluster.enter(), sys.executable, "-c", code], capture_output=True, text=True, check=True,
-        env=os.environ | {
-            "PREFECT_API_URL": "http://127.0.0.1:4200/api", "PREFECT_API_AUTH_STRING": SECRETS["auth-string"],
+        [*cluster.enter(), sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ
+        | {
+            "PREFECT_API_URL": "http://127.0.0.1:4200/api",
+            "PREFECT_API_AUTH_STRING": SECRETS["auth-string"],
         },
-    )  # fmt: skip
+    )
     return done.stdout
 
 
@@ -176,7 +239,9 @@ def test_watch_runs_and_ends_within_its_grace(cluster: Cluster) -> None:
     assert "Traceback" not in started.said()
 
 
-def test_a_worker_that_is_told_to_end_commits_frees_the_engine_and_ends_within_its_grace(cluster: Cluster) -> None:
+def test_a_worker_that_is_told_to_end_commits_frees_the_engine_and_ends_within_its_grace(
+    cluster: Cluster,
+) -> None:
     """A scripted engine; the round is in the middle of its paths. The next worker goes on with it."""
     worker = container("worker")
     home = cluster.volume("worker", "/var/lib/regenesis") / "home"
@@ -184,7 +249,9 @@ def test_a_worker_that_is_told_to_end_commits_frees_the_engine_and_ends_within_i
     ended(cluster, cluster.run(migrated, **file_store(migrated)))
     register = container("register")
     state = cluster.volume("register", "/var/lib/regenesis")
-    settings = small_settings(home).replace(str(home), worker.environment(SECRETS)["REGENESIS_HOME"])
+    settings = small_settings(home).replace(
+        str(home), worker.environment(SECRETS)["REGENESIS_HOME"]
+    )
     state.mkdir(parents=True, exist_ok=True)
     deployments_with(settings, state, scripted=True)
     ended(cluster, cluster.run(register, "/var/lib/regenesis/prefect.yaml"))

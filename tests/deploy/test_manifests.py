@@ -1,4 +1,7 @@
-"""deploy/ holds to its schemas and to itself: versions, secrets, ports, users, rights. Nothing is started here."""
+"""deploy/ holds to its schemas and to itself: versions, secrets, ports, users, rights.
+
+Nothing is started here.
+"""
 
 import importlib.util
 import json
@@ -47,15 +50,26 @@ def test_every_resource_holds_to_the_schema_of_kubernetes(kubernetes: str) -> No
 
 def test_the_compose_files_hold_to_the_compose_specification() -> None:
     files = [str(DEPLOY / name) for name in ("compose.yaml", "compose.gpu.yaml")]
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", *files]
+    command = [
+        sys.executable,
+        "-m",
+        "check_jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
+        *files,
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_values_hold_to_the_schema_of_prefects_chart() -> None:
-    """The schema is that of PrefectHQ/prefect-helm at 75b0c27 (Apache-2.0), made strict, so that no key is misspelt."""
-    schema = json.loads((Path(__file__).parent / "prefect-server-chart.schema.json").read_text("utf-8"))
+    """The schema is that of PrefectHQ/prefect-helm at 75b0c27 (Apache-2.0), made strict, so that no
+    key is misspelt.
+    """
+    schema = json.loads(
+        (Path(__file__).parent / "prefect-server-chart.schema.json").read_text("utf-8")
+    )
     values = documents(DEPLOY / "helm" / "prefect-server.yaml")[0]
 
     jsonschema.Draft202012Validator(_strict(schema)).validate(values)
@@ -90,7 +104,9 @@ def test_an_image_is_built_from_files_that_are_here_and_runs_as_nobody_special(n
     assert {str(link.resolve().relative_to(ROOT)) for link in links} <= set(copied)
     assert [step["value"] for step in steps if step["instruction"] == "USER"][-1] == "10001:10001"
     assert all(":" in image and not image.endswith(":latest") for image in file.parent_images)
-    assert not any(word in step["value"] for step in steps for word in ("curl ", "wget ", "ADD http"))
+    assert not any(
+        word in step["value"] for step in steps for word in ("curl ", "wget ", "ADD http")
+    )
     assert "constraints.txt" in file.content
 
 
@@ -116,7 +132,9 @@ def test_prefects_server_is_the_version_that_the_package_pins() -> None:
     pins = (DEPLOY / "requirements" / "constraints.txt").read_text("utf-8").split()
     values = documents(DEPLOY / "helm" / "prefect-server.yaml")[0]
 
-    assert f"prefect=={values['global']['prefect']['image']['prefectTag'].partition('-')[0]}" in pins
+    assert (
+        f"prefect=={values['global']['prefect']['image']['prefectTag'].partition('-')[0]}" in pins
+    )
 
 
 def test_prefects_and_mlflows_servers_have_a_password_and_let_no_foreign_page_in() -> None:
@@ -128,16 +146,31 @@ def test_prefects_and_mlflows_servers_have_a_password_and_let_no_foreign_page_in
 
     assert chart["basicAuth"]["enabled"]
     assert charted[pages[0]] + pages[1] == chart["uiConfig"]["prefectUiApiUrl"]
-    assert composed["environment"]["PREFECT_SERVER_API_AUTH_STRING"] == "${PREFECT_SERVER_API_AUTH_STRING:?}"
-    assert composed["environment"][pages[0]] + pages[1] == composed["environment"]["PREFECT_UI_API_URL"]
-    assert composed["command"] == ["python", "-m", "flows.runs.prefect_server", "0.0.0.0", "4200", "prefect"]
+    assert (
+        composed["environment"]["PREFECT_SERVER_API_AUTH_STRING"]
+        == "${PREFECT_SERVER_API_AUTH_STRING:?}"
+    )
+    assert (
+        composed["environment"][pages[0]] + pages[1]
+        == composed["environment"]["PREFECT_UI_API_URL"]
+    )
+    assert composed["command"] == [
+        "python",
+        "-m",
+        "flows.runs.prefect_server",
+        "0.0.0.0",
+        "4200",
+        "prefect",
+    ]
     assert importlib.util.find_spec(composed["command"][2])
     assert "--app-name=basic-auth" in mlflow["command"]
     assert "--allowed-hosts=mlflow:5000,localhost:5000,127.0.0.1:5000" in mlflow["command"]
 
 
 def test_other_peoples_images_have_an_exact_version() -> None:
-    images = {one.spec["image"] for one in ALL} | {one["image"] for one in COMPOSE["services"].values()}
+    images = {one.spec["image"] for one in ALL} | {
+        one["image"] for one in COMPOSE["services"].values()
+    }
 
     for image in images - set(OURS):
         assert any(sign.isdigit() for sign in image.partition(":")[2]), image
@@ -167,7 +200,8 @@ def test_a_composed_service_may_do_as_little_as_it_needs(name: str) -> None:
     assert service["user"].split(":")[0] not in ("0", "root")
     assert all(port.startswith("127.0.0.1:") for port in service.get("ports", []))
     assert all(
-        volume.partition(":")[0] in COMPOSE["volumes"] or volume.endswith(":ro") for volume in service["volumes"]
+        volume.partition(":")[0] in COMPOSE["volumes"] or volume.endswith(":ro")
+        for volume in service["volumes"]
     )
 
 
@@ -180,17 +214,31 @@ def test_every_secret_and_file_that_is_named_is_there() -> None:
         if "valueFrom" in one
     }
     chart = documents(DEPLOY / "helm" / "prefect-server.yaml")[0]
-    named |= {chart["externalDatabase"]["connectionStringSecretKey"], "auth-string"}  # the chart's own key for it
+    named |= {
+        chart["externalDatabase"]["connectionStringSecretKey"],
+        "auth-string",
+    }  # the chart's own key for it
     maps = {one["name"] for one in kustomization()["configMapGenerator"]}
 
     assert named == known
-    assert not any(value for name, value in env_file(BASE / "secrets.env.example").items() if "password" in name)
+    assert not any(
+        value
+        for name, value in env_file(BASE / "secrets.env.example").items()
+        if "password" in name
+    )
     for container in ALL:
         volumes = {volume["name"] for volume in container.pod["volumes"]} | {"data", "home"}
         assert {mount["name"] for mount in container.spec["volumeMounts"]} <= volumes
-        assert {volume["configMap"]["name"] for volume in container.pod["volumes"] if "configMap" in volume} <= maps
+        assert {
+            volume["configMap"]["name"]
+            for volume in container.pod["volumes"]
+            if "configMap" in volume
+        } <= maps
     for generator in kustomization()["configMapGenerator"]:
-        assert all((BASE / name).is_file() for name in [*generator.get("files", []), *generator.get("envs", [])])
+        assert all(
+            (BASE / name).is_file()
+            for name in [*generator.get("files", []), *generator.get("envs", [])]
+        )
 
 
 def test_no_secret_is_in_what_git_keeps() -> None:
@@ -198,18 +246,28 @@ def test_no_secret_is_in_what_git_keeps() -> None:
 
     assert {"deploy/compose.env", "deploy/kustomize/base/secrets.env"} <= set(ignored)
     needed = {
-        name for line in (DEPLOY / "compose.yaml").read_text("utf-8").split("${")[1:] for name in [line.split(":")[0]]
+        name
+        for line in (DEPLOY / "compose.yaml").read_text("utf-8").split("${")[1:]
+        for name in [line.split(":")[0]]
     }
     assert needed == set(env_file(DEPLOY / "compose.env.example"))
 
 
-@pytest.mark.parametrize("one", [one for one in ALL if "ports" in one.spec], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "one", [one for one in ALL if "ports" in one.spec], ids=lambda one: one.name
+)
 def test_a_probe_asks_a_port_that_is_open_and_a_policy_lets_in(one: Container) -> None:
     ports = {port["name"]: port["containerPort"] for port in one.spec["ports"]}
     services = {each["metadata"]["name"]: each for each in resources() if each["kind"] == "Service"}
-    policies = {each["metadata"]["name"]: each for each in resources() if each["kind"] == "NetworkPolicy"}
+    policies = {
+        each["metadata"]["name"]: each for each in resources() if each["kind"] == "NetworkPolicy"
+    }
 
-    probes = [one.spec[key] for key in ("startupProbe", "livenessProbe", "readinessProbe") if key in one.spec]
+    probes = [
+        one.spec[key]
+        for key in ("startupProbe", "livenessProbe", "readinessProbe")
+        if key in one.spec
+    ]
     assert probes
     assert all("exec" in probe or probe["httpGet"]["port"] in ports for probe in probes)
     assert [port["port"] for port in services[one.owner]["spec"]["ports"]] == list(ports.values())
@@ -223,7 +281,9 @@ def test_compose_and_the_cluster_start_the_same_programs() -> None:
     composed = {name: COMPOSE["services"][name]["command"] for name in clustered}
 
     assert clustered == composed
-    assert image_environment("Dockerfile.gpu").items() >= image_environment("Dockerfile.cpu").items()
+    assert (
+        image_environment("Dockerfile.gpu").items() >= image_environment("Dockerfile.cpu").items()
+    )
 
 
 def test_a_round_has_time_to_end_and_nothing_beside_the_worker_needs_it() -> None:

@@ -1,7 +1,9 @@
-"""Model folders with the published chat templates of other families and the embedded model's vocabulary.
+"""Model folders with the published chat templates of other families and the embedded model's
+vocabulary.
 
-The templates are read from where their publishers' text is installed: TRL carries Qwen's and Llama's as published,
-mistral_common generates Mistral's. Special tokens are added to the vocabulary, so that they are single tokens.
+The templates are read from where their publishers' text is installed: TRL carries Qwen's and
+Llama's as published, mistral_common generates Mistral's. Special tokens are added to the
+vocabulary, so that they are single tokens.
 """
 
 import json
@@ -34,21 +36,45 @@ def _mistral_v3() -> str:
     from mistral_common.tokens.tokenizers.base import TokenizerVersion
 
     return generate_chat_template(
-        spm=True, tokenizer_version=TokenizerVersion.v3, image_support=False, audio_support=False,
-        thinking_support=False, default_system_prompt=None, plain_thinking_support=False,
-        use_special_token_variables=True, model_settings_fields=None, reasoning_effort_values=None,
+        spm=True,
+        tokenizer_version=TokenizerVersion.v3,
+        image_support=False,
+        audio_support=False,
+        thinking_support=False,
+        default_system_prompt=None,
+        plain_thinking_support=False,
+        use_special_token_variables=True,
+        model_settings_fields=None,
+        reasoning_effort_values=None,
         reasoning_effort_default=None,
-    )  # fmt: skip
+    )
 
 
 CHATML = ("<|im_start|>", "<|im_end|>", "<|endoftext|>")
-LLAMA = ("<|begin_of_text|>", "<|start_header_id|>", "<|end_header_id|>", "<|eot_id|>", "<|end_of_text|>")
+LLAMA = (
+    "<|begin_of_text|>",
+    "<|start_header_id|>",
+    "<|end_header_id|>",
+    "<|eot_id|>",
+    "<|end_of_text|>",
+)
 FAMILIES = (
     Family("Qwen2.5", _from_trl("qwen2_5.jinja"), "", "<|im_end|>", "<|im_end|>", CHATML),
-    Family("Qwen3", _from_trl("qwen3.jinja"), "", "<|im_end|>", "<|im_end|>", (*CHATML, "<think>", "</think>")),
+    Family(
+        "Qwen3",
+        _from_trl("qwen3.jinja"),
+        "",
+        "<|im_end|>",
+        "<|im_end|>",
+        (*CHATML, "<think>", "</think>"),
+    ),
     Family("Llama-3", _from_trl("llama3.jinja"), LLAMA[0], "<|end_of_text|>", "<|eot_id|>", LLAMA),
-    Family("Llama-3.2", _from_trl("llama3_2.jinja"), LLAMA[0], "<|end_of_text|>", "<|eot_id|>", LLAMA),
-    Family("Mistral-v0.3", _mistral_v3, "<s>", "</s>", "</s>", ("<s>", "</s>", "[INST]", "[/INST]")),
+    Family(
+        "Llama-3.2", _from_trl("llama3_2.jinja"), LLAMA[0], "<|end_of_text|>", "<|eot_id|>", LLAMA
+    ),
+    Family(
+        "Mistral-v0.3", _mistral_v3, "<s>", "</s>", "</s>", ("<s>", "</s>", "[INST]", "[/INST]")
+    ),
 )
 
 
@@ -60,10 +86,17 @@ def make_folder(family: Family, embedded: Path, target: Path) -> Path:
     first = max(tokenizer["model"]["vocab"].values()) + 1
     present = {token["content"] for token in tokenizer["added_tokens"]}
     for place, content in enumerate(one for one in family.special if one not in present):
-        tokenizer["added_tokens"].append({
-            "id": first + place, "content": content, "single_word": False, "lstrip": False, "rstrip": False,
-            "normalized": False, "special": not content.endswith("think>"),
-        })  # fmt: skip
+        tokenizer["added_tokens"].append(
+            {
+                "id": first + place,
+                "content": content,
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": not content.endswith("think>"),
+            }
+        )
     (target / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
     names = {"eos_token": family.eos, "tokenizer_class": "PreTrainedTokenizerFast"}
     names |= {"bos_token": family.bos} if family.bos else {}

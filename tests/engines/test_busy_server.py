@@ -23,7 +23,9 @@ def silent() -> Iterator[Server]:
         process.wait()
 
 
-def test_a_machine_that_is_too_busy_to_be_measured_has_no_rate(silent: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_is_too_busy_to_be_measured_has_no_rate(
+    silent: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(vllm_server, "MEASURING_SECONDS", 0.2)
 
     assert silent.raw_tokens_per_second() == 0.0

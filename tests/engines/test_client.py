@@ -1,4 +1,6 @@
-"""The client against servers that misbehave in every way known; nothing may be lost, doubled or waited for in vain."""
+"""The client against servers that misbehave in every way known; nothing may be lost, doubled or
+waited for in vain.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -20,7 +22,9 @@ def engine_of(
 ) -> OpenAIEngine:
     """An engine whose patience suits a test."""
     patience = Patience(timeout_seconds=timeout_seconds, **more)  # pyright: ignore[reportArgumentType]
-    return OpenAIEngine([server.url for server in servers], patience=patience, takes_seed=takes_seed)
+    return OpenAIEngine(
+        [server.url for server in servers], patience=patience, takes_seed=takes_seed
+    )
 
 
 async def ask(server: ScriptedServer, timeout_seconds: float = 5.0) -> Completion:
@@ -28,7 +32,9 @@ async def ask(server: ScriptedServer, timeout_seconds: float = 5.0) -> Completio
         return await engine.complete([1, 2, 3], GREEDY, 7)
 
 
-async def failure_of(script: Script, timeout_seconds: float = 5.0, max_retries: int = 1) -> RequestFailed:
+async def failure_of(
+    script: Script, timeout_seconds: float = 5.0, max_retries: int = 1
+) -> RequestFailed:
     async with (
         ScriptedServer(script) as server,
         engine_of(server, timeout_seconds=timeout_seconds, max_retries=max_retries) as engine,
@@ -49,7 +55,9 @@ async def texts_of(engine: OpenAIEngine, prompts: Sequence[int]) -> list[str]:
 
 
 async def test_a_completion_tells_text_tokens_endpoint_and_attempts() -> None:
-    async with ScriptedServer(always(Reply(text="four", tokens=2, finish_reason="length"))) as server:
+    async with ScriptedServer(
+        always(Reply(text="four", tokens=2, finish_reason="length"))
+    ) as server:
         completion = await ask(server)
 
     assert completion == Completion("four", "length", 3, 2, f"127.0.0.1:{server.port}", 1)
@@ -66,7 +74,14 @@ async def test_every_sampling_parameter_is_sent_so_that_no_server_default_decide
     assert body["stop"] == ["\n", "END"]
     assert body["stop_token_ids"] == [2]
     assert "seed" not in body
-    assert {"top_p", "top_k", "min_p", "repetition_penalty", "temperature", "max_tokens"} <= body.keys()
+    assert {
+        "top_p",
+        "top_k",
+        "min_p",
+        "repetition_penalty",
+        "temperature",
+        "max_tokens",
+    } <= body.keys()
 
 
 async def test_an_answer_that_may_reuse_no_prefix_has_a_salt_of_its_own() -> None:
@@ -132,7 +147,11 @@ async def test_garbage_for_ever_fails_the_request_but_not_the_run() -> None:
         (Reply(status=404, message="The model `x` does not exist."), "unknown_model", True),
         (Reply(status=404, message="Not Found"), "wrong_url", True),
         (Reply(status=429, message="insufficient_quota"), "quota_spent", True),
-        (Reply(status=400, message="This model's maximum context length is 8 tokens."), "prompt_too_long", False),
+        (
+            Reply(status=400, message="This model's maximum context length is 8 tokens."),
+            "prompt_too_long",
+            False,
+        ),
         (Reply(status=400, message="temperature must be positive"), "refused", True),
     ],
 )
@@ -149,7 +168,10 @@ async def test_an_empty_text_is_an_answer() -> None:
 
 
 async def test_nul_and_lone_surrogates_become_replacement_characters() -> None:
-    raw = b'{"choices": [{"text": "a\\u0000b\\ud800c", "finish_reason": "stop"}], "usage": {"completion_tokens": 3}}'
+    raw = (
+        b'{"choices": [{"text": "a\\u0000b\\ud800c", "finish_reason": "stop"}], "usage":'
+        b' {"completion_tokens": 3}}'
+    )
     async with ScriptedServer(always(Reply(raw=raw))) as server:
         completion = await ask(server)
 
@@ -225,7 +247,10 @@ async def test_when_every_endpoint_stays_down_the_run_ends_and_says_so() -> None
 
 
 async def test_nobody_waits_for_an_owned_server_whose_process_has_ended() -> None:
-    async with ScriptedServer() as server, OpenAIEngine([server.url], alive=lambda: False) as engine:
+    async with (
+        ScriptedServer() as server,
+        OpenAIEngine([server.url], alive=lambda: False) as engine,
+    ):
         await server.die()
         with pytest.raises(EngineDown, match="process has ended"):
             await engine.complete([1], GREEDY, 7)
@@ -258,9 +283,14 @@ async def test_a_cancelled_request_leaves_its_place_to_the_next() -> None:
     assert sum(isinstance(one, Completion) for one in done) == 3
 
 
-async def test_the_key_comes_from_the_variable_that_the_url_names(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_key_comes_from_the_variable_that_the_url_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SOME_KEY", "s3cret")
-    async with ScriptedServer(key="s3cret") as server, OpenAIEngine([f"{server.url}/v1#SOME_KEY"]) as engine:
+    async with (
+        ScriptedServer(key="s3cret") as server,
+        OpenAIEngine([f"{server.url}/v1#SOME_KEY"]) as engine,
+    ):
         completion = await engine.complete([1], GREEDY, 7)
 
     assert completion.text == "4"

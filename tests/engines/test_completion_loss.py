@@ -7,9 +7,17 @@ import pytest
 from tasks.engines.trainer.completion_loss import install_completion_loss
 
 SMALL = {
-    "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4,
-    "num_key_value_heads": 2, "max_position_embeddings": 64, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2,
-}  # fmt: skip
+    "vocab_size": 64,
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": 64,
+    "pad_token_id": 0,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+}
 
 
 def tiny(family: str, **more: object) -> Any:
@@ -40,7 +48,9 @@ def test_a_plain_model_takes_our_loss(family: str) -> None:
         ("olmoe", {"output_router_logits": True, "num_experts": 4, "num_experts_per_tok": 2}),
     ],
 )
-def test_a_model_that_does_more_to_its_loss_keeps_trls(family: str, more: dict[str, object]) -> None:
+def test_a_model_that_does_more_to_its_loss_keeps_trls(
+    family: str, more: dict[str, object]
+) -> None:
     model = tiny(family, **more)
 
     assert not install_completion_loss(model)

@@ -74,8 +74,12 @@ def test_it_never_passes_its_most() -> None:
     assert limit.limit == 50
 
 
-def drive(limit: ToldLimit, *, capacity: int, engines: int = 1, looks: int = 60) -> list[tuple[int, int]]:
-    """(running, waiting) at each look of a server that runs `capacity` at once, where requests never run out."""
+def drive(
+    limit: ToldLimit, *, capacity: int, engines: int = 1, looks: int = 60
+) -> list[tuple[int, int]]:
+    """(running, waiting) at each look of a server that runs `capacity` at once, where requests
+    never run out.
+    """
     seen: list[tuple[int, int]] = []
     for _ in range(looks):
         in_flight = int(limit.limit)
@@ -87,7 +91,9 @@ def drive(limit: ToldLimit, *, capacity: int, engines: int = 1, looks: int = 60)
 
 @given(st.integers(1, 8), st.integers(4, 1024))
 @settings(max_examples=60, deadline=None)
-def test_a_server_that_tells_is_kept_full_with_a_short_queue_from_the_start(engines: int, each: int) -> None:
+def test_a_server_that_tells_is_kept_full_with_a_short_queue_from_the_start(
+    engines: int, each: int
+) -> None:
     capacity = engines * each
     limit = ToldLimit(256.0 * engines)
 

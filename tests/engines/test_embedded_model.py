@@ -10,7 +10,13 @@ import pytest
 
 from storage.environment import Environment
 from storage.errors import InputError
-from tasks.engines.models.base_models import PreparedModel, describe_model, find_gguf, licence_of, prepare_model
+from tasks.engines.models.base_models import (
+    PreparedModel,
+    describe_model,
+    find_gguf,
+    licence_of,
+    prepare_model,
+)
 from tasks.engines.models.convert_gguf import stated_licence
 from tasks.engines.models.model_files import refuse_quantised
 from tasks.settings import ModelSettings
@@ -24,7 +30,10 @@ def test_the_embedded_model_is_found_without_importing_its_package() -> None:
 
 
 def test_the_prepared_model_states_name_and_licence(prepared_model: PreparedModel) -> None:
-    assert (prepared_model.record.name, prepared_model.licence) == ("SmolLM2-135M-Instruct", "apache-2.0")
+    assert (prepared_model.record.name, prepared_model.licence) == (
+        "SmolLM2-135M-Instruct",
+        "apache-2.0",
+    )
 
 
 def test_the_same_weights_elsewhere_are_the_same_model(
@@ -32,7 +41,10 @@ def test_the_same_weights_elsewhere_are_the_same_model(
 ) -> None:
     copy = shutil.copytree(prepared_model.folder, tmp_path / "elsewhere")
 
-    assert prepare_model(ModelSettings(name=str(copy)), environment).record.id == prepared_model.record.id
+    assert (
+        prepare_model(ModelSettings(name=str(copy)), environment).record.id
+        == prepared_model.record.id
+    )
 
 
 def test_another_chat_template_makes_another_model(
@@ -48,13 +60,17 @@ def test_a_second_look_reads_no_weights(
     prepared_model: PreparedModel, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = describe_model(prepared_model.folder, environment)
-    monkeypatch.setattr("tasks.engines.models.base_models.file_digest", lambda file: pytest.fail(f"read {file}"))  # pyright: ignore
+    monkeypatch.setattr(
+        "tasks.engines.models.base_models.file_digest", lambda file: pytest.fail(f"read {file}")
+    )  # pyright: ignore
 
     assert describe_model(prepared_model.folder, environment) == first
 
 
 @pytest.mark.parametrize("name", ["/no/such/folder", "no-such-model", "a/b/c"])
-def test_a_model_that_is_nowhere_is_refused_with_what_it_can_be(name: str, environment: Environment) -> None:
+def test_a_model_that_is_nowhere_is_refused_with_what_it_can_be(
+    name: str, environment: Environment
+) -> None:
     with pytest.raises(InputError, match=r"hub name such as .* Set model\.name"):
         prepare_model(ModelSettings(name=name), environment)
 
@@ -71,7 +87,10 @@ def test_a_licence_is_read_from_the_model_card(tmp_path: Path) -> None:
 
 
 def test_a_gguf_file_is_converted_once_and_known_by_its_digest(
-    prepared_model: PreparedModel, environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    prepared_model: PreparedModel,
+    environment: Environment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     conversions: list[list[str]] = []
 
@@ -85,7 +104,9 @@ def test_a_gguf_file_is_converted_once_and_known_by_its_digest(
     first.write_bytes(b"GGUF and weights")
     other.write_bytes(b"GGUF and other weights")
 
-    found = [prepare_model(ModelSettings(name=str(one)), environment) for one in (first, first, other)]
+    found = [
+        prepare_model(ModelSettings(name=str(one)), environment) for one in (first, first, other)
+    ]
 
     digest = hashlib.sha256(first.read_bytes()).hexdigest()[:12]
     assert found[0] == found[1]
@@ -94,7 +115,9 @@ def test_a_gguf_file_is_converted_once_and_known_by_its_digest(
     assert [command[-2] for command in conversions] == [str(first), str(other)]
 
 
-def test_a_file_that_is_no_gguf_is_refused_by_its_first_bytes(environment: Environment, tmp_path: Path) -> None:
+def test_a_file_that_is_no_gguf_is_refused_by_its_first_bytes(
+    environment: Environment, tmp_path: Path
+) -> None:
     (tmp_path / "model.bin").write_bytes(b"\x80\x02 a pickle")
     with pytest.raises(InputError, match="begins with b'GGUF'"):
         prepare_model(ModelSettings(name=str(tmp_path / "model.bin")), environment)
@@ -106,7 +129,9 @@ def test_the_packaged_gguf_states_its_licence() -> None:
 
 @pytest.mark.parametrize("method", ["awq", "gptq", "fp8", "compressed-tensors"])
 def test_quantised_weights_are_named_and_not_trained_on(tmp_path: Path, method: str) -> None:
-    (tmp_path / "config.json").write_text(json.dumps({"quantization_config": {"quant_method": method}}), "utf-8")
+    (tmp_path / "config.json").write_text(
+        json.dumps({"quantization_config": {"quant_method": method}}), "utf-8"
+    )
     with pytest.raises(InputError, match=method):
         refuse_quantised(tmp_path, "Qwen/some")
 

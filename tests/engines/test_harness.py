@@ -1,4 +1,6 @@
-"""The other harness against the real server: the same model, the same questions, both figures side by side."""
+"""The other harness against the real server: the same model, the same questions, both figures side
+by side.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,7 +47,11 @@ def test_the_harness_finds_about_what_we_find(
     round = make(Round, number=1, id=uuid4())
     ingest_embedded(store, settings, 1)
     store.append([round])
-    questions, model, prompts = store.select(Question, part="gate"), prepared_model.record, load_prompts()
+    questions, model, prompts = (
+        store.select(Question, part="gate"),
+        prepared_model.record,
+        load_prompts(),
+    )
     with Judge() as judge:
         evaluate_model(
             Asking(
@@ -67,9 +73,13 @@ def test_the_harness_finds_about_what_we_find(
     found = cross_check(store, target, model, round, questions, prompts, settings)
 
     assert len(found) == 4  # two sets, two readings
-    assert {row.source.split()[0] for row in store.select(EvaluationFigure, name="exact_match")} == {"lm-eval"}
+    assert {
+        row.source.split()[0] for row in store.select(EvaluationFigure, name="exact_match")
+    } == {"lm-eval"}
     ours = {row.id: row for row in store.select(Evaluation)}
     for row in found:
         evaluation = ours[row.evaluation_id]
-        correct = evaluation.strict_correct if row.reading == "strict" else evaluation.lenient_correct
+        correct = (
+            evaluation.strict_correct if row.reading == "strict" else evaluation.lenient_correct
+        )
         assert abs(row.value - correct / evaluation.questions) <= NEAR, row

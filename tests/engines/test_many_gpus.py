@@ -10,7 +10,13 @@ from storage.errors import InputError
 from tasks.engines.hardware import Gpu, Hardware, find_hardware
 from tasks.engines.trainer import training_process
 from tasks.engines.trainer.training_job import Job
-from tasks.engines.trainer.training_process import CHILD, Launch, command_of, environment_of, plan_launch
+from tasks.engines.trainer.training_process import (
+    CHILD,
+    Launch,
+    command_of,
+    environment_of,
+    plan_launch,
+)
 from tasks.settings import load_settings
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "gpus"
@@ -19,10 +25,19 @@ SETTINGS = sorted(FOLDER.glob("*.toml"))
 
 def job(configuration: Path) -> Job:
     return Job(
-        base_folder="base", base_name="base", parent_folder="", kind="full", precision="bfloat16", seed=1,
-        settings={"accelerate_config": str(configuration)}, device_batch_size=1, end_of_turn=2, examples_file="e",
-        checkpoint_folder="c", output_folder="o",
-    )  # fmt: skip
+        base_folder="base",
+        base_name="base",
+        parent_folder="",
+        kind="full",
+        precision="bfloat16",
+        seed=1,
+        settings={"accelerate_config": str(configuration)},
+        device_batch_size=1,
+        end_of_turn=2,
+        examples_file="e",
+        checkpoint_folder="c",
+        output_folder="o",
+    )
 
 
 @pytest.fixture
@@ -35,7 +50,9 @@ def eight_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_training_is_started_with_tcmalloc_on_a_cpu_alone_and_keeps_what_is_preloaded_anyway(
     gpus: int, wanted: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = replace(find_hardware(), gpus=(Gpu("some GPU", 2**30),) * gpus, tcmalloc=Path("/lib/tc.so"))
+    found = replace(
+        find_hardware(), gpus=(Gpu("some GPU", 2**30),) * gpus, tcmalloc=Path("/lib/tc.so")
+    )
     monkeypatch.setattr(training_process, "find_hardware", lambda: found)
     monkeypatch.setenv("LD_PRELOAD", "/lib/own.so")
     alone = replace(job(Path()), settings={"accelerate_config": ""})
@@ -65,9 +82,15 @@ def test_accelerates_own_launcher_takes_each_configuration_as_it_is_meant(
     command = command_of(job(FOLDER / f"{name}.yaml"), Path("work"))
     assert command[1:3] == ["-m", "accelerate.commands.launch"]
 
-    arguments, _, mixed_precision_is_given = _validate_launch_command(launch_command_parser().parse_args(command[3:]))
+    arguments, _, mixed_precision_is_given = _validate_launch_command(
+        launch_command_parser().parse_args(command[3:])
+    )
 
-    assert (arguments.num_processes, arguments.mixed_precision, mixed_precision_is_given) == (8, "bf16", True)
+    assert (arguments.num_processes, arguments.mixed_precision, mixed_precision_is_given) == (
+        8,
+        "bf16",
+        True,
+    )
     assert (arguments.multi_gpu, bool(arguments.use_fsdp)) == (name == "ddp-8", name == "fsdp-8")
     environment: dict[str, Any] = prepare_multi_gpu_env(arguments)
     if arguments.use_fsdp:
@@ -107,8 +130,12 @@ def test_one_gpu_or_none_needs_no_launcher(monkeypatch: pytest.MonkeyPatch) -> N
         assert plan_launch("lora", "") == plan_launch("full", "") == Launch()
 
 
-@pytest.mark.parametrize("text", ["distributed_type: DEEPSPEED\nnum_processes: 8", "distributed_type: FSDP", "[1, 2]"])
-def test_a_configuration_that_says_too_little_or_what_is_not_known_is_refused(text: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "text", ["distributed_type: DEEPSPEED\nnum_processes: 8", "distributed_type: FSDP", "[1, 2]"]
+)
+def test_a_configuration_that_says_too_little_or_what_is_not_known_is_refused(
+    text: str, tmp_path: Path
+) -> None:
     file = tmp_path / "accelerate.yaml"
     file.write_text(text, "utf-8")
     with pytest.raises(InputError, match=r"must say distributed_type \(NO, MULTI_CPU"):

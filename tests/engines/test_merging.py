@@ -10,7 +10,9 @@ from tasks.engines.models.merging import kept_share, merge_adapter
 
 
 def folders(place: Path, dtype: str, step: float) -> tuple[Path, Path]:
-    """A base of one module with weights of usual size, and an adapter whose delta has this root mean square."""
+    """A base of one module with weights of usual size, and an adapter whose delta has this root
+    mean square.
+    """
     import torch
     from safetensors.torch import save_file
 
@@ -19,19 +21,31 @@ def folders(place: Path, dtype: str, step: float) -> tuple[Path, Path]:
     base.mkdir()
     adapter.mkdir()
     weight = (0.05 * torch.randn(64, 64)).to(getattr(torch, dtype))
-    save_file({"model.layers.0.q_proj.weight": weight}, str(base / "model.safetensors"), metadata={"format": "pt"})
+    save_file(
+        {"model.layers.0.q_proj.weight": weight},
+        str(base / "model.safetensors"),
+        metadata={"format": "pt"},
+    )
     down, up = torch.randn(8, 64), torch.randn(64, 8) * step / 8**0.5
     prefix = "base_model.model.model.layers.0.q_proj"
     save_file(
-        {f"{prefix}.lora_A.weight": down, f"{prefix}.lora_B.weight": up}, str(adapter / "adapter_model.safetensors")
+        {f"{prefix}.lora_A.weight": down, f"{prefix}.lora_B.weight": up},
+        str(adapter / "adapter_model.safetensors"),
     )
-    (adapter / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "r": 8, "lora_alpha": 8}), "utf-8")
+    (adapter / "adapter_config.json").write_text(
+        json.dumps({"peft_type": "LORA", "r": 8, "lora_alpha": 8}), "utf-8"
+    )
     return base, adapter
 
 
 @pytest.mark.parametrize(
     ("dtype", "step", "kept"),
-    [("bfloat16", 1e-2, True), ("bfloat16", 1e-3, True), ("bfloat16", 1e-5, False), ("float32", 1e-5, True)],
+    [
+        ("bfloat16", 1e-2, True),
+        ("bfloat16", 1e-3, True),
+        ("bfloat16", 1e-5, False),
+        ("float32", 1e-5, True),
+    ],
 )
 def test_what_rounding_leaves_of_an_adapter_is_known_and_a_loss_is_said(
     tmp_path: Path, dtype: str, step: float, kept: bool

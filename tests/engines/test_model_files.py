@@ -17,7 +17,11 @@ def written(folder: Path, file: str, *names: str) -> Path:
     from safetensors.torch import save_file
 
     folder.mkdir()
-    save_file({name: torch.zeros(2) for name in names}, str(folder / f"{file}.safetensors"), metadata={"format": "pt"})
+    save_file(
+        {name: torch.zeros(2) for name in names},
+        str(folder / f"{file}.safetensors"),
+        metadata={"format": "pt"},
+    )
     return folder
 
 

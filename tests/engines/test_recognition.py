@@ -1,4 +1,6 @@
-"""Servers of each kind through the real client: what they are is said, and each is asked as it can be asked."""
+"""Servers of each kind through the real client: what they are is said, and each is asked as it can
+be asked.
+"""
 
 import asyncio
 import json
@@ -35,7 +37,10 @@ def text_of(ids: Sequence[int]) -> str:
 
 
 def engine_of(
-    *urls: str, said: list[str] | None = None, asked: Asked = Asked(), patience: Patience = Patience()
+    *urls: str,
+    said: list[str] | None = None,
+    asked: Asked = Asked(),
+    patience: Patience = Patience(),
 ) -> OpenAIEngine:
     lines: list[str] = [] if said is None else said
     return OpenAIEngine(list(urls), "", replace(asked, text_of=text_of), patience, say=lines.append)
@@ -48,7 +53,9 @@ async def asked_once(
         return await engine.complete([72, 105], sampling, 7), server
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.name}-{'ids' if kind.takes_ids else 'text'}")
+@pytest.mark.parametrize(
+    "kind", KINDS, ids=lambda kind: f"{kind.name}-{'ids' if kind.takes_ids else 'text'}"
+)
 async def test_a_server_that_can_is_held_to_the_few_texts_that_answer_and_no_other_is_asked_to(
     kind: ScriptedKind,
 ) -> None:
@@ -62,8 +69,12 @@ async def test_a_server_that_can_is_held_to_the_few_texts_that_answer_and_no_oth
     assert held == ({"choice": [" yes", " no"]} if kind is VLLM else None)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind.name}-{'ids' if kind.takes_ids else 'text'}")
-@pytest.mark.parametrize("sampling", [DRAWN, Sampling(temperature=0, max_tokens=4)], ids=["drawn", "greedy"])
+@pytest.mark.parametrize(
+    "kind", KINDS, ids=lambda kind: f"{kind.name}-{'ids' if kind.takes_ids else 'text'}"
+)
+@pytest.mark.parametrize(
+    "sampling", [DRAWN, Sampling(temperature=0, max_tokens=4)], ids=["drawn", "greedy"]
+)
 async def test_a_server_of_each_kind_is_named_in_the_first_line_and_answers(
     kind: ScriptedKind, sampling: Sampling
 ) -> None:
@@ -123,7 +134,11 @@ async def test_a_length_that_is_refused_for_every_prompt_ends_the_run_at_the_fir
 
 async def test_a_refusal_of_one_prompt_ends_only_its_own_request() -> None:
     def script(body: Body, _number: int) -> Reply:
-        return Reply(status=400, message="content policy") if 99 in body["prompt"] else Reply(text="five")
+        return (
+            Reply(status=400, message="content policy")
+            if 99 in body["prompt"]
+            else Reply(text="five")
+        )
 
     async with VLLM.server(script) as server, engine_of(server.url) as engine:
         with pytest.raises(RequestFailed, match="content policy") as caught:
@@ -140,15 +155,23 @@ def with_models(page: str) -> ScriptedServer:
 
 
 async def test_of_several_names_the_one_whose_root_is_the_base_is_asked_for() -> None:
-    page = models("x").replace("]}", ",") + models("a", "b", root="/models/Base-1B").partition("[")[2]
-    async with with_models(page) as server, engine_of(server.url, asked=Asked(base_names=("org/Base-1B",))) as engine:
+    page = (
+        models("x").replace("]}", ",") + models("a", "b", root="/models/Base-1B").partition("[")[2]
+    )
+    async with (
+        with_models(page) as server,
+        engine_of(server.url, asked=Asked(base_names=("org/Base-1B",))) as engine,
+    ):
         await engine.complete([1], DRAWN, 7)
 
     assert server.asked[0].get("model") == "a"
 
 
 async def test_a_name_behind_the_url_says_which_model_is_asked_for() -> None:
-    async with with_models(models("a", "b")) as server, engine_of(f"{server.url}/v1?model=b") as engine:
+    async with (
+        with_models(models("a", "b")) as server,
+        engine_of(f"{server.url}/v1?model=b") as engine,
+    ):
         await engine.complete([1], DRAWN, 7)
 
     assert server.asked[0].get("model") == "b"
@@ -173,7 +196,9 @@ async def test_a_server_that_names_itself_another_model_is_refused_by_name() -> 
     page = models("Qwen/Qwen2.5-7B-Instruct")
     async with with_models(page) as server:
         with pytest.raises(InputError, match=r"Qwen2\.5-7B-Instruct.*stored as the base's"):
-            async with engine_of(server.url, asked=Asked(base_names=("embedded", "SmolLM2-135M-Instruct-Q8"))):
+            async with engine_of(
+                server.url, asked=Asked(base_names=("embedded", "SmolLM2-135M-Instruct-Q8"))
+            ):
                 pass
 
 
@@ -183,11 +208,15 @@ PRINT = Fingerprint((5, 6, 7), (-1.0, -2.0))
 def gives_logprobs(*values: float | None) -> Script:
     """A server that echoes a prompt with these log-probabilities, and one of what it writes."""
     logprobs = {"token_logprobs": [*values, -0.1]}
-    raw = json.dumps({"choices": [{"text": "five", "finish_reason": "length", "logprobs": logprobs}]}).encode()
+    raw = json.dumps(
+        {"choices": [{"text": "five", "finish_reason": "length", "logprobs": logprobs}]}
+    ).encode()
     return lambda body, _number: Reply(raw=raw) if dict(body).get("echo") else Reply(text="five")
 
 
-async def first_line(answer: Script, known: Fingerprint | None = PRINT, kind: ScriptedKind = ECHOES) -> str:
+async def first_line(
+    answer: Script, known: Fingerprint | None = PRINT, kind: ScriptedKind = ECHOES
+) -> str:
     said: list[str] = []
     proving = Asked(base_names=("m",), fingerprint_ids=tuple(PRINT.ids), fingerprint=lambda: known)
     async with (
@@ -207,15 +236,20 @@ async def test_a_server_whose_log_probabilities_are_the_bases_is_said_to_be_it()
 
 
 @pytest.mark.parametrize("theirs", [(-1.0, -3.0), (-9.0, -2.0), (0.0, 0.0)])
-async def test_a_server_whose_log_probabilities_are_anothers_is_refused(theirs: tuple[float, float]) -> None:
+async def test_a_server_whose_log_probabilities_are_anothers_is_refused(
+    theirs: tuple[float, float],
+) -> None:
     with pytest.raises(InputError, match=r"nats from the base's.*stored as the base's"):
         await first_line(gives_logprobs(None, *theirs))
 
 
 @pytest.mark.parametrize(
-    "answer", [RIGHT, gives_logprobs(None, -1.0), gives_logprobs(None, -1.0, None), gives_logprobs()]
+    "answer",
+    [RIGHT, gives_logprobs(None, -1.0), gives_logprobs(None, -1.0, None), gives_logprobs()],
 )
-async def test_a_server_that_gives_no_log_probabilities_is_known_by_its_name_alone(answer: Script) -> None:
+async def test_a_server_that_gives_no_log_probabilities_is_known_by_its_name_alone(
+    answer: Script,
+) -> None:
     assert "its name alone" in await first_line(answer)
 
 
@@ -228,15 +262,22 @@ async def test_servers_of_every_kind_are_asked_for_a_proof_without_ending_the_ru
         assert "its name alone" in await first_line(RIGHT, kind=kind), kind.name
 
 
-NAMES = st.sampled_from(["Qwen2.5-7B", "SmolLM2-135M-Instruct", "Llama-3.2-1B", "x-0.5b", "Mixtral-8x7B"])
+NAMES = st.sampled_from(
+    ["Qwen2.5-7B", "SmolLM2-135M-Instruct", "Llama-3.2-1B", "x-0.5b", "Mixtral-8x7B"]
+)
 ALIASES = st.sampled_from(["base", "default", "my-model", "/data/weights", "gpt", "champion"])
 
 
 @settings(deadline=None)
 @given(
-    NAMES, NAMES, st.sampled_from(["", "org/", "/models/", "./"]), st.sampled_from(["", "base", "served", "x", "qwen"])
+    NAMES,
+    NAMES,
+    st.sampled_from(["", "org/", "/models/", "./"]),
+    st.sampled_from(["", "base", "served", "x", "qwen"]),
 )
-def test_a_model_is_another_where_both_are_named_and_differ(served: str, base: str, place: str, alias: str) -> None:
+def test_a_model_is_another_where_both_are_named_and_differ(
+    served: str, base: str, place: str, alias: str
+) -> None:
     listed = ListedModel(alias or f"{place}{served}", f"{place}{served}")
 
     assert is_another_model(listed, ["embedded", base]) == (served != base)
@@ -256,7 +297,9 @@ def test_the_gguf_that_a_base_was_converted_from_is_the_base_and_another_is_not(
 ) -> None:
     converted = f"/srv/models/{base}-b179c9523d0e"
 
-    assert is_another_model(ListedModel(f"/models/{served}{more}"), ["embedded", converted]) == (served != base)
+    assert is_another_model(ListedModel(f"/models/{served}{more}"), ["embedded", converted]) == (
+        served != base
+    )
 
 
 @settings(deadline=None)
@@ -268,14 +311,24 @@ def test_names_that_say_nothing_prove_nothing(served: str, base: str) -> None:
 
 @settings(deadline=None)
 @given(
-    st.dictionaries(st.sampled_from(["/v1/models", "/metrics", "/version", "/info", "/props"]), st.text(max_size=60))
+    st.dictionaries(
+        st.sampled_from(["/v1/models", "/metrics", "/version", "/info", "/props"]),
+        st.text(max_size=60),
+    )
 )
 def test_no_page_makes_the_reader_fail(pages: dict[str, str]) -> None:
     assert read_pages(pages).kind.name
 
 
 @pytest.mark.parametrize(
-    "page", ["[]", '{"data": [1, null, {"id": null}]}', '{"data": {"id": "x"}}', '{"data": "x"}', "[" * 9999]
+    "page",
+    [
+        "[]",
+        '{"data": [1, null, {"id": null}]}',
+        '{"data": {"id": "x"}}',
+        '{"data": "x"}',
+        "[" * 9999,
+    ],
 )
 def test_pages_of_odd_shapes_list_no_models(page: str) -> None:
     assert read_pages({"/v1/models": page, "/info": page, "/version": page}).models == ()
@@ -308,7 +361,10 @@ async def test_a_server_that_is_down_at_the_start_is_waited_for_and_then_met() -
 
 
 async def test_a_server_that_comes_back_as_another_model_is_refused() -> None:
-    async with VLLM.server(RIGHT) as server, engine_of(server.url, asked=Asked(base_names=("SmolLM2-135M",))) as engine:
+    async with (
+        VLLM.server(RIGHT) as server,
+        engine_of(server.url, asked=Asked(base_names=("SmolLM2-135M",))) as engine,
+    ):
         await engine.complete([1], DRAWN, 7)
         await server.die()
         server.pages["/v1/models"] = models("Qwen2.5-7B")
@@ -356,7 +412,10 @@ async def test_a_request_that_breaks_its_server_each_time_fails_alone() -> None:
     def script(body: Body, _number: int) -> Reply:
         return Reply(reset=True) if 99 in body["prompt"] else Reply(text="five")
 
-    async with VLLM.server(script) as server, engine_of(server.url, patience=Patience(outage_seconds=0.5)) as engine:
+    async with (
+        VLLM.server(script) as server,
+        engine_of(server.url, patience=Patience(outage_seconds=0.5)) as engine,
+    ):
 
         async def others() -> None:
             while True:
@@ -375,10 +434,15 @@ async def test_a_long_request_may_take_as_long_as_its_tokens_do() -> None:
     slow = always(Reply(text="five", delay_seconds=0.5))
     async with (
         VLLM.server(slow) as server,
-        engine_of(server.url, patience=Patience(0, timeout_seconds=0.2, seconds_per_token=0.5)) as engine,
+        engine_of(
+            server.url, patience=Patience(0, timeout_seconds=0.2, seconds_per_token=0.5)
+        ) as engine,
     ):
         assert (await engine.complete([1], Sampling(max_tokens=8), 7)).text == "five"
-    async with VLLM.server(slow) as server, engine_of(server.url, patience=Patience(0, timeout_seconds=0.2)) as engine:
+    async with (
+        VLLM.server(slow) as server,
+        engine_of(server.url, patience=Patience(0, timeout_seconds=0.2)) as engine,
+    ):
         with pytest.raises(RequestFailed, match=r"no whole reply in 0\.2 s"):
             await engine.complete([1], Sampling(max_tokens=8), 7)
 
@@ -390,7 +454,9 @@ async def test_a_step_at_given_endpoints_says_once_what_they_are(
     chosen, renderer = load_settings(), Renderer(model_folder)
     async with VLLM.server(RIGHT) as server:
         environment = replace(read_environment(model_folder), endpoints=(server.url,))
-        served = GivenEndpoints(prepared_model.record, prepared_model, renderer, chosen, environment)
+        served = GivenEndpoints(
+            prepared_model.record, prepared_model, renderer, chosen, environment
+        )
         for _ in range(2):
             async with entered(served.engine(said.append)) as engine:
                 assert (await engine.complete([1], DRAWN, 7)).text == "five"

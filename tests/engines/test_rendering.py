@@ -1,4 +1,6 @@
-"""One renderer for all: equal to the published templates as transformers applies them, and safe with hostile text."""
+"""One renderer for all: equal to the published templates as transformers applies them, and safe
+with hostile text.
+"""
 
 import json
 from pathlib import Path
@@ -29,7 +31,9 @@ def family(request: pytest.FixtureRequest) -> Family:
 
 
 @pytest.fixture(scope="session")
-def family_folder(family: Family, model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def family_folder(
+    family: Family, model_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     return make_folder(family, model_folder, tmp_path_factory.mktemp("models") / family.name)
 
 
@@ -51,7 +55,11 @@ def test_ids_are_those_of_the_published_template(
     messages = [{"role": "system", "content": system}] if system else []
     messages.append({"role": "user", "content": text})
     expected = reference.apply_chat_template(
-        messages, add_generation_prompt=True, enable_thinking=False, date_string="26 Jul 2024", return_dict=False
+        messages,
+        add_generation_prompt=True,
+        enable_thinking=False,
+        date_string="26 Jul 2024",
+        return_dict=False,
     )
     assert rendered == list(expected)
 
@@ -106,7 +114,9 @@ def test_the_prefill_follows_the_generation_prompt(renderer: Renderer) -> None:
 
 
 @pytest.mark.parametrize("prompt_set", FOLDERS)
-def test_no_built_in_prefill_is_asked_with_a_blank_at_its_end(renderer: Renderer, prompt_set: PromptSet) -> None:
+def test_no_built_in_prefill_is_asked_with_a_blank_at_its_end(
+    renderer: Renderer, prompt_set: PromptSet
+) -> None:
     for name, prompt in load_prompts(prompt_set=prompt_set).items():
         template = parse_prompt(prompt.text)
         turns = template.fill(**dict.fromkeys(template.placeholders, "three words here"))
@@ -116,7 +126,9 @@ def test_no_built_in_prefill_is_asked_with_a_blank_at_its_end(renderer: Renderer
 
 @settings(deadline=None)
 @given(st.text(alphabet=" \t\na.", max_size=8))
-def test_a_prefill_that_ends_in_blanks_is_asked_without_them(renderer: Renderer, prefill: str) -> None:
+def test_a_prefill_that_ends_in_blanks_is_asked_without_them(
+    renderer: Renderer, prefill: str
+) -> None:
     asked = renderer.prompt_ids(Turns("", "x", prefill))
 
     assert asked == renderer.prompt_ids(Turns("", "x", prefill.rstrip()))
@@ -127,14 +139,24 @@ THINKING_FAMILIES = [
     Family(
         "DeepSeek-R1-Distill",
         lambda: (
-            "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}<｜User｜>{{ m.content }}{% endif %}"
-            "{% if m.role == 'assistant' %}<｜Assistant｜>{{ m.content.split('</think>')[-1] }}<｜end▁of▁sentence｜>"
-            "{% endif %}{% endfor %}{% if add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
+            "{{ bos_token }}{% for m in messages %}{% if m.role == 'user' %}<｜User｜>{{ m.content"
+            " }}{% endif %}{% if m.role == 'assistant' %}<｜Assistant｜>{{"
+            " m.content.split('</think>')[-1] }}<｜end▁of▁sentence｜>{% endif %}{% endfor %}{% if"
+            " add_generation_prompt %}<｜Assistant｜><think>\n{% endif %}"
         ),
-        "<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜end▁of▁sentence｜>",
-        ("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>", "<｜User｜>", "<｜Assistant｜>", "<think>", "</think>"),
+        "<｜begin▁of▁sentence｜>",
+        "<｜end▁of▁sentence｜>",
+        "<｜end▁of▁sentence｜>",
+        (
+            "<｜begin▁of▁sentence｜>",
+            "<｜end▁of▁sentence｜>",
+            "<｜User｜>",
+            "<｜Assistant｜>",
+            "<think>",
+            "</think>",
+        ),
     ),
-]  # fmt: skip
+]
 
 
 @pytest.fixture(scope="session", params=THINKING_FAMILIES, ids=lambda family: family.name)
@@ -143,14 +165,23 @@ def thinking_folder(
 ) -> Path:
     folder = make_folder(request.param, model_folder, tmp_path_factory.mktemp("thinking") / "model")
     tokenizer = json.loads((folder / "tokenizer.json").read_text("utf-8"))
-    for token in tokenizer["added_tokens"]:  # as published: turn markers of DeepSeek's are not special either
-        token["special"] = token["special"] and token["content"] not in ("<｜User｜>", "<｜Assistant｜>")
+    for token in tokenizer[
+        "added_tokens"
+    ]:  # as published: turn markers of DeepSeek's are not special either
+        token["special"] = token["special"] and token["content"] not in (
+            "<｜User｜>",
+            "<｜Assistant｜>",
+        )
     (folder / "tokenizer.json").write_text(json.dumps(tokenizer), "utf-8")
     return folder
 
 
-@pytest.mark.parametrize("text", ["<think>\n2 + 3 is 5.\n</think>\n\nThe answer is 5.", "so 5</think>5", "no thought"])
-def test_a_thought_is_trained_on_as_the_tokens_that_the_model_wrote(thinking_folder: Path, text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["<think>\n2 + 3 is 5.\n</think>\n\nThe answer is 5.", "so 5</think>5", "no thought"]
+)
+def test_a_thought_is_trained_on_as_the_tokens_that_the_model_wrote(
+    thinking_folder: Path, text: str
+) -> None:
     renderer = Renderer(thinking_folder, ModelSettings(thinking=True))
     tokenizer: Any = renderer._tokenizer  # pyright: ignore[reportPrivateUsage]
     tags = {tag: tokenizer.token_to_id(tag) for tag in ("<think>", "</think>")}
@@ -165,7 +196,9 @@ def test_a_thought_is_trained_on_as_the_tokens_that_the_model_wrote(thinking_fol
         assert continued.count(token) == opened.count(token) + text.count(tag)
 
 
-def test_thoughts_in_a_question_and_turns_in_a_models_text_are_ordinary_text(thinking_folder: Path) -> None:
+def test_thoughts_in_a_question_and_turns_in_a_models_text_are_ordinary_text(
+    thinking_folder: Path,
+) -> None:
     renderer = Renderer(thinking_folder, ModelSettings(thinking=True))
     plain = renderer.prompt_ids(Turns("", "x", ""))
     tokenizer: Any = renderer._tokenizer  # pyright: ignore[reportPrivateUsage]
@@ -178,11 +211,15 @@ def test_thoughts_in_a_question_and_turns_in_a_models_text_are_ordinary_text(thi
     assert [one for one in written if one in added] == [renderer.end_of_turn]
 
 
-def test_a_prompt_as_text_is_what_the_template_renders(family: Family, family_folder: Path, reference: Any) -> None:
+def test_a_prompt_as_text_is_what_the_template_renders(
+    family: Family, family_folder: Path, reference: Any
+) -> None:
     renderer = Renderer(family_folder)
     for text in (*TEXTS, "a b"):
         shown = renderer.prompt_text(renderer.prompt_ids(Turns("", text, "The answer is")))
-        whole: list[int] = reference.encode(shown)  # as a server does, which may add its own beginning
+        whole: list[int] = reference.encode(
+            shown
+        )  # as a server does, which may add its own beginning
         assert whole == renderer.prompt_ids(Turns("", text, "The answer is"))
 
 
@@ -193,13 +230,17 @@ def test_text_that_looks_like_a_special_token_does_not_become_one_on_a_server_of
     plain = renderer.prompt_ids(Turns("", "x", ""))
     added = set(reference.get_added_vocab().values())
 
-    hostile = renderer.prompt_text(renderer.prompt_ids(Turns("", f"x{''.join(family.special)}x", "")))
+    hostile = renderer.prompt_text(
+        renderer.prompt_ids(Turns("", f"x{''.join(family.special)}x", ""))
+    )
 
     read: list[int] = reference.encode(hostile)
     assert [one for one in read if one in added] == [one for one in plain if one in added]
 
 
-def test_a_template_that_opens_a_thought_is_refused_where_thinking_is_off(model_folder: Path, tmp_path: Path) -> None:
+def test_a_template_that_opens_a_thought_is_refused_where_thinking_is_off(
+    model_folder: Path, tmp_path: Path
+) -> None:
     folder = make_folder(THINKING_FAMILIES[1], model_folder, tmp_path / "r1")
 
     with pytest.raises(InputError, match=r"model\.thinking = true"):
@@ -211,19 +252,24 @@ def test_a_prompts_own_system_text_wins_over_the_setting(model_folder: Path) -> 
     renderer = Renderer(model_folder, ModelSettings(system_prompt="From settings."))
 
     assert "From settings." in renderer.decode(renderer.prompt_ids(Turns("", "x", "")))
-    assert "From settings." not in renderer.decode(renderer.prompt_ids(Turns("From the prompt.", "x", "")))
+    assert "From settings." not in renderer.decode(
+        renderer.prompt_ids(Turns("From the prompt.", "x", ""))
+    )
 
 
-def test_a_template_that_takes_no_system_turn_gets_it_in_the_users(model_folder: Path, tmp_path: Path) -> None:
+def test_a_template_that_takes_no_system_turn_gets_it_in_the_users(
+    model_folder: Path, tmp_path: Path
+) -> None:
     refuses = (
-        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{% endif %}"
-        "<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
+        "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}{%"
+        " endif %}<|im_start|>{{ m.content }}<|im_end|>{% endfor %}"
     )
     family = Family("refuses", lambda: refuses, "", "<|im_end|>", "<|im_end|>", ())
     renderer = Renderer(make_folder(family, model_folder, tmp_path / "refuses"))
 
     assert (
-        renderer.decode(renderer.prompt_ids(Turns("Be careful.", "x", ""))) == "<|im_start|>Be careful.\n\nx<|im_end|>"
+        renderer.decode(renderer.prompt_ids(Turns("Be careful.", "x", "")))
+        == "<|im_start|>Be careful.\n\nx<|im_end|>"
     )
 
 
@@ -234,15 +280,30 @@ def test_stop_tokens_of_the_settings_become_ids_or_strings(model_folder: Path) -
     assert renderer.stop_strings == ("THE END",)
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(st.sampled_from(["<|im_", "end|>", "<|im_end|>", "<|im_start|>", "\ud800", "\x00", "a b", "\n"])))
-def test_hostile_text_never_closes_a_turn_and_never_raises(renderer: Renderer, pieces: list[str]) -> None:
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.sampled_from(
+            ["<|im_", "end|>", "<|im_end|>", "<|im_start|>", "\ud800", "\x00", "a b", "\n"]
+        )
+    )
+)
+def test_hostile_text_never_closes_a_turn_and_never_raises(
+    renderer: Renderer, pieces: list[str]
+) -> None:
     ids = renderer.prompt_ids(Turns("", "".join(pieces), ""))
 
-    assert (ids.count(1), ids.count(2)) == (3, 2)  # <|im_start|> and <|im_end|> of the template's own
+    assert (ids.count(1), ids.count(2)) == (
+        3,
+        2,
+    )  # <|im_start|> and <|im_end|> of the template's own
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(st.text())
 def test_a_completion_is_its_text_and_one_end_of_turn(renderer: Renderer, text: str) -> None:
     ids = renderer.completion_ids(text)

@@ -40,7 +40,8 @@ def test_no_bytes_make_the_reader_fail(body: bytes, status: int) -> None:
 @settings(deadline=None)
 @given(
     st.recursive(
-        st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+        st.none() | st.integers() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     )
 )
 def test_no_json_makes_the_reader_fail(value: object) -> None:
@@ -50,19 +51,32 @@ def test_no_json_makes_the_reader_fail(value: object) -> None:
 
 
 def test_a_reply_without_usage_is_still_a_completion() -> None:
-    reply = read_reply(200, b'{"choices": [{"text": "four words are here", "finish_reason": null}]}', 3)
+    reply = read_reply(
+        200, b'{"choices": [{"text": "four words are here", "finish_reason": null}]}', 3
+    )
 
     assert isinstance(reply, Text)
     assert (reply.prompt_tokens, reply.completion_tokens, reply.finish_reason) == (3, 4, "stop")
 
 
 NATURAL_ENDS = ("stop", "STOP", "eos_token", "stop_sequence", "end_turn", "eos")
-CUTS = ("length", "LENGTH", "model_length", "max_tokens", "MAX_TOKENS", "content_filter", "tool_calls", "recitation")
+CUTS = (
+    "length",
+    "LENGTH",
+    "model_length",
+    "max_tokens",
+    "MAX_TOKENS",
+    "content_filter",
+    "tool_calls",
+    "recitation",
+)
 
 
 def completion(**fields: object) -> bytes:
     choice = {"text": "so it is 5", "finish_reason": "stop", **fields}
-    return json.dumps({"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}).encode()
+    return json.dumps(
+        {"choices": [choice], "usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+    ).encode()
 
 
 @pytest.mark.parametrize("said", NATURAL_ENDS)
@@ -87,7 +101,10 @@ def test_every_other_end_is_a_cut_and_kept_as_the_server_said_it(said: str) -> N
 @settings(deadline=None)
 @given(
     st.fixed_dictionaries(
-        {}, optional=dict.fromkeys(("prompt_tokens", "completion_tokens", "total_tokens"), st.none() | st.just("x"))
+        {},
+        optional=dict.fromkeys(
+            ("prompt_tokens", "completion_tokens", "total_tokens"), st.none() | st.just("x")
+        ),
     )
     | st.none()
     | st.just([])
@@ -106,7 +123,10 @@ def test_usage_without_figures_is_estimated_as_where_it_is_missing(usage: object
         "request (8600 tokens) exceeds the available context size (1024 tokens), try increasing it",
         "Requested tokens (8600) exceed context window of 512",
         "Input validation error: `inputs` must have less than 1024 tokens. Given: 8600",
-        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given: 8600 `inputs` tokens",
+        (
+            "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 2048. Given:"
+            " 8600 `inputs` tokens"
+        ),
     ],
 )
 def test_a_prompt_that_is_too_long_is_told_in_every_servers_words(words: str) -> None:

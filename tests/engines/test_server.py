@@ -1,4 +1,6 @@
-"""The real vLLM server: greedy answers repeat, adapters and swapped weights answer as they should, nothing stays."""
+"""The real vLLM server: greedy answers repeat, adapters and swapped weights answer as they should,
+nothing stays.
+"""
 
 import asyncio
 import json
@@ -37,7 +39,14 @@ from tasks.engines.watchdog import session_members
 from tasks.evaluation.evaluate_model import probe_adapter
 from tasks.prompt_files import load_prompts
 from tasks.rules.ladder.prompts import Turns
-from tasks.settings import EvaluationSettings, ModelSettings, OneOf, Sampling, Settings, TrainingSettings
+from tasks.settings import (
+    EvaluationSettings,
+    ModelSettings,
+    OneOf,
+    Sampling,
+    Settings,
+    TrainingSettings,
+)
 from tests.storage.examples import make
 
 pytestmark = pytest.mark.engine
@@ -60,26 +69,36 @@ def answers(
     async def ask() -> list[str]:
         async with server.engine(renderer, model_name=model_name) as engine:
             prompts = [renderer.prompt_ids(Turns("", question, "")) for question in questions]
-            done = await asyncio.gather(*(engine.complete(prompt, sampling, 1) for prompt in prompts))
+            done = await asyncio.gather(
+                *(engine.complete(prompt, sampling, 1) for prompt in prompts)
+            )
             return [completion.text for completion in done]
 
     return asyncio.run(ask())
 
 
 def test_a_vllm_that_is_given_is_recognised_and_proved_to_serve_the_base(
-    server: Server, renderer: Renderer, prepared_model: PreparedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    renderer: Renderer,
+    prepared_model: PreparedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("KEY_OF_THE_TEST", server.key)
     environment, said = read_environment(tmp_path), list[str]()
     known = partial(fingerprint_of, prepared_model, environment)
     asked = Asked(
-        base_names=(prepared_model.record.name,), fingerprint_ids=tuple(renderer.text_ids(TEXT)), fingerprint=known
+        base_names=(prepared_model.record.name,),
+        fingerprint_ids=tuple(renderer.text_ids(TEXT)),
+        fingerprint=known,
     )
     engine = OpenAIEngine([f"{server.url}#KEY_OF_THE_TEST"], "", asked, say=said.append)
 
     async def ask() -> str:
         async with engine as running:
-            return (await running.complete(renderer.prompt_ids(Turns("", "Say yes.", "")), GREEDY, 1)).text
+            return (
+                await running.complete(renderer.prompt_ids(Turns("", "Say yes.", "")), GREEDY, 1)
+            ).text
 
     assert asyncio.run(ask())
     assert "is vLLM 0." in said[0]
@@ -100,7 +119,9 @@ def adapter(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     from transformers import AutoModelForCausalLM
 
     model: Any = AutoModelForCausalLM.from_pretrained(str(model_folder), dtype=torch.float32)
-    config = LoraConfig(r=8, lora_alpha=16, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM")
+    config = LoraConfig(
+        r=8, lora_alpha=16, target_modules=["q_proj", "v_proj", "down_proj"], task_type="CAUSAL_LM"
+    )
     torch.manual_seed(0)  # PEFT draws the other half of each pair
     tuned: Any = get_peft_model(model, config)
     for name, parameter in tuned.named_parameters():
@@ -118,7 +139,9 @@ def merged(model_folder: Path, adapter: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(model_folder: Path, renderer: Renderer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(
+    model_folder: Path, renderer: Renderer, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A LoRA adapter that learnt one way to answer; nine steps."""
     examples = [
         Tokens(
@@ -130,7 +153,9 @@ def trained(model_folder: Path, renderer: Renderer, tmp_path_factory: pytest.Tem
         for number in range(24)
     ]
     work = tmp_path_factory.mktemp("trained") / "work"
-    settings = TrainingSettings(learning_rate=2e-3, epochs=3, batch_size=8, lora_rank=8, lora_alpha=16)
+    settings = TrainingSettings(
+        learning_rate=2e-3, epochs=3, batch_size=8, lora_rank=8, lora_alpha=16
+    )
     wanted = FineTune(
         base_folder=model_folder,
         base_name="embedded",
@@ -151,7 +176,9 @@ def base_again(server: Server, model_folder: Path) -> Iterator[None]:
 
 
 def test_greedy_answers_of_one_model_repeat(server: Server, renderer: Renderer) -> None:
-    """But for ties, which rounding decides: of 12 texts of 20 tokens five differed on a busy CPU with AMX."""
+    """But for ties, which rounding decides: of 12 texts of 20 tokens five differed on a busy CPU
+    with AMX.
+    """
     asked = prompts_of(renderer)
     assert_alike(first_tokens(server, asked), first_tokens(server, asked))
     few = [answers(server, renderer, "", PROBES, FEW) for _ in range(2)]
@@ -160,13 +187,20 @@ def test_greedy_answers_of_one_model_repeat(server: Server, renderer: Renderer) 
 
 def assert_alike(before: Sequence[tuple[int, float]], after: Sequence[tuple[int, float]]) -> None:
     """The same first tokens but for ties, with the log-probabilities that bfloat16 tells apart."""
-    assert statistics.mean(token == now for (token, _), (now, _) in zip(before, after, strict=True)) >= 0.9
+    assert (
+        statistics.mean(token == now for (token, _), (now, _) in zip(before, after, strict=True))
+        >= 0.9
+    )
     # logits from 16 to 32 have steps of 0.125, and how prompts meet in a batch decides which one
     assert logprobs_of(after) == pytest.approx(logprobs_of(before), abs=0.25)
 
 
-def test_a_sampled_text_does_not_depend_on_what_is_asked_beside_it(server: Server, renderer: Renderer) -> None:
-    """Short texts, for rounding in bfloat16 parts one token in fifty on a CPU with AMX and fewer on others."""
+def test_a_sampled_text_does_not_depend_on_what_is_asked_beside_it(
+    server: Server, renderer: Renderer
+) -> None:
+    """Short texts, for rounding in bfloat16 parts one token in fifty on a CPU with AMX and fewer on
+    others.
+    """
     prompts = prompts_of(renderer)
 
     async def ask(places: Sequence[int], at_once: int, first_seed: int = 1000) -> dict[int, str]:
@@ -175,7 +209,9 @@ def test_a_sampled_text_does_not_depend_on_what_is_asked_beside_it(server: Serve
 
             async def one(place: int) -> str:
                 async with places_free:
-                    done = await engine.complete(prompts[place], Sampling(max_tokens=8), first_seed + place)
+                    done = await engine.complete(
+                        prompts[place], Sampling(max_tokens=8), first_seed + place
+                    )
                     return done.text
 
             return dict(zip(places, await asyncio.gather(*map(one, places)), strict=True))
@@ -186,11 +222,19 @@ def test_a_sampled_text_does_not_depend_on_what_is_asked_beside_it(server: Serve
 
     places = range(len(prompts))
     assert len(set(together.values())) > 40
-    assert equal_share([together[at] for at in places], [few_and_backwards[at] for at in places]) >= 0.75
-    assert equal_share([together[at] for at in places], [with_other_seeds[at] for at in places]) <= 0.25
+    assert (
+        equal_share([together[at] for at in places], [few_and_backwards[at] for at in places])
+        >= 0.75
+    )
+    assert (
+        equal_share([together[at] for at in places], [with_other_seeds[at] for at in places])
+        <= 0.25
+    )
 
 
-def test_a_text_that_can_only_be_one_of_a_few_is_one_of_them(server: Server, renderer: Renderer) -> None:
+def test_a_text_that_can_only_be_one_of_a_few_is_one_of_them(
+    server: Server, renderer: Renderer
+) -> None:
     free = Sampling(temperature=0, max_tokens=6)
     few = (" A", " B", " C")
 
@@ -210,7 +254,9 @@ def test_generation_ends_at_the_end_of_turn_token(server: Server, renderer: Rend
     assert asyncio.run(ask()) == "stop"
 
 
-def test_a_prompt_that_is_too_long_fails_alone_and_says_so(server: Server, renderer: Renderer) -> None:
+def test_a_prompt_that_is_too_long_fails_alone_and_says_so(
+    server: Server, renderer: Renderer
+) -> None:
     async def ask() -> None:
         async with server.engine(renderer) as engine:
             await engine.complete([5] * 5000, GREEDY, 1)
@@ -271,7 +317,9 @@ def prompts_of(renderer: Renderer) -> list[list[int]]:
     return [renderer.prompt_ids(Turns("", question, "")) for question in PROBES]
 
 
-def first_tokens(server: Server, prompts: Sequence[Sequence[int]], model_name: str = "") -> list[tuple[int, float]]:
+def first_tokens(
+    server: Server, prompts: Sequence[Sequence[int]], model_name: str = ""
+) -> list[tuple[int, float]]:
     """The most likely first token of each probe's answer, and its log-probability."""
     body = {
         "model": model_name or server.model_name,
@@ -297,13 +345,22 @@ def logprobs_of(tokens: Sequence[tuple[int, float]]) -> list[float]:
 
 
 def test_a_challenger_is_served_as_an_adapter_where_the_settings_say_so(
-    server: Server, renderer: Renderer, prepared_model: PreparedModel, adapter: Path, environment: Environment
+    server: Server,
+    renderer: Renderer,
+    prepared_model: PreparedModel,
+    adapter: Path,
+    environment: Environment,
 ) -> None:
     record = make(Adapter, "random", name="random", kind="lora", location=str(adapter))
     challenger = make(Model, "challenger", adapter_id=record.id)
     settings = Settings(evaluation=EvaluationSettings(adapter="lora"))
-    served = OwnServer(nullcontext(server), challenger, record, prepared_model, renderer, settings, environment)
-    assert (served.address()[1], server.weights) == (server.load_adapter("random", adapter), prepared_model.folder)
+    served = OwnServer(
+        nullcontext(server), challenger, record, prepared_model, renderer, settings, environment
+    )
+    assert (served.address()[1], server.weights) == (
+        server.load_adapter("random", adapter),
+        prepared_model.folder,
+    )
 
     assert served.change_to(prepared_model.record, None)
 
@@ -328,7 +385,9 @@ def test_after_swapping_back_the_base_answers_as_before(
 def test_weights_with_other_embeddings_are_served_with_their_own_output_layer(
     server: Server, renderer: Renderer, model_folder: Path, tmp_path: Path, base_again: None
 ) -> None:
-    """Ordinary tokens change places in the embeddings, so the model is itself for ids that change places too."""
+    """Ordinary tokens change places in the embeddings, so the model is itself for ids that change
+    places too.
+    """
     from safetensors.torch import load_file, save_file
 
     low, high = 100, 49_000
@@ -356,8 +415,10 @@ def test_an_adapter_changed_under_the_same_name_is_served_under_a_new_one(
     from safetensors.torch import load_file, save_file
 
     changed = shutil.copytree(adapter, tmp_path / "random")
-    tensors = {name: tensor * -1.5 if "lora_B" in name else tensor for name, tensor in
-               load_file(str(changed / "adapter_model.safetensors")).items()}  # fmt: skip
+    tensors = {
+        name: tensor * -1.5 if "lora_B" in name else tensor
+        for name, tensor in load_file(str(changed / "adapter_model.safetensors")).items()
+    }
     save_file(tensors, str(changed / "adapter_model.safetensors"), metadata={"format": "pt"})
 
     first, second = server.load_adapter("random", adapter), server.load_adapter("random", changed)
@@ -373,12 +434,17 @@ def misnamed(adapter: Path, tmp_path: Path) -> Path:
 
     wrong = shutil.copytree(adapter, tmp_path / "misnamed")
     tensors = load_file(str(wrong / "adapter_model.safetensors"))
-    renamed = {name.replace("base_model.model.model.", "base_model.model.other."): one for name, one in tensors.items()}
+    renamed = {
+        name.replace("base_model.model.model.", "base_model.model.other."): one
+        for name, one in tensors.items()
+    }
     save_file(renamed, str(wrong / "adapter_model.safetensors"), metadata={"format": "pt"})
     return wrong
 
 
-def test_an_adapter_with_a_wrong_module_prefix_is_refused_by_name(server: Server, misnamed: Path) -> None:
+def test_an_adapter_with_a_wrong_module_prefix_is_refused_by_name(
+    server: Server, misnamed: Path
+) -> None:
     with pytest.raises(InputError, match=r"found 'other\.layers\.0\."):
         server.load_adapter("misnamed", misnamed)
 
@@ -386,15 +452,25 @@ def test_an_adapter_with_a_wrong_module_prefix_is_refused_by_name(server: Server
 def test_an_adapter_that_vllm_ignores_is_refused_by_the_probe(
     server: Server, renderer: Renderer, misnamed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The trap itself, our own check of the names left out: vLLM refuses it, or the probe finds the base's answers."""
-    monkeypatch.setattr("tasks.engines.server.vllm_server.unknown_modules", lambda adapter, base: [])
+    """The trap itself, our own check of the names left out: vLLM refuses it, or the probe finds the
+    base's answers.
+    """
+    monkeypatch.setattr(
+        "tasks.engines.server.vllm_server.unknown_modules", lambda adapter, base: []
+    )
     questions = [question(text) for text in PROBES[:16]]
     settings = Settings(evaluation=EvaluationSettings(sampling=FEW))
-    with pytest.raises((InputError, PermanentError), match=r"vLLM must take|must change what the model answers"):
+    with pytest.raises(
+        (InputError, PermanentError), match=r"vLLM must take|must change what the model answers"
+    ):
         probe_adapter(
-            server.engine(renderer), server.engine(renderer, model_name=server.load_adapter("ignored", misnamed)),
-            renderer, questions, prompts=load_prompts(), settings=settings,
-        )  # fmt: skip
+            server.engine(renderer),
+            server.engine(renderer, model_name=server.load_adapter("ignored", misnamed)),
+            renderer,
+            questions,
+            prompts=load_prompts(),
+            settings=settings,
+        )
 
 
 def question(text: str) -> Question:
@@ -402,7 +478,9 @@ def question(text: str) -> Question:
 
 
 def test_the_server_lists_its_model(server: Server) -> None:
-    assert server.model_name in [model["id"] for model in json.loads(asked(server, "GET", "/v1/models"))["data"]]
+    assert server.model_name in [
+        model["id"] for model in json.loads(asked(server, "GET", "/v1/models"))["data"]
+    ]
 
 
 def asked(server: Server, method: str, path: str, key: str | None = None) -> bytes:
@@ -414,10 +492,16 @@ def asked(server: Server, method: str, path: str, key: str | None = None) -> byt
 
 
 def test_nothing_but_its_health_is_for_another_user_of_the_machine(server: Server) -> None:
-    """Every path and method that the server's own description names, workers' and adapters' among them."""
+    """Every path and method that the server's own description names, workers' and adapters' among
+    them.
+    """
     paths = json.loads(asked(server, "GET", "/openapi.json"))["paths"]
     named = {(method.upper(), path) for path, methods in paths.items() for method in methods}
-    assert {("POST", "/collective_rpc"), ("POST", "/v1/load_lora_adapter"), ("POST", "/v1/completions")} <= named
+    assert {
+        ("POST", "/collective_rpc"),
+        ("POST", "/v1/load_lora_adapter"),
+        ("POST", "/v1/completions"),
+    } <= named
 
     for method, path in named - {("GET", "/health")}:
         for wrong in ("", server.key[:-1], server.key + "x", f"x {server.key}"):
@@ -440,16 +524,22 @@ def test_a_port_in_use_is_said_before_anything_starts(model_folder: Path, tmp_pa
         port = taken.getsockname()[1]
         with (
             pytest.raises(InputError, match=f"Port {port}"),
-            running_server(model_folder, FLOAT32, log_file=tmp_path / "log", address=Address(port=port)),
+            running_server(
+                model_folder, FLOAT32, log_file=tmp_path / "log", address=Address(port=port)
+            ),
         ):
             pass
 
 
-def test_other_machines_must_show_a_key(model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_machines_must_show_a_key(
+    model_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("REGENESIS_SERVE_KEY", raising=False)
     with (
         pytest.raises(InputError, match="REGENESIS_SERVE_KEY"),
-        running_server(model_folder, FLOAT32, log_file=tmp_path / "log", address=Address("0.0.0.0")),
+        running_server(
+            model_folder, FLOAT32, log_file=tmp_path / "log", address=Address("0.0.0.0")
+        ),
     ):
         pass
 
@@ -457,7 +547,9 @@ def test_other_machines_must_show_a_key(model_folder: Path, tmp_path: Path, monk
 def test_a_start_that_fails_shows_the_end_of_the_log(model_folder: Path, tmp_path: Path) -> None:
     broken = shutil.copytree(model_folder, tmp_path / "broken")
     config = json.loads((broken / "config.json").read_text("utf-8"))
-    (broken / "config.json").write_text(json.dumps(config | {"architectures": ["NoSuchModel"]}), "utf-8")
+    (broken / "config.json").write_text(
+        json.dumps(config | {"architectures": ["NoSuchModel"]}), "utf-8"
+    )
 
     start = running_server(broken, FLOAT32, log_file=tmp_path / "log", serving=Serving(cache_gib=1))
     with pytest.raises(PermanentError, match=r"(?s)vLLM must start.*NoSuchModel"), start:
@@ -476,11 +568,15 @@ with running_server(Path(sys.argv[1]), ModelSettings(precision="float32"), log_f
 """
 
 
-def test_a_killed_owner_leaves_no_process_of_its_starting_server(model_folder: Path, tmp_path: Path) -> None:
+def test_a_killed_owner_leaves_no_process_of_its_starting_server(
+    model_folder: Path, tmp_path: Path
+) -> None:
     log = tmp_path / "log"
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(model_folder), str(log)])
     watchdog = child_of(owner.pid)
-    wait_until(lambda: len(session_members(watchdog)) >= 4, 300)  # watchdog, server, resource tracker, engine core
+    wait_until(
+        lambda: len(session_members(watchdog)) >= 4, 300
+    )  # watchdog, server, resource tracker, engine core
 
     os.kill(owner.pid, signal.SIGKILL)
     owner.wait()
@@ -501,10 +597,18 @@ def wait_until(condition: Any, seconds: float) -> bool:
     return bool(condition())
 
 
-@pytest.mark.parametrize("path", ["/collective_rpc", "/v1/load_lora_adapter", "/reset_prefix_cache", "/v1/completions"])
-@pytest.mark.parametrize("headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}])
-def test_a_web_page_that_the_browser_has_open_cannot_ask_it(server: Server, path: str, headers: dict[str, str]) -> None:
-    request = urllib.request.Request(server.url + path, b"{}", headers | {"Content-Type": "text/plain"}, method="POST")
+@pytest.mark.parametrize(
+    "path", ["/collective_rpc", "/v1/load_lora_adapter", "/reset_prefix_cache", "/v1/completions"]
+)
+@pytest.mark.parametrize(
+    "headers", [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
+)
+def test_a_web_page_that_the_browser_has_open_cannot_ask_it(
+    server: Server, path: str, headers: dict[str, str]
+) -> None:
+    request = urllib.request.Request(
+        server.url + path, b"{}", headers | {"Content-Type": "text/plain"}, method="POST"
+    )
 
     with pytest.raises(urllib.error.HTTPError, match="403"):
         urllib.request.urlopen(request, timeout=60)

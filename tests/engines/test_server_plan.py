@@ -14,15 +14,27 @@ from tasks.settings import ModelSettings
 
 def machine(gpus: int = 0, gpu_gib: int = 80, memory_gib: int = 24) -> Hardware:
     gpu = Gpu("some GPU", gpu_gib * GIB)
-    return Hardware((0, 1), "some CPU", memory_gib * GIB, memory_gib * GIB, (gpu,) * gpus, Path("/lib/tc.so"), None)
+    return Hardware(
+        (0, 1),
+        "some CPU",
+        memory_gib * GIB,
+        memory_gib * GIB,
+        (gpu,) * gpus,
+        Path("/lib/tc.so"),
+        None,
+    )
 
 
 def model(folder: Path, billions: float, layers: int = 32) -> Path:
     """A folder whose weights are as large as said, without their bytes."""
     config = {
-        "num_hidden_layers": layers, "num_attention_heads": 32, "num_key_value_heads": 8, "hidden_size": 4096,
-        "max_position_embeddings": 4096, "dtype": "bfloat16",
-    }  # fmt: skip
+        "num_hidden_layers": layers,
+        "num_attention_heads": 32,
+        "num_key_value_heads": 8,
+        "hidden_size": 4096,
+        "max_position_embeddings": 4096,
+        "dtype": "bfloat16",
+    }
     (folder / "config.json").write_text(json.dumps(config), "utf-8")
     with (folder / "model.safetensors").open("wb") as file:
         file.truncate(int(billions * 2e9))
@@ -56,7 +68,9 @@ def test_too_little_memory_is_said_before_anything_starts(tmp_path: Path) -> Non
         plan(model(tmp_path, 7), machine(memory_gib=8))
 
 
-def test_on_a_cpu_prompts_come_whole_for_requests_carry_seeds_and_a_missing_library_is_left_out(tmp_path: Path) -> None:
+def test_on_a_cpu_prompts_come_whole_for_requests_carry_seeds_and_a_missing_library_is_left_out(
+    tmp_path: Path,
+) -> None:
     found = plan(model(tmp_path, 0.1), machine())
 
     assert {"--no-enable-chunked-prefill", "--max-num-batched-tokens=4096"} <= set(found.arguments)
@@ -66,11 +80,15 @@ def test_on_a_cpu_prompts_come_whole_for_requests_carry_seeds_and_a_missing_libr
 
 
 def test_a_missing_library_costs_a_line(tmp_path: Path) -> None:
-    assert [line for line in machine().missing_libraries if "libiomp5" in line] == list(machine().missing_libraries)
+    assert [line for line in machine().missing_libraries if "libiomp5" in line] == list(
+        machine().missing_libraries
+    )
 
 
 def test_the_cache_leaves_memory_for_others(tmp_path: Path) -> None:
-    cache = int(plan(model(tmp_path, 1), machine(memory_gib=24)).environment["VLLM_CPU_KVCACHE_SPACE"])
+    cache = int(
+        plan(model(tmp_path, 1), machine(memory_gib=24)).environment["VLLM_CPU_KVCACHE_SPACE"]
+    )
 
     assert 1 <= cache <= 10
 
@@ -91,19 +109,28 @@ def test_the_longest_text_is_no_longer_than_the_model_takes(tmp_path: Path) -> N
 
 GOLDEN = re.findall(
     r"^# (\d) x (\d+) GB, (\d+)B(, adapters)?.* never run\n((?:.*\\\n)*.*\n)",
-    (Path(__file__).parents[2] / "docs" / "engine.md").read_text("utf-8"), flags=re.MULTILINE,
-)  # fmt: skip
+    (Path(__file__).parents[2] / "docs" / "engine.md").read_text("utf-8"),
+    flags=re.MULTILINE,
+)
 
 
 def test_the_page_has_a_golden_command_for_each_size_of_machine() -> None:
-    assert {(gpus, memory) for gpus, memory, *_ in GOLDEN} == {("1", "24"), ("1", "80"), ("8", "80")}
+    assert {(gpus, memory) for gpus, memory, *_ in GOLDEN} == {
+        ("1", "24"),
+        ("1", "80"),
+        ("8", "80"),
+    }
 
 
 @pytest.mark.parametrize(("gpus", "memory", "billions", "adapters", "command"), GOLDEN)
 def test_a_golden_command_is_what_would_be_started(
     tmp_path: Path, gpus: str, memory: str, billions: str, adapters: str, command: str
 ) -> None:
-    found = plan(model(tmp_path, float(billions)), machine(int(gpus), int(memory)), lora_rank=16 if adapters else 0)
+    found = plan(
+        model(tmp_path, float(billions)),
+        machine(int(gpus), int(memory)),
+        lora_rank=16 if adapters else 0,
+    )
 
     words = command.replace("\\\n", " ").split()
     start = words.index("python")

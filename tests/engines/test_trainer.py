@@ -1,4 +1,6 @@
-"""Real fine-tunes of a tiny model: killed, resumed, cut into two processes, and stopped when they make no sense."""
+"""Real fine-tunes of a tiny model: killed, resumed, cut into two processes, and stopped when they
+make no sense.
+"""
 
 import json
 import os
@@ -18,14 +20,25 @@ from tasks.engines.hardware import Gpu, find_hardware
 from tasks.engines.models.rendering import Renderer
 from tasks.engines.trainer import trainer, training_process
 from tasks.engines.trainer.checkpoints import WHOLE, newest_checkpoint, step_of
-from tasks.engines.trainer.trainer import FineTune, Tokens, TrainedWeights, TrainingProgress, train_weights
+from tasks.engines.trainer.trainer import (
+    FineTune,
+    Tokens,
+    TrainedWeights,
+    TrainingProgress,
+    train_weights,
+)
 from tasks.rules.ladder.prompts import Turns
 from tasks.settings import TrainingSettings
 from tests.fakes.tiny_model import write_tiny_model
 
 pytestmark = pytest.mark.engine
 SETTINGS = TrainingSettings(
-    epochs=2, batch_size=4, device_batch_size=4, checkpoint_steps=2, precision="float32", learning_rate=1e-2
+    epochs=2,
+    batch_size=4,
+    device_batch_size=4,
+    checkpoint_steps=2,
+    precision="float32",
+    learning_rate=1e-2,
 )
 FULL = SETTINGS.model_copy(update={"kind": "full", "gradient_checkpointing": True})
 NOISE = 1e-4  # of losses near 10, in float32
@@ -53,7 +66,9 @@ def examples(folder: Path, count: int = 12) -> list[Tokens]:
     return [
         Tokens(
             renderer.prompt_ids(Turns("", f"What is {number} + {number}?", "")),
-            renderer.completion_ids(f"{number} and {number} make {2 * number}. " * (1 + number % 3)),
+            renderer.completion_ids(
+                f"{number} and {number} make {2 * number}. " * (1 + number % 3)
+            ),
         )
         for number in range(count)
     ]
@@ -96,7 +111,10 @@ def undisturbed_full(tiny: Path, tmp_path_factory: pytest.TempPathFactory) -> Tr
 def test_training_lowers_the_loss_and_leaves_a_plain_adapter(undisturbed: TrainedWeights) -> None:
     assert len(undisturbed.losses) == 6
     assert undisturbed.losses[-1] < undisturbed.losses[0] - 0.1
-    assert {file.name for file in undisturbed.folder.iterdir()} == {"adapter_config.json", "adapter_model.safetensors"}
+    assert {file.name for file in undisturbed.folder.iterdir()} == {
+        "adapter_config.json",
+        "adapter_model.safetensors",
+    }
     settings = json.loads((undisturbed.folder / "adapter_config.json").read_text("utf-8"))
     assert settings["base_model_name_or_path"] == "tiny"
 
@@ -108,19 +126,35 @@ def test_our_loss_is_trls_loss(tiny: Path, tmp_path: Path, undisturbed: TrainedW
 
 @pytest.mark.parametrize("kind", ["lora", "full"])
 def test_a_run_that_is_killed_at_several_steps_ends_with_the_losses_of_one_that_never_was(
-    tiny: Path, tmp_path: Path, undisturbed: TrainedWeights, undisturbed_full: TrainedWeights, kind: str
+    tiny: Path,
+    tmp_path: Path,
+    undisturbed: TrainedWeights,
+    undisturbed_full: TrainedWeights,
+    kind: str,
 ) -> None:
-    """kill -9 of the owner at seeded steps, each time while the next step is already being computed."""
+    """kill -9 of the owner at seeded steps, each time while the next step is already being
+    computed.
+    """
     settings, whole = (SETTINGS, undisturbed) if kind == "lora" else (FULL, undisturbed_full)
     work = tmp_path / "work"
     for step in sorted(random.Random(kind).sample(range(1, 6), 2)):
         owner = subprocess.Popen(
-            [sys.executable, "-c", OWNER, settings.model_dump_json(), str(tiny), str(work), str(step)],
+            [
+                sys.executable,
+                "-c",
+                OWNER,
+                settings.model_dump_json(),
+                str(tiny),
+                str(work),
+                str(step),
+            ],
             cwd=Path(__file__).parents[2],
         )
         assert owner.wait(240) == -signal.SIGKILL
         _wait_until(lambda: not _processes_with(str(work)))
-        assert len(list((work / "checkpoints").glob("checkpoint-*"))) <= 2  # old ones go, one may be half written
+        assert (
+            len(list((work / "checkpoints").glob("checkpoint-*"))) <= 2
+        )  # old ones go, one may be half written
 
     trained = train(tiny, work, settings)
 
@@ -132,7 +166,9 @@ def test_a_run_that_is_killed_at_several_steps_ends_with_the_losses_of_one_that_
             _assert_equal_weights(trained.folder / file, whole.folder / file)
 
 
-def test_a_checkpoint_that_a_crash_cut_off_is_removed_and_the_one_before_it_counts(tmp_path: Path) -> None:
+def test_a_checkpoint_that_a_crash_cut_off_is_removed_and_the_one_before_it_counts(
+    tmp_path: Path,
+) -> None:
     for name, whole in (("checkpoint-2", True), ("checkpoint-10", True), ("checkpoint-12", False)):
         (tmp_path / name).mkdir()
         if whole:
@@ -173,9 +209,13 @@ def test_a_training_process_that_the_system_killed_goes_on_on_half_the_batch_pac
     assert said == ["Training ran out of memory; going on from its checkpoint with 2 a device."]
 
 
-def test_two_processes_end_as_one_does(tiny: Path, tmp_path: Path, undisturbed: TrainedWeights) -> None:
+def test_two_processes_end_as_one_does(
+    tiny: Path, tmp_path: Path, undisturbed: TrainedWeights
+) -> None:
     configuration = tmp_path / "two.yaml"
-    configuration.write_text("distributed_type: MULTI_CPU\nnum_processes: 2\nuse_cpu: true\n", "utf-8")
+    configuration.write_text(
+        "distributed_type: MULTI_CPU\nnum_processes: 2\nuse_cpu: true\n", "utf-8"
+    )
     settings = SETTINGS.model_copy(update={"accelerate_config": str(configuration)})
     trained = train(tiny, tmp_path / "work", settings)
     assert trained.losses == pytest.approx(undisturbed.losses, abs=NOISE)
@@ -195,14 +235,18 @@ def test_two_gpus_without_a_configuration_train_lora_together(
     assert trained.losses == pytest.approx(undisturbed.losses, abs=NOISE)
 
 
-def test_full_weights_are_stored_whole_with_their_tokenizer(tiny: Path, undisturbed_full: TrainedWeights) -> None:
+def test_full_weights_are_stored_whole_with_their_tokenizer(
+    tiny: Path, undisturbed_full: TrainedWeights
+) -> None:
     names = {file.name for file in undisturbed_full.folder.iterdir()}
     assert {"model.safetensors", "config.json", "tokenizer.json", "chat_template.jinja"} <= names
     assert Renderer(undisturbed_full.folder).chat_template_hash == Renderer(tiny).chat_template_hash
     assert undisturbed_full.losses[-1] < undisturbed_full.losses[0] - 0.1
 
 
-def test_a_loss_that_is_no_number_stops_training_and_says_what_to_do(tiny: Path, tmp_path: Path) -> None:
+def test_a_loss_that_is_no_number_stops_training_and_says_what_to_do(
+    tiny: Path, tmp_path: Path
+) -> None:
     wild = SETTINGS.model_copy(update={"learning_rate": 1e30, "schedule": "constant"})
     with pytest.raises(PermanentError, match=r"loss_not_finite.*training\.learning_rate"):
         train(tiny, tmp_path / "work", wild)
@@ -223,7 +267,9 @@ def test_the_training_process_itself_refuses_a_completion_without_its_end(
         train_weights(cut, fine_tune(tiny, tmp_path / "work"))
 
 
-def test_a_lora_target_that_the_model_lacks_is_said_with_those_it_has(tiny: Path, tmp_path: Path) -> None:
+def test_a_lora_target_that_the_model_lacks_is_said_with_those_it_has(
+    tiny: Path, tmp_path: Path
+) -> None:
     settings = SETTINGS.model_copy(update={"lora_targets": "q_proj, wq"})
     with pytest.raises(InputError, match=r"training\.lora_targets.*'wq'.*'v_proj'"):
         train(tiny, tmp_path / "work", settings)
@@ -247,7 +293,11 @@ def _assert_equal_weights(file: Path, expected: Path) -> None:
 
 def _training_child() -> int:
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text("ascii").split()
-    return next(int(child) for child in children if b"trainer_child" in Path(f"/proc/{child}/cmdline").read_bytes())
+    return next(
+        int(child)
+        for child in children
+        if b"trainer_child" in Path(f"/proc/{child}/cmdline").read_bytes()
+    )
 
 
 def _processes_with(text: str) -> list[str]:

@@ -1,15 +1,22 @@
-"""Labels as TRL's collator makes them: a completion that does not end with the end-of-turn token is caught."""
+"""Labels as TRL's collator makes them: a completion that does not end with the end-of-turn token is
+caught.
+"""
 
 import pytest
 
 from tasks.engines.trainer.training_checks import Trouble, check_labels, checked, is_out_of_memory
 
 END = 2
-GOOD = [([11, 12, 13, 21, 22, END], 3), ([11, 12, 21, END], 2)]  # token ids, and how many are prompt
+GOOD = [
+    ([11, 12, 13, 21, 22, END], 3),
+    ([11, 12, 21, END], 2),
+]  # token ids, and how many are prompt
 
 
 def rows(examples: list[tuple[list[int], int]]) -> list[dict[str, list[int]]]:
-    return [{"input_ids": ids, "labels": [-100] * prompt + ids[prompt:]} for ids, prompt in examples]
+    return [
+        {"input_ids": ids, "labels": [-100] * prompt + ids[prompt:]} for ids, prompt in examples
+    ]
 
 
 def collated(examples: list[dict[str, list[int]]], packed: bool) -> None:
@@ -59,7 +66,12 @@ def test_a_label_that_is_not_its_token_is_caught() -> None:
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), RuntimeError("CUDA out of memory. Tried"), RuntimeError("can't allocate memory: 12 GB")]
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("CUDA out of memory. Tried"),
+        RuntimeError("can't allocate memory: 12 GB"),
+    ],
 )
 def test_spent_memory_is_told_from_other_errors(error: Exception) -> None:
     assert is_out_of_memory(error)

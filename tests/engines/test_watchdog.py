@@ -35,7 +35,9 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20.0) -> bool:
 
 def start_owner(scratch: Path) -> "tuple[subprocess.Popen[str], int]":
     scratch.mkdir()
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(scratch), FAMILY], stdout=subprocess.PIPE, text=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(scratch), FAMILY], stdout=subprocess.PIPE, text=True
+    )
     assert owner.stdout is not None
     watchdog = int(owner.stdout.readline())
     owner.stdout.close()
@@ -44,7 +46,9 @@ def start_owner(scratch: Path) -> "tuple[subprocess.Popen[str], int]":
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_however_the_owner_dies_its_server_and_children_die_too(tmp_path: Path, number: signal.Signals) -> None:
+def test_however_the_owner_dies_its_server_and_children_die_too(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     owner, watchdog = start_owner(tmp_path / "scratch")
 
     owner.send_signal(number)

@@ -1,4 +1,6 @@
-"""Questions, guidelines, a model and settings for tests of the ladder; and a script that solves or fails at will."""
+"""Questions, guidelines, a model and settings for tests of the ladder; and a script that solves or
+fails at will.
+"""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,7 +13,12 @@ from tests.fakes.scripted_engine import Asked, Script
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MODEL = Model(
-    id=UUID(int=7), name="scripted", base_model_id=UUID(int=7), adapter_id=None, revision="r", chat_template_hash="h"
+    id=UUID(int=7),
+    name="scripted",
+    base_model_id=UUID(int=7),
+    adapter_id=None,
+    revision="r",
+    chat_template_hash="h",
 )
 
 
@@ -19,26 +26,43 @@ def question(number: int, answer: str | None = None) -> Question:
     """Question `number`, whose answer is its number unless another is given."""
     text = f"What is question {number}?"
     return Question(
-        id=content_id("questions", text), question_set_id=UUID(int=1), source_row_id=str(number), part="train", draw=1,
-        text=text, choices=[], answer=str(number) if answer is None else answer, answer_kind="number", extra="{}",
+        id=content_id("questions", text),
+        question_set_id=UUID(int=1),
+        source_row_id=str(number),
+        part="train",
+        draw=1,
+        text=text,
+        choices=[],
+        answer=str(number) if answer is None else answer,
+        answer_kind="number",
+        extra="{}",
         created_at=NOW,
-    )  # fmt: skip
+    )
 
 
 def guidelines(count: int = 25) -> list[Guideline]:
     """Guidelines 1 to `count`; the last three are left out of hinted retries where there are 25."""
     return [
         Guideline(
-            id=content_id("guidelines", f"advice {place}"), name=f"advice {place}", position=place,
-            text=f"advice {place}", in_hinted_retry=place <= 22,
+            id=content_id("guidelines", f"advice {place}"),
+            name=f"advice {place}",
+            position=place,
+            text=f"advice {place}",
+            in_hinted_retry=place <= 22,
         )
         for place in range(1, count + 1)
-    ]  # fmt: skip
+    ]
 
 
 def settings(preset: str = "default", **synthesis: object) -> Settings:
-    """Settings with some of synthesis replaced; commits come quickly, and the default preset's tuning moves no test."""
-    fixed = {"chains_per_question": 8, "enough_accepted": 5, "hinted_chains": 4} if preset == "default" else {}
+    """Settings with some of synthesis replaced; commits come quickly, and the default preset's
+    tuning moves no test.
+    """
+    fixed = (
+        {"chains_per_question": 8, "enough_accepted": 5, "hinted_chains": 4}
+        if preset == "default"
+        else {}
+    )
     values: Mapping[str, object] = {"commit_seconds": 0.05} | fixed | synthesis
     return load_settings(preset, overrides={"synthesis": values})
 
@@ -54,7 +78,9 @@ def always_wrong(asked: Asked) -> str:
 
 
 def right_sometimes(share: float, hinted: bool = True) -> Script:
-    """A path is right with probability `share`, decided by its seed; hinted paths always where `hinted`."""
+    """A path is right with probability `share`, decided by its seed; hinted paths always where
+    `hinted`.
+    """
 
     def script(asked: Asked) -> str:
         lucky = asked.seed / 2**31 < share
@@ -69,7 +95,14 @@ def _text(asked: Asked, *, right: bool) -> str:
         return "Yes."
     if name == "select_guidelines":
         return "2, 5"
-    if name not in ("path", "path_hinted", "direct", "direct_hinted", "no_structure_path", "no_structure_path_hinted"):
+    if name not in (
+        "path",
+        "path_hinted",
+        "direct",
+        "direct_hinted",
+        "no_structure_path",
+        "no_structure_path_hinted",
+    ):
         return f" {name} text {asked.seed}"
     number = int("".join(filter(str.isdigit, asked.question)))
     stated = number if right else number + 1

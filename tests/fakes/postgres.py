@@ -1,4 +1,6 @@
-"""A real Postgres server of the tests' own, started and watched as the stack's is: it does not outlive pytest."""
+"""A real Postgres server of the tests' own, started and watched as the stack's is: it does not
+outlive pytest.
+"""
 
 import socket
 import tempfile
@@ -33,7 +35,12 @@ class Postgres:
         import psycopg
 
         with psycopg.connect(
-            host="127.0.0.1", port=self.port, user=USER, password=self.password, dbname=database, autocommit=True
+            host="127.0.0.1",
+            port=self.port,
+            user=USER,
+            password=self.password,
+            dbname=database,
+            autocommit=True,
         ) as connection:
             for statement in statements:
                 connection.execute(statement.encode())

@@ -16,32 +16,84 @@ Splits = Mapping[str, Sequence[Row]]
 
 
 def _choices(stem: str, key: str, **more: str) -> Row:
-    return {**more, stem: "Which is warm?", "choices": {"text": ["ice", "fire"], "label": ["A", "B"]}, "answerKey": key}
+    return {
+        **more,
+        stem: "Which is warm?",
+        "choices": {"text": ["ice", "fire"], "label": ["A", "B"]},
+        "answerKey": key,
+    }
 
 
 def _anli(uid: str, label: int) -> Row:
-    return {"uid": uid, "premise": "It rains.", "hypothesis": f"It is wet {uid}.", "label": label, "reason": ""}
+    return {
+        "uid": uid,
+        "premise": "It rains.",
+        "hypothesis": f"It is wet {uid}.",
+        "label": label,
+        "reason": "",
+    }
 
 
 STRATEGY: Splits = {
-    "train": [{"qid": "a1", "question": "Is ice cold?", "answer": True, "facts": ["Ice is frozen."], "evidence": []}],
-    "validation": [{"qid": "a2", "question": "Is fire cold?", "answer": False, "facts": ["Fire burns."]}],
+    "train": [
+        {
+            "qid": "a1",
+            "question": "Is ice cold?",
+            "answer": True,
+            "facts": ["Ice is frozen."],
+            "evidence": [],
+        }
+    ],
+    "validation": [
+        {"qid": "a2", "question": "Is fire cold?", "answer": False, "facts": ["Fire burns."]}
+    ],
 }
 PUBLISHED: Mapping[str, Splits] = {
     "gsm8k": {
-        "train": [{"question": "What is 500 + 572?", "answer": "500+572=<<500+572=1072>>1,072\n#### 1,072"}],
+        "train": [
+            {
+                "question": "What is 500 + 572?",
+                "answer": "500+572=<<500+572=1072>>1,072\n#### 1,072",
+            }
+        ],
         "test": [{"question": "What is 1 + 1?", "answer": "1+1=2\n#### 2"}],
     },
     "numglue": {
         "train": [{"type": "Type_1", "question": "What is 2 + 3?", "answer": 5}],
-        "validation": [{"type": "Type_5", "passage": "P.", "question": "How many?", "answer": {"number": "7"}}],
-        "test": [{"type": "Type_3", "question": "Which?", "option1": "x", "option2": "y", "answer": "Option 2"}],
+        "validation": [
+            {"type": "Type_5", "passage": "P.", "question": "How many?", "answer": {"number": "7"}}
+        ],
+        "test": [
+            {
+                "type": "Type_3",
+                "question": "Which?",
+                "option1": "x",
+                "option2": "y",
+                "answer": "Option 2",
+            }
+        ],
     },
     "strategyqa": STRATEGY,
     "strategyqa_facts": STRATEGY,
     "reclor": {
-        "train": [{"id_string": "r1", "context": "C.", "question": "Q?", "answers": ["a", "b"], "label": 1}],
-        "validation": [{"id_string": "r2", "context": "D.", "question": "Q?", "answers": ["a", "b"], "label": 0}],
+        "train": [
+            {
+                "id_string": "r1",
+                "context": "C.",
+                "question": "Q?",
+                "answers": ["a", "b"],
+                "label": 1,
+            }
+        ],
+        "validation": [
+            {
+                "id_string": "r2",
+                "context": "D.",
+                "question": "Q?",
+                "answers": ["a", "b"],
+                "label": 0,
+            }
+        ],
         "test": [{"id_string": "r3", "context": "E.", "question": "Q?", "answers": ["a", "b"]}],
     },
     "arc_challenge": {
@@ -49,12 +101,27 @@ PUBLISHED: Mapping[str, Splits] = {
         "validation": [{**_choices("question", "A", id="M2"), "question": "Which is cold?"}],
         "test": [{**_choices("question", "A", id="M3"), "question": "Which is solid?"}],
     },
-    "svamp": {"test": [{"ID": "chal-1", "Body": "Ann has 5.", "Question": "How many?", "Answer": 5.0}]},
-    "asdiv": {"validation": [{"body": "Seven apples.", "question": "How many?", "answer": "7 (apples)"}]},
+    "svamp": {
+        "test": [{"ID": "chal-1", "Body": "Ann has 5.", "Question": "How many?", "Answer": 5.0}]
+    },
+    "asdiv": {
+        "validation": [{"body": "Seven apples.", "question": "How many?", "answer": "7 (apples)"}]
+    },
     "aqua_rat": {
-        "train": [{"question": "Not taken", "options": ["A)1", "B)2"], "rationale": "", "correct": "A"}],
-        "validation": [{"question": "Nor this", "options": ["A)1", "B)2"], "rationale": "", "correct": "A"}],
-        "test": [{"question": "Twenty-two?", "options": ["A)21", "B)22"], "rationale": "", "correct": "B"}],
+        "train": [
+            {"question": "Not taken", "options": ["A)1", "B)2"], "rationale": "", "correct": "A"}
+        ],
+        "validation": [
+            {"question": "Nor this", "options": ["A)1", "B)2"], "rationale": "", "correct": "A"}
+        ],
+        "test": [
+            {
+                "question": "Twenty-two?",
+                "options": ["A)21", "B)22"],
+                "rationale": "",
+                "correct": "B",
+            }
+        ],
     },
     "openbookqa": {"test": [_choices("question_stem", "B", id="7-1")]},
     "bbh": {"test": [{"input": "Which is warm?\nOptions:\n(A) ice\n(B) fire", "target": "(B)"}]},
@@ -77,8 +144,13 @@ def known_with_counts_of(name: str, splits: Splits) -> PublishedSet:
     return replace(published_set(name), counts={split: len(rows) for split, rows in splits.items()})
 
 
-def write_published(folder: Path, name: str, splits: Splits, *, lines: bool = False, gz: bool = False) -> Path:
-    """Files in the layout of the set; of `*` folders one, `task_a`. `lines` writes .json files one object a line."""
+def write_published(
+    folder: Path, name: str, splits: Splits, *, lines: bool = False, gz: bool = False
+) -> Path:
+    """Files in the layout of the set; of `*` folders one, `task_a`.
+
+    `lines` writes .json files one object a line.
+    """
     for split, rows in splits.items():
         file = folder / published_set(name).files[split].replace("*", "task_a")
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,6 @@
-"""A real stack, as a user has it: Postgres, Prefect's server, MLflow, and a worker whose engine is scripted."""
+"""A real stack, as a user has it: Postgres, Prefect's server, MLflow, and a worker whose engine is
+scripted.
+"""
 
 import json
 import os
@@ -28,10 +30,18 @@ if TYPE_CHECKING:
 
 CHECKOUT = Path(__file__).parents[2]
 T = TypeVar("T")
-PATIENCE_SECONDS = 300.0  # a run on two busy cores begins in 20 s, and waits for a crashed one to be noticed
+PATIENCE_SECONDS = (
+    300.0  # a run on two busy cores begins in 20 s, and waits for a crashed one to be noticed
+)
 TIMEZONE = "Asia/Kolkata"  # nobody's who runs the tests, and half an hour off
-# A day is half a minute here; the heartbeat itself cannot be less than 30 s, and a busy machine starts a run in 20.
-SHORT_CLOCK = {"heartbeat_lost_seconds": 40, "pending_lost_seconds": 25, "finish_hours": 0.05, "quiet_hours": 0.001}
+# A day is half a minute here; the heartbeat itself cannot be less than 30 s, and a busy machine
+# starts a run in 20.
+SHORT_CLOCK = {
+    "heartbeat_lost_seconds": 40,
+    "pending_lost_seconds": 25,
+    "finish_hours": 0.05,
+    "quiet_hours": 0.001,
+}
 
 
 class Pager:
@@ -73,24 +83,36 @@ class RealStack:
     def regenesis(self, *words: str) -> "subprocess.CompletedProcess[str]":
         """A command in a process of its own."""
         return subprocess.run(
-            [sys.executable, "-m", "flows.cli.main", *words, "--home", str(self.home)], capture_output=True, text=True,
-            check=False, cwd=CHECKOUT, env=self.environment(), timeout=900,
-        )  # fmt: skip
+            [sys.executable, "-m", "flows.cli.main", *words, "--home", str(self.home)],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=CHECKOUT,
+            env=self.environment(),
+            timeout=900,
+        )
 
     def up(self) -> None:
         """Start it, on any ports, and wait until it is ready."""
-        ports = [word for name in ("prefect", "mlflow", "explore") for word in (f"--{name}-port", "0")]
-        done = self.regenesis("up", "--background", *ports, "--deployments", str(self.deployments), "--json")
+        ports = [
+            word for name in ("prefect", "mlflow", "explore") for word in (f"--{name}-port", "0")
+        ]
+        done = self.regenesis(
+            "up", "--background", *ports, "--deployments", str(self.deployments), "--json"
+        )
         assert done.returncode == 0, done.stderr + self.log("up")
         self.described = json.loads(done.stdout)
 
     def environment(self) -> dict[str, str]:
         own = {
-            "PYTHONPATH": str(CHECKOUT), "REGENESIS_PAGE_URL": self.pager.url, "PREFECT_LOGGING_LEVEL": "INFO",
-            "REGENESIS_PATIENCE": json.dumps(self.clock), "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PYTHONPATH": str(CHECKOUT),
+            "REGENESIS_PAGE_URL": self.pager.url,
+            "PREFECT_LOGGING_LEVEL": "INFO",
+            "REGENESIS_PATIENCE": json.dumps(self.clock),
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
             "REGENESIS_TIMEZONE": TIMEZONE,
             "PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS": "25",
-        }  # fmt: skip
+        }
         foreign = (
             "PREFECT_API_URL",
             "PREFECT_API_AUTH_STRING",
@@ -110,12 +132,17 @@ class RealStack:
         from prefect.client.orchestration import SyncPrefectClient
 
         access = self.access()
-        return SyncPrefectClient(access["PREFECT_API_URL"], auth_string=access["PREFECT_API_AUTH_STRING"])
+        return SyncPrefectClient(
+            access["PREFECT_API_URL"], auth_string=access["PREFECT_API_AUTH_STRING"]
+        )
 
     def access(self) -> dict[str, str]:
         """The environment with which a program asks this stack's Prefect."""
         password = Path(self.described["password"]).read_text("utf-8")
-        return {"PREFECT_API_URL": f"{self.described['Prefect']}/api", "PREFECT_API_AUTH_STRING": password}
+        return {
+            "PREFECT_API_URL": f"{self.described['Prefect']}/api",
+            "PREFECT_API_AUTH_STRING": password,
+        }
 
     def start_run(self, deployment: str = "improve/nightly-all", **parameters: object) -> "FlowRun":
         """What the button "Quick run" does."""
@@ -129,7 +156,10 @@ class RealStack:
 
     def await_state(self, identity: object, *names: str) -> "FlowRun":
         """The run, when its state has one of these names."""
-        return self.await_(lambda: self.run(identity), lambda run: run.state is not None and run.state.name in names)
+        return self.await_(
+            lambda: self.run(identity),
+            lambda run: run.state is not None and run.state.name in names,
+        )
 
     def await_(self, read: Callable[[], T], good: Callable[[T], object]) -> T:
         """What `read` gives when it is good."""
@@ -140,7 +170,8 @@ class RealStack:
                     return found
             time.sleep(0.5)
         raise AssertionError(
-            f"waited {self.patience_seconds} s; found {read()!r}\n{self.log('worker')}\n{self.log('up')}"
+            f"waited {self.patience_seconds} s; found"
+            f" {read()!r}\n{self.log('worker')}\n{self.log('up')}"
         )
 
     def pages_of(self, run: "FlowRun") -> list[dict[str, Any]]:
@@ -156,11 +187,19 @@ class RealStack:
 
 
 def processes_of(home: Path) -> list[tuple[int, str]]:
-    """Every living process that this home's stack started: its environment or its command line names the home."""
+    """Every living process that this home's stack started: its environment or its command line
+    names the home.
+    """
     found: list[tuple[int, str]] = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace").strip()
+            line = (
+                (entry / "cmdline")
+                .read_bytes()
+                .replace(b"\0", b" ")
+                .decode(errors="replace")
+                .strip()
+            )
             if (
                 line
                 and int(entry.name) != os.getpid()
@@ -173,7 +212,9 @@ def processes_of(home: Path) -> list[tuple[int, str]]:
 
 
 def deployments_with(settings: str, folder: Path, scripted: bool) -> Path:
-    """The shipped prefect.yaml, its rounds with these settings, on scripted machinery or on the real one."""
+    """The shipped prefect.yaml, its rounds with these settings, on scripted machinery or on the
+    real one.
+    """
     content = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))
     content.pop("definitions")
     for deployment in content["deployments"]:
@@ -190,9 +231,13 @@ def deployments_with(settings: str, folder: Path, scripted: bool) -> Path:
 
 @contextmanager
 def real_stack(
-    real_engine_settings: str = "", clock: Mapping[str, float] = SHORT_CLOCK, patience_seconds: float = PATIENCE_SECONDS
+    real_engine_settings: str = "",
+    clock: Mapping[str, float] = SHORT_CLOCK,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> Generator[RealStack]:
-    """Up while the block runs; whoever ends it inside brings it up again. Postgres' user can enter the folder.
+    """Up while the block runs; whoever ends it inside brings it up again.
+
+    Postgres' user can enter the folder.
 
     With settings for it the engine is the real one, else a scripted one.
     """

@@ -1,4 +1,5 @@
-"""An engine that answers from a script, in process: typed, seeded, with delays, failures and an exact log.
+"""An engine that answers from a script, in process: typed, seeded, with delays, failures and an
+exact log.
 
 What it writes depends on the prompt and the seed alone, so two runs that ask the same get the same.
 """
@@ -46,7 +47,9 @@ class TextRenderer:
 
     def prompt_ids(self, turns: Turns) -> list[int]:
         """Code points of the whole conversation."""
-        return [ord(character) for character in f"{turns.system}\x1e{turns.user}\x1e{turns.prefill}"]
+        return [
+            ord(character) for character in f"{turns.system}\x1e{turns.user}\x1e{turns.prefill}"
+        ]
 
     def completion_ids(self, text: str) -> list[int]:
         """A token a word, for only their number counts."""
@@ -109,9 +112,13 @@ _MARKED = {
     "path_hinted": "[user]\npath_hinted|{question}|{structure}|{answer}|",
     "direct_hinted": "[user]\ndirect_hinted|{question}|{answer}|",
     "no_adaptation_structure": "[user]\nno_adaptation_structure|{question}|{guideline}|",
-    "no_adaptation_structure_hinted": "[user]\nno_adaptation_structure_hinted|{question}|{guideline}|{answer}|",
+    "no_adaptation_structure_hinted": (
+        "[user]\nno_adaptation_structure_hinted|{question}|{guideline}|{answer}|"
+    ),
     "no_structure_path": "[user]\nno_structure_path|{question}|{adapted_guideline}|",
-    "no_structure_path_hinted": "[user]\nno_structure_path_hinted|{question}|{adapted_guideline}|{answer}|",
+    "no_structure_path_hinted": (
+        "[user]\nno_structure_path_hinted|{question}|{adapted_guideline}|{answer}|"
+    ),
     "close": "[assistant]\n{path}\nThe answer is",
     "answer": "[user]\nanswer|{question}|",
     "self_check": "[user]\nself_check|{question}|{path}|",

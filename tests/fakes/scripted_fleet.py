@@ -1,6 +1,7 @@
 """Scripted vLLM endpoints that know sums, and a machinery that asks them through the real client.
 
-Run as a program it is the `regenesis` command with that machinery; the endpoints are those of REGENESIS_ENDPOINTS.
+Run as a program it is the `regenesis` command with that machinery; the endpoints are those of
+REGENESIS_ENDPOINTS.
 """
 
 import json
@@ -37,7 +38,10 @@ min_examples = 4
 def write_sums(folder: Path, name: str, first: int, count: int) -> Path:
     """A file of `count` sums that no other `first` has."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [{"question": f"What is {n} + {n + 1}?", "answer": str(2 * n + 1)} for n in range(first, first + count)]
+    rows = [
+        {"question": f"What is {n} + {n + 1}?", "answer": str(2 * n + 1)}
+        for n in range(first, first + count)
+    ]
     file = folder / f"{name}.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     return file
@@ -62,9 +66,13 @@ class FleetMachinery(ScriptedMachinery):
     """Trains nothing; asks the environment's endpoints for whatever model is at work."""
 
     def serve(
-        self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
+        self,
+        model: Model,
+        base: PreparedModel,
+        adapter: Adapter | None,
+        settings: Settings,
         environment: Environment,
-    ) -> "FleetOfOneModel":  # fmt: skip
+    ) -> "FleetOfOneModel":
         return FleetOfOneModel(model, environment)
 
 
@@ -91,7 +99,9 @@ class FleetOfOneModel:
         return 0.0
 
     def engine(self, say: Callable[[str], None]) -> OpenAIEngine:
-        return OpenAIEngine(self._urls, self._model.name, patience=Patience(max_retries=2), takes_seed=True)
+        return OpenAIEngine(
+            self._urls, self._model.name, patience=Patience(max_retries=2), takes_seed=True
+        )
 
     def close(self) -> None: ...
 

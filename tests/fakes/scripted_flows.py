@@ -1,4 +1,6 @@
-"""The flow `improve` on scripted machinery, for a worker: what it does is read at each run from a file of the home."""
+"""The flow `improve` on scripted machinery, for a worker: what it does is read at each run from a
+file of the home.
+"""
 
 import json
 from collections.abc import Callable
@@ -24,16 +26,22 @@ class ControlledMachinery(ScriptedMachinery):
         self._broken = broken
 
     def serve(
-        self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
+        self,
+        model: Model,
+        base: PreparedModel,
+        adapter: Adapter | None,
+        settings: Settings,
         environment: Environment,
-    ) -> "NotedServer":  # fmt: skip
+    ) -> "NotedServer":
         if self._broken:
             raise InputError(self._broken)
         return NotedServer(self, model, environment)
 
 
 class NotedServer(ScriptedServer):
-    """Notes the seed of every request in a file of the home: what is answered twice was paid for twice."""
+    """Notes the seed of every request in a file of the home: what is answered twice was paid for
+    twice.
+    """
 
     def engine(self, say: Callable[[str], None]) -> ScriptedEngine:
         engine = super().engine(say)

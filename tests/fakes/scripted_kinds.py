@@ -1,4 +1,6 @@
-"""Scripted servers of each kind: what they say of themselves, and what they refuse, as their makers document it."""
+"""Scripted servers of each kind: what they say of themselves, and what they refuse, as their makers
+document it.
+"""
 
 import json
 from collections.abc import Callable, Mapping
@@ -24,7 +26,9 @@ class ScriptedKind:
     status: int = 400
 
     def server(self, answer: Script, *, slots: int = 0, replicas: int = 1) -> ScriptedServer:
-        """A server of this kind, whose replicas take `slots` each; it answers by `answer` what it does not refuse."""
+        """A server of this kind, whose replicas take `slots` each; it answers by `answer` what it
+        does not refuse.
+        """
 
         def script(body: Body, number: int) -> Reply:
             words = self._what_is_wrong(dict(body))
@@ -45,26 +49,36 @@ class ScriptedKind:
 
     def _metrics(self, server: ScriptedServer, slots: int, replicas: int) -> str:
         running, waiting = self.load
-        lines = ["# HELP some other metric", 'other_total{engine="0"} 7.0', f'{waiting}_by_reason{{reason="x"}} 99.0']
+        lines = [
+            "# HELP some other metric",
+            'other_total{engine="0"} 7.0',
+            f'{waiting}_by_reason{{reason="x"}} 99.0',
+        ]
         left, queue = server.running, server.in_flight - server.running
         for place in range(replicas):
             share = left // (replicas - place)
             left -= share
             lines.append(f'{running}{{engine="{place}",model_name="m"}} {float(share)}')
-            lines.append(f'{waiting}{{engine="{place}",model_name="m"}} {float(queue if place == 0 else 0)}')
+            lines.append(
+                f'{waiting}{{engine="{place}",model_name="m"}} {float(queue if place == 0 else 0)}'
+            )
         return "\n".join(lines) + "\n"
 
 
 def models(*names: str, owner: str = "", root: str = "") -> str:
     """The page /v1/models."""
-    listed = [{"id": name, "object": "model", "owned_by": owner, "root": root or name} for name in names]
+    listed = [
+        {"id": name, "object": "model", "owned_by": owner, "root": root or name} for name in names
+    ]
     return json.dumps({"object": "list", "data": listed})
 
 
 VLLM = ScriptedKind(
-    "vLLM 0.32.0", {"/v1/models": models("base", owner="vllm"), "/version": '{"version": "0.32.0"}'},
-    fields=frozenset(VLLM_FIELDS | VLLM_ALONE), load=("vllm:num_requests_running", "vllm:num_requests_waiting"),
-)  # fmt: skip
+    "vLLM 0.32.0",
+    {"/v1/models": models("base", owner="vllm"), "/version": '{"version": "0.32.0"}'},
+    fields=frozenset(VLLM_FIELDS | VLLM_ALONE),
+    load=("vllm:num_requests_running", "vllm:num_requests_waiting"),
+)
 KINDS = (
     VLLM,
     ScriptedKind(
@@ -72,31 +86,52 @@ KINDS = (
         {"/v1/models": models("base", owner="sglang"), "/get_model_info": '{"model_path": "base"}'},
         fields=frozenset(VLLM_FIELDS - {"cache_salt"}),
         load=("sglang:num_running_reqs", "sglang:num_queue_reqs"),
-        refusal=lambda words: {"object": "error", "message": words, "type": "BadRequestError", "code": 400},
+        refusal=lambda words: {
+            "object": "error",
+            "message": words,
+            "type": "BadRequestError",
+            "code": 400,
+        },
     ),
     ScriptedKind(
         "TGI 3.3.6",
-        {"/v1/models": models("base", owner="base"), "/info": '{"model_id": "base", "version": "3.3.6"}'},
-        takes_ids=False, fields=frozenset({"seed", "repetition_penalty"}),
+        {
+            "/v1/models": models("base", owner="base"),
+            "/info": '{"model_id": "base", "version": "3.3.6"}',
+        },
+        takes_ids=False,
+        fields=frozenset({"seed", "repetition_penalty"}),
         load=("tgi_batch_current_size", "tgi_queue_size"),
-        refusal=lambda words: {"error": f"Input validation error: {words}", "error_type": "validation"}, status=422,
+        refusal=lambda words: {
+            "error": f"Input validation error: {words}",
+            "error_type": "validation",
+        },
+        status=422,
     ),
     ScriptedKind(
         "llama.cpp b6000",
-        {"/v1/models": models("base", owner="llamacpp"), "/props": '{"total_slots": 4, "build_info": "b6000"}'},
+        {
+            "/v1/models": models("base", owner="llamacpp"),
+            "/props": '{"total_slots": 4, "build_info": "b6000"}',
+        },
         fields=frozenset({"seed", "top_k", "min_p", "repeat_penalty"}),
         load=("llamacpp:requests_processing", "llamacpp:requests_deferred"),
     ),
     ScriptedKind(
-        "llama-cpp-python", {"/v1/models": models("base", owner="me")}, takes_ids=False,
+        "llama-cpp-python",
+        {"/v1/models": models("base", owner="me")},
+        takes_ids=False,
         fields=frozenset({"seed", "top_k", "min_p", "repeat_penalty"}),
-        refusal=lambda words: {"detail": [{"type": "string_type", "loc": ["body", "prompt"], "msg": words}]},
+        refusal=lambda words: {
+            "detail": [{"type": "string_type", "loc": ["body", "prompt"], "msg": words}]
+        },
         status=422,
     ),
     ScriptedKind(
-        "unknown kind", {"/v1/models": models("base", owner="somebody")},
+        "unknown kind",
+        {"/v1/models": models("base", owner="somebody")},
         refusal=lambda words: {"type": "about:blank", "title": "Bad Request", "detail": words},
     ),
     ScriptedKind("unknown kind", {"/v1/models": models("base")}, takes_ids=False),
     ScriptedKind("unknown kind", {"/v1/models": models("base")}, fields=frozenset(VLLM_FIELDS)),
-)  # fmt: skip
+)

@@ -1,4 +1,5 @@
-"""A machinery without vLLM or training: answers come from the store's own references, weights are an empty file.
+"""A machinery without vLLM or training: answers come from the store's own references, weights are
+an empty file.
 
 Run as a program it is the `regenesis` command with that machinery, for tests that kill it.
 """
@@ -19,20 +20,28 @@ from tasks.settings import ModelSettings, Settings
 from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer
 
 BASE = Model(
-    id=content_id("models", "scripted"), name="scripted", base_model_id=content_id("models", "scripted"),
-    adapter_id=None, revision="r", chat_template_hash="h",
-)  # fmt: skip
+    id=content_id("models", "scripted"),
+    name="scripted",
+    base_model_id=content_id("models", "scripted"),
+    adapter_id=None,
+    revision="r",
+    chat_template_hash="h",
+)
 
 
 class ScriptedMachinery:
     """The base answers rightly with probability `base_share`, every adapter with `trained_share`."""
 
-    def __init__(self, base_share: float = 0.4, trained_share: float = 0.9, delay: float = 0.0) -> None:
+    def __init__(
+        self, base_share: float = 0.4, trained_share: float = 0.9, delay: float = 0.0
+    ) -> None:
         self.base_share = base_share
         self.trained_share = trained_share
         self.delay = delay
         self.repeats = False  # whether every path says the same words
-        self.deaths: list[int] = []  # after how many requests each server's process ends, the first to start first
+        self.deaths: list[
+            int
+        ] = []  # after how many requests each server's process ends, the first to start first
         self.served: list[str] = []
         self.trained: list[FineTune] = []
 
@@ -46,9 +55,13 @@ class ScriptedMachinery:
         return TextRenderer()
 
     def serve(
-        self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
+        self,
+        model: Model,
+        base: PreparedModel,
+        adapter: Adapter | None,
+        settings: Settings,
         environment: Environment,
-    ) -> ServedModel:  # fmt: skip
+    ) -> ServedModel:
         return ScriptedServer(self, model, environment)
 
     def train_weights(
@@ -71,7 +84,9 @@ class ScriptedServer:
 
     start_seconds = 0.0
 
-    def __init__(self, machinery: ScriptedMachinery, model: Model, environment: Environment) -> None:
+    def __init__(
+        self, machinery: ScriptedMachinery, model: Model, environment: Environment
+    ) -> None:
         self._machinery = machinery
         self._environment = environment
         self._model = model
@@ -99,20 +114,29 @@ class ScriptedServer:
         share = machinery.base_share if self._model.adapter_id is None else machinery.trained_share
         questions = open_store(self._environment.store_url).select(Question)
         script = _script(
-            {question.text: question.answer for question in questions}, share, self._model.name, machinery.repeats
+            {question.text: question.answer for question in questions},
+            share,
+            self._model.name,
+            machinery.repeats,
         )
-        return ScriptedEngine(lambda asked: self._dead() or script(asked), delay=lambda _: machinery.delay)
+        return ScriptedEngine(
+            lambda asked: self._dead() or script(asked), delay=lambda _: machinery.delay
+        )
 
     def _dead(self) -> RequestFailed | None:
         if self._left == 0:
-            return RequestFailed("The server's process has ended.", reason="endpoint_error", attempts=1, fatal=True)
+            return RequestFailed(
+                "The server's process has ended.", reason="endpoint_error", attempts=1, fatal=True
+            )
         self._left -= self._left > 0
         return None
 
     def close(self) -> None: ...
 
 
-def _script(answers: dict[str, str], share: float, name: str, repeats: bool = False) -> Callable[[Asked], str]:
+def _script(
+    answers: dict[str, str], share: float, name: str, repeats: bool = False
+) -> Callable[[Asked], str]:
     longest_first = sorted(answers, key=len, reverse=True)
 
     def answer(asked: Asked) -> str:
@@ -133,7 +157,9 @@ def main() -> None:
     from flows.cli.main import main as run_command
     from flows.steps import workplace
 
-    workplace.MACHINERY[0] = ScriptedMachinery(**json.loads(os.environ.get("SCRIPTED_MACHINERY", "{}")))
+    workplace.MACHINERY[0] = ScriptedMachinery(
+        **json.loads(os.environ.get("SCRIPTED_MACHINERY", "{}"))
+    )
     run_command()
 
 

@@ -1,4 +1,5 @@
-"""An OpenAI-compatible HTTP server that answers from a script: it can hang, drip, lie, close, die and return.
+"""An OpenAI-compatible HTTP server that answers from a script: it can hang, drip, lie, close, die
+and return.
 
 Speaks HTTP itself, byte by byte, because the faults it plays are faults that no framework commits.
 """
@@ -72,7 +73,9 @@ class ScriptedServer:
     model_name: str = "scripted"
     key: str = ""
     port: int = 0
-    pages: dict[str, str | Callable[[], str]] = field(default_factory=dict[str, "str | Callable[[], str]"])
+    pages: dict[str, str | Callable[[], str]] = field(
+        default_factory=dict[str, "str | Callable[[], str]"]
+    )
     """What it says of itself, by path; every path gives the list of models where there are none."""
     slots: int = 0  # requests that it runs at once, the others wait; 0 for no limit
     running: int = 0
@@ -95,14 +98,19 @@ class ScriptedServer:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         await self.die()
 
     async def start(self) -> None:
         """Listen; on the same port as before when it died."""
         self._room = asyncio.Semaphore(self.slots or 100_000)
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", self.port, backlog=1024)
+        self._server = await asyncio.start_server(
+            self._connected, "127.0.0.1", self.port, backlog=1024
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def die(self) -> None:
@@ -127,16 +135,22 @@ class ScriptedServer:
         finally:
             writer.transport.abort()
 
-    async def _one_request(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+    async def _one_request(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> bool:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        headers = dict(line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line)
+        headers = dict(
+            line.lower().split(": ", 1) for line in head.split("\r\n")[1:] if ": " in line
+        )
         raw = await reader.readexactly(int(headers.get("content-length", "0")))
         if self.key and headers.get("authorization") != f"bearer {self.key.lower()}":
             return await self._write(writer, Reply(status=401, message="Unauthorized"), {})
         if head.startswith("GET") and self.pages:
             return await self._write(writer, self._page(head.split()[1]), {})
         if head.startswith("GET"):
-            models = json.dumps({"data": [{"id": self.model_name, "owned_by": "scripted"}]}).encode()
+            models = json.dumps(
+                {"data": [{"id": self.model_name, "owned_by": "scripted"}]}
+            ).encode()
             return await self._write(writer, Reply(raw=models), {})
         body: Body = json.loads(raw)
         number = len(self.asked)
@@ -171,7 +185,11 @@ class ScriptedServer:
         if reply.reset:
             return False
         body = reply.body(request)
-        lines = [f"HTTP/1.1 {reply.status} X", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+        lines = [
+            f"HTTP/1.1 {reply.status} X",
+            "Content-Type: application/json",
+            f"Content-Length: {len(body)}",
+        ]
         lines += [f"{name}: {value}" for name, value in reply.headers]
         writer.write(("\r\n".join(lines) + "\r\n\r\n").encode())
         if reply.close_after_bytes >= 0:

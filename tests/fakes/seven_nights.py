@@ -1,4 +1,6 @@
-"""Nights with a fault in each, lived through on a real stack: the table's columns, and what makes the faults."""
+"""Nights with a fault in each, lived through on a real stack: the table's columns, and what makes
+the faults.
+"""
 
 import json
 import os
@@ -12,7 +14,15 @@ from prefect.states import Cancelling
 from storage.care.check_and_gc import check_store
 from storage.mlflow_tracking import Tracking
 from storage.open_store import Store, open_store
-from storage.records import AdaptedGuideline, Answer, FailedRequest, Promotion, Round, Structure, Verdict
+from storage.records import (
+    AdaptedGuideline,
+    Answer,
+    FailedRequest,
+    Promotion,
+    Round,
+    Structure,
+    Verdict,
+)
 from storage.records import Path as RecordedPath
 from tests.fakes.real_stack import RealStack
 from tests.fakes.scripted_flows import ASKED
@@ -81,11 +91,16 @@ def cancel(stack: RealStack, run: "FlowRun") -> None:
 
 
 DURING: dict[str, Callable[[RealStack, "FlowRun"], None]] = {
-    "worker and run killed": kill_worker, "prefect server killed": kill_server, "postgres killed": kill_postgres,
+    "worker and run killed": kill_worker,
+    "prefect server killed": kill_server,
+    "postgres killed": kill_postgres,
     "engine killed": kill_engine,
-    "cancelled in the UI": cancel, "prefect server and postgres killed": kill_both,
-}  # fmt: skip
-BEFORE: dict[str, dict[str, object]] = {"endpoint down": {"broken": "No endpoint answers: http://127.0.0.1:9/v1"}}
+    "cancelled in the UI": cancel,
+    "prefect server and postgres killed": kill_both,
+}
+BEFORE: dict[str, dict[str, object]] = {
+    "endpoint down": {"broken": "No endpoint answers: http://127.0.0.1:9/v1"}
+}
 SETTINGS = {"no room on the disk": "[room]\nmin_free_disk_gib = 1e9\n"}
 
 
@@ -98,17 +113,25 @@ def rows_of(store: Store, draw: int) -> set[tuple[str, object]]:
 
 
 def seeds_of(store: Store, draw: int) -> set[int]:
-    return {row.seed for kind in (AdaptedGuideline, Structure, RecordedPath) for row in store.select(kind, draw=draw)}
+    return {
+        row.seed
+        for kind in (AdaptedGuideline, Structure, RecordedPath)
+        for row in store.select(kind, draw=draw)
+    }
 
 
 def texts_of(store: Store, draw: int) -> int:
     """Texts that a round's synthesis has, those that came back empty included."""
-    kept = sum(len(store.select(kind, draw=draw)) for kind in (AdaptedGuideline, Structure, RecordedPath))
+    kept = sum(
+        len(store.select(kind, draw=draw)) for kind in (AdaptedGuideline, Structure, RecordedPath)
+    )
     return kept + len(store.select(FailedRequest, draw=draw, reason="empty_text"))
 
 
 def texts_noted(round: Round) -> int:
-    """Texts that the round's runs generated, by their own account; one that is killed in synthesis writes none."""
+    """Texts that the round's runs generated, by their own account; one that is killed in synthesis
+    writes none.
+    """
     return int(json.loads(round.timings or "{}").get("synthesis_texts", 0))
 
 
@@ -122,7 +145,11 @@ def rounds_of(stack: RealStack, name: str) -> list[Round]:
     file = stack.home / "regenesis.duckdb"
     if not file.exists():
         return []
-    return [one for one in store_of(stack).select(Round, order_by="number") if one.line.endswith(f"/{name}")]
+    return [
+        one
+        for one in store_of(stack).select(Round, order_by="number")
+        if one.line.endswith(f"/{name}")
+    ]
 
 
 def live_through(stack: RealStack, night: Night) -> None:
@@ -133,7 +160,10 @@ def live_through(stack: RealStack, night: Night) -> None:
 
     run = stack.start_run("improve/nightly-all", name=name, settings_toml=settings + stack.settings)
     if night.fault in DURING:
-        stack.await_(lambda: rounds_of(stack, name), lambda found: found and rows_of(store_of(stack), found[0].number))
+        stack.await_(
+            lambda: rounds_of(stack, name),
+            lambda found: found and rows_of(store_of(stack), found[0].number),
+        )
         DURING[night.fault](stack, run)
     ended = stack.await_state(run.id, "Failed", "Crashed", "Cancelled", *WELL)
 
@@ -142,7 +172,11 @@ def live_through(stack: RealStack, night: Night) -> None:
     store = store_of(stack)
     [first] = rounds_of(stack, name)
     assert first.status == ("running" if night.goes_on else "finished")
-    kept, stored, asked = rows_of(store, first.number), seeds_of(store, first.number), len(asked_seeds(stack))
+    kept, stored, asked = (
+        rows_of(store, first.number),
+        seeds_of(store, first.number),
+        len(asked_seeds(stack)),
+    )
     texts, noted = texts_of(store, first.number), texts_noted(first)
     champion = Tracking(stack.home).champion(first.line)
 
@@ -157,7 +191,9 @@ def live_through(stack: RealStack, night: Night) -> None:
     if night.goes_on:
         assert stored & set(asked_seeds(stack)[asked:]) == set(), "tokens were paid for twice"
         again = texts_noted(rounds[0]) - noted
-        assert again == texts_of(store, first.number) - texts, "what was there already was generated again"
+        assert again == texts_of(store, first.number) - texts, (
+            "what was there already was generated again"
+        )
     assert {one.state for one in store.select(Promotion)} <= {"done"}
     if night.pages:
         stack.await_(lambda: stack.pages_of(run), lambda found: found)

@@ -1,4 +1,6 @@
-"""A comparison without Prefect, vLLM or training: questions made by hand, paths by a script, adapters as bare rows."""
+"""A comparison without Prefect, vLLM or training: questions made by hand, paths by a script,
+adapters as bare rows.
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path as Folder
@@ -33,14 +35,19 @@ from tests.storage.examples import NOW, make
 SETS = {"sums": "in_domain", "products": "in_domain", "riddles": "out_of_domain"}
 SMALL: dict[str, Any] = {
     "name": "study",
-    "questions": {"in_domain": ["sums", "products"], "out_of_domain": ["riddles"], "train_per_set": 6,
-                  "gate_per_set": 6, "final_per_set": 8},
+    "questions": {
+        "in_domain": ["sums", "products"],
+        "out_of_domain": ["riddles"],
+        "train_per_set": 6,
+        "gate_per_set": 6,
+        "final_per_set": 8,
+    },
     "synthesis": {"chains_per_question": 4, "hinted_chains": 2, "commit_seconds": 0.05},
     "selection": {"max_hinted_share": 0.5},
     "verification": {"majority_min_paths": 3},
     "training": {"min_examples": 1},
     "comparison": {"methods": ["base", "rft", "regenesis"], "seeds": 1},
-}  # fmt: skip
+}
 
 
 def small_settings(**comparison: Any) -> Settings:
@@ -49,7 +56,9 @@ def small_settings(**comparison: Any) -> Settings:
 
 
 def question_rows(hard: int = 2, extra: str = "{}") -> list[QuestionSet | Question]:
-    """Three sets; of each set's train questions the first `hard` are solved by no path that is shown no answer."""
+    """Three sets; of each set's train questions the first `hard` are solved by no path that is
+    shown no answer.
+    """
     rows: list[QuestionSet | Question] = []
     for name, domain in SETS.items():
         own = make(QuestionSet, name, name=name, domain=domain, source=f"{name}.jsonl")
@@ -59,15 +68,25 @@ def question_rows(hard: int = 2, extra: str = "{}") -> list[QuestionSet | Questi
                 word = "hard" if part == "train" and number < hard else "easy"
                 rows.append(
                     make(
-                        Question, (name, part, number), question_set_id=own.id, part=part, draw=0, created_at=NOW,
-                        text=f"{word} {part} {name} {number}", answer=str(number), answer_kind="number", extra=extra,
+                        Question,
+                        (name, part, number),
+                        question_set_id=own.id,
+                        part=part,
+                        draw=0,
+                        created_at=NOW,
+                        text=f"{word} {part} {name} {number}",
+                        answer=str(number),
+                        answer_kind="number",
+                        extra=extra,
                     )
-                )  # fmt: skip
+                )
     return rows
 
 
 def script(asked: Asked) -> str:
-    """Right with two of three seeds where the question is easy or the answer is shown; other words each time."""
+    """Right with two of three seeds where the question is easy or the answer is shown; other words
+    each time.
+    """
     words = asked.question.split()
     right = asked.prompt_name.endswith("_hinted") or (words[:1] == ["easy"] and asked.seed % 3 > 0)
     stated = words[3] if right and len(words) > 3 else 77
@@ -77,11 +96,17 @@ def script(asked: Asked) -> str:
 class SmallComparison:
     """A comparison in a store of its own; `engine` keeps what was asked."""
 
-    def __init__(self, folder: Folder, settings: Settings, rows: Sequence[QuestionSet | Question] = ()) -> None:
+    def __init__(
+        self, folder: Folder, settings: Settings, rows: Sequence[QuestionSet | Question] = ()
+    ) -> None:
         self.store: Store = open_store(f"duckdb:///{folder / 'store.duckdb'}")
-        self.store.append([*(rows or question_rows()), *builtin_guidelines(), *marked_prompts().values()])
+        self.store.append(
+            [*(rows or question_rows()), *builtin_guidelines(), *marked_prompts().values()]
+        )
         record = begin_comparison(self.store, settings, BASE)
-        self.contest = Contest(self.store, record, settings, BASE, marked_prompts(), builtin_guidelines())
+        self.contest = Contest(
+            self.store, record, settings, BASE, marked_prompts(), builtin_guidelines()
+        )
         self.engine = ScriptedEngine(script)
         self._judge = Judge(settings.verification)
 
@@ -92,7 +117,10 @@ class SmallComparison:
         """The pools of the first iteration, or of a later one."""
         first = [Try(one, self.contest.fixed_rate) for one in self.contest.contenders]
         for one in first if iteration == 1 else self.contest.tries(seed):
-            if one.contender.method.teaches == "paths" and iterations_of(self.contest, one) >= iteration:
+            if (
+                one.contender.method.teaches == "paths"
+                and iterations_of(self.contest, one) >= iteration
+            ):
                 plan = pool_plan(self.contest, one, seed, iteration)
                 if self.store.get(Pool, plan.id) is None:
                     self._write(plan)
@@ -117,7 +145,9 @@ class SmallComparison:
         write_pool_row(self.store, plan)
 
     def train(self, seed: int) -> dict[str, Lesson]:
-        """Every trial of the seed; the last lesson of each method by name, at the last rate that was tried."""
+        """Every trial of the seed; the last lesson of each method by name, at the last rate that
+        was tried.
+        """
         contest, tries = self.contest, trained_tries(self.contest, seed)
         for one in contest.tries(seed):
             if not one.contender.method.trains:
@@ -156,9 +186,13 @@ class SmallComparison:
         training_set = keep_examples(self.contest, lesson.entrant, lesson.choices)
         key = (training_set.id, lesson.entrant.one.learning_rate)
         adapter = make(
-            Adapter, key, training_set_id=training_set.id, base_model_id=BASE.id, parent_adapter_id=None,
+            Adapter,
+            key,
+            training_set_id=training_set.id,
+            base_model_id=BASE.id,
+            parent_adapter_id=None,
             digest=content_id("weights", str(key)).hex,
-        )  # fmt: skip
+        )
         model = model_of(BASE, adapter)
         trial = trial_of(self.contest, lesson.entrant, lesson.choices, training_set, adapter, model)
         self.store.append([adapter, model, trial])

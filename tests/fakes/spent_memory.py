@@ -1,4 +1,6 @@
-"""The training process on a machine that has memory for so many examples at a time: `SPENT_ABOVE`, from its step 2."""
+"""The training process on a machine that has memory for so many examples at a time: `SPENT_ABOVE`,
+from its step 2.
+"""
 
 import os
 import sys
@@ -15,7 +17,9 @@ def main() -> int:
 
     def compute_loss(self: Any, model: Any, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         if len(inputs["input_ids"]) > most and self.state.global_step >= 2:
-            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 12 GB.")
+            raise RuntimeError(
+                "DefaultCPUAllocator: can't allocate memory: you tried to allocate 12 GB."
+            )
         return real(self, model, inputs, *args, **kwargs)
 
     SFTTrainer.compute_loss = compute_loss

@@ -19,7 +19,12 @@ from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer, mar
 def child_settings() -> Settings:
     """Every chain runs, so that any two runs end with the same rows."""
     return settings(
-        adaptive=False, chains_per_question=3, hinted_chains=2, window_chains=8, commit_rows=7, commit_seconds=0.02
+        adaptive=False,
+        chains_per_question=3,
+        hinted_chains=2,
+        window_chains=8,
+        commit_rows=7,
+        commit_seconds=0.02,
     )
 
 

@@ -1,4 +1,6 @@
-"""Writers that are killed at random and started again, with readers beside them, and what must be true afterwards."""
+"""Writers that are killed at random and started again, with readers beside them, and what must be
+true afterwards.
+"""
 
 import json
 import random
@@ -28,7 +30,9 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Told:
-    """What came of it: batch number and moment by writer, in order; each reader's answers; how often was killed."""
+    """What came of it: batch number and moment by writer, in order; each reader's answers; how
+    often was killed.
+    """
 
     acknowledged: Mapping[str, Sequence[tuple[int, int]]]
     answers: Sequence[Sequence[Mapping[str, int]]]
@@ -36,7 +40,10 @@ class Told:
 
     def __str__(self) -> str:
         batches = sum(map(len, self.acknowledged.values()))
-        return f"{self.kills} kills, {batches} batches acknowledged, {sum(map(len, self.answers))} answers read"
+        return (
+            f"{self.kills} kills, {batches} batches acknowledged, {sum(map(len, self.answers))}"
+            " answers read"
+        )
 
 
 class Crowd:
@@ -58,7 +65,9 @@ class Crowd:
     def kill(self, name: str) -> None:
         process = self._running.pop(name)
         ended = process.poll()
-        assert ended is None, f"{name} ended by itself with {ended}: {self._errors(name).read_text()[-3000:]}"
+        assert ended is None, (
+            f"{name} ended by itself with {ended}: {self._errors(name).read_text()[-3000:]}"
+        )
         process.send_signal(signal.SIGKILL)
         process.wait()
 
@@ -79,7 +88,14 @@ class Crowd:
         return [json.loads(line) for line in self._lines(name)]
 
     def _start(self, program: str, name: str, *more: str) -> None:
-        command = [sys.executable, "-m", f"tests.faults.{program}", self._url, str(self._notes(name)), *more]
+        command = [
+            sys.executable,
+            "-m",
+            f"tests.faults.{program}",
+            self._url,
+            str(self._notes(name)),
+            *more,
+        ]
         with self._errors(name).open("ab") as errors:
             self._running[name] = subprocess.Popen(command, cwd=ROOT, stderr=errors)
 
@@ -96,9 +112,18 @@ class Crowd:
 
 
 def kill_at_random(
-    url: str, folder: Path, *, writers: int, readers: int, seconds: float, seed: int, pause: tuple[float, float]
+    url: str,
+    folder: Path,
+    *,
+    writers: int,
+    readers: int,
+    seconds: float,
+    seed: int,
+    pause: tuple[float, float],
 ) -> Told:
-    """Kill and restart writers for a while; a file is also held by a foreign client now and then, a lake compacted."""
+    """Kill and restart writers for a while; a file is also held by a foreign client now and then, a
+    lake compacted.
+    """
     choice, kills = random.Random(seed), 0
     names = [f"writer-{number}" for number in range(writers)]
     reading = [f"reader-{number}" for number in range(readers)]
@@ -112,7 +137,9 @@ def kill_at_random(
         while time.monotonic() < deadline or not (
             all(map(crowd.acknowledged, names)) and all(map(crowd.answers, reading))
         ):
-            with held(file_of(url)) if not is_lake(url) and choice.random() < 0.3 else nullcontext():
+            with (
+                held(file_of(url)) if not is_lake(url) and choice.random() < 0.3 else nullcontext()
+            ):
                 time.sleep(choice.uniform(*pause))
                 victims = crowd.progressed()
                 if victims:
@@ -122,11 +149,17 @@ def kill_at_random(
                     kills += 1
         for name in (*names, *reading):
             crowd.kill(name)
-        return Told({name: crowd.acknowledged(name) for name in names}, [*map(crowd.answers, reading)], kills)
+        return Told(
+            {name: crowd.acknowledged(name) for name in names},
+            [*map(crowd.answers, reading)],
+            kills,
+        )
 
 
 def check(url: str, told: Told) -> None:
-    """Each batch whole or absent, the acknowledged ones there once in every view, before and after compacting."""
+    """Each batch whole or absent, the acknowledged ones there once in every view, before and after
+    compacting.
+    """
     for answers in told.answers:
         check_answers(answers)
     store = open_store(url)
@@ -142,10 +175,14 @@ def check(url: str, told: Told) -> None:
 
 
 def check_answers(answers: Sequence[Mapping[str, int]]) -> None:
-    """Each is a state that existed: batches whole, the same through every view, and never less than the one before."""
+    """Each is a state that existed: batches whole, the same through every view, and never less than
+    the one before.
+    """
     for answer in answers:
         assert {name: answer[name] for name in MUST_BE_NONE} == dict.fromkeys(MUST_BE_NONE, 0)
-        assert {name: answer[name] for name in THROUGH_EVERY_VIEW} == dict.fromkeys(THROUGH_EVERY_VIEW, answer["paths"])
+        assert {name: answer[name] for name in THROUGH_EVERY_VIEW} == dict.fromkeys(
+            THROUGH_EVERY_VIEW, answer["paths"]
+        )
     counts = [answer["paths"] for answer in answers]
     assert counts == sorted(counts)
 
@@ -172,7 +209,9 @@ def _crowd(url: str, folder: Path) -> Generator[Crowd]:
 
 @contextmanager
 def _compacted(url: str, pause_seconds: float = 60.0) -> Generator[None]:
-    """The store is compacted now and then while the block runs, as maintenance does; no answer spans two of them."""
+    """The store is compacted now and then while the block runs, as maintenance does; no answer
+    spans two of them.
+    """
     over, failed = threading.Event(), list[Exception]()
 
     def care() -> None:

@@ -1,4 +1,5 @@
-"""A comparison in a child that is killed at chosen moments, three times, and then finished; and one left in peace.
+"""A comparison in a child that is killed at chosen moments, three times, and then finished; and one
+left in peace.
 
 Run as a program: FOLDER SETTINGS SEED. Prints both tables as JSON.
 """
@@ -38,22 +39,43 @@ def table(home: Path) -> list[list[object]]:
     """Every figure of the table, in order."""
     rows = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(ComparisonFigure)
     return sorted(
-        [row.name, row.rates, row.reading, row.scope, row.method, row.against, row.iteration, row.value, row.low,
-         row.high, row.p_adjusted or 0.0]
+        [
+            row.name,
+            row.rates,
+            row.reading,
+            row.scope,
+            row.method,
+            row.against,
+            row.iteration,
+            row.value,
+            row.low,
+            row.high,
+            row.p_adjusted or 0.0,
+        ]
         for row in rows
-    )  # fmt: skip
+    )
 
 
 def main(folder: Path, settings: str, seed: int) -> None:
     undisturbed, killed = folder / "undisturbed", folder / "killed"
     moments = in_a_child(undisturbed, run, settings)
-    # a run goes on from where the one before died, so its moments are fewer: a quarter of the whole each time is there
+    # a run goes on from where the one before died, so its moments are fewer: a quarter of the whole
+    # each time is there
     chosen = random.Random(seed)
     died = [chosen.randint(1, max(1, moments // 4)) for _ in range(3)]
     for fatal in died:
         assert in_a_child(killed, run, settings, fatal) == -signal.SIGKILL, (died, moments)
     in_a_child(killed, run, settings)
-    print(json.dumps({"died": died, "of": moments, "undisturbed": table(undisturbed), "killed": table(killed)}))
+    print(
+        json.dumps(
+            {
+                "died": died,
+                "of": moments,
+                "undisturbed": table(undisturbed),
+                "killed": table(killed),
+            }
+        )
+    )
 
 
 if __name__ == "__main__":

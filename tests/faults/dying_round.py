@@ -1,7 +1,9 @@
-"""Trains, evaluates and promotes in copies of a prepared home, and is killed at a chosen moment of each copy.
+"""Trains, evaluates and promotes in copies of a prepared home, and is killed at a chosen moment of
+each copy.
 
-Run as a program: FOLDER SETTINGS SEED KILLS. A moment is just before or after a commit to the store or a move of
-MLflow's alias. Prints what it did as JSON. Forks, so that the imports are paid for once; the parent opens nothing.
+Run as a program: FOLDER SETTINGS SEED KILLS. A moment is just before or after a commit to the store
+or a move of MLflow's alias. Prints what it did as JSON. Forks, so that the imports are paid for
+once; the parent opens nothing.
 """
 
 import functools
@@ -118,4 +120,6 @@ def main(folder: Path, settings: str, seed: int, kills: int) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]).read_text("utf-8"), int(sys.argv[3]), int(sys.argv[4]))
+    main(
+        Path(sys.argv[1]), Path(sys.argv[2]).read_text("utf-8"), int(sys.argv[3]), int(sys.argv[4])
+    )

@@ -1,6 +1,7 @@
 """A reader beside writers that are killed: asks again and again, and notes each answer.
 
-Arguments: store URL, note file. An answer counts every path once through each view, and what should not be.
+Arguments: store URL, note file. An answer counts every path once through each view, and what should
+not be.
 """
 
 import json
@@ -13,7 +14,9 @@ THROUGH_EVERY_VIEW = {
     "paths": "count(*) FROM paths",
     "current_verdicts": "count(*) FROM current_verdicts",
     "lineage": "count(*) FROM lineage WHERE verdict = 'correct'",
-    "lineage_links": "count(*) FROM lineage_links WHERE parent_table = 'paths' AND child_table = 'verdicts'",
+    "lineage_links": (
+        "count(*) FROM lineage_links WHERE parent_table = 'paths' AND child_table = 'verdicts'"
+    ),
     "accepted_paths": "count(*) FROM accepted_paths",
     "rejections": "count(*) FROM rejections",
     "guideline_attempts": "sum(attempts) FROM guideline_attempts",

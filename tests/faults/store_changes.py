@@ -1,4 +1,6 @@
-"""What changes a whole store at once, to be killed: making it, bringing it to this schema, restoring a backup."""
+"""What changes a whole store at once, to be killed: making it, bringing it to this schema,
+restoring a backup.
+"""
 
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
@@ -23,4 +25,6 @@ def restore_it(begun: Connection, home: str) -> None:
 
 def environment_of(home: Path) -> Environment:
     """A home with its store in it."""
-    return Environment(home=home, store_url=f"duckdb:///{home / 'regenesis.duckdb'}", endpoints=(), config=None)
+    return Environment(
+        home=home, store_url=f"duckdb:///{home / 'regenesis.duckdb'}", endpoints=(), config=None
+    )

@@ -1,4 +1,6 @@
-"""A full disk, a folder that can only be read, a damaged file, a killed migration: one clear error, nothing lost."""
+"""A full disk, a folder that can only be read, a damaged file, a killed migration: one clear error,
+nothing lost.
+"""
 
 import os
 import resource
@@ -63,21 +65,33 @@ def not_root() -> Generator[None]:
         os.seteuid(0)
 
 
-def test_a_batch_that_finds_the_disk_full_is_refused_whole_and_the_next_one_is_stored(store: Store) -> None:
-    with full_disk(400_000), pytest.raises(InputError, match=r"can't be written|must be one that can be written"):
+def test_a_batch_that_finds_the_disk_full_is_refused_whole_and_the_next_one_is_stored(
+    store: Store,
+) -> None:
+    with (
+        full_disk(400_000),
+        pytest.raises(InputError, match=r"can't be written|must be one that can be written"),
+    ):
         store.append(large())
 
     again = open_store(store.url)
     assert again.select(RecordedPath) == [make(RecordedPath, "good")]
-    assert {problem.code for problem in check_store(again)} == {"dangling_parent"}  # the one path has no question
+    assert {problem.code for problem in check_store(again)} == {
+        "dangling_parent"
+    }  # the one path has no question
     assert again.append([make(RecordedPath, "next")]) == 1
 
 
-def test_a_backup_that_finds_the_disk_full_leaves_nothing_half_written(store: Store, tmp_path: Path) -> None:
+def test_a_backup_that_finds_the_disk_full_leaves_nothing_half_written(
+    store: Store, tmp_path: Path
+) -> None:
     store.append(large())
     folder = tmp_path / "backups"
 
-    with full_disk(400_000), pytest.raises(InputError, match=r"[Ff]ree|another place|can't be written"):
+    with (
+        full_disk(400_000),
+        pytest.raises(InputError, match=r"[Ff]ree|another place|can't be written"),
+    ):
         back_up_store(store, folder / "one.duckdb")
 
     assert list(folder.iterdir()) == []
@@ -85,12 +99,17 @@ def test_a_backup_that_finds_the_disk_full_leaves_nothing_half_written(store: St
 
 
 @pytest.mark.parametrize("room", [0, 100_000])  # for the migration; for the copy before it
-def test_a_migration_that_finds_the_disk_full_leaves_the_old_store(tmp_path: Path, room: int) -> None:
+def test_a_migration_that_finds_the_disk_full_leaves_the_old_store(
+    tmp_path: Path, room: int
+) -> None:
     path = tmp_path / "regenesis.duckdb"
     url = store_of_schema(1, path)
     before = rows_of(path)
 
-    with full_disk(room or path.stat().st_size + 1), pytest.raises(InputError, match=r"[Ff]ree disk"):
+    with (
+        full_disk(room or path.stat().st_size + 1),
+        pytest.raises(InputError, match=r"[Ff]ree disk"),
+    ):
         open_store(url)
 
     assert rows_of(path) == before
@@ -132,9 +151,11 @@ def test_a_damaged_file_is_named_by_whatever_reads_it_and_no_copy_of_it_counts_a
     damage(file_of(store.url))
 
     for attempt in (
-        lambda: store.select(RecordedPath), lambda: check_store(store), lambda: compact(store),
+        lambda: store.select(RecordedPath),
+        lambda: check_store(store),
+        lambda: compact(store),
         lambda: back_up_store(store, tmp_path / "backups" / "bad.duckdb"),
-    ):  # fmt: skip
+    ):
         with pytest.raises(InputError, match=r"is damaged .*Put a backup in its place"):
             attempt()
 
@@ -156,8 +177,9 @@ def test_a_lake_with_a_damaged_file_names_it_whoever_reads_it(
         os.truncate(file, file.stat().st_size // 2)
 
     for attempt in (
-        lambda: open_store(store.url).select(RecordedPath), lambda: back_up_store(store, tmp_path / "bad.duckdb"),
-    ):  # fmt: skip
+        lambda: open_store(store.url).select(RecordedPath),
+        lambda: back_up_store(store, tmp_path / "bad.duckdb"),
+    ):
         with pytest.raises(InputError, match=f"is damaged or gone .*{file.name}"):
             attempt()
     assert not list(tmp_path.glob("bad*"))
@@ -204,7 +226,7 @@ def test_a_store_whose_migration_was_killed_is_migrated_whole_the_next_time(
     assert killed.returncode == -signal.SIGKILL
     assert left == before
     assert rows_of(tmp_path / f"regenesis.before-schema-{version}.duckdb") == before
-    assert store.query("SELECT max(version) AS version FROM schema_migrations")["version"].to_pylist() == [
-        len(all_migrations())
-    ]
+    assert store.query("SELECT max(version) AS version FROM schema_migrations")[
+        "version"
+    ].to_pylist() == [len(all_migrations())]
     assert store.append([make(RecordedPath, "new")]) == 1

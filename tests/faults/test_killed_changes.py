@@ -1,4 +1,6 @@
-"""kill -9 at random moments while a store is made, brought to this schema or restored: the old one or the new one."""
+"""kill -9 at random moments while a store is made, brought to this schema or restored: the old one
+or the new one.
+"""
 
 import multiprocessing
 import os
@@ -29,7 +31,11 @@ CHILDREN.set_forkserver_preload(["tests.faults.store_changes"])
 
 
 def killed_at_random(
-    work: Callable[..., None], prepare: Callable[[Path], None], look: Callable[[Path], str], folder: Path, moments: int
+    work: Callable[..., None],
+    prepare: Callable[[Path], None],
+    look: Callable[[Path], str],
+    folder: Path,
+    moments: int,
 ) -> set[str]:
     """Which states were seen. The first attempt is not killed and tells how long it takes."""
     choice, seconds, seen = random.Random(7), 0.0, set[str]()
@@ -61,7 +67,9 @@ def look_at_new(home: Path) -> str:
     return "new" if there else "none"
 
 
-def look_at_upgraded(before: dict[str, list[tuple[object, ...]]], version: int) -> Callable[[Path], str]:
+def look_at_upgraded(
+    before: dict[str, list[tuple[object, ...]]], version: int
+) -> Callable[[Path], str]:
     """It is of the one schema or the other, with every row; and opens."""
 
     def look(home: Path) -> str:
@@ -83,7 +91,9 @@ OLD, NEW = {"one", "two", "three"}, {"one"}
 
 
 def a_home_with_a_backup(home: Path) -> None:
-    """A backup of one path; then two more came, of which one is in the log, as a killed run leaves it."""
+    """A backup of one path; then two more came, of which one is in the log, as a killed run leaves
+    it.
+    """
     places = environment_of(home)
     store = open_store(places.store_url, keep_log=True)
     note_in_records(home, "then")
@@ -113,19 +123,28 @@ def texts(home: Path) -> set[str]:
 
 
 def look_at_restored(home: Path) -> str:
-    """The rows of the one state or the other; restored again, it is the backup's, and what was there is kept."""
+    """The rows of the one state or the other; restored again, it is the backup's, and what was
+    there is kept.
+    """
     there = texts(home)
     assert there in (OLD, NEW)
     assert noted(home) in ("then", "now")
     restore(environment_of(home), home / "backups" / "one.duckdb", datetime.now(UTC))
     assert (texts(home), noted(home)) == (NEW, "then")
-    kept = [file for file in home.glob("regenesis.duckdb.before-restore-*") if file.suffix != ".wal"]
-    assert OLD in [{row[3] for row in rows_of(file, {"paths": "1, 2, 3, text"})["paths"]} for file in kept]
+    kept = [
+        file for file in home.glob("regenesis.duckdb.before-restore-*") if file.suffix != ".wal"
+    ]
+    assert OLD in [
+        {row[3] for row in rows_of(file, {"paths": "1, 2, 3, text"})["paths"]} for file in kept
+    ]
     return "old" if there == OLD else "new"
 
 
 def test_a_store_killed_while_it_is_made_is_whole_or_not_there(tmp_path: Path) -> None:
-    assert killed_at_random(open_it, lambda home: None, look_at_new, tmp_path, MOMENTS) <= {"none", "new"}
+    assert killed_at_random(open_it, lambda home: None, look_at_new, tmp_path, MOMENTS) <= {
+        "none",
+        "new",
+    }
 
 
 @pytest.mark.parametrize("version", OLDER)
@@ -136,18 +155,25 @@ def test_a_store_killed_while_it_is_brought_to_this_schema_is_of_the_old_one_or_
     store_of_schema(version, template)
 
     seen = killed_at_random(
-        open_it, lambda home: shutil.copyfile(template, home / "regenesis.duckdb") and None,
-        look_at_upgraded(rows_of(template), version), tmp_path, max(2, MOMENTS // 2),
-    )  # fmt: skip
+        open_it,
+        lambda home: shutil.copyfile(template, home / "regenesis.duckdb") and None,
+        look_at_upgraded(rows_of(template), version),
+        tmp_path,
+        max(2, MOMENTS // 2),
+    )
 
     assert seen <= {"old", "new"}
 
 
 def test_a_store_killed_while_a_backup_is_restored_is_the_one_or_the_other(tmp_path: Path) -> None:
-    assert killed_at_random(restore_it, a_home_with_a_backup, look_at_restored, tmp_path, MOMENTS) <= {"old", "new"}
+    assert killed_at_random(
+        restore_it, a_home_with_a_backup, look_at_restored, tmp_path, MOMENTS
+    ) <= {"old", "new"}
 
 
-def test_after_a_restore_with_a_log_beside_the_store_backups_and_reader_copies_are_made(tmp_path: Path) -> None:
+def test_after_a_restore_with_a_log_beside_the_store_backups_and_reader_copies_are_made(
+    tmp_path: Path,
+) -> None:
     a_home_with_a_backup(tmp_path)
     places = environment_of(tmp_path)
 
@@ -156,7 +182,10 @@ def test_after_a_restore_with_a_log_beside_the_store_backups_and_reader_copies_a
     store = open_store(places.store_url)
     assert back_up(store, tmp_path, tmp_path / "backups" / "two.duckdb").exists()
     assert store.refresh_reader().exists()
-    assert sorted(file.name.partition(".before-restore-")[0] for file in kept) == ["mlflow.db", "regenesis.duckdb"]
+    assert sorted(file.name.partition(".before-restore-")[0] for file in kept) == [
+        "mlflow.db",
+        "regenesis.duckdb",
+    ]
 
 
 def test_a_store_that_is_damaged_and_has_a_log_is_put_aside_with_it(tmp_path: Path) -> None:
@@ -168,7 +197,10 @@ def test_a_store_that_is_damaged_and_has_a_log_is_put_aside_with_it(tmp_path: Pa
     kept = restore(environment_of(tmp_path), tmp_path / "backups" / "one.duckdb", datetime.now(UTC))
 
     assert texts(tmp_path) == NEW
-    assert [file.read_bytes() == damaged for file in kept if file.name.startswith("regenesis")] == [True, False]
+    assert [file.read_bytes() == damaged for file in kept if file.name.startswith("regenesis")] == [
+        True,
+        False,
+    ]
     assert [file.name for file in kept if file.name.endswith(".wal")] == [f"{kept[0].name}.wal"]
 
 
@@ -184,13 +216,17 @@ def test_no_command_makes_an_empty_store_where_one_was_lost(tmp_path: Path) -> N
     assert texts(tmp_path) == OLD
 
 
-def test_a_file_that_is_put_back_beside_a_newer_log_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+def test_a_file_that_is_put_back_beside_a_newer_log_is_refused_before_anything_is_read(
+    tmp_path: Path,
+) -> None:
     a_home_with_a_backup(tmp_path)
     path = tmp_path / "regenesis.duckdb"
     newer = path.read_bytes()
     shutil.copyfile(tmp_path / "backups" / "one.duckdb", path)
 
-    with pytest.raises(InputError, match=r"A store and its log belong together; .* belongs to another"):
+    with pytest.raises(
+        InputError, match=r"A store and its log belong together; .* belongs to another"
+    ):
         open_store(f"duckdb:///{path}")
 
     path.write_bytes(newer)

@@ -1,4 +1,6 @@
-"""A comparison that is killed three times on its way gives the very table that an undisturbed one gives."""
+"""A comparison that is killed three times on its way gives the very table that an undisturbed one
+gives.
+"""
 
 import json
 import os
@@ -34,13 +36,25 @@ learning_rates = [5e-4, 1e-3]
 def test_a_comparison_killed_three_times_gives_the_same_table(tmp_path: Path) -> None:
     settings = tmp_path / "small.toml"
     settings.write_text(SETTINGS.format(prompts=write_marked_prompts(tmp_path)), "utf-8")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("REGENESIS_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("REGENESIS_")
+    }
 
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.dying_comparison", str(tmp_path), str(settings), "20261125"],
-        env=environment | {"PREFECT_LOGGING_LEVEL": "CRITICAL"}, capture_output=True, text=True, check=False,
+        [
+            sys.executable,
+            "-m",
+            "tests.faults.dying_comparison",
+            str(tmp_path),
+            str(settings),
+            "20261125",
+        ],
+        env=environment | {"PREFECT_LOGGING_LEVEL": "CRITICAL"},
+        capture_output=True,
+        text=True,
+        check=False,
         timeout=600,
-    )  # fmt: skip
+    )
 
     assert done.returncode == 0, done.stderr[-3000:]
     found = json.loads(done.stdout.splitlines()[-1])

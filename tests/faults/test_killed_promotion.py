@@ -1,4 +1,6 @@
-"""kill -9 at ten seeded moments of training, evaluation and promotion: one champion, store and registry agree."""
+"""kill -9 at ten seeded moments of training, evaluation and promotion: one champion, store and
+registry agree.
+"""
 
 import json
 import os
@@ -30,13 +32,23 @@ def outcome_of(store: Store) -> dict[str, object]:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_store_and_registry_end_as_if_nothing_had_happened(tmp_path: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("REGENESIS_")}
+def test_killed_at_any_moment_store_and_registry_end_as_if_nothing_had_happened(
+    tmp_path: Path,
+) -> None:
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith("REGENESIS_")
+    }
     settings = tmp_path / "small.toml"
     settings.write_text(small_settings(tmp_path), "utf-8")
     command = [
-        sys.executable, "-m", "tests.faults.dying_round", str(tmp_path), str(settings), "7", str(KILLS)
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "tests.faults.dying_round",
+        str(tmp_path),
+        str(settings),
+        "7",
+        str(KILLS),
+    ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     moments = json.loads(done.stdout.splitlines()[-1])["moments"]

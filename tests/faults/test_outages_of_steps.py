@@ -1,4 +1,6 @@
-"""An outage in the middle of any step that asks a server: the step waits for its end, and loses nothing."""
+"""An outage in the middle of any step that asks a server: the step waits for its end, and loses
+nothing.
+"""
 
 import asyncio
 import re
@@ -30,7 +32,9 @@ Questions = list[Question]
 
 
 STEPS: dict[str, Callable[[Asking, Questions], object]] = {
-    "synthesize_paths": lambda asking, questions: synthesize_paths(asking, questions[:6], guidelines()),
+    "synthesize_paths": lambda asking, questions: synthesize_paths(
+        asking, questions[:6], guidelines()
+    ),
     "forecast_round": lambda asking, questions: forecast_round(
         asking, questions, guidelines(), evaluation_answers=0, probe_questions=4
     ),
@@ -96,7 +100,9 @@ def run_step(step: str, store: Store, questions: Questions, url: str, outage: Ou
 
 @pytest.mark.parametrize("trouble", TROUBLES)
 @pytest.mark.parametrize("step", STEPS)
-async def test_an_outage_in_the_middle_of_a_step_is_outlasted(step: str, trouble: str, tmp_path: Path) -> None:
+async def test_an_outage_in_the_middle_of_a_step_is_outlasted(
+    step: str, trouble: str, tmp_path: Path
+) -> None:
     store, questions = small_store(tmp_path, gate=8, final=0)
     outage = Outage(TROUBLES[trouble])
     async with VLLM.server(outage) as server, asyncio.TaskGroup() as group:

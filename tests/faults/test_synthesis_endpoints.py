@@ -35,7 +35,14 @@ async def run(store: Store, urls: list[str], chosen: Settings) -> SynthesisRepor
     engine = OpenAIEngine(urls, "scripted", patience=patience)
     with Judge() as judge:
         asking = Asking(
-            store, engine, TextRenderer(), judge, model=MODEL, prompts=marked_prompts(), settings=chosen, draw=1
+            store,
+            engine,
+            TextRenderer(),
+            judge,
+            model=MODEL,
+            prompts=marked_prompts(),
+            settings=chosen,
+            draw=1,
         )
         return await synthesize(asking, QUESTIONS, guidelines())
 
@@ -72,8 +79,13 @@ async def test_a_server_of_every_vice_costs_retries_and_no_chain(store: Store) -
 
 async def test_a_server_that_dies_and_returns_loses_and_doubles_nothing(store: Store) -> None:
     slow = Reply(text=RIGHT.text, tokens=7, delay_seconds=0.02)
-    async with ScriptedServer(lambda _body, _number: slow) as one, ScriptedServer(lambda _body, _number: slow) as two:
-        task = asyncio.create_task(run(store, [one.url, two.url], settings(adaptive=False, chains_per_question=4)))
+    async with (
+        ScriptedServer(lambda _body, _number: slow) as one,
+        ScriptedServer(lambda _body, _number: slow) as two,
+    ):
+        task = asyncio.create_task(
+            run(store, [one.url, two.url], settings(adaptive=False, chains_per_question=4))
+        )
         while one.answered < 20:  # noqa: ASYNC110 - a counter, no event
             await asyncio.sleep(0.01)
         await one.die()
@@ -87,11 +99,18 @@ async def test_a_server_that_dies_and_returns_loses_and_doubles_nothing(store: S
     assert report.generated == {"adapted_guideline": 48, "structure": 48, "path": 48}
 
 
-async def killed_again_and_again(store: Store, kills: int, chains: int, seed: int) -> SynthesisReport:
-    """Two servers, one of which is dead at any moment after a random number of its answers; both back at the end."""
+async def killed_again_and_again(
+    store: Store, kills: int, chains: int, seed: int
+) -> SynthesisReport:
+    """Two servers, one of which is dead at any moment after a random number of its answers; both
+    back at the end.
+    """
     chance = random.Random(seed)
     slow = Reply(text=RIGHT.text, tokens=7, delay_seconds=0.01)
-    async with ScriptedServer(lambda _body, _number: slow) as one, ScriptedServer(lambda _body, _number: slow) as two:
+    async with (
+        ScriptedServer(lambda _body, _number: slow) as one,
+        ScriptedServer(lambda _body, _number: slow) as two,
+    ):
         chosen = settings(adaptive=False, chains_per_question=chains)
         task = asyncio.create_task(run(store, [one.url, two.url], chosen))
         for _ in range(kills):
@@ -137,13 +156,17 @@ async def filled(store: Store, servers: list[ScriptedServer], chains: int) -> Sy
 
 
 @pytest.mark.parametrize("urls", [1, 8])
-async def test_eight_replicas_are_filled_behind_one_url_as_behind_eight(store: Store, urls: int) -> None:
+async def test_eight_replicas_are_filled_behind_one_url_as_behind_eight(
+    store: Store, urls: int
+) -> None:
     replicas, slots = 8 // urls, 16
     at_work: list[int] = []
 
     def slowly(_body: Body, number: int) -> Reply:
         at_work.append(sum(server.running for server in servers))
-        return Reply(text=RIGHT.text, tokens=7, delay_seconds=0.2 + number * 37 % 100 / 500)  # none end together
+        return Reply(
+            text=RIGHT.text, tokens=7, delay_seconds=0.2 + number * 37 % 100 / 500
+        )  # none end together
 
     servers = [VLLM.server(slowly, slots=slots, replicas=replicas) for _ in range(urls)]
     async with AsyncExitStack() as running:
@@ -169,12 +192,16 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-async def test_a_run_whose_requests_all_fail_ends_alike_whatever_their_number(store: Store, fault: str) -> None:
+async def test_a_run_whose_requests_all_fail_ends_alike_whatever_their_number(
+    store: Store, fault: str
+) -> None:
     reply, kind = FAULTS[fault]
     ends: list[tuple[type[BaseException], int]] = []
     for chains in (6, 200):
         async with VLLM.server(lambda _body, _number: reply) as server:
-            engine = OpenAIEngine([server.url], patience=Patience(max_retries=0, outage_seconds=0.2))
+            engine = OpenAIEngine(
+                [server.url], patience=Patience(max_retries=0, outage_seconds=0.2)
+            )
             chosen = settings(adaptive=False, chains_per_question=2)
             asked = [question(number) for number in range(chains // 2)]
             with Judge() as judge, pytest.raises(ReGenesisError) as caught:
@@ -205,7 +232,9 @@ async def test_empty_texts_end_their_chain_with_a_row_and_a_reason(store: Store)
         return Reply(text="", tokens=0) if number % 5 == 0 else RIGHT
 
     async with ScriptedServer(script) as server:
-        report = await run(store, [server.url], settings(adaptive=False, chains_per_question=3, hinted_retry=False))
+        report = await run(
+            store, [server.url], settings(adaptive=False, chains_per_question=3, hinted_retry=False)
+        )
 
     check_accounts(store, report)
     assert report.fates["failed"] == len(store.select(FailedRequest)) > 0

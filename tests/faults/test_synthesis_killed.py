@@ -1,4 +1,6 @@
-"""A synthesis killed at random moments: nothing acknowledged is lost, nothing doubled, the rest is generated once."""
+"""A synthesis killed at random moments: nothing acknowledged is lost, nothing doubled, the rest is
+generated once.
+"""
 
 import random
 import signal
@@ -20,14 +22,26 @@ def texts(store: Store) -> dict[str, dict[object, str]]:
     found: dict[str, dict[object, str]] = {}
     for kind in KINDS:
         rows = store.select(kind)
-        found[kind.table] = {row.id: getattr(row, "text", getattr(row, "reason", "")) for row in rows}
+        found[kind.table] = {
+            row.id: getattr(row, "text", getattr(row, "reason", "")) for row in rows
+        }
         assert len(found[kind.table]) == len(rows), f"doubled ids in {kind.table}"
     return found
 
 
 def start(url: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-W", "error", "-m", "tests.fakes.synthesis_child", url, str(QUESTIONS)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=File(__file__).parents[2])
+    command = [
+        sys.executable,
+        "-W",
+        "error",
+        "-m",
+        "tests.fakes.synthesis_child",
+        url,
+        str(QUESTIONS),
+    ]
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, cwd=File(__file__).parents[2]
+    )
     assert child.stdout is not None
     assert child.stdout.readline() == "running\n"
     return child
@@ -46,7 +60,9 @@ def kill_and_resume(folder: File, kills: int, seed: int) -> None:
         child.send_signal(signal.SIGKILL)
         child.communicate()
         now = texts(open_store(url))
-        assert all(before[table].items() <= now[table].items() for table in before), "an acknowledged row was lost"
+        assert all(before[table].items() <= now[table].items() for table in before), (
+            "an acknowledged row was lost"
+        )
         assert len(now["paths"]) == len(now["verdicts"])
         before = now
     last, more = synthesize_all(url, QUESTIONS, 0.0)

@@ -1,7 +1,9 @@
-"""A writer to be killed: appends batches and notes each one, durably, as soon as the store has acknowledged it.
+"""A writer to be killed: appends batches and notes each one, durably, as soon as the store has
+acknowledged it.
 
-Arguments: store URL, note file, writer's name, first batch. Every batch holds paths of its own and paths that every
-other writer of the same moment writes too, each with a verdict, a selection and a training example.
+Arguments: store URL, note file, writer's name, first batch. Every batch holds paths of its own and
+paths that every other writer of the same moment writes too, each with a verdict, a selection and a
+training example.
 """
 
 import os
@@ -22,7 +24,7 @@ from storage.records import (
     TrainingExample,
     TrainingSet,
     Verdict,
-)  # fmt: skip
+)
 from tests.storage.examples import make, uid
 
 OWN, SHARED = 20, 5
@@ -33,11 +35,15 @@ ROUND = 1
 def surroundings() -> list[Record]:
     """What the batches' rows refer to, so that every view has them."""
     return [
-        make(QuestionSet), make(Question, question_set_id=uid(QuestionSet)), make(Guideline), make(Model),
-        make(Round, number=ROUND), make(TrainingSet, round_id=uid(Round)),
+        make(QuestionSet),
+        make(Question, question_set_id=uid(QuestionSet)),
+        make(Guideline),
+        make(Model),
+        make(Round, number=ROUND),
+        make(TrainingSet, round_id=uid(Round)),
         make(Adapter, training_set_id=uid(TrainingSet), base_model_id=uid(Model)),
         make(Model, "taught", base_model_id=uid(Model), adapter_id=uid(Adapter)),
-    ]  # fmt: skip
+    ]
 
 
 def batch(writer: str, number: int, moment: int) -> list[Record]:
@@ -51,23 +57,36 @@ def _path(writer: str, number: int, n: int) -> list[Record]:
     key, path_id = (writer, number, n), uid(Path, (writer, number, n))
     return [
         make(
-            Path, key, question_id=uid(Question), guideline_id=uid(Guideline), model_id=uid(Model), round_id=uid(Round),
-            draw=ROUND, endpoint=writer, seed=number,
+            Path,
+            key,
+            question_id=uid(Question),
+            guideline_id=uid(Guideline),
+            model_id=uid(Model),
+            round_id=uid(Round),
+            draw=ROUND,
+            endpoint=writer,
+            seed=number,
         ),
         make(Verdict, key, path_id=path_id, draw=ROUND),
         make(Selection, key, path_id=path_id, training_set_id=uid(TrainingSet), draw=ROUND),
         make(
-            TrainingExample, key, path_id=path_id, training_set_id=uid(TrainingSet), question_id=uid(Question),
+            TrainingExample,
+            key,
+            path_id=path_id,
+            training_set_id=uid(TrainingSet),
+            question_id=uid(Question),
             draw=ROUND,
         ),
-    ]  # fmt: skip
+    ]
 
 
 def main(url: str, notes: str, writer: str, first: str) -> None:
     store = open_store(url, busy_seconds=60, keep_log=True)  # as a run does
     descriptor = os.open(notes, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     number = int(first)
-    with store.alone(writer):  # a lock that outlived its owner would keep the next of this name from its first batch
+    with store.alone(
+        writer
+    ):  # a lock that outlived its owner would keep the next of this name from its first batch
         while True:
             moment = int(time.time())
             store.append(batch(writer, number, moment))

@@ -50,7 +50,10 @@ def machinery(monkeypatch: pytest.MonkeyPatch) -> ScriptedMachinery:
 
 @pytest.fixture
 def command(
-    home: Path, machinery: ScriptedMachinery, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home: Path,
+    machinery: ScriptedMachinery,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> Callable[..., tuple[int, str, str]]:
     """`regenesis ...` in this process: exit code, standard output, standard error."""
     from prefect.settings import PREFECT_API_URL

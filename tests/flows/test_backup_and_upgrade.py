@@ -1,4 +1,6 @@
-"""A backup that is restored brings store and champions back; an upgrade waits for whoever works on the store."""
+"""A backup that is restored brings store and champions back; an upgrade waits for whoever works on
+the store.
+"""
 
 import sqlite3
 import subprocess
@@ -25,18 +27,30 @@ Command = Callable[..., tuple[int, str, str]]
 
 def restored(home: Path, backup: Path) -> str:
     """What the command says, in a process of its own: MLflow keeps a file open that it opened once."""
-    command = [sys.executable, "-m", "flows.cli.main", "storage", "restore", str(backup), "--yes", "--home", str(home)]
+    command = [
+        sys.executable,
+        "-m",
+        "flows.cli.main",
+        "storage",
+        "restore",
+        str(backup),
+        "--yes",
+        "--home",
+        str(home),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 def champions(home: Path) -> list[tuple[str, str]]:
-    """The registry's, as they stand in its file: registered name and model; a registry made anew counts anew."""
+    """The registry's, as they stand in its file: registered name and model; a registry made anew
+    counts anew.
+    """
     with closing(sqlite3.connect(home / "mlflow.db")) as records:
         return records.execute(
-            "SELECT a.name, t.value FROM registered_model_aliases a JOIN model_version_tags t USING (name, version) "
-            "WHERE a.alias = 'champion' AND t.key = ? ORDER BY a.name",
+            "SELECT a.name, t.value FROM registered_model_aliases a JOIN model_version_tags t USING"
+            " (name, version) WHERE a.alias = 'champion' AND t.key = ? ORDER BY a.name",
             [MODEL_TAG],
         ).fetchall()
 

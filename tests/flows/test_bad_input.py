@@ -1,4 +1,6 @@
-"""Bad input, one row a case: one clear line that says what to do, exit code 2, nothing half-written."""
+"""Bad input, one row a case: one clear line that says what to do, exit code 2, nothing
+half-written.
+"""
 
 import json
 import socket
@@ -27,7 +29,9 @@ def rows(tmp_path: Path, *questions: dict[str, Any], name: str = "q.jsonl") -> s
 
 def long_number(tmp_path: Path) -> str:
     file = tmp_path / "l.jsonl"
-    file.write_text('{"question": "How many?", "answer_kind": "number", "answer": ' + "7" * 5001 + "}", "utf-8")
+    file.write_text(
+        '{"question": "How many?", "answer_kind": "number", "answer": ' + "7" * 5001 + "}", "utf-8"
+    )
     return str(file)
 
 
@@ -35,10 +39,19 @@ def wrong_files(tmp_path: Path) -> dict[str, tuple[list[str], str]]:
     """Case -> arguments of `ingest`, and what the line must say."""
     return {
         "missing file": ([str(tmp_path / "none.jsonl")], "none.jsonl"),
-        "wrong column": ([rows(tmp_path, GOOD, name="a.jsonl"), "--map", "question=prompt"], "prompt"),
-        "unknown field": ([rows(tmp_path, GOOD, name="b.jsonl"), "--map", "qestion=question"], "qestion"),
+        "wrong column": (
+            [rows(tmp_path, GOOD, name="a.jsonl"), "--map", "question=prompt"],
+            "prompt",
+        ),
+        "unknown field": (
+            [rows(tmp_path, GOOD, name="b.jsonl"), "--map", "qestion=question"],
+            "qestion",
+        ),
         "no pair": ([rows(tmp_path, GOOD, name="c.jsonl"), "--map", "question"], "FIELD=COLUMN"),
-        "empty question": ([rows(tmp_path, GOOD, GOOD | {"question": " "}, name="d.jsonl")], "question"),
+        "empty question": (
+            [rows(tmp_path, GOOD, GOOD | {"question": " "}, name="d.jsonl")],
+            "question",
+        ),
         "unknown kind": ([rows(tmp_path, GOOD | {"answer_kind": "poem"}, name="e.jsonl")], "poem"),
         "duplicates": ([rows(tmp_path, GOOD, GOOD, name="f.jsonl")], "--keep-first"),
         "not json": ([rows(tmp_path, name="g.jsonl"), "--answer-kind", "number"], "g.jsonl"),
@@ -46,22 +59,39 @@ def wrong_files(tmp_path: Path) -> dict[str, tuple[list[str], str]]:
             [rows(tmp_path, GOOD, GOOD | {"question": "b?", "answer": "N/A"}, name="i.jsonl")],
             "row 2",
         ),
-        "unknown split": ([rows(tmp_path, GOOD | {"split": "holdout"}, name="j.jsonl")], "'holdout'"),
+        "unknown split": (
+            [rows(tmp_path, GOOD | {"split": "holdout"}, name="j.jsonl")],
+            "'holdout'",
+        ),
         "bytes of a number": (
             [rows(tmp_path, GOOD | {"answer": {"x": 1}}, name="k.jsonl")],
             "--map answer=COLUMN.PART",
         ),
         "5,001 digits": ([long_number(tmp_path)], "l.jsonl: row 1"),
         "a place as key": ([rows(tmp_path, PLACE, name="m.jsonl")], "--choice-key 0 or 1"),
-        "unknown domain": ([rows(tmp_path, GOOD, name="h.jsonl"), "--domain", "elsewhere"], "domain"),
+        "unknown domain": (
+            [rows(tmp_path, GOOD, name="h.jsonl"), "--domain", "elsewhere"],
+            "domain",
+        ),
     }
 
 
 CASES = (
-    "missing file", "wrong column", "unknown field", "no pair", "empty question", "unknown kind", "duplicates",
-    "not json", "unread reference", "unknown split", "bytes of a number", "5,001 digits", "a place as key",
+    "missing file",
+    "wrong column",
+    "unknown field",
+    "no pair",
+    "empty question",
+    "unknown kind",
+    "duplicates",
+    "not json",
+    "unread reference",
+    "unknown split",
+    "bytes of a number",
+    "5,001 digits",
+    "a place as key",
     "unknown domain",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -111,7 +141,9 @@ def test_a_wrong_command_is_refused_with_one_line(
     assert said in lines[0]
 
 
-def test_an_unknown_setting_is_named(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_an_unknown_setting_is_named(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
     file = tmp_path / "wrong.toml"
     file.write_text("[synthesis]\nchainz = 3\n", "utf-8")
 
@@ -121,7 +153,9 @@ def test_an_unknown_setting_is_named(tmp_path: Path, command: Callable[..., tupl
     assert "synthesis.chainz" in err
 
 
-def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_home_that_cannot_be_written_is_named(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
     (tmp_path / "file").write_text("", "utf-8")
 
     code, _, err = command("round", "--home", str(tmp_path / "file" / "home"))
@@ -130,7 +164,9 @@ def test_a_home_that_cannot_be_written_is_named(tmp_path: Path, command: Callabl
     assert "REGENESIS_HOME" in err
 
 
-def test_a_database_of_a_newer_version_is_left_alone(home: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_database_of_a_newer_version_is_left_alone(
+    home: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
     home.mkdir()
     file = home / "regenesis.duckdb"
     open_store(f"duckdb:///{file}")
@@ -145,7 +181,9 @@ def test_a_database_of_a_newer_version_is_left_alone(home: Path, command: Callab
     assert file.read_bytes() == before
 
 
-def test_a_port_in_use_is_named(prepared_model: Any, home: Path, command: Callable[..., tuple[int, str, str]]) -> None:
+def test_a_port_in_use_is_named(
+    prepared_model: Any, home: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -158,7 +196,10 @@ def test_a_port_in_use_is_named(prepared_model: Any, home: Path, command: Callab
 
 
 def test_too_little_memory_for_the_model_is_said_before_anything_starts(
-    prepared_model: Any, home: Path, command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+    prepared_model: Any,
+    home: Path,
+    command: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from tasks.engines.hardware import find_hardware
     from tasks.engines.server import vllm_server as server
@@ -195,7 +236,9 @@ def test_what_a_failed_ingest_left_does_not_count_as_a_round(
 ) -> None:
     command("ingest", rows(tmp_path, GOOD, GOOD))
 
-    code, out, _ = command("ingest", rows(tmp_path, GOOD, GOOD | {"question": "What is 0 + 2?"}), "--name", "mine")
+    code, out, _ = command(
+        "ingest", rows(tmp_path, GOOD, GOOD | {"question": "What is 0 + 2?"}), "--name", "mine"
+    )
 
     store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
     assert (code, len(store.select(Question)), store.select(Round)) == (0, 2, [])
@@ -206,10 +249,21 @@ def test_a_file_may_be_given_on_only_where_its_user_says_so(
     tmp_path: Path, home: Path, command: Callable[..., tuple[int, str, str]]
 ) -> None:
     command("ingest", rows(tmp_path, GOOD, name="a.jsonl"))
-    command("ingest", rows(tmp_path, GOOD, name="b.jsonl"), "--redistributable", "--licence", "MIT", "--citation", "Me")
+    command(
+        "ingest",
+        rows(tmp_path, GOOD, name="b.jsonl"),
+        "--redistributable",
+        "--licence",
+        "MIT",
+        "--citation",
+        "Me",
+    )
 
     sets = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(QuestionSet, order_by="name")
-    assert [(one.redistributable, one.licence, one.citation) for one in sets] == [(False, "", ""), (True, "MIT", "Me")]
+    assert [(one.redistributable, one.licence, one.citation) for one in sets] == [
+        (False, "", ""),
+        (True, "MIT", "Me"),
+    ]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -227,9 +281,16 @@ def test_a_dry_run_asks_by_the_prompt_of_the_preset(
 def test_a_dry_run_shows_questions_as_they_will_be_asked_and_how_they_were_taken(
     tmp_path: Path, home: Path, command: Callable[..., tuple[int, str, str]]
 ) -> None:
-    answers = {"question": "Which country has Niamey?", "answer": ["Niger", "Republic of Niger"], "answer_kind": "text"}
+    answers = {
+        "question": "Which country has Niamey?",
+        "answer": ["Niger", "Republic of Niger"],
+        "answer_kind": "text",
+    }
     file = rows(
-        tmp_path, answers, PLACE | {"answer_kind": "choice"}, *(GOOD | {"question": f"{n}?"} for n in range(10))
+        tmp_path,
+        answers,
+        PLACE | {"answer_kind": "choice"},
+        *(GOOD | {"question": f"{n}?"} for n in range(10)),
     )
 
     code, out, err = command("ingest", file, "--dry-run", "--choice-key", "0")
@@ -239,5 +300,7 @@ def test_a_dry_run_shows_questions_as_they_will_be_asked_and_how_they_were_taken
     assert "  answers: several accepted, any of them counts (1 rows)" in out
     assert "text: Niger or Republic of Niger" in out
     assert "Which is a metal?\nA. oak\nB. iron" in out
-    assert [line.split(",")[0] for line in out.splitlines() if line.startswith("-- ")][-1] == "-- 10"
+    assert [line.split(",")[0] for line in out.splitlines() if line.startswith("-- ")][
+        -1
+    ] == "-- 10"
     assert open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(Question) == []

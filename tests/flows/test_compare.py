@@ -1,4 +1,6 @@
-"""A comparison as a flow and as a command, on scripted machinery: one table, nothing done twice, states that travel."""
+"""A comparison as a flow and as a command, on scripted machinery: one table, nothing done twice,
+states that travel.
+"""
 
 import json
 from collections.abc import Callable
@@ -49,7 +51,10 @@ def store_of(home: Path) -> Store:
 
 def table(store: Store) -> list[tuple[object, ...]]:
     rows = store.select(ComparisonFigure, order_by="id")
-    return [(row.method, row.scope, row.reading, row.rates, row.value, row.low, row.high) for row in rows]
+    return [
+        (row.method, row.scope, row.reading, row.rates, row.value, row.low, row.high)
+        for row in rows
+    ]
 
 
 def test_a_comparison_ends_in_a_table_and_a_second_run_generates_nothing(
@@ -65,14 +70,22 @@ def test_a_comparison_ends_in_a_table_and_a_second_run_generates_nothing(
     assert second.as_json()["generated_tokens"] == 0
     assert (len(machinery.trained), len(machinery.served)) == (trained, served)
     assert table(store) == before
-    rows = store.select(ComparisonFigure, name="difference", rates="chosen", reading="strict", scope="in_domain")
+    rows = store.select(
+        ComparisonFigure, name="difference", rates="chosen", reading="strict", scope="in_domain"
+    )
     assert {(row.method, row.against) for row in rows} == {
-        ("random", "base"), ("regenesis", "base"), ("base", "regenesis"), ("random", "regenesis"),
-    }  # fmt: skip
+        ("random", "base"),
+        ("regenesis", "base"),
+        ("base", "regenesis"),
+        ("random", "regenesis"),
+    }
     assert all(row.low > 0 for row in rows if row.against == "base")
     spent = [one.paths_spent for one in store.select(Trial, method="regenesis", learning_rate=5e-4)]
     assert len(spent) == 2
-    assert str(sum(spent)) in next(line for line in first.text.splitlines() if line.startswith("regenesis ")).split()
+    assert (
+        str(sum(spent))
+        in next(line for line in first.text.splitlines() if line.startswith("regenesis ")).split()
+    )
     page = Path(str(first.as_json()["report"])).read_text("utf-8")
     assert "SELECT" in page
     assert "equal to" not in page
@@ -114,7 +127,9 @@ def test_a_seed_is_answered_whole_before_the_next_one_is_trained(
     trials = {seed: store.select(Trial, seed=seed) for seed in (1, 2)}
     second_began = min(one.created_at for one in trials[2] if one.adapter_id)
     models = {one.model_id for one in trials[1]} - {one.model_id for one in trials[2]}
-    answered = [one.created_at for one in store.select(Evaluation, part="final") if one.model_id in models]
+    answered = [
+        one.created_at for one in store.select(Evaluation, part="final") if one.model_id in models
+    ]
     assert answered
     assert max(answered) < second_began
 
@@ -132,21 +147,35 @@ def test_each_round_is_trained_from_the_base_or_on_from_the_round_before(
     result = compare(methods=["base", "regenesis"], rounds=3, settings_toml=text)
 
     assert result.outcome == "compared"
-    trials = store_of(home).select(Trial, method="regenesis", learning_rate=5e-4, order_by="iteration")
+    trials = store_of(home).select(
+        Trial, method="regenesis", learning_rate=5e-4, order_by="iteration"
+    )
     adapters = {one.id: one for one in store_of(home).select(Adapter)}
     trained = [adapters[one.adapter_id] for one in trials if one.adapter_id]
     earlier = [None, *(one.id for one in trained[:-1])] if start == "champion" else [None] * 3
     assert [one.parent_adapter_id for one in trained] == earlier
     found = store_of(home).select(
-        ComparisonFigure, order_by="iteration", name="accuracy", rates="chosen", reading="strict", method="regenesis"
+        ComparisonFigure,
+        order_by="iteration",
+        name="accuracy",
+        rates="chosen",
+        reading="strict",
+        method="regenesis",
     )
     course = {
-        scope: [f"{one.value:.1%}" for one in found if one.scope == scope] for scope in ("in_domain", "out_of_domain")
+        scope: [f"{one.value:.1%}" for one in found if one.scope == scope]
+        for scope in ("in_domain", "out_of_domain")
     }
     assert [len(values) for values in course.values()] == [3, 3]
     [page] = (home / "reports").glob("comparison-*.html")
-    said = f"in domain {', '.join(course['in_domain'])}; out of domain {', '.join(course['out_of_domain'])}."
-    assert f"regenesis, strict accuracy on final questions round after round: {said}" in page.read_text("utf-8")
+    said = (
+        f"in domain {', '.join(course['in_domain'])}; out of domain"
+        f" {', '.join(course['out_of_domain'])}."
+    )
+    assert (
+        f"regenesis, strict accuracy on final questions round after round: {said}"
+        in page.read_text("utf-8")
+    )
 
 
 def test_a_state_goes_on_in_another_home_without_generating_anything(
@@ -155,7 +184,9 @@ def test_a_state_goes_on_in_another_home_without_generating_anything(
     code, _, err = command("compare", "--settings", str(settings))
     assert code == 0, err
     before = table(store_of(home))
-    code, out, err = command("compare", "--settings", str(settings), "--export", str(tmp_path / "state"))
+    code, out, err = command(
+        "compare", "--settings", str(settings), "--export", str(tmp_path / "state")
+    )
     assert code == 0, err
     assert "rows of study" in out
 
@@ -174,21 +205,33 @@ def test_weights_that_did_not_travel_are_trained_anew_where_answers_are_missing(
     from tests.fakes.comparison_states import without_answers
 
     assert command("compare", "--settings", str(settings))[0] == 0
-    assert command("compare", "--settings", str(settings), "--export", str(tmp_path / "state"))[0] == 0
+    assert (
+        command("compare", "--settings", str(settings), "--export", str(tmp_path / "state"))[0] == 0
+    )
     without_answers(tmp_path / "state")
     machinery.trained.clear()
 
     there = tmp_path / "another"
     code, _, err = command(
-        "compare", "--settings", str(settings), "--home", str(there), "--from", str(tmp_path / "state")
+        "compare",
+        "--settings",
+        str(settings),
+        "--home",
+        str(there),
+        "--from",
+        str(tmp_path / "state"),
     )
 
     assert code == 0, err
-    assert len(machinery.trained) == len([one for one in store_of(there).select(Trial) if one.adapter_id])
+    assert len(machinery.trained) == len(
+        [one for one in store_of(there).select(Trial) if one.adapter_id]
+    )
     assert len(table(store_of(there))) == len(table(store_of(home)))
 
 
-def test_a_plan_says_what_it_would_take_and_begins_nothing(home: Path, settings: Path, command: Run) -> None:
+def test_a_plan_says_what_it_would_take_and_begins_nothing(
+    home: Path, settings: Path, command: Run
+) -> None:
     code, out, err = command("compare", "--settings", str(settings), "--plan")
 
     assert code == 0, err
@@ -235,10 +278,13 @@ def test_wrong_published_figures_are_refused_before_anything_runs(
 @pytest.mark.parametrize(
     "arguments",
     [
-        ("--methods", "base,nonsense"), ("--rates", "fast"), ("--match", "luck"), ("--from", "nowhere"),
+        ("--methods", "base,nonsense"),
+        ("--rates", "fast"),
+        ("--match", "luck"),
+        ("--from", "nowhere"),
         ("--rates", "1e-3,1e-3"),
     ],
-)  # fmt: skip
+)
 def test_a_wrong_option_is_refused_with_one_line(
     arguments: tuple[str, str], home: Path, settings: Path, command: Run
 ) -> None:
@@ -255,10 +301,13 @@ def test_hostile_texts_of_a_published_file_and_of_questions_are_escaped_in_the_r
     file = tmp_path / "published.csv"
     file.write_text(
         "method,set,value,source,split,model\n"
-        f'regenesis,gcd,83.2,"{hostile}",test,"{hostile}"\nstar,gcd,71%,a paper,test,\n', "utf-8",
-    )  # fmt: skip
+        f'regenesis,gcd,83.2,"{hostile}",test,"{hostile}"\nstar,gcd,71%,a paper,test,\n',
+        "utf-8",
+    )
 
-    code, out, err = command("compare", "--settings", str(settings), "--published", str(file), "--json")
+    code, out, err = command(
+        "compare", "--settings", str(settings), "--published", str(file), "--json"
+    )
 
     assert code == 0, err
     page = Path(json.loads(out)["report"]).read_text("utf-8")

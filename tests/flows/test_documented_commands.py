@@ -1,4 +1,6 @@
-"""What README and the pages tell a user to type is typed here, in their order, after a real first round."""
+"""What README and the pages tell a user to type is typed here, in their order, after a real first
+round.
+"""
 
 import json
 import shlex
@@ -15,26 +17,51 @@ from tests.fakes.scripted_machinery import ScriptedMachinery
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
-    "README.md", "docs/tutorial.md", "docs/verdicts.md", "docs/evaluation.md", "docs/gate.md",
-    "docs/how-to/own-data.md", "docs/how-to/export.md", "docs/compare.md",
-)  # fmt: skip
+    "README.md",
+    "docs/tutorial.md",
+    "docs/verdicts.md",
+    "docs/evaluation.md",
+    "docs/gate.md",
+    "docs/how-to/own-data.md",
+    "docs/how-to/export.md",
+    "docs/compare.md",
+)
 TYPED_BY_OTHERS = {
     "docs/storage.md": "tests/flows/test_lake_round.py",
     "docs/how-to/first-week.md": "tests/flows/test_first_week.py",
 }
 ELSEWHERE = {
-    "--help": "tests/test_light_base.py", "explore": "tests/browser/test_explore.py", "up": "tests/stack/test_up.py",
+    "--help": "tests/test_light_base.py",
+    "explore": "tests/browser/test_explore.py",
+    "up": "tests/stack/test_up.py",
     "down": "tests/stack/test_up.py",
-}  # fmt: skip
-NOT_RUN, PROGRAMS = ("not run by a test: ", "tests/"), (
-    "regenesis", "make", "python", ".venv/bin/", "docker", "helm", "kubectl", "REGENESIS_", "curl", "pip", "git",
-)  # fmt: skip
+}
+NOT_RUN, PROGRAMS = (
+    ("not run by a test: ", "tests/"),
+    (
+        "regenesis",
+        "make",
+        "python",
+        ".venv/bin/",
+        "docker",
+        "helm",
+        "kubectl",
+        "REGENESIS_",
+        "curl",
+        "pip",
+        "git",
+    ),
+)
 
 
 def commands_of(page: str) -> list[list[str]]:
-    """The words after `regenesis` of every command of a page that a test can run, what redirects left off."""
+    """The words after `regenesis` of every command of a page that a test can run, what redirects
+    left off.
+    """
     blocks = blocks_of((ROOT / page).read_text("utf-8"))
-    lines = [line for block in blocks for line in block.splitlines() if line.startswith("regenesis ")]
+    lines = [
+        line for block in blocks for line in block.splitlines() if line.startswith("regenesis ")
+    ]
     lines = [line for line in lines if NOT_RUN[0] not in line]
     return [shlex.split(line.partition(" > ")[0], comments=True)[1:] for line in lines]
 
@@ -49,16 +76,23 @@ def files_of_a_user(folder: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_does_what_it_says(
-    page: str, home: Path, small: str, tmp_path: Path, machinery: ScriptedMachinery,
-    command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    page: str,
+    home: Path,
+    small: str,
+    tmp_path: Path,
+    machinery: ScriptedMachinery,
+    command: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     settings = tmp_path / "small.toml"
     settings.write_text(small, "utf-8")
     monkeypatch.setenv("REGENESIS_CONFIG", str(settings))
     monkeypatch.chdir(tmp_path)
     files_of_a_user(tmp_path)
     improve()
-    path = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(RecordedPath, order_by="id")[0]
+    path = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(RecordedPath, order_by="id")[
+        0
+    ]
 
     for words in commands_of(page):
         if not ELSEWHERE.keys() & set(words):
@@ -68,21 +102,33 @@ def test_every_command_of_a_page_does_what_it_says(
 
 
 @pytest.mark.parametrize(
-    "page", ["README.md", *(str(one.relative_to(ROOT)) for one in sorted((ROOT / "docs").rglob("*.md")))]
+    "page",
+    ["README.md", *(str(one.relative_to(ROOT)) for one in sorted((ROOT / "docs").rglob("*.md")))],
 )
 def test_a_command_of_any_page_is_run_or_says_why_not(page: str) -> None:
     run = (
-        {tuple(words) for words in commands_of(page)} if page in (*PAGES, *TYPED_BY_OTHERS) else set[tuple[str, ...]]()
+        {tuple(words) for words in commands_of(page)}
+        if page in (*PAGES, *TYPED_BY_OTHERS)
+        else set[tuple[str, ...]]()
     )
     for block in blocks_of((ROOT / page).read_text("utf-8")):
         for line in block.splitlines() if "never run" not in block else ():
-            words = tuple(shlex.split(line.partition(" > ")[0], comments=True)) if line.startswith(PROGRAMS) else ()
+            words = (
+                tuple(shlex.split(line.partition(" > ")[0], comments=True))
+                if line.startswith(PROGRAMS)
+                else ()
+            )
             elsewhere = bool(ELSEWHERE.keys() & set(words)) or words[:1] == ("make",)  # .ci/run
-            assert not words or words[1:] in run or elsewhere or any(sign in line for sign in NOT_RUN), line
+            assert (
+                not words or words[1:] in run or elsewhere or any(sign in line for sign in NOT_RUN)
+            ), line
 
 
 def test_what_is_typed_is_found_behind_blocks_of_any_language() -> None:
-    page = "a\n```toml\nx = 1\n```\nb\n```\nregenesis doctor\n```\nc\n```text\nnot this\n```\n```\nregenesis up\n```\n"
+    page = (
+        "a\n```toml\nx = 1\n```\nb\n```\nregenesis doctor\n```\nc\n```text\nnot"
+        " this\n```\n```\nregenesis up\n```\n"
+    )
 
     assert blocks_of(page) == ["regenesis doctor\n", "regenesis up\n"]
     assert blocks_of(page, "toml") == ["x = 1\n"]

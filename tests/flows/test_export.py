@@ -16,7 +16,9 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def command(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+def command(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
     """`regenesis export ...` on a home with the story."""
     story_store(home / "regenesis.duckdb")
 
@@ -39,7 +41,9 @@ def test_it_says_what_it_wrote_and_where(tmp_path: Path, command: Command) -> No
 
 
 def test_json_gives_paths_and_counts(tmp_path: Path, command: Command) -> None:
-    code, out, _ = command(str(tmp_path / "out"), "--paths", "--round", "2", "--format", "chat", "--json")
+    code, out, _ = command(
+        str(tmp_path / "out"), "--paths", "--round", "2", "--format", "chat", "--json"
+    )
 
     said = json.loads(out)
     lines = (tmp_path / "out" / "train.jsonl").read_text("utf-8").split("\n")[:-1]
@@ -54,7 +58,9 @@ def test_a_dry_run_leaves_nothing(tmp_path: Path, command: Command) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_a_folder_with_something_in_it_is_refused_with_one_line(tmp_path: Path, home: Path, command: Command) -> None:
+def test_a_folder_with_something_in_it_is_refused_with_one_line(
+    tmp_path: Path, home: Path, command: Command
+) -> None:
     code, out, err = command(str(home))
 
     assert (code, out, len(err.strip().splitlines())) == (2, "", 1)
@@ -93,7 +99,9 @@ class Hub:
         self.calls.append((name, given))
 
     def upload_folder(self, *, repo_id: str, folder_path: Path, **given: Any) -> None:
-        self.calls.append((repo_id, given | {"files": sorted(one.name for one in folder_path.iterdir())}))
+        self.calls.append(
+            (repo_id, given | {"files": sorted(one.name for one in folder_path.iterdir())})
+        )
 
 
 @pytest.fixture
@@ -105,7 +113,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> type[Hub]:
     return Hub
 
 
-def test_a_push_puts_the_folder_into_a_private_repository(tmp_path: Path, command: Command, hub: type[Hub]) -> None:
+def test_a_push_puts_the_folder_into_a_private_repository(
+    tmp_path: Path, command: Command, hub: type[Hub]
+) -> None:
     code, out, _ = command(str(tmp_path / "out"), "--push", "me/paths")
 
     assert code == 0
@@ -135,9 +145,15 @@ def test_a_dry_push_needs_neither_token_nor_hub(
     ],
 )
 def test_a_push_that_cannot_be_is_one_line_without_the_token(
-    arguments: list[str], token: str, refuses: str, says: str, tmp_path: Path, command: Command, hub: type[Hub],
+    arguments: list[str],
+    token: str,
+    refuses: str,
+    says: str,
+    tmp_path: Path,
+    command: Command,
+    hub: type[Hub],
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setenv("HF_TOKEN", token)
     monkeypatch.setattr(hub, "refuses", refuses)
     code, out, err = command(str(tmp_path / "out"), *arguments)

@@ -21,7 +21,9 @@ class Listener:
     def step(self, title: str) -> None:
         self.lines.append(f"step: {title}")
 
-    def update(self, done: int, total: int, note: str = "", seconds_left: float | None = None) -> None: ...
+    def update(
+        self, done: int, total: int, note: str = "", seconds_left: float | None = None
+    ) -> None: ...
 
     def close(self) -> None: ...
 
@@ -32,9 +34,17 @@ def test_answers_shorter_than_paths_are_said_before_the_first_path(
     listener = Listener()
     monkeypatch.setattr(workplace, "WATCHER", [listener])
 
-    synthesize(settings_toml=small + "\n[evaluation]\nsampling = { max_tokens = 16 }\n", budget_tokens=1)
+    synthesize(
+        settings_toml=small + "\n[evaluation]\nsampling = { max_tokens = 16 }\n", budget_tokens=1
+    )
 
-    warned = [place for place, line in enumerate(listener.lines) if "evaluation.sampling.max_tokens" in line]
-    first_step = next(place for place, line in enumerate(listener.lines) if line.startswith("step: "))
+    warned = [
+        place
+        for place, line in enumerate(listener.lines)
+        if "evaluation.sampling.max_tokens" in line
+    ]
+    first_step = next(
+        place for place, line in enumerate(listener.lines) if line.startswith("step: ")
+    )
     assert warned
     assert warned[0] < first_step

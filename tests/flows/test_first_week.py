@@ -1,4 +1,6 @@
-"""The page of a first week is lived through: its commands in their order, its file, its settings and its nights."""
+"""The page of a first week is lived through: its commands in their order, its file, its settings
+and its nights.
+"""
 
 import tomllib
 from collections.abc import Callable
@@ -21,7 +23,8 @@ def the_shops_file(folder: Path) -> None:
     """As long as the shop's is; the page shows its first lines."""
     shown = blocks_of(TEXT, "text")[0]
     sums = (
-        (n, f"A crate holds 6 bottles. How many bottles do {n + 3} crates hold?", 6 * (n + 3)) for n in range(1, 201)
+        (n, f"A crate holds 6 bottles. How many bottles do {n + 3} crates hold?", 6 * (n + 3))
+        for n in range(1, 201)
     )
     rows = [f"{n};{problem};{result};{'east' if n % 2 else 'west'}" for n, problem, result in sums]
     text = "\n".join([shown.splitlines()[0], *rows]) + "\n"
@@ -42,9 +45,14 @@ def the_pages_settings(small: str, folder: Path) -> Path:
 
 @pytest.mark.slow
 def test_a_first_week_goes_as_its_page_says(
-    home: Path, small: str, tmp_path: Path, machinery: ScriptedMachinery, command: Command,
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
-) -> None:  # fmt: skip
+    home: Path,
+    small: str,
+    tmp_path: Path,
+    machinery: ScriptedMachinery,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
     the_shops_file(tmp_path)

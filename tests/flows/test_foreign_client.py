@@ -1,4 +1,6 @@
-"""A client of another kind holds the database file, as a notebook left open would: the round waits, and can go on."""
+"""A client of another kind holds the database file, as a notebook left open would: the round waits,
+and can go on.
+"""
 
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -45,7 +47,10 @@ def test_a_round_beside_a_client_that_keeps_the_file_says_who_and_ends_so_that_t
 
 
 def test_the_command_beside_such_a_client_names_it_ends_with_code_3_and_goes_on(
-    home: Path, small: str, machinery: ScriptedMachinery, command: Callable[..., tuple[int, str, str]]
+    home: Path,
+    small: str,
+    machinery: ScriptedMachinery,
+    command: Callable[..., tuple[int, str, str]],
 ) -> None:
     file = home.parent / "small.toml"
     file.write_text(small + SHORT_WAIT, "utf-8")
@@ -77,7 +82,9 @@ def test_a_round_beside_a_client_of_the_reader_copy_notices_nothing(
     assert rounds_in(home / READER_NAME) == [(1, "finished", len(store.select(RecordedPath)))]
 
 
-def test_after_a_run_the_file_alone_holds_every_row(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+def test_after_a_run_the_file_alone_holds_every_row(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
     improve(settings_toml=small)
 
     alone = home / "copied" / "regenesis.duckdb"
@@ -90,4 +97,6 @@ def test_after_a_run_the_file_alone_holds_every_row(home: Path, small: str, mach
 def rounds_in(file: Path) -> list[tuple[int, str, int]]:
     """Number, status and paths of the rounds that a file shows."""
     with duckdb.connect(file, read_only=True) as connection:
-        return connection.execute("SELECT round, status, paths FROM round_summary ORDER BY round").fetchall()
+        return connection.execute(
+            "SELECT round, status, paths FROM round_summary ORDER BY round"
+        ).fetchall()

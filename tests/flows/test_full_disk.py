@@ -1,4 +1,6 @@
-"""A disk that fills at any step of a round: the run says so, nothing is given up, and the next run goes on with it."""
+"""A disk that fills at any step of a round: the run says so, nothing is given up, and the next run
+goes on with it.
+"""
 
 import os
 import subprocess
@@ -21,17 +23,24 @@ from tests.fakes.scripted_machinery import ScriptedMachinery
 ROOM = "\n[room]\nmin_free_disk_gib = 0\nmin_free_memory_gib = 0\n"
 SHORT = ((Tracking, "finish_round"),)
 MOMENTS = (
-    (ScriptedMachinery, "serve"), (ScriptedMachinery, "train_weights"), (Tracking, "log_round"),
-    (Tracking, "log_stage"), (Tracking, "register_model"), (Tracking, "move_champion"),
-    (FileStore, "refresh_reader"), (FileStore, "settle"),
-)  # fmt: skip
+    (ScriptedMachinery, "serve"),
+    (ScriptedMachinery, "train_weights"),
+    (Tracking, "log_round"),
+    (Tracking, "log_stage"),
+    (Tracking, "register_model"),
+    (Tracking, "move_champion"),
+    (FileStore, "refresh_reader"),
+    (FileStore, "settle"),
+)
 
 
 @pytest.fixture
 def small_disk(home: Path) -> Iterator[Path]:
     """The home on a disk of its own."""
     home.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "none", str(home)], capture_output=True)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=96m", "none", str(home)], capture_output=True
+    )
     if mounted.returncode:
         pytest.skip("a disk of a test's own is mounted by root")
     try:

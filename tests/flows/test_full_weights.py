@@ -1,7 +1,8 @@
-"""The recipes that train full weights, on the real engine: stored whole, served, examined, made champion, rolled back.
+"""The recipes that train full weights, on the real engine: stored whole, served, examined, made
+champion, rolled back.
 
-Small sets, short texts and the embedded model's prompts, of which it learns whatever is right; all else as the presets
-have it. Base and challengers answer in turn from the suite's one server. The
+Small sets, short texts and the embedded model's prompts, of which it learns whatever is right; all
+else as the presets have it. Base and challengers answer in turn from the suite's one server. The
 embedded model never boxes an answer (0 of 79 paths), so what `official-code` accepts is planted.
 """
 
@@ -19,7 +20,16 @@ from flows.steps.machinery import LocalMachinery, OwnServer
 from flows.steps.progress import Quiet
 from flows.steps.workplace import Workplace
 from storage.environment import Environment, make_home, read_environment
-from storage.records import Adapter, Answer, Evaluation, Model, Path, Promotion, TrainingExample, TrainingSet
+from storage.records import (
+    Adapter,
+    Answer,
+    Evaluation,
+    Model,
+    Path,
+    Promotion,
+    TrainingExample,
+    TrainingSet,
+)
 from tasks.engines.models.base_models import PreparedModel
 from tasks.engines.models.model_files import folder_digest, weight_bytes
 from tasks.engines.server.vllm_server import Server
@@ -70,15 +80,23 @@ class OneServer(LocalMachinery):
         self.server = server
 
     def serve(
-        self, model: Model, base: PreparedModel, adapter: Adapter | None, settings: Settings,
+        self,
+        model: Model,
+        base: PreparedModel,
+        adapter: Adapter | None,
+        settings: Settings,
         environment: Environment,
-    ) -> OwnServer:  # fmt: skip
+    ) -> OwnServer:
         renderer = self.renderer(base, settings.model)
-        return OwnServer(nullcontext(self.server), model, adapter, base, renderer, settings, environment)
+        return OwnServer(
+            nullcontext(self.server), model, adapter, base, renderer, settings, environment
+        )
 
 
 @pytest.fixture
-def machinery_of_one(server: Server, model_folder: Folder, monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
+def machinery_of_one(
+    server: Server, model_folder: Folder, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Server]:
     monkeypatch.setattr(workplace, "MACHINERY", [OneServer(server)])
     yield server
     server.swap_weights(model_folder)
@@ -86,7 +104,11 @@ def machinery_of_one(server: Server, model_folder: Folder, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("preset", ["paper", "official-code"])
 def test_full_weights_are_trained_kept_whole_served_examined_made_champion_and_rolled_back(
-    preset: str, machinery_of_one: Server, model_folder: Folder, tmp_path: Folder, monkeypatch: pytest.MonkeyPatch
+    preset: str,
+    machinery_of_one: Server,
+    model_folder: Folder,
+    tmp_path: Folder,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     home = tmp_path / "home"
     monkeypatch.setenv("REGENESIS_HOME", str(home))
@@ -99,7 +121,12 @@ def test_full_weights_are_trained_kept_whole_served_examined_made_champion_and_r
     work.timings.add(raw_tokens_per_second=1.0)  # else measured, for seconds
     store, base = work.store, work.base.record
 
-    for step in (steps.begin_round, steps.ingest_questions, steps.synthesize_paths, steps.audit_verdicts):
+    for step in (
+        steps.begin_round,
+        steps.ingest_questions,
+        steps.synthesize_paths,
+        steps.audit_verdicts,
+    ):
         unwrap(step)(work)
     if preset == "official-code":
         plant(work, [BOXED.format(first=n, second=n + 3, total=2 * n + 3) for n in range(8)])
@@ -114,7 +141,9 @@ def test_full_weights_are_trained_kept_whole_served_examined_made_champion_and_r
     folder = home / adapter.location
     assert (adapter.kind, adapter.digest) == ("full", folder_digest(folder))
     assert machinery_of_one.weights == folder
-    assert kept_weight_bytes(model_folder, settings.training) == pytest.approx(weight_bytes(folder), rel=0.01)
+    assert kept_weight_bytes(model_folder, settings.training) == pytest.approx(
+        weight_bytes(folder), rel=0.01
+    )
     assert {row.role for row in store.select(Evaluation)} == {"base", "challenger"}
     assert len(store.select(Answer, model_id=facts.model_in(work, "challenger").id)) == 24
     decided = unwrap(steps.promote)(work)
@@ -126,22 +155,35 @@ def test_full_weights_are_trained_kept_whole_served_examined_made_champion_and_r
 
     promotion.roll_back(store, work.tracking, base=base, line=work.line, reason="A test")
 
-    assert work.tracking.champion(work.line) == promotion.current_champion(store, base, work.line).id == base.id
+    assert (
+        work.tracking.champion(work.line)
+        == promotion.current_champion(store, base, work.line).id
+        == base.id
+    )
     assert {one.state for one in store.select(Promotion)} == {"done"}
 
 
 def plant(work: Workplace, completions: Sequence[str]) -> None:
     """These as the training set of the round."""
     made = make(
-        TrainingSet, "planted", round_id=work.round.id, method="regenesis", settings="{}", examples=len(completions)
+        TrainingSet,
+        "planted",
+        round_id=work.round.id,
+        method="regenesis",
+        settings="{}",
+        examples=len(completions),
     )
     rows = [
         make(
-            TrainingExample, ("planted", place), training_set_id=made.id, position=place,
-            prompt=work.questions("train")[0].text, completion=text,
+            TrainingExample,
+            ("planted", place),
+            training_set_id=made.id,
+            position=place,
+            prompt=work.questions("train")[0].text,
+            completion=text,
         )
         for place, text in enumerate(completions)
-    ]  # fmt: skip
+    ]
     work.store.append([made, *rows])
 
 

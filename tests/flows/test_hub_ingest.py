@@ -1,4 +1,6 @@
-"""Data sets in the layout of the hub, by `datasets` itself, from a local folder; the hub's refusals by a stand-in."""
+"""Data sets in the layout of the hub, by `datasets` itself, from a local folder; the hub's refusals
+by a stand-in.
+"""
 
 import json
 from collections.abc import Callable
@@ -13,20 +15,45 @@ from storage.records import Question, QuestionSet
 
 Command = Callable[..., tuple[int, str, str]]
 GSM8K = {
-    "train": [{"question": f"{n} and 1?", "answer": f"{n}+1=<<{n}+1={n + 1}>>{n + 1}\n#### {n + 1}"} for n in range(4)],
+    "train": [
+        {"question": f"{n} and 1?", "answer": f"{n}+1=<<{n}+1={n + 1}>>{n + 1}\n#### {n + 1}"}
+        for n in range(4)
+    ],
     "test": [{"question": f"{n} and 2?", "answer": f"So {n + 2}.\n#### {n + 2}"} for n in range(6)],
 }
 ARC = {
     split: [
-        {"id": f"{split}_{n}", "question": f"{split} {n}?", "answerKey": "2",
-         "choices": {"text": ["oak", "iron"], "label": ["1", "2"]}}
+        {
+            "id": f"{split}_{n}",
+            "question": f"{split} {n}?",
+            "answerKey": "2",
+            "choices": {"text": ["oak", "iron"], "label": ["1", "2"]},
+        }
         for n in range(3)
     ]
     for split in ("train", "validation", "test")
-}  # fmt: skip
+}
 STRATEGYQA = {
-    "train": [{"qid": "a", "term": "x", "description": "y", "question": "Is it?", "answer": True, "facts": ["z"]}],
-    "test": [{"qid": "b", "term": "x", "description": "y", "question": "Was it?", "answer": False, "facts": ["z"]}],
+    "train": [
+        {
+            "qid": "a",
+            "term": "x",
+            "description": "y",
+            "question": "Is it?",
+            "answer": True,
+            "facts": ["z"],
+        }
+    ],
+    "test": [
+        {
+            "qid": "b",
+            "term": "x",
+            "description": "y",
+            "question": "Was it?",
+            "answer": False,
+            "facts": ["z"],
+        }
+    ],
 }
 
 
@@ -45,7 +72,12 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ids=["gsm8k", "arc", "strategyqa"],
 )
 def test_a_set_in_the_layout_of_the_hub_needs_no_mapping(
-    rows: dict[str, list[dict[str, object]]], kind: str, answers: set[str], tmp_path: Path, home: Path, command: Command
+    rows: dict[str, list[dict[str, object]]],
+    kind: str,
+    answers: set[str],
+    tmp_path: Path,
+    home: Path,
+    command: Command,
 ) -> None:
     folder = tmp_path / "set"
     folder.mkdir()
@@ -59,7 +91,10 @@ def test_a_set_in_the_layout_of_the_hub_needs_no_mapping(
     questions = store.select(Question)
     assert json.loads(out)["parts"]["train"] == len(rows["train"])
     assert len(questions) == sum(map(len, rows.values()))
-    assert ({one.answer_kind for one in questions}, {one.answer for one in questions}) == ({kind}, answers)
+    assert ({one.answer_kind for one in questions}, {one.answer for one in questions}) == (
+        {kind},
+        answers,
+    )
     assert [one.source for one in store.select(QuestionSet)] == ["set"]
     command("ingest", "--hub", str(folder), "--name", "mine")
     assert store.select(Question) == questions
@@ -69,13 +104,25 @@ def test_a_set_in_the_layout_of_the_hub_needs_no_mapping(
     ("arguments", "raised", "says"),
     [
         (["--hub", "mine"], None, "owner/name"),
-        (["--hub", "me/set"], ConnectionError("Couldn't reach 'me/set' on the Hub"), "Couldn't reach"),
-        (["--hub", "me/set"], ValueError("Config name is missing.\nPick one among: ['main', 'socratic']"), "--config"),
+        (
+            ["--hub", "me/set"],
+            ConnectionError("Couldn't reach 'me/set' on the Hub"),
+            "Couldn't reach",
+        ),
+        (
+            ["--hub", "me/set"],
+            ValueError("Config name is missing.\nPick one among: ['main', 'socratic']"),
+            "--config",
+        ),
         (["--config", "main"], None, "--hub OWNER/NAME"),
     ],
 )
 def test_a_set_that_cannot_be_had_is_one_line(
-    arguments: list[str], raised: Exception | None, says: str, command: Command, monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    raised: Exception | None,
+    says: str,
+    command: Command,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def load(*_: object) -> object:
         assert raised

@@ -1,4 +1,6 @@
-"""A whole round, under a real Prefect server and on a real DuckDB file, with a scripted engine and trainer."""
+"""A whole round, under a real Prefect server and on a real DuckDB file, with a scripted engine and
+trainer.
+"""
 
 import json
 from pathlib import Path
@@ -49,7 +51,10 @@ def test_a_round_trains_examines_and_promotes_a_better_challenger(
     assert {row.role for row in store.select(Evaluation)} == {"base", "challenger"}
     assert {row.part for row in store.select(Evaluation)} == {"gate", "final"}
     paths = store.select(RecordedPath)
-    judged = {verifier: store.select(Verdict, verifier=verifier) for verifier in ("reference", "second", "majority")}
+    judged = {
+        verifier: store.select(Verdict, verifier=verifier)
+        for verifier in ("reference", "second", "majority")
+    }
     assert len(judged["reference"]) == len(paths) == len(store.select(Selection))
     assert judged["second"]
     assert judged["majority"]
@@ -58,8 +63,15 @@ def test_a_round_trains_examines_and_promotes_a_better_challenger(
     twice = store.select(Answer, sample=1)
     assert len(twice) == 64
     assert {answer.model_id for answer in twice} == {record.base_model_id}
-    assert json.loads(record.timings)["noise_tokens"] == sum(answer.completion_tokens for answer in twice)
-    assert set(json.loads(record.timings)["seconds"]) >= {"start", "synthesis", "training", "evaluation"}
+    assert json.loads(record.timings)["noise_tokens"] == sum(
+        answer.completion_tokens for answer in twice
+    )
+    assert set(json.loads(record.timings)["seconds"]) >= {
+        "start",
+        "synthesis",
+        "training",
+        "evaluation",
+    }
     _is_in_mlflow(home, record)
 
 
@@ -79,8 +91,15 @@ def _is_in_mlflow(home: Path, record: Round) -> None:
     version = tracking.version_of(record.line, tracking.champion(record.line) or record.id)
     assert version is not None  # with the files that a loader needs
     assert version.tags["regenesis.training_set_id"] == str(adapter.training_set_id)
-    files = {file.path for folder in ("", "plots") for file in client.list_artifacts(parent, folder)}
-    assert {"round-1.html", "environment.json", "plots/loss_curve.html", "plots/rounds_in_domain.html"} <= files
+    files = {
+        file.path for folder in ("", "plots") for file in client.list_artifacts(parent, folder)
+    }
+    assert {
+        "round-1.html",
+        "environment.json",
+        "plots/loss_curve.html",
+        "plots/rounds_in_domain.html",
+    } <= files
 
 
 def test_an_engine_that_ends_in_the_middle_of_its_work_is_started_again(
@@ -93,7 +112,9 @@ def test_an_engine_that_ends_in_the_middle_of_its_work_is_started_again(
     assert result.outcome == "promoted"
     assert machinery.served[:3] == ["scripted"] * 3
     texts = json.loads(store_of(home).select(Round)[0].timings)["synthesis_texts"]
-    assert texts < sum(len(store_of(home).select(kind)) for kind in (AdaptedGuideline, Structure, RecordedPath))
+    assert texts < sum(
+        len(store_of(home).select(kind)) for kind in (AdaptedGuideline, Structure, RecordedPath)
+    )
 
 
 def test_an_engine_that_ends_again_and_again_ends_the_run_and_the_next_one_goes_on(
@@ -115,10 +136,17 @@ def test_the_account_of_a_round_adds_up_in_sql_over_its_runs(
 
     store = store_of(home)
     [record] = store.select(Round)
-    rows = {row["fate"]: row["candidates"] for row in store.query(figure(record, "candidates").sql).to_pylist()}
+    rows = {
+        row["fate"]: row["candidates"]
+        for row in store.query(figure(record, "candidates").sql).to_pylist()
+    }
     assert rows.pop("all") == sum(rows.values()) > 0
     paths = len(store.select(RecordedPath))
-    assert sum(rows.get(fate, 0) for fate in ENDED if fate != "failed") == paths == json.loads(record.timings)["paths"]
+    assert (
+        sum(rows.get(fate, 0) for fate in ENDED if fate != "failed")
+        == paths
+        == json.loads(record.timings)["paths"]
+    )
 
 
 def test_texts_that_collapse_are_warned_of_stored_and_reported(
@@ -136,9 +164,9 @@ def test_texts_that_collapse_are_warned_of_stored_and_reported(
     assert json.loads(first.timings)["collapse_warnings"] == []
     warnings = json.loads(second.timings)["collapse_warnings"]
     assert any("near duplicates" in warning for warning in warnings)
-    assert [row["warning"] for row in store.query(figure(second, "collapse_warnings").sql).to_pylist()] == sorted(
-        warnings
-    )
+    assert [
+        row["warning"] for row in store.query(figure(second, "collapse_warnings").sql).to_pylist()
+    ] == sorted(warnings)
     health = store.query(figure(second, "text_health").sql).to_pylist()
     assert [row["round"] for row in health] == [1, 2]
     assert health[1]["distinct_2"] < health[0]["distinct_2"]
@@ -157,18 +185,28 @@ def test_the_second_round_has_other_questions_and_the_first_ones_champion(
     store = store_of(home)
     first, second = store.select(Round, order_by="number")
     assert second.champion_model_id != first.champion_model_id == first.base_model_id
-    assert {row.role for row in store.select(Evaluation, round_id=second.id)} == {"base", "champion", "challenger"}
+    assert {row.role for row in store.select(Evaluation, round_id=second.id)} == {
+        "base",
+        "champion",
+        "challenger",
+    }
     asked = {
-        model.name: {answer.question_id for answer in store.select(Answer, draw=2, model_id=model.id)}
+        model.name: {
+            answer.question_id for answer in store.select(Answer, draw=2, model_id=model.id)
+        }
         for model in store.select(Model)
     }
     assert len(asked) == 3
     assert len(set(map(frozenset, asked.values()))) == 1
-    gates = [{q.text for q in store.select(Question, part="gate", draw=number)} for number in (1, 2)]
+    gates = [
+        {q.text for q in store.select(Question, part="gate", draw=number)} for number in (1, 2)
+    ]
     assert not gates[0] & gates[1]
 
 
-def test_stage_after_stage_gives_what_a_round_gives(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+def test_stage_after_stage_gives_what_a_round_gives(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
     ingest(settings_toml=small)
     synthesize(settings_toml=small)
     verify(settings_toml=small)
@@ -182,7 +220,9 @@ def test_stage_after_stage_gives_what_a_round_gives(home: Path, small: str, mach
     assert len(store.select(Adapter)) == 1
 
 
-def test_a_finished_stage_is_not_done_again(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+def test_a_finished_stage_is_not_done_again(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
     synthesize(settings_toml=small)
     train(settings_toml=small)
     served = len(machinery.served)
@@ -206,12 +246,17 @@ def test_a_round_whose_paths_are_too_few_to_train_on_ends_as_failed(
     assert "Training needs" in record.reason
 
 
-def test_new_abandons_the_unfinished_round(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+def test_new_abandons_the_unfinished_round(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
     synthesize(settings_toml=small)
 
     improve(settings_toml=small, new=True)
 
-    assert [record.status for record in store_of(home).select(Round, order_by="number")] == ["abandoned", "finished"]
+    assert [record.status for record in store_of(home).select(Round, order_by="number")] == [
+        "abandoned",
+        "finished",
+    ]
 
 
 def test_an_unfinished_round_goes_on_with_the_settings_it_began_with(

@@ -1,4 +1,6 @@
-"""The form of the flow `ingest` says as much of a source as the command does, and the same comes of it."""
+"""The form of the flow `ingest` says as much of a source as the command does, and the same comes of
+it.
+"""
 
 import inspect
 import json
@@ -14,7 +16,10 @@ from storage.records import Question, QuestionSet
 from tasks.rules.questions.choices import KEY_KINDS
 
 NAMED_OTHERWISE = {"map": "mapping", "settings": "settings_toml"}
-ONLY_ON_THE_LINE = {"known", "folder"}  # an earlier name of --published, and what the form gives as `file`
+ONLY_ON_THE_LINE = {
+    "known",
+    "folder",
+}  # an earlier name of --published, and what the form gives as `file`
 
 
 def test_every_option_of_the_command_is_a_field_of_the_form() -> None:
@@ -35,8 +40,23 @@ def test_form_and_command_store_the_same(
     ]
     file = tmp_path / "odd.jsonl"
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    words = ["--map", "question=q,answer=key", "--answer-kind", "choice", "--choice-key", "0", "--keep-first"]
-    words += ["--skip-unreadable", "--licence", "MIT", "--citation", "A. Nobody", "--redistributable"]
+    words = [
+        "--map",
+        "question=q,answer=key",
+        "--answer-kind",
+        "choice",
+        "--choice-key",
+        "0",
+        "--keep-first",
+    ]
+    words += [
+        "--skip-unreadable",
+        "--licence",
+        "MIT",
+        "--citation",
+        "A. Nobody",
+        "--redistributable",
+    ]
 
     code, _, err = command("ingest", str(file), "--name", "typed", *words)
     result = ingest(
@@ -56,9 +76,14 @@ def test_form_and_command_store_the_same(
     assert result.text.startswith("filled_in: 2 questions")
     store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
     sets = store.select(QuestionSet, order_by="name")
-    assert [(one.licence, one.citation, one.redistributable) for one in sets] == [("MIT", "A. Nobody", True)] * 2
+    assert [(one.licence, one.citation, one.redistributable) for one in sets] == [
+        ("MIT", "A. Nobody", True)
+    ] * 2
     typed, filled_in = (
-        [(q.text, q.answer, q.part) for q in store.select(Question, question_set_id=one.id, order_by="source_row_id")]
+        [
+            (q.text, q.answer, q.part)
+            for q in store.select(Question, question_set_id=one.id, order_by="source_row_id")
+        ]
         for one in reversed(sets)
     )
     assert typed == filled_in

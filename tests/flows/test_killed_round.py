@@ -1,4 +1,6 @@
-"""kill -9 at random moments: no committed row is lost, none doubled, nothing is left running, the round completes."""
+"""kill -9 at random moments: no committed row is lost, none doubled, nothing is left running, the
+round completes.
+"""
 
 import json
 import os
@@ -26,12 +28,26 @@ def start(home: Path, settings: Path) -> "subprocess.Popen[str]":
     from prefect.settings import PREFECT_API_URL
 
     environment = os.environ | {
-        "REGENESIS_HOME": str(home), "SCRIPTED_MACHINERY": SLOWLY, "PREFECT_API_URL": str(PREFECT_API_URL.value()),
+        "REGENESIS_HOME": str(home),
+        "SCRIPTED_MACHINERY": SLOWLY,
+        "PREFECT_API_URL": str(PREFECT_API_URL.value()),
         "PREFECT_LOGGING_LEVEL": "CRITICAL",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "tests.fakes.scripted_machinery", "round", "--settings", str(settings)]
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "tests.fakes.scripted_machinery",
+        "round",
+        "--settings",
+        str(settings),
+    ]
     return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
     )
 
 
@@ -46,8 +62,16 @@ def rows_of(home: Path) -> set[tuple[str, object, str]]:
     if not file.exists():
         return set()
     store = open_store(f"duckdb:///{file}")
-    texts = {(row.table, row.id, row.text) for kind in (RecordedPath, Answer) for row in store.select(kind)}
-    others = {(row.table, row.id, "") for kind in (Verdict, Adapter, Promotion) for row in store.select(kind)}
+    texts = {
+        (row.table, row.id, row.text)
+        for kind in (RecordedPath, Answer)
+        for row in store.select(kind)
+    }
+    others = {
+        (row.table, row.id, "")
+        for kind in (Verdict, Adapter, Promotion)
+        for row in store.select(kind)
+    }
     return texts | others
 
 
@@ -56,11 +80,15 @@ def store_of(home: Path) -> Store:
 
 
 def first_round_of(home: Path) -> tuple[list[str], set[tuple[object, str]]]:
-    """Outcomes and answers of the first round; a kill that came too late is followed by another round."""
+    """Outcomes and answers of the first round; a kill that came too late is followed by another
+    round.
+    """
     store = store_of(home)
     first = store.select(Round, order_by="number")[0]
     outcomes = [promotion.outcome for promotion in store.select(Promotion, round_id=first.id)]
-    return outcomes, {(row.question_id, row.text) for row in store.select(Answer, round_id=first.id)}
+    return outcomes, {
+        (row.question_id, row.text) for row in store.select(Answer, round_id=first.id)
+    }
 
 
 def store_and_registry_agree(home: Path) -> bool:
@@ -75,7 +103,9 @@ def processes_of(home: Path) -> list[str]:
     found: list[str] = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
-            if str(home).encode() in (entry / "environ").read_bytes() and entry.name != str(os.getpid()):
+            if str(home).encode() in (entry / "environ").read_bytes() and entry.name != str(
+                os.getpid()
+            ):
                 found.append((entry / "cmdline").read_bytes().replace(b"\0", b" ").decode())
         except OSError:
             continue
@@ -83,7 +113,9 @@ def processes_of(home: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_round_that_is_killed_ten_times_completes_and_keeps_every_committed_row(tmp_path: Path, small: str) -> None:
+def test_a_round_that_is_killed_ten_times_completes_and_keeps_every_committed_row(
+    tmp_path: Path, small: str
+) -> None:
     settings = tmp_path / "small.toml"
     settings.write_text(small, "utf-8")
     began = time.monotonic()

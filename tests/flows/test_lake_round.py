@@ -1,4 +1,6 @@
-"""A round on a lake, what docs/storage.md tells a user to type after it, the nightly care, and two runs at once."""
+"""A round on a lake, what docs/storage.md tells a user to type after it, the nightly care, and two
+runs at once.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -18,7 +20,9 @@ from tests.flows.test_documented_commands import commands_of
 
 
 @pytest.fixture
-def url(request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+def url(
+    request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> str:
     url = empty_store(request, "lake", tmp_path / "first")
     monkeypatch.setenv("REGENESIS_STORE", url)
     return url
@@ -26,9 +30,14 @@ def url(request: pytest.FixtureRequest, home: Path, tmp_path: Path, monkeypatch:
 
 @pytest.mark.slow
 def test_a_round_runs_whole_on_a_lake_and_every_command_of_its_page_after_it(
-    url: str, home: Path, small: str, tmp_path: Path, machinery: ScriptedMachinery,
-    command: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    url: str,
+    home: Path,
+    small: str,
+    tmp_path: Path,
+    machinery: ScriptedMachinery,
+    command: Callable[..., tuple[int, str, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.chdir(tmp_path)
 
     result = improve(settings_toml=small)
@@ -42,7 +51,8 @@ def test_a_round_runs_whole_on_a_lake_and_every_command_of_its_page_after_it(
     assert check_store(store, home) == []
     for words in commands_of("docs/storage.md"):
         typed = [
-            word.replace("ADAPTER", str(adapter.id)).replace("/tmp/lake", str(tmp_path / "lake")) for word in words
+            word.replace("ADAPTER", str(adapter.id)).replace("/tmp/lake", str(tmp_path / "lake"))
+            for word in words
         ]
         code, out, err = command(*typed)
         assert code == 0, (typed, err)

@@ -1,4 +1,6 @@
-"""A run that a window or a budget ends: cleanly, with its own exit code and state, and the next run goes on."""
+"""A run that a window or a budget ends: cleanly, with its own exit code and state, and the next run
+goes on.
+"""
 
 import importlib
 import json
@@ -47,7 +49,9 @@ def test_a_round_under_a_token_budget_goes_on_night_after_night_and_is_paid_for_
     assert len({(one.question_id, one.model_id, one.sample) for one in answers}) == len(answers)
 
 
-def test_a_stopped_round_is_running_still_and_says_why(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+def test_a_stopped_round_is_running_still_and_says_why(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
     state: Any = improve(settings_toml=small, budget_tokens=300, return_state=True)
 
     [record] = store_of(home).select(Round)
@@ -56,7 +60,9 @@ def test_a_stopped_round_is_running_still_and_says_why(home: Path, small: str, m
     assert "300 tokens" in state.message
 
 
-def test_no_task_of_a_stopped_run_has_failed(home: Path, small: str, machinery: ScriptedMachinery) -> None:
+def test_no_task_of_a_stopped_run_has_failed(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
     from prefect.client.orchestration import get_client
 
     state: Any = synthesize(settings_toml=small, budget_tokens=300, return_state=True)
@@ -91,7 +97,9 @@ def test_the_command_line_ends_with_3_and_then_goes_on(
         (["synthesize", "--budget-tokens", "-5"], "budget"),
     ],
 )
-def test_a_limit_that_means_nothing_is_refused_with_one_line(arguments: list[str], said: str, command: Command) -> None:
+def test_a_limit_that_means_nothing_is_refused_with_one_line(
+    arguments: list[str], said: str, command: Command
+) -> None:
     code, _, err = command(*arguments)
 
     lines = [line for line in err.strip().splitlines() if line != "Starting ..."]
@@ -99,7 +107,9 @@ def test_a_limit_that_means_nothing_is_refused_with_one_line(arguments: list[str
     assert said in lines[0]
 
 
-def test_a_time_of_day_is_the_next_one_in_the_time_zone_of_the_nights(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_time_of_day_is_the_next_one_in_the_time_zone_of_the_nights(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("REGENESIS_TIMEZONE", "Asia/Kolkata")
     limits = limits_of("06:00", 0, 0.0, now=datetime(2026, 1, 1, 23, tzinfo=time_zone()))
 
@@ -108,7 +118,16 @@ def test_a_time_of_day_is_the_next_one_in_the_time_zone_of_the_nights(monkeypatc
 
 @pytest.mark.parametrize("setting", ["REGENESIS_TIMEZONE", "TZ"])
 @pytest.mark.parametrize(
-    "name", ["Europe/Atlantis", "JST-9", '"Europe/Berlin"', "CET-1CEST,M3.5.0,M10.5.0/3", "Europe", "../UTC", "Berlin"]
+    "name",
+    [
+        "Europe/Atlantis",
+        "JST-9",
+        '"Europe/Berlin"',
+        "CET-1CEST,M3.5.0,M10.5.0/3",
+        "Europe",
+        "../UTC",
+        "Berlin",
+    ],
 )
 def test_a_time_zone_that_is_none_is_refused_with_one_line(
     monkeypatch: pytest.MonkeyPatch, setting: str, name: str
@@ -149,11 +168,16 @@ def test_a_night_that_waited_has_what_is_left_of_its_window_and_ends_at_once_whe
         if PLANNED + waited < end:
             assert limits_of("06:15", 0, 0.0, PLANNED, PLANNED + waited).until == end
         else:
-            with pytest.raises(Stopped, match=r"planned for 2026-01-02 01:00 UTC and had until 2026-01-02 06:15 UTC"):
+            with pytest.raises(
+                Stopped,
+                match=r"planned for 2026-01-02 01:00 UTC and had until 2026-01-02 06:15 UTC",
+            ):
                 limits_of("06:15", 0, 0.0, PLANNED, PLANNED + waited)
 
 
-@pytest.mark.parametrize("flow", ["flows.improve.improve", "flows.stages.synthesize", "flows.compare.compare"])
+@pytest.mark.parametrize(
+    "flow", ["flows.improve.improve", "flows.stages.synthesize", "flows.compare.compare"]
+)
 def test_a_run_whose_window_was_over_before_its_turn_ends_as_budget_spent_and_begins_nothing(
     home: Path, flow: str, machinery: ScriptedMachinery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +193,9 @@ def test_a_run_whose_window_was_over_before_its_turn_ends_as_budget_spent_and_be
 
 
 def test_options_without_a_field_in_the_form_stand_above_the_file() -> None:
-    toml = settings_toml_with("seed = 3\n[synthesis]\nchains_per_question = 4", {"synthesis.chains_per_question": 9})
+    toml = settings_toml_with(
+        "seed = 3\n[synthesis]\nchains_per_question = 4", {"synthesis.chains_per_question": 9}
+    )
 
     chosen = load_settings(toml_text=toml)
     assert (chosen.seed, chosen.synthesis.chains_per_question) == (3, 9)
@@ -204,7 +230,11 @@ def test_the_plan_before_a_round_and_after_its_synthesis_agree(
     command("synthesize", "--settings", str(file))
     after = json.loads(command("synthesize", "--dry-run", "--json", "--settings", str(file))[1])
 
-    assert before["to_generate"]["path"] == len(store_of(home).select(RecordedPath)) == after["reused"]["path"]
+    assert (
+        before["to_generate"]["path"]
+        == len(store_of(home).select(RecordedPath))
+        == after["reused"]["path"]
+    )
     assert after["to_generate"] == {}
     assert after["finished_questions"] == after["questions"] == before["questions"]
 
@@ -218,5 +248,12 @@ def test_a_forecast_for_hardware_that_is_not_there_prints_rate_and_money(
     code, out, err = command("forecast", "--rate", "20000", "--settings", str(file))
 
     assert code == 0, err
-    for word in ("tokens", "time", "disk", "accepted", "money", "generation at 20,000 tokens/s (given, not measured)"):
+    for word in (
+        "tokens",
+        "time",
+        "disk",
+        "accepted",
+        "money",
+        "generation at 20,000 tokens/s (given, not measured)",
+    ):
         assert word in out

@@ -8,7 +8,12 @@ from flows.runs.outcomes import OUTCOMES
 from flows.stack.automations import ENDS
 from flows.stages import verify
 
-ONLY_SAID = {"listed", "planned", "fetches", "exported"}  # by the command line, in which no flow runs
+ONLY_SAID = {
+    "listed",
+    "planned",
+    "fetches",
+    "exported",
+}  # by the command line, in which no flow runs
 
 
 def named_outcomes() -> set[str]:
@@ -17,7 +22,9 @@ def named_outcomes() -> set[str]:
         node
         for file in Path(flows.__file__).parent.rglob("*.py")
         for node in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Result"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "Result"
     ]
     return {one.args[0].value for one in calls if isinstance(one.args[0], ast.Constant)}
 

@@ -1,4 +1,6 @@
-"""A person over the gate: forced, vetoed, rolled back; the reason stands in store, report and MLflow."""
+"""A person over the gate: forced, vetoed, rolled back; the reason stands in store, report and
+MLflow.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,11 @@ Command = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def settled(
-    home: Path, small: str, tmp_path: Path, machinery: ScriptedMachinery, monkeypatch: pytest.MonkeyPatch
+    home: Path,
+    small: str,
+    tmp_path: Path,
+    machinery: ScriptedMachinery,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> str:
     """A first round, promoted; returns its line."""
     settings = tmp_path / "small.toml"
@@ -36,12 +42,16 @@ def champions(home: Path, line: str) -> tuple[Model, object]:
     return current_champion(store_of(home), BASE, line), Tracking(home).champion(line)
 
 
-def test_a_veto_brings_back_the_champion_before_and_force_undoes_it(home: Path, settled: str, command: Command) -> None:
+def test_a_veto_brings_back_the_champion_before_and_force_undoes_it(
+    home: Path, settled: str, command: Command
+) -> None:
     trained, named = champions(home, settled)
     assert trained != BASE
     assert named == trained.id
 
-    code, out, err = command("promote", "--veto", "--reason", "It is <rude>.", "--by", "Ada", "--yes")
+    code, out, err = command(
+        "promote", "--veto", "--reason", "It is <rude>.", "--by", "Ada", "--yes"
+    )
 
     assert code == 0, err
     assert champions(home, settled) == (BASE, BASE.id)
@@ -52,7 +62,9 @@ def test_a_veto_brings_back_the_champion_before_and_force_undoes_it(home: Path, 
     assert version is not None
     assert version.tags["regenesis.overruled"] == "Vetoed. It is <rude>."
 
-    code, out, err = command("promote", "--force", "--reason", "It was a joke.", "--by", "Ada", "--round", "1", "--yes")
+    code, out, err = command(
+        "promote", "--force", "--reason", "It was a joke.", "--by", "Ada", "--round", "1", "--yes"
+    )
 
     assert code == 0, err
     assert champions(home, settled) == (trained, trained.id)
@@ -60,11 +72,14 @@ def test_a_veto_brings_back_the_champion_before_and_force_undoes_it(home: Path, 
     assert "<strong>Challenger promoted by Ada</strong>" in report
     kept = store_of(home).select(Promotion, decided_by="Ada", order_by="created_at")
     assert [(one.state, one.reasons) for one in kept] == [
-        ("done", "Vetoed. It is <rude>."), ("done", "Forced. It was a joke."),
-    ]  # fmt: skip
+        ("done", "Vetoed. It is <rude>."),
+        ("done", "Forced. It was a joke."),
+    ]
 
 
-def test_a_roll_back_returns_to_the_base_and_says_so(home: Path, settled: str, command: Command) -> None:
+def test_a_roll_back_returns_to_the_base_and_says_so(
+    home: Path, settled: str, command: Command
+) -> None:
     code, out, err = command("rollback", "--reason", "A test.", "--yes")
     assert code == 0, err
     assert BASE.name in out
@@ -79,18 +94,35 @@ def test_a_roll_back_returns_to_the_base_and_says_so(home: Path, settled: str, c
         (["--reason", "x"], "go with --force or --veto"),
     ],
 )
-def test_a_persons_decision_needs_one_word_and_a_reason(command: Command, arguments: list[str], said: str) -> None:
+def test_a_persons_decision_needs_one_word_and_a_reason(
+    command: Command, arguments: list[str], said: str
+) -> None:
     code, _, err = command("promote", *arguments, "--yes")
     assert (code, said in err) == (2, True)
 
 
-def test_asking_again_keeps_the_first_answers_and_says_what_changed(home: Path, settled: str, command: Command) -> None:
-    before = store_of(home).query("SELECT id, text FROM answers WHERE sample = 0 ORDER BY id").to_pylist()
+def test_asking_again_keeps_the_first_answers_and_says_what_changed(
+    home: Path, settled: str, command: Command
+) -> None:
+    before = (
+        store_of(home)
+        .query("SELECT id, text FROM answers WHERE sample = 0 ORDER BY id")
+        .to_pylist()
+    )
 
     code, out, err = command("evaluate", "--again", "--role", "challenger")
 
     assert code == 0, err
     assert "answers asked for again" in out
-    assert store_of(home).query("SELECT id, text FROM answers WHERE sample = 0 ORDER BY id").to_pylist() == before
-    [noise] = store_of(home).query("SELECT count(*) AS n FROM answers WHERE sample > 1 OR sample = 1").to_pylist()
+    assert (
+        store_of(home)
+        .query("SELECT id, text FROM answers WHERE sample = 0 ORDER BY id")
+        .to_pylist()
+        == before
+    )
+    [noise] = (
+        store_of(home)
+        .query("SELECT count(*) AS n FROM answers WHERE sample > 1 OR sample = 1")
+        .to_pylist()
+    )
     assert noise["n"] > len(before) / 3

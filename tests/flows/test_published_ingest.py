@@ -1,4 +1,6 @@
-"""Published question sets from command line and Prefect: stored whole, or refused in one line with exit code 2."""
+"""Published question sets from command line and Prefect: stored whole, or refused in one line with
+exit code 2.
+"""
 
 import json
 from collections.abc import Callable
@@ -21,7 +23,9 @@ Command = Callable[..., tuple[int, str, str]]
 @pytest.fixture
 def small_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     """Known sets, as if only a few rows had been published."""
-    monkeypatch.setattr(known_ingest, "published_set", lambda name: known_with_counts_of(name, PUBLISHED[name]))
+    monkeypatch.setattr(
+        known_ingest, "published_set", lambda name: known_with_counts_of(name, PUBLISHED[name])
+    )
 
 
 def store_of(home: Path) -> Store:
@@ -29,7 +33,9 @@ def store_of(home: Path) -> Store:
 
 
 @pytest.mark.usefixtures("small_sets")
-def test_the_command_stores_a_published_set_and_says_what_it_left(tmp_path: Path, home: Path, command: Command) -> None:
+def test_the_command_stores_a_published_set_and_says_what_it_left(
+    tmp_path: Path, home: Path, command: Command
+) -> None:
     folder = write_published(tmp_path / "anli", "anli", PUBLISHED["anli"])
 
     code, out, err = command("ingest", "--published", "anli", "--folder", str(folder))
@@ -55,11 +61,17 @@ def test_the_command_fetches_a_set_that_has_no_folder(
 
 @pytest.mark.parametrize("with_folder", [True, False])
 @pytest.mark.usefixtures("small_sets")
-def test_a_dry_run_fetches_and_stores_nothing(with_folder: bool, tmp_path: Path, home: Path, command: Command) -> None:
+def test_a_dry_run_fetches_and_stores_nothing(
+    with_folder: bool, tmp_path: Path, home: Path, command: Command
+) -> None:
     folder = write_published(tmp_path / "gsm8k", "gsm8k", PUBLISHED["gsm8k"])
 
     code, out, _ = command(
-        "ingest", "--published", "gsm8k", "--dry-run", *(["--folder", str(folder)] if with_folder else [])
+        "ingest",
+        "--published",
+        "gsm8k",
+        "--dry-run",
+        *(["--folder", str(folder)] if with_folder else []),
     )
 
     assert (code, out.split()[0]) == (0, "Would")
@@ -71,7 +83,10 @@ def test_a_dry_run_fetches_and_stores_nothing(with_folder: bool, tmp_path: Path,
     [
         (["--published", "gsm9k"], "gsm8k, numglue"),
         (["--published", "gsm8k", "--folder", "nowhere"], "'nowhere'"),
-        (["--published", "arc_challenge", "--folder", "{gsm8k}"], "ARC-Challenge/train-00000-of-00001.parquet"),
+        (
+            ["--published", "arc_challenge", "--folder", "{gsm8k}"],
+            "ARC-Challenge/train-00000-of-00001.parquet",
+        ),
         (["--published", "gsm8k", "--folder", "{gsm8k}"], "7473 rows as published; found 1"),
         (["--published", "gsm8k", "--folder", "{gsm8k}", "--licence", "mine"], "--licence"),
         (["--published", "gsm8k", "--folder", "{gsm8k}", "--domain", "out_of_domain"], "--domain"),
@@ -93,7 +108,9 @@ def test_a_wrong_published_set_is_refused_whole_with_one_line(
     assert not (home / "regenesis.duckdb").exists()
 
 
-def test_the_list_shows_every_set_with_licence_counts_and_citation(home: Path, command: Command) -> None:
+def test_the_list_shows_every_set_with_licence_counts_and_citation(
+    home: Path, command: Command
+) -> None:
     code, out, _ = command("ingest", "--known", "list")  # its first name, which still works
 
     lines = out.splitlines()
@@ -107,7 +124,9 @@ def test_the_list_shows_every_set_with_licence_counts_and_citation(home: Path, c
 
 
 @pytest.mark.usefixtures("small_sets")
-def test_the_flow_takes_the_folder_of_a_published_set_as_its_file(tmp_path: Path, home: Path) -> None:
+def test_the_flow_takes_the_folder_of_a_published_set_as_its_file(
+    tmp_path: Path, home: Path
+) -> None:
     folder = write_published(tmp_path / "bbh", "bbh", PUBLISHED["bbh"])
 
     result = ingest(published="bbh", file=str(folder))

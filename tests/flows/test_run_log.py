@@ -30,7 +30,9 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[str, str]]]:
     logger.setLevel(before)
 
 
-def test_what_is_said_in_a_run_its_tasks_and_their_threads_is_in_the_runs_log(logged: list[tuple[str, str]]) -> None:
+def test_what_is_said_in_a_run_its_tasks_and_their_threads_is_in_the_runs_log(
+    logged: list[tuple[str, str]],
+) -> None:
     @task
     def step(progress: list[ProgressInPrefect]) -> None:
         progress[0].say("12 accepted paths")

@@ -29,9 +29,14 @@ def typed(line: str) -> str:
 @pytest.mark.engine
 @pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 def test_the_line_that_serve_prints_gets_an_answer(
-    server: Server, prepared_model: PreparedModel, environment: Environment, monkeypatch: pytest.MonkeyPatch
+    server: Server,
+    prepared_model: PreparedModel,
+    environment: Environment,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("tasks.engines.server.vllm_server.running_server", lambda *_, **__: nullcontext(server))
+    monkeypatch.setattr(
+        "tasks.engines.server.vllm_server.running_server", lambda *_, **__: nullcontext(server)
+    )
     monkeypatch.setenv("REGENESIS_HOME", str(environment.home))
     served = make(Model, "served", name=server.model_name, adapter_id=None)
     open_store(environment.store_url).append([served])
@@ -43,14 +48,24 @@ def test_the_line_that_serve_prints_gets_an_answer(
             raise Typed
 
     with pytest.raises(Typed):
-        serve_model(Settings(model=ModelSettings(name=str(prepared_model.folder))), str(served.id), "127.0.0.1", 0, say)
+        serve_model(
+            Settings(model=ModelSettings(name=str(prepared_model.folder))),
+            str(served.id),
+            "127.0.0.1",
+            0,
+            say,
+        )
 
     assert json.loads(answers[0])["choices"][0]["message"]["content"].strip()
     assert (environment.home / "serve.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_any_name_of_a_model_is_one_argument_of_the_shell_and_a_key_is_read_from_the_environment() -> None:
+def test_any_name_of_a_model_is_one_argument_of_the_shell_and_a_key_is_read_from_the_environment() -> (
+    None
+):
     line = curl_line("http://127.0.0.1:8000", 'it\'s $HOME `id` "7B"', "$REGENESIS_SERVE_KEY")
-    arguments = typed(f"REGENESIS_SERVE_KEY=secret; printf '%s\\n' {line.removeprefix('curl ')}").splitlines()
+    arguments = typed(
+        f"REGENESIS_SERVE_KEY=secret; printf '%s\\n' {line.removeprefix('curl ')}"
+    ).splitlines()
     assert arguments[-3:-1] == ["Authorization: Bearer secret", "-d"]
     assert json.loads(arguments[-1])["model"] == 'it\'s $HOME `id` "7B"'

@@ -44,7 +44,10 @@ def server_of(owner: int) -> list[int]:
 def start(home: Path, what: str) -> "subprocess.Popen[str]":
     environment = {key: value for key, value in os.environ.items() if key != "PREFECT_API_URL"}
     return subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, str(home), what], env=environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", PROGRAM, str(home), what],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -87,7 +90,9 @@ def test_a_server_that_dies_while_it_starts_ends_the_wait_with_its_logs_place(
         server.await_answer()
 
 
-def test_a_password_of_somebody_elses_server_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_password_of_somebody_elses_server_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     monkeypatch.setenv("PREFECT_API_AUTH_STRING", "admin:of-another")
     seen: list[str] = []
@@ -102,7 +107,9 @@ def test_a_password_of_somebody_elses_server_is_given_back(tmp_path: Path, monke
     assert len({*seen, "admin:of-another"}) == 3
 
 
-def test_the_temporary_server_answers_only_its_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_temporary_server_answers_only_its_owner(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("PREFECT_API_URL", raising=False)
     with temporary_server.prefect_server(tmp_path) as server:
         server.await_answer()
@@ -118,7 +125,9 @@ def test_the_temporary_server_answers_only_its_owner(tmp_path: Path, monkeypatch
 
 def status(url: str, **headers: str) -> int:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60) as reply:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers=headers), timeout=60
+        ) as reply:
             return reply.status
     except urllib.error.HTTPError as error:
         return error.code

@@ -1,4 +1,6 @@
-"""Two nightly rounds on different question sets at once: two processes on one store, as Prefect's workers run them."""
+"""Two nightly rounds on different question sets at once: two processes on one store, as Prefect's
+workers run them.
+"""
 
 import json
 import os
@@ -30,7 +32,9 @@ print(improve(name=name, question_sets=[question_set], settings_toml=settings).o
 
 
 @pytest.mark.slow
-def test_two_nightly_rounds_on_different_sets_at_once_are_both_completed(home: Path, small: str) -> None:
+def test_two_nightly_rounds_on_different_sets_at_once_are_both_completed(
+    home: Path, small: str
+) -> None:
     nights = [night(name, question_set, small) for name, question_set in NIGHTS.items()]
     for process in nights:
         assert process.stdout is not None
@@ -57,8 +61,16 @@ def night(name: str, question_set: str, settings: str) -> "subprocess.Popen[str]
     """A round in a process of its own that begins when it is told to."""
     from prefect.settings import PREFECT_API_URL
 
-    environment = os.environ | {"PREFECT_API_URL": str(PREFECT_API_URL.value()), "PREFECT_LOGGING_LEVEL": "CRITICAL"}
+    environment = os.environ | {
+        "PREFECT_API_URL": str(PREFECT_API_URL.value()),
+        "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    }
     return subprocess.Popen(
-        [sys.executable, "-c", _NIGHT, name, question_set, settings], env=environment, text=True,
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=Path(__file__).parents[2],
-    )  # fmt: skip
+        [sys.executable, "-c", _NIGHT, name, question_set, settings],
+        env=environment,
+        text=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=Path(__file__).parents[2],
+    )

@@ -24,5 +24,7 @@ def test_the_second_rounds_paths_are_written_by_whom_the_settings_name(
     expected = second.champion_model_id if writer == "champion" else second.base_model_id
     assert outcomes[0] == "promoted"
     assert second.champion_model_id != second.base_model_id
-    assert {one.model_id for one in store.select(RecordedPath, draw=first.number)} == {first.base_model_id}
+    assert {one.model_id for one in store.select(RecordedPath, draw=first.number)} == {
+        first.base_model_id
+    }
     assert {one.model_id for one in store.select(RecordedPath, draw=second.number)} == {expected}

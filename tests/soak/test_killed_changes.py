@@ -12,13 +12,19 @@ from tests.storage.migrations.test_old_schemas import OLDER
 @pytest.mark.parametrize("version", OLDER)
 def test_an_upgrade_killed_at_thirty_moments(
     tmp_path: Path, version: int, monkeypatch: pytest.MonkeyPatch
-) -> None:  # fmt: skip
+) -> None:
     monkeypatch.setattr(short, "MOMENTS", 60)  # of which an upgrade takes half
-    short.test_a_store_killed_while_it_is_brought_to_this_schema_is_of_the_old_one_or_of_this_one(tmp_path, version)
+    short.test_a_store_killed_while_it_is_brought_to_this_schema_is_of_the_old_one_or_of_this_one(
+        tmp_path, version
+    )
 
 
 @pytest.mark.soak
-def test_a_fresh_store_and_a_restore_killed_at_thirty_moments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fresh_store_and_a_restore_killed_at_thirty_moments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(short, "MOMENTS", 30)
     short.test_a_store_killed_while_it_is_made_is_whole_or_not_there(tmp_path / "fresh")
-    short.test_a_store_killed_while_a_backup_is_restored_is_the_one_or_the_other(tmp_path / "restore")
+    short.test_a_store_killed_while_a_backup_is_restored_is_the_one_or_the_other(
+        tmp_path / "restore"
+    )

@@ -1,4 +1,6 @@
-"""The long form of the killed writers: eight of them and four readers for ten minutes, on each kind of store."""
+"""The long form of the killed writers: eight of them and four readers for ten minutes, on each kind
+of store.
+"""
 
 import os
 from pathlib import Path
@@ -20,7 +22,7 @@ def test_every_acknowledged_batch_is_there_exactly_once_after_ten_minutes_of_kil
 
     told = kill_at_random(
         url, tmp_path, writers=8, readers=4, seconds=60 * MINUTES, seed=seed, pause=(1.0, 4.0)
-    )  # fmt: skip
+    )
 
     print(f"{kind}: {told}")
     check(url, told)

@@ -1,4 +1,6 @@
-"""kill -9 of a round on the real engine at ten random moments: no committed row lost or doubled, nothing left over."""
+"""kill -9 of a round on the real engine at ten random moments: no committed row lost or doubled,
+nothing left over.
+"""
 
 import os
 import random
@@ -19,7 +21,8 @@ from tests.conftest import shared_home
 from tests.flows.test_killed_round import processes_of, rows_of, store_and_registry_agree
 
 KILLS = 10
-# A moment is so many steps and seconds after the start: seconds alone would fall into the engine's start nearly always.
+# A moment is so many steps and seconds after the start: seconds alone would fall into the engine's
+# start nearly always.
 STEPS, SECONDS = (3, 7), (0.0, 8.0)
 LEFTOVER_SECONDS = 10.0
 STEP = re.compile(rb"^(.+) \.\.\.$", re.MULTILINE)
@@ -44,7 +47,9 @@ def start(home: Path, settings: Path, log: Path) -> "subprocess.Popen[bytes]":
 
 
 def kill_within(process: "subprocess.Popen[bytes]", steps: int, seconds: float, log: Path) -> bool:
-    """Kill it so many seconds after its so manyth step began; False where it ended before, as a resumed round may."""
+    """Kill it so many seconds after its so manyth step began; False where it ended before, as a
+    resumed round may.
+    """
     while process.poll() is None and len(STEP.findall(log.read_bytes())) < steps:
         time.sleep(0.05)
     try:
@@ -64,7 +69,9 @@ def wait_until_nothing_is_left(home: Path) -> None:
 
 
 @pytest.mark.soak
-def test_a_real_round_that_is_killed_ten_times_completes_and_keeps_every_committed_row(tmp_path: Path) -> None:
+def test_a_real_round_that_is_killed_ten_times_completes_and_keeps_every_committed_row(
+    tmp_path: Path,
+) -> None:
     home, settings = tmp_path / "home", tmp_path / "small.toml"
     settings.write_text(SMALL, "utf-8")
     shutil.copytree(shared_home() / "models", home / "models", copy_function=os.link)
@@ -83,7 +90,11 @@ def test_a_real_round_that_is_killed_ten_times_completes_and_keeps_every_committ
         assert seen <= rows
         kills, seen = kills + killed, rows
         last_step = STEP.findall(log.read_bytes())[-1].decode()
-        print(f"{kills} kills, {last_step!r}, {seconds:.1f} s: {len(rows)} rows", file=sys.stderr, flush=True)
+        print(
+            f"{kills} kills, {last_step!r}, {seconds:.1f} s: {len(rows)} rows",
+            file=sys.stderr,
+            flush=True,
+        )
     last = start(home, settings, log)
     assert last.wait(timeout=1800) == 0, log.read_text("utf-8")[-3000:]
 

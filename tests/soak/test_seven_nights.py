@@ -1,4 +1,6 @@
-"""Seven nights on the real engine and real training, a fault in each; about three quarters of an hour on 2 cores."""
+"""Seven nights on the real engine and real training, a fault in each; about three quarters of an
+hour on 2 cores.
+"""
 
 import os
 import shutil
@@ -12,7 +14,8 @@ from tests.conftest import shared_home
 from tests.fakes.real_stack import RealStack, real_stack
 from tests.fakes.seven_nights import NIGHTS, Night, live_through, summary_of
 
-# A 135M-parameter model on a few questions: what is asked is that the nights end as the table says, not what they gain.
+# A 135M-parameter model on a few questions: what is asked is that the nights end as the table says,
+# not what they gain.
 SMALL = """
 [questions]
 in_domain = ["chain_sum", "products"]
@@ -24,9 +27,11 @@ final_per_set = 4
 min_examples = 1
 checkpoint_steps = 2
 """
-# A night takes minutes here; a silence is one as shipped, for the engine leaves the server little to run on.
+# A night takes minutes here; a silence is one as shipped, for the engine leaves the server little
+# to run on.
 CLOCK = {"finish_hours": 0.4, "quiet_hours": 0.001}
-# Its own server of the engine cannot be made to be down from outside; killed it is started again and nobody is paged.
+# Its own server of the engine cannot be made to be down from outside; killed it is started again
+# and nobody is paged.
 REAL_NIGHTS = tuple(
     replace(night, fault="engine killed", state="well", pages=0, cause="", goes_on=False)
     if night.fault == "endpoint down"
@@ -38,7 +43,12 @@ REAL_NIGHTS = tuple(
 @pytest.fixture(scope="module")
 def real(prepared_model: object) -> Iterator[RealStack]:
     with real_stack(SMALL, CLOCK, patience_seconds=1500) as stack:
-        shutil.copytree(shared_home() / "models", stack.home / "models", copy_function=os.link, dirs_exist_ok=True)
+        shutil.copytree(
+            shared_home() / "models",
+            stack.home / "models",
+            copy_function=os.link,
+            dirs_exist_ok=True,
+        )
         yield stack
 
 
@@ -52,7 +62,9 @@ def test_a_real_night_with_a_fault_ends_as_the_table_says_and_the_next_one_is_wh
 
 
 @pytest.mark.soak
-def test_the_summary_alone_names_the_cause_of_every_real_night_that_went_wrong(real: RealStack) -> None:
+def test_the_summary_alone_names_the_cause_of_every_real_night_that_went_wrong(
+    real: RealStack,
+) -> None:
     text = summary_of(real)
 
     assert all(night.cause in text for night in REAL_NIGHTS)

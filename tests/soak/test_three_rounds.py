@@ -1,4 +1,6 @@
-"""Three real rounds in a row; then a roll-back, after which the earlier champion's weights answer as they did."""
+"""Three real rounds in a row; then a roll-back, after which the earlier champion's weights answer
+as they did.
+"""
 
 import os
 import shutil
@@ -43,7 +45,9 @@ def regenesis(home: Path, *arguments: str) -> str:
     environment = os.environ | {"REGENESIS_HOME": str(home)}
     environment.pop("PREFECT_API_URL", None)
     command = [str(Path(sys.executable).with_name("regenesis")), *arguments]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=False)
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=sys.stderr, text=True, check=False
+    )
     print(done.stdout, file=sys.stderr, flush=True)
     assert done.returncode == 0
     return done.stdout
@@ -51,8 +55,12 @@ def regenesis(home: Path, *arguments: str) -> str:
 
 def floor_of(store: Store, model: Model) -> Noise:
     """What the A/A run of the model's own round changed."""
-    twice = {answer.question_id: answer for answer in store.select(Answer, model_id=model.id, sample=1)}
-    first = {answer.question_id: answer for answer in store.select(Answer, model_id=model.id, sample=0)}
+    twice = {
+        answer.question_id: answer for answer in store.select(Answer, model_id=model.id, sample=1)
+    }
+    first = {
+        answer.question_id: answer for answer in store.select(Answer, model_id=model.id, sample=0)
+    }
     pairs = [(first[question], again) for question, again in twice.items()]
     texts = sum(a.text != b.text for a, b in pairs)
     verdicts = sum(a.strict_verdict != b.strict_verdict for a, b in pairs)
@@ -75,7 +83,9 @@ def no_more_than(floor: Noise, found: Noise) -> bool:
 
 
 @pytest.mark.soak
-def test_after_three_rounds_a_roll_back_serves_the_earlier_champion_as_it_was(tmp_path: Path) -> None:
+def test_after_three_rounds_a_roll_back_serves_the_earlier_champion_as_it_was(
+    tmp_path: Path,
+) -> None:
     home, settings = tmp_path / "home", tmp_path / "small.toml"
     settings.write_text(SMALL, "utf-8")
     shutil.copytree(shared_home() / "models", home / "models", copy_function=os.link)
@@ -92,24 +102,51 @@ def test_after_three_rounds_a_roll_back_serves_the_earlier_champion_as_it_was(tm
     page = read(draw_report(store, rounds[-1]).page)
     for figure in ("rounds_in_domain", "rounds_out_of_domain"):
         assert {row[0] for row in page.rows[figure]} == {"1", "2", "3"}
-    print(page.rows["rounds_in_domain"], page.rows["rounds_out_of_domain"], page.rows["noise"], file=sys.stderr)
+    print(
+        page.rows["rounds_in_domain"],
+        page.rows["rounds_out_of_domain"],
+        page.rows["noise"],
+        file=sys.stderr,
+    )
 
     # Who was champion when the last round began was asked twice in it.
     earlier = store.select(Model, id=rounds[-1].champion_model_id)[0]
     if current_champion(store, base.record, rounds[-1].line).id == earlier.id:
-        regenesis(home, "promote", "--force", "--reason", "To roll back from", "--settings", str(settings), "--yes")
+        regenesis(
+            home,
+            "promote",
+            "--force",
+            "--reason",
+            "To roll back from",
+            "--settings",
+            str(settings),
+            "--yes",
+        )
     expected = digest_served(store, earlier, base.folder, home, tmp_path / "expected")
     assert current_champion(store, base.record, rounds[-1].line).id != earlier.id
 
-    regenesis(home, "rollback", str(earlier.id), "--reason", "A test", "--settings", str(settings), "--yes")
+    regenesis(
+        home,
+        "rollback",
+        str(earlier.id),
+        "--reason",
+        "A test",
+        "--settings",
+        str(settings),
+        "--yes",
+    )
 
     champion = current_champion(store, base.record, rounds[-1].line)
     adapter = store.get(Adapter, champion.adapter_id) if champion.adapter_id else None
     assert champion.id == earlier.id == Tracking(home).champion(rounds[-1].line)
     assert {promotion.state for promotion in store.select(Promotion)} == {"done"}
     twice = {answer.question_id for answer in store.select(Answer, model_id=champion.id, sample=1)}
-    questions = noise_sample([one for one in store.select(Question, part="gate") if one.id in twice], len(twice))
-    with running_server(weights_of(base, adapter, environment), chosen.model, log_file=tmp_path / "vllm.log") as server:
+    questions = noise_sample(
+        [one for one in store.select(Question, part="gate") if one.id in twice], len(twice)
+    )
+    with running_server(
+        weights_of(base, adapter, environment), chosen.model, log_file=tmp_path / "vllm.log"
+    ) as server:
         assert weights_digest(server.weights) == expected
         renderer = Renderer(base.folder, chosen.model)
         with Judge() as judge:

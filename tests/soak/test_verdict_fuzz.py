@@ -1,4 +1,6 @@
-"""Random and mutated texts: no exception, no hang, no verdict shifted to a neighbour; the long form is `make soak`."""
+"""Random and mutated texts: no exception, no hang, no verdict shifted to a neighbour; the long form
+is `make soak`.
+"""
 
 import random
 import time
@@ -75,7 +77,9 @@ def mutated(generator: random.Random, seeds: list[Case]) -> Case:
         keep = place + generator.choice((0, 0, 1, 3, 10))
         text = text[:place] + (piece if generator.random() < 0.8 else "") + text[keep:]
     kind = case.answer_kind if generator.random() < 0.9 else generator.choice(ANSWER_KINDS)
-    return replace(case, text=text, answer_kind=kind, finish_reason=generator.choice(("stop", "length")))
+    return replace(
+        case, text=text, answer_kind=kind, finish_reason=generator.choice(("stop", "length"))
+    )
 
 
 def judge_fuzz(count: int, seed: int) -> None:
@@ -127,20 +131,34 @@ WORDS = PIECES_OF_ATTACKS.split("¶")
 
 
 def hostile(generator: random.Random, length: int) -> Case:
-    """A text in which one or a few pieces come again and again, as patterns that try every way fear most."""
+    """A text in which one or a few pieces come again and again, as patterns that try every way fear
+    most.
+    """
     parts = [generator.choice(WORDS) for _ in range(generator.choice((1, 1, 2, 2, 3, 5)))]
     if generator.random() < 0.3:
         body = "".join(generator.choices(parts, k=length // 3))
     else:
         piece = "".join(parts)
         body = piece * (length // len(piece) + 1)
-    text = generator.choice(BEGINNINGS) + body[:length] + generator.choice(("", ".", "}", "$", "\n", " 12.", "!", "x"))
+    text = (
+        generator.choice(BEGINNINGS)
+        + body[:length]
+        + generator.choice(("", ".", "}", "$", "\n", " 12.", "!", "x"))
+    )
     reference = generator.choice(("12", "A", "yes", "x+1", "cat, dog", "1/2", body[:2000]))
-    return Case(text, reference, generator.choice(ANSWER_KINDS), ("12", "cat"), generator.choice(("stop", "length")))
+    return Case(
+        text,
+        reference,
+        generator.choice(ANSWER_KINDS),
+        ("12", "cat"),
+        generator.choice(("stop", "length")),
+    )
 
 
 def slow_ones(count: int, length: int, seed: int) -> list[tuple[float, Case]]:
-    """Hostile texts over 2 s of this process's own work, which other work on the machine does not lengthen."""
+    """Hostile texts over 2 s of this process's own work, which other work on the machine does not
+    lengthen.
+    """
     generator = random.Random(seed)
     slow: list[tuple[float, Case]] = []
     for _ in range(count):
@@ -157,7 +175,8 @@ def test_hostile_texts_are_judged_without_an_exception():
 
 
 @pytest.mark.parametrize(
-    "piece", ["1+", "x-", "2*", "3/", "(1+", "{", "x^", "-", "\\sqrt ", "1<", "1,", "x", "\\frac1", "!"]
+    "piece",
+    ["1+", "x-", "2*", "3/", "(1+", "{", "x^", "-", "\\sqrt ", "1<", "1,", "x", "\\frac1", "!"],
 )
 @pytest.mark.parametrize("kind", ["number", "expression"])
 def test_a_formula_as_long_as_one_is_read_raises_nothing(piece: str, kind: AnswerKind):

@@ -1,7 +1,8 @@
-"""Four challengers of the real engine before the gate: a good one, a sabotaged, a narrow and a tiny one.
+"""Four challengers of the real engine before the gate: a good one, a sabotaged, a narrow and a tiny
+one.
 
-One engine stays up for all rounds; training and evaluation are those of a round. In domain is one task alone, so that
-training too long on it can only harm what lies outside.
+One engine stays up for all rounds; training and evaluation are those of a round. In domain is one
+task alone, so that training too long on it can only harm what lies outside.
 """
 
 import json
@@ -58,7 +59,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneEngine]:
     home = tmp_path_factory.mktemp("verdicts") / "home"
     environment = replace(read_environment(home), endpoints=(), config=None)
     make_home(environment)
-    shutil.copytree(shared_home() / "models", home / "models", copy_function=os.link, dirs_exist_ok=True)
+    shutil.copytree(
+        shared_home() / "models", home / "models", copy_function=os.link, dirs_exist_ok=True
+    )
     place = OneEngine(environment, load_settings(toml_text=SETTINGS), Quiet())
     yield place
     place.end()
@@ -66,7 +69,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneEngine]:
 
 @pytest.fixture(scope="module")
 def accepted(work: OneEngine) -> Examples:
-    """What the good challenger learnt from: the model's own accepted paths; it is champion from then on."""
+    """What the good challenger learnt from: the model's own accepted paths; it is champion from
+    then on.
+    """
     begin(work, SETTINGS)
     for step in (steps.synthesize_paths, steps.audit_verdicts, steps.select_examples):
         unwrap(step)(work)
@@ -86,12 +91,23 @@ def begin(work: OneEngine, toml: str) -> None:
 def teach(work: OneEngine, examples: Examples) -> None:
     """Make these the training set of the round, in place of paths of its own."""
     made = TrainingSet(
-        id=content_id("training_sets", work.round.id, [one.completion for one in examples]), round_id=work.round.id,
-        method="regenesis", settings="{}", seed=1, examples=len(examples), hinted_examples=0, digest="planted",
+        id=content_id("training_sets", work.round.id, [one.completion for one in examples]),
+        round_id=work.round.id,
+        method="regenesis",
+        settings="{}",
+        seed=1,
+        examples=len(examples),
+        hinted_examples=0,
+        digest="planted",
         created_at=work.round.started_at,
-    )  # fmt: skip
+    )
     own = [
-        replace(one, id=content_id("training_examples", made.id, place), training_set_id=made.id, position=place)
+        replace(
+            one,
+            id=content_id("training_examples", made.id, place),
+            training_set_id=made.id,
+            position=place,
+        )
         for place, one in enumerate(examples)
     ]
     work.store.append([made, *own])
@@ -104,9 +120,14 @@ def examine(work: OneEngine) -> Promotion:
         unwrap(steps.evaluate)(work, role)
     decided = unwrap(steps.promote)(work)
     work.round = finish_round(work.store, work.round)
-    rows = work.store.select(Evaluation, round_id=work.round.id, part="gate", order_by="domain, question_set_id, role")
+    rows = work.store.select(
+        Evaluation, round_id=work.round.id, part="gate", order_by="domain, question_set_id, role"
+    )
     for row in rows:
-        print(f"{row.domain:14} {row.role:10} {row.strict_correct} of {row.questions}", file=sys.stderr)
+        print(
+            f"{row.domain:14} {row.role:10} {row.strict_correct} of {row.questions}",
+            file=sys.stderr,
+        )
     print(f"round {work.round.number}: {decided.reasons}", file=sys.stderr, flush=True)
     return decided
 
@@ -117,7 +138,9 @@ def judged(work: OneEngine, toml: str, examples: Examples) -> Promotion:
     return examine(work)
 
 
-def test_a_challenger_that_learnt_from_accepted_paths_is_promoted(work: OneEngine, accepted: Examples) -> None:
+def test_a_challenger_that_learnt_from_accepted_paths_is_promoted(
+    work: OneEngine, accepted: Examples
+) -> None:
     [decided] = work.store.select(Promotion, decided_by="gate", tests_so_far=1)
     assert decided.outcome == "promoted", decided.reasons
     assert decided.state == "done"
@@ -129,7 +152,9 @@ def test_one_that_learnt_shuffled_answers_is_refused_for_its_loss_in_domain(
 ) -> None:
     completions = [one.completion for one in accepted]
     random.Random(7).shuffle(completions)
-    shuffled = [replace(one, completion=text) for one, text in zip(accepted, completions, strict=True)]
+    shuffled = [
+        replace(one, completion=text) for one, text in zip(accepted, completions, strict=True)
+    ]
 
     decided = judged(work, SETTINGS, shuffled)
 
@@ -146,7 +171,9 @@ def test_one_trained_too_long_on_its_task_is_refused_for_the_sets_that_fell(
     assert "significantly worse out of domain than the champion (" in decided.reasons
     fallen = [one for one in json.loads(decided.statistics)["sets"] if one["p_loss"] <= 0.05]
     assert fallen
-    assert all(f"{one['name']} " in decided.reasons for one in fallen if one["domain"] == "out_of_domain")
+    assert all(
+        f"{one['name']} " in decided.reasons for one in fallen if one["domain"] == "out_of_domain"
+    )
 
 
 def test_one_from_a_tiny_training_set_is_inconclusive_and_told_what_was_not_excluded(

@@ -14,7 +14,10 @@ API = "http://127.0.0.1:4200/api"
 
 
 def pages(webhook: UUID) -> dict[str, str]:
-    found = {one.name: getattr(one.actions[0], "payload", "") for one in automations(webhook, API, Patience())}
+    found = {
+        one.name: getattr(one.actions[0], "payload", "")
+        for one in automations(webhook, API, Patience())
+    }
     return {name: payload for name, payload in found.items() if payload}
 
 
@@ -26,10 +29,14 @@ def test_a_page_is_json_with_cause_link_and_the_command_that_goes_on(
     monkeypatch.setitem(environment.filters, "ui_url", lambda run: f"http://ui/{run.id}")
     thing = SimpleNamespace
     context = {
-        "flow_run": thing(id="1", state=thing(message=HOSTILE)), "flow": thing(name="improve"),
+        "flow_run": thing(id="1", state=thing(message=HOSTILE)),
+        "flow": thing(name="improve"),
         "deployment": thing(name="nightly-all"),
-        "event": thing(occurred="now", payload={"cause": HOSTILE, "link": "http://ui/d", "deployment": "improve/x"}),
-    }  # fmt: skip
+        "event": thing(
+            occurred="now",
+            payload={"cause": HOSTILE, "link": "http://ui/d", "deployment": "improve/x"},
+        ),
+    }
 
     page = json.loads(user_templates.render_user_template_sync(pages(uuid4())[name], context))
 

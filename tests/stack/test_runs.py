@@ -1,4 +1,6 @@
-"""Runs of deployments on the real stack: their outcome, a refused form, a cancel, a kill, a slot that nobody holds."""
+"""Runs of deployments on the real stack: their outcome, a refused form, a cancel, a kill, a slot
+that nobody holds.
+"""
 
 import os
 import subprocess
@@ -20,7 +22,9 @@ from tests.fakes.seven_nights import rounds_of
 pytestmark = pytest.mark.slow
 
 
-def test_a_round_of_a_deployment_ends_in_a_state_that_is_named_after_its_outcome(stack: RealStack) -> None:
+def test_a_round_of_a_deployment_ends_in_a_state_that_is_named_after_its_outcome(
+    stack: RealStack,
+) -> None:
     stack.script()
 
     run = stack.await_state(stack.start_run().id, "promoted", "Failed", "Crashed")
@@ -57,7 +61,10 @@ def test_a_night_that_no_worker_takes_is_paged_once(stack: RealStack) -> None:
         [page] = stack.await_(lambda: stack.pages_of(run), lambda pages: pages)
         client.set_flow_run_state(run.id, Cancelled(), force=True)
 
-    assert (page["incident"], page["deployment"]) == ("night not started", "improve/nightly-products")
+    assert (page["incident"], page["deployment"]) == (
+        "night not started",
+        "improve/nightly-products",
+    )
     assert "No worker took the run in time" in page["cause"]
     assert page["continue"].endswith('prefect deployment run "improve/nightly-products"')
 
@@ -97,17 +104,21 @@ def paused_queue(client: SyncPrefectClient) -> Iterator[None]:
 def test_a_slot_that_no_live_run_holds_is_freed_and_said(stack: RealStack) -> None:
     with stack.client() as client:
         deployment = client.read_deployment_by_name("improve/improve")
-        client.increment_concurrency_slots([f"deployment:{deployment.id}"], slots=1, mode="concurrency")
+        client.increment_concurrency_slots(
+            [f"deployment:{deployment.id}"], slots=1, mode="concurrency"
+        )
         assert [(one.name, slots) for one, slots in abandoned_slots(client)] == [("improve", 1)]
 
-        # In a process of its own, as on the stack: events of this one may go where an earlier test's server was.
+        # In a process of its own, as on the stack: events of this one may go where an earlier
+        # test's server was.
         watch = subprocess.Popen(
             [sys.executable, "-m", "flows.stack.slots", "0.5"],
             env=os.environ | stack.access(),
         )
         try:
             [page] = stack.await_(
-                lambda: [page for page in stack.pager.pages if page["incident"] == "slot freed"], lambda pages: pages
+                lambda: [page for page in stack.pager.pages if page["incident"] == "slot freed"],
+                lambda pages: pages,
             )
         finally:
             watch.terminate()
@@ -116,7 +127,9 @@ def test_a_slot_that_no_live_run_holds_is_freed_and_said(stack: RealStack) -> No
     assert "held by no live run" in page["cause"]
 
 
-def test_a_night_that_was_missed_is_run_once_by_the_newest_run_that_is_due(stack: RealStack) -> None:
+def test_a_night_that_was_missed_is_run_once_by_the_newest_run_that_is_due(
+    stack: RealStack,
+) -> None:
     stack.script()
     now = datetime.now(UTC)
     with stack.client() as client:
@@ -131,11 +144,19 @@ def test_a_night_that_was_missed_is_run_once_by_the_newest_run_that_is_due(stack
             for days in (2, 1)
         ]
 
-    ended = [stack.await_state(run.id, "skipped", "Cancelled", "budget spent", "Failed", "Crashed") for run in runs]
+    ended = [
+        stack.await_state(run.id, "skipped", "Cancelled", "budget spent", "Failed", "Crashed")
+        for run in runs
+    ]
 
-    left_out, ran = sorted((str(run.state_name) for run in ended), key=lambda name: name == "budget spent")
+    left_out, ran = sorted(
+        (str(run.state_name) for run in ended), key=lambda name: name == "budget spent"
+    )
     assert ran == "budget spent"
-    assert left_out in ("skipped", "Cancelled")  # by the run itself, or by the limit of one at a time
+    assert left_out in (
+        "skipped",
+        "Cancelled",
+    )  # by the run itself, or by the limit of one at a time
     assert len(rounds_of(stack, "chain_sum")) == 1
 
 
@@ -146,7 +167,9 @@ def test_a_night_whose_window_ended_while_it_waited_ends_at_once_and_nobody_is_p
     with stack.client() as client:
         deployment = client.read_deployment_by_name("improve/nightly-gcd")
         long_ago = Scheduled(scheduled_time=datetime.now(UTC) - timedelta(days=2))
-        run = client.create_flow_run_from_deployment(deployment.id, state=long_ago, parameters={"until": "06:15"})
+        run = client.create_flow_run_from_deployment(
+            deployment.id, state=long_ago, parameters={"until": "06:15"}
+        )
 
     ended = stack.await_state(run.id, "budget spent", "skipped", "promoted", "Failed", "Crashed")
 
@@ -157,19 +180,25 @@ def test_a_night_whose_window_ended_while_it_waited_ends_at_once_and_nobody_is_p
     assert {page["incident"] for page in stack.pages_of(run)} <= {"night not started"}
 
 
-def test_a_deployment_whose_rounds_are_refused_pauses_itself_and_says_so_once(stack: RealStack) -> None:
+def test_a_deployment_whose_rounds_are_refused_pauses_itself_and_says_so_once(
+    stack: RealStack,
+) -> None:
     stack.script(trained_share=0.0)
     impatient = stack.settings + "[gate]\npause_after_refused = 1\n"
 
     run = stack.start_run("improve/nightly-letter-counting", settings_toml=impatient)
 
-    assert stack.await_state(run.id, "refused", "inconclusive", "promoted", "Failed").state_name == "refused"
+    assert (
+        stack.await_state(run.id, "refused", "inconclusive", "promoted", "Failed").state_name
+        == "refused"
+    )
     with stack.client() as client:
         deployment = client.read_deployment_by_name("improve/nightly-letter-counting")
         assert deployment.paused
         client.resume_deployment(deployment.id)
     [page] = stack.await_(
-        lambda: [page for page in stack.pager.pages if page["incident"] == "deployment paused"], lambda pages: pages
+        lambda: [page for page in stack.pager.pages if page["incident"] == "deployment paused"],
+        lambda pages: pages,
     )
     assert "refused, one after the other" in page["cause"]
     assert page["continue"].endswith('prefect deployment resume "improve/nightly-letter-counting"')

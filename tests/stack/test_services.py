@@ -1,4 +1,6 @@
-"""The parts of the stack that can be tried without a server: start and end of a program, logs, a missing Postgres."""
+"""The parts of the stack that can be tried without a server: start and end of a program, logs, a
+missing Postgres.
+"""
 
 import sys
 import threading
@@ -23,7 +25,9 @@ STAYS = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).write_text('there'
 
 
 def program(folder: Path, text: str = STAYS) -> Service:
-    return Service("program", (sys.executable, "-c", text, str(folder / "sign")), (folder / "sign").is_file)
+    return Service(
+        "program", (sys.executable, "-c", text, str(folder / "sign")), (folder / "sign").is_file
+    )
 
 
 def started(service: Service, folder: Path) -> RunningService:
@@ -54,7 +58,9 @@ def test_a_service_that_dies_is_started_again_and_paged_only_when_it_does_not_co
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     paged: list[str] = []
-    monkeypatch.setattr(supervisor, "page", lambda incident, cause, environment: paged.append(cause))
+    monkeypatch.setattr(
+        supervisor, "page", lambda incident, cause, environment: paged.append(cause)
+    )
     monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.05)
     monkeypatch.setattr(supervisor, "LONGEST_PAUSE_SECONDS", 0.1)
     places, said, enough = read_environment(tmp_path), [], threading.Event()
@@ -90,13 +96,17 @@ def test_a_log_that_is_too_large_keeps_its_newer_half_and_its_writer(tmp_path: P
     assert log.stat().st_size <= 3100
 
 
-def test_without_postgres_there_is_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_postgres_there_is_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(postgres, "find_programs", lambda: None)
 
     assert "no Postgres is installed" in str(prepare_postgres(tmp_path, 1))
 
 
-def test_a_postgres_that_was_used_is_not_replaced_by_sqlite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_postgres_that_was_used_is_not_replaced_by_sqlite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(postgres, "find_programs", lambda: None)
     (tmp_path / "postgres.password").touch()
 
@@ -115,13 +125,23 @@ def test_a_port_in_use_is_named_with_its_option(environment: Environment) -> Non
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        with pytest.raises(InputError, match=r"for mlflow is used by another program.*--mlflow-port"):
-            run_stack(environment, "127.0.0.1", Ports(0, other.getsockname()[1], 0), Path("prefect.yaml"), print)
+        with pytest.raises(
+            InputError, match=r"for mlflow is used by another program.*--mlflow-port"
+        ):
+            run_stack(
+                environment,
+                "127.0.0.1",
+                Ports(0, other.getsockname()[1], 0),
+                Path("prefect.yaml"),
+                print,
+            )
 
     assert owner_of(stack_lock(environment)) == 0
 
 
-def test_up_says_where_the_rounds_are_that_ran_without_a_stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_up_says_where_the_rounds_are_that_ran_without_a_stack(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(SERVER_AUTH, "user:word")
     stack = Stack(tmp_path, "127.0.0.1", Ports(), None)
     assert "earlier" not in describe(stack)

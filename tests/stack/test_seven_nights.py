@@ -1,7 +1,8 @@
-"""Seven nights, a fault in each: what the run's state is, who is paged, what is kept, and what the next night does.
+"""Seven nights, a fault in each: what the run's state is, who is paged, what is kept, and what the
+next night does.
 
-The short form: scripted engine, real worker, server and Postgres; three of the nights in `make test`, the others in
-`make soak`, for time. tests/soak has the form with the real engine.
+The short form: scripted engine, real worker, server and Postgres; three of the nights in `make
+test`, the others in `make soak`, for time. tests/soak has the form with the real engine.
 """
 
 import pytest
@@ -18,7 +19,9 @@ ALWAYS = ("worker and run killed", "no room on the disk", "prefect server and po
     [pytest.param(one, marks=() if one.fault in ALWAYS else pytest.mark.soak) for one in NIGHTS],
     ids=lambda night: night.fault.replace(" ", "-"),
 )
-def test_a_night_with_a_fault_ends_as_the_table_says_and_the_next_one_is_whole(stack: RealStack, night: Night) -> None:
+def test_a_night_with_a_fault_ends_as_the_table_says_and_the_next_one_is_whole(
+    stack: RealStack, night: Night
+) -> None:
     live_through(stack, night)
 
 

@@ -1,4 +1,5 @@
-"""Two hosts with homes of their own: a worker each at one Prefect server, one lake on one Postgres, sets of their own.
+"""Two hosts with homes of their own: a worker each at one Prefect server, one lake on one Postgres,
+sets of their own.
 
 A host here is a home, and a worker that knows no other; both are processes of this machine.
 """
@@ -33,9 +34,21 @@ def host(stack: RealStack, name: str, home: Path, store_url: str) -> Iterator[No
     (home / CONTROL).write_text(json.dumps({"delay": 0.15}), "utf-8")
     own = stack.access() | {
         "PREFECT_HOME": str(home / "prefect"),
-        "REGENESIS_HOME": str(home), "REGENESIS_STORE": store_url, "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
-    }  # fmt: skip
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", name, "--type", "process"]
+        "REGENESIS_HOME": str(home),
+        "REGENESIS_STORE": store_url,
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "prefect",
+        "worker",
+        "start",
+        "--pool",
+        name,
+        "--type",
+        "process",
+    ]
     with (home / "worker.log").open("wb") as log:
         worker = subprocess.Popen(command, env=stack.environment() | own, stdout=log, stderr=log)
     try:
@@ -48,13 +61,25 @@ def host(stack: RealStack, name: str, home: Path, store_url: str) -> Iterator[No
 
 def _deploy(stack: RealStack, name: str) -> None:
     with stack.client() as client:
-        stack.await_(lambda: client.request("GET", f"/work_pools/{name}"), lambda reply: reply.status_code == 200)  # type: ignore[arg-type]
+        stack.await_(
+            lambda: client.request("GET", f"/work_pools/{name}"),
+            lambda reply: reply.status_code == 200,
+        )  # type: ignore[arg-type]
         shipped = client.read_deployment_by_name("improve/improve")
         client.create_deployment(
-            shipped.flow_id, name, work_pool_name=name, entrypoint=shipped.entrypoint, path=shipped.path,
-            pull_steps=shipped.pull_steps, parameter_openapi_schema=shipped.parameter_openapi_schema,
-            parameters={"name": name, "question_sets": [SETS[name]], "settings_toml": stack.settings},
-        )  # fmt: skip
+            shipped.flow_id,
+            name,
+            work_pool_name=name,
+            entrypoint=shipped.entrypoint,
+            path=shipped.path,
+            pull_steps=shipped.pull_steps,
+            parameter_openapi_schema=shipped.parameter_openapi_schema,
+            parameters={
+                "name": name,
+                "question_sets": [SETS[name]],
+                "settings_toml": stack.settings,
+            },
+        )
 
 
 def kill(home: Path) -> None:
@@ -98,6 +123,8 @@ def test_two_hosts_work_at_once_and_when_one_is_killed_the_other_goes_on_with_it
 
     assert [one.status for one in store.select(Round)] == ["finished", "finished"]
     assert kept <= rows_of(store, left.number)
-    later = {int(seed) for seed in (homes["host-a"] / ASKED).read_text("utf-8").split()[len(asked) :]}
+    later = {
+        int(seed) for seed in (homes["host-a"] / ASKED).read_text("utf-8").split()[len(asked) :]
+    }
     assert seeds & later == set(), "tokens were paid for twice"
     assert check_store(store) == []

@@ -23,7 +23,9 @@ DEPLOYMENTS = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text("utf-8"))["de
 
 
 @pytest.mark.slow
-def test_every_deployment_is_registered_with_its_schedule_and_one_queue_for_the_engine(stack: RealStack) -> None:
+def test_every_deployment_is_registered_with_its_schedule_and_one_queue_for_the_engine(
+    stack: RealStack,
+) -> None:
     with stack.client() as client:
         found = {one.name: one for one in client.read_deployments()}
 
@@ -38,18 +40,28 @@ def test_every_deployment_is_registered_with_its_schedule_and_one_queue_for_the_
 @pytest.mark.slow
 def test_every_automation_is_registered_and_pages_through_the_webhook(stack: RealStack) -> None:
     with stack.client() as client:
-        found = {one["name"]: one for one in client.request("POST", "/automations/filter", json={}).json()}
+        found = {
+            one["name"]: one
+            for one in client.request("POST", "/automations/filter", json={}).json()
+        }
 
     assert set(found) == {one.name for one in automations(None, "", Patience())}
     acts = {name: one["actions"][0]["type"] for name, one in found.items()}
-    assert {name for name, act in acts.items() if act == "change-flow-run-state"} == {"heartbeat lost", "start lost"}
+    assert {name for name, act in acts.items() if act == "change-flow-run-state"} == {
+        "heartbeat lost",
+        "start lost",
+    }
     assert set(acts.values()) == {"change-flow-run-state", "call-webhook"}
 
 
 @pytest.mark.slow
-def test_prefect_stands_on_a_postgres_that_is_not_root_and_listens_on_loopback(stack: RealStack) -> None:
+def test_prefect_stands_on_a_postgres_that_is_not_root_and_listens_on_loopback(
+    stack: RealStack,
+) -> None:
     [server] = [
-        pid for pid in stack.processes("bin/postgres", "-D") if Path(f"/proc/{pid}").stat().st_uid or os.geteuid()
+        pid
+        for pid in stack.processes("bin/postgres", "-D")
+        if Path(f"/proc/{pid}").stat().st_uid or os.geteuid()
     ]
 
     assert stack.described["database"].startswith("Postgres")
@@ -58,7 +70,9 @@ def test_prefect_stands_on_a_postgres_that_is_not_root_and_listens_on_loopback(s
 
 
 @pytest.mark.slow
-def test_a_stack_that_is_killed_leaves_nothing_and_the_next_one_finds_it_all_again(stack: RealStack) -> None:
+def test_a_stack_that_is_killed_leaves_nothing_and_the_next_one_finds_it_all_again(
+    stack: RealStack,
+) -> None:
     run = stack.start_run("verify/verify")
     stack.await_state(run.id, "verified")
     with stack.client() as client:
@@ -71,7 +85,11 @@ def test_a_stack_that_is_killed_leaves_nothing_and_the_next_one_finds_it_all_aga
     stack.await_(lambda: processes_of(stack.home), lambda left: not left)
     as_an_earlier_version_left(stack.home)
     stack.up()
-    for private in (stack.home / "logs", stack.home / "prefect", stack.home / "stack" / "prefect.password"):
+    for private in (
+        stack.home / "logs",
+        stack.home / "prefect",
+        stack.home / "stack" / "prefect.password",
+    ):
         assert private.stat().st_mode & 0o077 == 0
     assert stack.run(run.id).state_name == "verified"
     with stack.client() as client:
@@ -93,7 +111,9 @@ asyncio.run(register(Path(sys.argv[1])))
 
 
 @pytest.mark.slow
-def test_a_paused_deployment_does_not_run_for_a_moment_when_it_is_registered_again(stack: RealStack) -> None:
+def test_a_paused_deployment_does_not_run_for_a_moment_when_it_is_registered_again(
+    stack: RealStack,
+) -> None:
     environment = stack.environment() | stack.access() | {"REGENESIS_HOME": str(stack.home)}
     with stack.client() as client:
         names = ("improve/nightly-gcd", "verify/verify")
@@ -101,7 +121,9 @@ def test_a_paused_deployment_does_not_run_for_a_moment_when_it_is_registered_aga
         for one in paused:
             client.pause_deployment(one)
 
-        subprocess.run([sys.executable, "-c", REGISTERS, str(stack.deployments)], check=True, env=environment)
+        subprocess.run(
+            [sys.executable, "-c", REGISTERS, str(stack.deployments)], check=True, env=environment
+        )
 
         found = {one.name for one in client.read_deployments() if one.paused}
         for one in paused:
@@ -119,9 +141,16 @@ def test_a_paused_deployment_does_not_run_for_a_moment_when_it_is_registered_aga
         ({("three", "a.f")}, [False, False, False]),
     ],
 )
-def test_what_is_paused_is_told_by_name_and_entrypoint(paused: set[tuple[str, str]], marked: list[bool]) -> None:
-    file = {"name": "x", "deployments": [{"name": name, "entrypoint": entry} for name, entry in
-            (("one", "a.f"), ("two", "a.g"), ("two", "a.h"))]}  # fmt: skip
+def test_what_is_paused_is_told_by_name_and_entrypoint(
+    paused: set[tuple[str, str]], marked: list[bool]
+) -> None:
+    file = {
+        "name": "x",
+        "deployments": [
+            {"name": name, "entrypoint": entry}
+            for name, entry in (("one", "a.f"), ("two", "a.g"), ("two", "a.h"))
+        ],
+    }
 
     written = still_paused(file, paused)
 
@@ -148,14 +177,22 @@ def test_a_second_up_says_what_runs_and_starts_nothing(stack: RealStack) -> None
 
 def test_the_page_on_nights_names_no_command_that_is_not_typed_here() -> None:
     page = (CHECKOUT / "docs" / "nightly.md").read_text("utf-8")
-    typed = {line.partition("#")[0].strip() for line in page.splitlines() if line.startswith("regenesis ")}
+    typed = {
+        line.partition("#")[0].strip()
+        for line in page.splitlines()
+        if line.startswith("regenesis ")
+    }
 
     assert typed == {"regenesis up --background", "regenesis up", "regenesis down"}
 
 
 @pytest.mark.slow
 def test_the_pages_of_prefect_and_mlflow_answer(stack: RealStack) -> None:
-    shown = {"Authorization": basic(stack.access()["PREFECT_API_AUTH_STRING"])}  # as a browser does, once asked
+    shown = {
+        "Authorization": basic(stack.access()["PREFECT_API_AUTH_STRING"])
+    }  # as a browser does, once asked
     for name in ("Prefect", "MLflow"):
-        with urllib.request.urlopen(urllib.request.Request(stack.described[name], headers=shown), timeout=60) as reply:
+        with urllib.request.urlopen(
+            urllib.request.Request(stack.described[name], headers=shown), timeout=60
+        ) as reply:
             assert b"<title>" in reply.read()

@@ -11,8 +11,14 @@ from storage.store.tables import R, nullable_columns, sql_types
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 _PLAIN: dict[str, object] = {
-    "VARCHAR": "text", "BIGINT": 0, "DOUBLE": 0.0, "BOOLEAN": False, "TIMESTAMP": NOW, "VARCHAR[]": [], "DOUBLE[]": [],
-}  # fmt: skip
+    "VARCHAR": "text",
+    "BIGINT": 0,
+    "DOUBLE": 0.0,
+    "BOOLEAN": False,
+    "TIMESTAMP": NOW,
+    "VARCHAR[]": [],
+    "DOUBLE[]": [],
+}
 
 
 def make(record_type: type[R], key: object = 0, /, **values: Any) -> R:
@@ -39,4 +45,8 @@ def uid(record_type: type[Record], key: object = 0) -> UUID:
 def _literal(record_type: type[Record], name: str) -> object:
     hint = get_type_hints(record_type)[name]
     arguments = get_args(hint)
-    return arguments[0] if get_origin(hint) is not None and arguments and isinstance(arguments[0], str) else None
+    return (
+        arguments[0]
+        if get_origin(hint) is not None and arguments and isinstance(arguments[0], str)
+        else None
+    )

@@ -38,9 +38,14 @@ class ForeignClient:
 
 @contextmanager
 def held(path: Path, mode: str = "write") -> Generator[ForeignClient]:
-    """The file is held, for reading or for writing, while the block runs; it waits for a moment when nobody has it."""
+    """The file is held, for reading or for writing, while the block runs; it waits for a moment
+    when nobody has it.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-c", _CLIENT, str(path), mode], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", _CLIENT, str(path), mode],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdin is not None
     assert process.stdout is not None

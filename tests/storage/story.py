@@ -1,5 +1,7 @@
-"""A small store that has seen everything: 3 rounds, 2 re-judgings, a person's verdict, shared paths, two training
-methods, a parent adapter, hinted and direct paths, answers that were fixed and broken."""
+"""A small store that has seen everything: 3 rounds, 2 re-judgings, a person's verdict, shared
+paths, two training methods, a parent adapter, hinted and direct paths, answers that were fixed and
+broken.
+"""
 
 from datetime import timedelta
 from uuid import UUID
@@ -31,7 +33,7 @@ from storage.records import (
     TrainingSet,
     Trial,
     Verdict,
-)  # fmt: skip
+)
 from tests.storage.examples import NOW, make
 
 ROUNDS = (1, 2, 3)
@@ -40,10 +42,16 @@ GATE_QUESTIONS = range(3)
 GUIDELINES = range(3)
 
 SUMS = make(QuestionSet, "sums", name="sums", domain="in_domain", source="sums.jsonl")
-RIDDLES = make(QuestionSet, "riddles", name="riddles", domain="out_of_domain", source="procedural:riddles")
-ADVICE = [make(Guideline, n, name=f"guideline-{n}", position=n + 1, text=f"Advice {n}") for n in GUIDELINES]
+RIDDLES = make(
+    QuestionSet, "riddles", name="riddles", domain="out_of_domain", source="procedural:riddles"
+)
+ADVICE = [
+    make(Guideline, n, name=f"guideline-{n}", position=n + 1, text=f"Advice {n}")
+    for n in GUIDELINES
+]
 PROMPTS = {
-    name: make(Prompt, name, name=name, text=f"[user]\n{name}") for name in ("adapt", "structure", "path", "answer")
+    name: make(Prompt, name, name=name, text=f"[user]\n{name}")
+    for name in ("adapt", "structure", "path", "answer")
 }
 BASE = make(Model, "base", name="small", base_model_id=content_id("models", "base"))
 
@@ -62,11 +70,23 @@ def _comparison() -> list[Record]:
     comparison = make(Comparison, "study", name="study", base_model_id=BASE.id, status="finished")
     pool = make(Pool, "study", model_id=BASE.id, draw=1, strategy="regenesis", paths=12)
     trial = make(
-        Trial, "study", comparison_id=comparison.id, method="regenesis", seed=1, iteration=1, iterations=1,
-        learning_rate=5e-4, pool_id=pool.id, training_set_id=make(TrainingSet, (1, "regenesis")).id,
-        adapter_id=make(Adapter, 1).id, model_id=challenger(1).id, prompt_id=PROMPTS["answer"].id,
-    )  # fmt: skip
-    figure = make(ComparisonFigure, "study", comparison_id=comparison.id, name="accuracy", method="regenesis")
+        Trial,
+        "study",
+        comparison_id=comparison.id,
+        method="regenesis",
+        seed=1,
+        iteration=1,
+        iterations=1,
+        learning_rate=5e-4,
+        pool_id=pool.id,
+        training_set_id=make(TrainingSet, (1, "regenesis")).id,
+        adapter_id=make(Adapter, 1).id,
+        model_id=challenger(1).id,
+        prompt_id=PROMPTS["answer"].id,
+    )
+    figure = make(
+        ComparisonFigure, "study", comparison_id=comparison.id, name="accuracy", method="regenesis"
+    )
     return [comparison, pool, trial, figure]
 
 
@@ -90,9 +110,18 @@ def _one_round(number: int, kept: list[Path]) -> list[Record]:
     start = NOW + timedelta(days=number)
     champion = BASE if number == 1 else challenger(number - 1)
     this = make(
-        Round, number, number=number, line="small · story", base_model_id=BASE.id, champion_model_id=champion.id,
-        status="finished", outcome="promoted", reason="", started_at=start, finished_at=start + timedelta(minutes=9),
-    )  # fmt: skip
+        Round,
+        number,
+        number=number,
+        line="small · story",
+        base_model_id=BASE.id,
+        champion_model_id=champion.id,
+        status="finished",
+        outcome="promoted",
+        reason="",
+        started_at=start,
+        finished_at=start + timedelta(minutes=9),
+    )
     records: list[Record] = [this]
     paths: list[Path] = []
     for index in TRAIN_QUESTIONS:
@@ -107,25 +136,49 @@ def _one_round(number: int, kept: list[Path]) -> list[Record]:
             records.append(direct)
             paths.append(direct)
     verdicts = [verdict for path in paths for verdict in _verdicts(path, number)]
-    failed = make(FailedRequest, number, question_id=paths[0].question_id, stage="path", draw=number, round_id=this.id)
+    failed = make(
+        FailedRequest,
+        number,
+        question_id=paths[0].question_id,
+        stage="path",
+        draw=number,
+        round_id=this.id,
+    )
     records += [*verdicts, failed]
-    kept += [path for path in paths if _label(path, number) == "correct" and path.strategy == "regenesis"]
+    kept += [
+        path for path in paths if _label(path, number) == "correct" and path.strategy == "regenesis"
+    ]
     records += _training(number, paths, kept)
     return records + _evaluation(number, champion)
 
 
 def _question(source: QuestionSet, part: str, draw: int, index: int) -> Question:
     return make(
-        Question, (source.name, part, draw, index), question_set_id=source.id, source_row_id=f"{part}-{draw}-{index}",
-        part=part, draw=draw, text=f"What is {draw} + {index}?", answer=str(draw + index),
-    )  # fmt: skip
+        Question,
+        (source.name, part, draw, index),
+        question_set_id=source.id,
+        source_row_id=f"{part}-{draw}-{index}",
+        part=part,
+        draw=draw,
+        text=f"What is {draw} + {index}?",
+        answer=str(draw + index),
+    )
 
 
-def _generated(question: Question, prompt: str, draw: int, hinted: bool, model: Model) -> dict[str, object]:
+def _generated(
+    question: Question, prompt: str, draw: int, hinted: bool, model: Model
+) -> dict[str, object]:
     return {
-        "question_id": question.id, "model_id": model.id, "prompt_id": PROMPTS[prompt].id, "sampling": "{}",
-        "draw": draw, "hinted": hinted, "round_id": round_id(draw), "prompt_tokens": 20, "completion_tokens": 7,
-    }  # fmt: skip
+        "question_id": question.id,
+        "model_id": model.id,
+        "prompt_id": PROMPTS[prompt].id,
+        "sampling": "{}",
+        "draw": draw,
+        "hinted": hinted,
+        "round_id": round_id(draw),
+        "prompt_tokens": 20,
+        "completion_tokens": 7,
+    }
 
 
 def _chain(
@@ -133,26 +186,47 @@ def _chain(
 ) -> tuple[AdaptedGuideline, Structure, Path]:
     key = (str(question.id), guideline.name)
     adapted = make(
-        AdaptedGuideline, key, guideline_id=guideline.id, text=f"For this question, {guideline.text.lower()}.",
+        AdaptedGuideline,
+        key,
+        guideline_id=guideline.id,
+        text=f"For this question, {guideline.text.lower()}.",
         **_generated(question, "adapt", draw, hinted, model),
-    )  # fmt: skip
+    )
     structure = make(
-        Structure, key, guideline_id=guideline.id, adapted_guideline_id=adapted.id, text="Steps: 1. Add.",
+        Structure,
+        key,
+        guideline_id=guideline.id,
+        adapted_guideline_id=adapted.id,
+        text="Steps: 1. Add.",
         **_generated(question, "structure", draw, hinted, model),
-    )  # fmt: skip
-    return adapted, structure, _path(question, guideline, adapted, structure, draw, hinted=hinted, model=model)
+    )
+    return (
+        adapted,
+        structure,
+        _path(question, guideline, adapted, structure, draw, hinted=hinted, model=model),
+    )
 
 
 def _path(
-    question: Question, guideline: Guideline | None, adapted: AdaptedGuideline | None, structure: Structure | None,
-    draw: int, *, hinted: bool, model: Model,
-) -> Path:  # fmt: skip
+    question: Question,
+    guideline: Guideline | None,
+    adapted: AdaptedGuideline | None,
+    structure: Structure | None,
+    draw: int,
+    *,
+    hinted: bool,
+    model: Model,
+) -> Path:
     return make(
-        Path, (str(question.id), guideline.name if guideline else "direct"),
-        strategy="regenesis" if guideline else "direct", guideline_id=guideline.id if guideline else None,
-        adapted_guideline_id=adapted.id if adapted else None, structure_id=structure.id if structure else None,
-        text=f"{question.text} The answer is {question.answer}.", **_generated(question, "path", draw, hinted, model),
-    )  # fmt: skip
+        Path,
+        (str(question.id), guideline.name if guideline else "direct"),
+        strategy="regenesis" if guideline else "direct",
+        guideline_id=guideline.id if guideline else None,
+        adapted_guideline_id=adapted.id if adapted else None,
+        structure_id=structure.id if structure else None,
+        text=f"{question.text} The answer is {question.answer}.",
+        **_generated(question, "path", draw, hinted, model),
+    )
 
 
 def _label(path: Path, number: int) -> Label:
@@ -160,31 +234,53 @@ def _label(path: Path, number: int) -> Label:
 
 
 def _verdicts(path: Path, number: int) -> list[Verdict]:
-    """Version 1 said wrong; version 2 re-judged round 1, version 3 everything; a person overruled one of them."""
+    """Version 1 said wrong; version 2 re-judged round 1, version 3 everything; a person overruled
+    one of them.
+    """
     versions: dict[str, Label] = {"1": "wrong", "3": _label(path, number)}
     if number == 1:
         versions["2"] = "unjudged"
     verdicts = [
         make(
-            Verdict, (str(path.id), version), path_id=path.id, draw=path.draw, verifier="reference",
-            verifier_version=version, verdict=label, lenient_verdict=label, extracted="5",
+            Verdict,
+            (str(path.id), version),
+            path_id=path.id,
+            draw=path.draw,
+            verifier="reference",
+            verifier_version=version,
+            verdict=label,
+            lenient_verdict=label,
+            extracted="5",
             reason={"correct": "equal", "wrong": "answer_differs"}.get(label, "no_final_answer"),
             created_at=NOW + timedelta(days=int(version)),
         )
         for version, label in versions.items()
-    ]  # fmt: skip
+    ]
     verdicts += [
         make(
-            Verdict, (str(path.id), verifier), path_id=path.id, draw=path.draw, verifier=verifier, verifier_version="1",
-            verdict="correct" if path.hinted else "wrong", lenient_verdict="wrong", extracted="5", reason=reason,
-            details=details, created_at=NOW,
+            Verdict,
+            (str(path.id), verifier),
+            path_id=path.id,
+            draw=path.draw,
+            verifier=verifier,
+            verifier_version="1",
+            verdict="correct" if path.hinted else "wrong",
+            lenient_verdict="wrong",
+            extracted="5",
+            reason=reason,
+            details=details,
+            created_at=NOW,
         )
         for verifier, reason, details in (
             ("second", "second_opinion", '{"chosen": "sampled"}'),
-            ("majority", "minority", '{"winner": "5", "share": 0.75, "margin": 0.5, "entropy": 0.81}'),
+            (
+                "majority",
+                "minority",
+                '{"winner": "5", "share": 0.75, "margin": 0.5, "entropy": 0.81}',
+            ),
         )
         if verifier == "second" or not path.hinted
-    ]  # fmt: skip
+    ]
     if path.strategy == "direct" and number == 2:
         verdicts.append(
             make(
@@ -210,9 +306,13 @@ def _training(number: int, paths: list[Path], kept: list[Path]) -> list[Record]:
         key = (number, method)
         ids = {path.id for path in chosen}
         training_set = make(
-            TrainingSet, key, round_id=round_id(number), method=method, examples=len(chosen),
+            TrainingSet,
+            key,
+            round_id=round_id(number),
+            method=method,
+            examples=len(chosen),
             hinted_examples=sum(path.hinted for path in chosen),
-        )  # fmt: skip
+        )
         records.append(training_set)
         for path in {path.id: path for path in (*kept, *paths)}.values():
             records.append(
@@ -229,16 +329,27 @@ def _training(number: int, paths: list[Path], kept: list[Path]) -> list[Record]:
             )
         records += [
             make(
-                TrainingExample, (key, str(path.id)), training_set_id=training_set.id, path_id=path.id, draw=path.draw,
-                question_id=path.question_id, position=position, completion=path.text,
+                TrainingExample,
+                (key, str(path.id)),
+                training_set_id=training_set.id,
+                path_id=path.id,
+                draw=path.draw,
+                question_id=path.question_id,
+                position=position,
+                completion=path.text,
             )
             for position, path in enumerate(chosen)
-        ]  # fmt: skip
+        ]
     adapter = make(
-        Adapter, number, name=f"round-{number}", training_set_id=make(TrainingSet, (number, "regenesis")).id,
-        base_model_id=BASE.id, parent_adapter_id=make(Adapter, number - 1).id if number > 1 else None,
-        round_id=round_id(number), losses=[2.0, 1.0],
-    )  # fmt: skip
+        Adapter,
+        number,
+        name=f"round-{number}",
+        training_set_id=make(TrainingSet, (number, "regenesis")).id,
+        base_model_id=BASE.id,
+        parent_adapter_id=make(Adapter, number - 1).id if number > 1 else None,
+        round_id=round_id(number),
+        losses=[2.0, 1.0],
+    )
     return [*records, adapter, challenger(number)]
 
 
@@ -249,17 +360,22 @@ def _evaluation(number: int, champion: Model) -> list[Record]:
         records += questions
         for role, model in (("champion", champion), ("challenger", challenger(number))):
             labels: list[Label] = [
-                "correct" if (index + (role == "challenger")) % 3 else "wrong" for index in GATE_QUESTIONS
+                "correct" if (index + (role == "challenger")) % 3 else "wrong"
+                for index in GATE_QUESTIONS
             ]
             records += [
                 make(
-                    Answer, (str(question.id), model.name), strict_verdict=label, lenient_verdict=label,
+                    Answer,
+                    (str(question.id), model.name),
+                    strict_verdict=label,
+                    lenient_verdict=label,
                     reason="equal" if label == "correct" else "answer_differs",
                     strict_extracted=question.answer if label == "correct" else "7",
-                    text=f"The answer is {question.answer}.", **_generated(question, "answer", number, False, model),
+                    text=f"The answer is {question.answer}.",
+                    **_generated(question, "answer", number, False, model),
                 )
                 for question, label in zip(questions, labels, strict=True)
-            ]  # fmt: skip
+            ]
             records.append(
                 make(
                     Evaluation,
@@ -277,9 +393,22 @@ def _evaluation(number: int, champion: Model) -> list[Record]:
                 )
             )
             evaluation = records[-1].id
-            own = {"evaluation_id": evaluation, "round_id": round_id(number), "source": "regenesis", "k": 1}
+            own = {
+                "evaluation_id": evaluation,
+                "round_id": round_id(number),
+                "source": "regenesis",
+                "k": 1,
+            }
             records.append(
-                make(EvaluationFigure, evaluation, name="mean_tokens", value=20.0, low=18.0, high=22.0, **own)
+                make(
+                    EvaluationFigure,
+                    evaluation,
+                    name="mean_tokens",
+                    value=20.0,
+                    low=18.0,
+                    high=22.0,
+                    **own,
+                )
             )
     records.append(
         make(

@@ -20,7 +20,17 @@ from storage.store.store_url import file_of
 from tests.storage.examples import make
 
 ODD = ("a%20b", "a%2Fb", "100% a#b;'größe'", 'x"b\\c[d]*', "日本 😀$HOME\n-rf")
-PARTS = [*"#%&'\";+ []*{}\\$~`:@=!|<>()^,\n\t-._aZ9", "%20", "%2F", "ä", "é", "日", "😀", "\u202e", "\u200b"]
+PARTS = [
+    *"#%&'\";+ []*{}\\$~`:@=!|<>()^,\n\t-._aZ9",
+    "%20",
+    "%2F",
+    "ä",
+    "é",
+    "日",
+    "😀",
+    "\u202e",
+    "\u200b",
+]
 
 
 @pytest.fixture(autouse=True)
@@ -53,8 +63,14 @@ def lives_in(folder: Path, url: str = "") -> None:
         assert len(existing_store(url).select(RecordedPath)) == 2
 
 
-@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=12).map("".join).filter(lambda name: name.strip(".")))
+@settings(
+    max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(
+    st.lists(st.sampled_from(PARTS), min_size=1, max_size=12)
+    .map("".join)
+    .filter(lambda name: name.strip("."))
+)
 def test_a_home_may_have_any_name(name: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         lives_in(Path(folder).resolve() / name)
@@ -73,7 +89,10 @@ def test_sql_and_mlflow_work_in_such_a_home(tmp_path: Path, name: str) -> None:
     make_home(places)
     open_store(places.store_url).append([make(RecordedPath, 0)])
 
-    assert run_user_sql(places.store_url, "SELECT count(*) AS n FROM paths", "csv").split() == ["n", "1"]
+    assert run_user_sql(places.store_url, "SELECT count(*) AS n FROM paths", "csv").split() == [
+        "n",
+        "1",
+    ]
     tracking = Tracking(places.home)
     run = tracking.log_stage(None, "training", params={"rows": 1})
     tracking.client.log_artifact(run, str(places.home / "regenesis.duckdb"))
@@ -83,7 +102,9 @@ def test_sql_and_mlflow_work_in_such_a_home(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a%3Fb", "a%20b", "a b", "a#b"])
-def test_a_store_elsewhere_may_lie_in_such_a_folder_also_behind_a_link(tmp_path: Path, name: str) -> None:
+def test_a_store_elsewhere_may_lie_in_such_a_folder_also_behind_a_link(
+    tmp_path: Path, name: str
+) -> None:
     lives_in(tmp_path / "home", f"duckdb:///{tmp_path / name / 'other.duckdb'}")
     (tmp_path / "link").symlink_to(tmp_path / name)
 
@@ -101,18 +122,28 @@ def test_two_homes_whose_names_differ_in_a_letter_are_two(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("name", ["ho?me", "?", "a??b"])
-def test_a_question_mark_is_refused_by_name_for_duckdbs_log_would_lie_elsewhere(tmp_path: Path, name: str) -> None:
+def test_a_question_mark_is_refused_by_name_for_duckdbs_log_would_lie_elsewhere(
+    tmp_path: Path, name: str
+) -> None:
     for place in (tmp_path / name, tmp_path / name / "below"):
-        with pytest.raises(InputError, match=r"REGENESIS_HOME is a path without \?.*Name another folder"):
+        with pytest.raises(
+            InputError, match=r"REGENESIS_HOME is a path without \?.*Name another folder"
+        ):
             read_environment(place)
     (tmp_path / "link").symlink_to(tmp_path / name)
-    for file in (tmp_path / name / "x.duckdb", tmp_path / f"{name}.duckdb", tmp_path / "link" / "x.duckdb"):
+    for file in (
+        tmp_path / name / "x.duckdb",
+        tmp_path / f"{name}.duckdb",
+        tmp_path / "link" / "x.duckdb",
+    ):
         with pytest.raises(InputError, match=r"A store's path holds no \?.*Name another folder"):
             open_store(f"duckdb:///{file}")
     assert [one.name for one in tmp_path.iterdir()] == ["link"]
 
 
-def test_without_a_place_for_the_link_one_line_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_place_for_the_link_one_line_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "user").touch()
     monkeypatch.setenv("HOME", str(tmp_path / "user"))
     with pytest.raises(InputError, match=r"can't be reached by a link.*Name another folder"):

@@ -1,4 +1,6 @@
-"""Ids are the same on every machine and in every version: a changed one would generate everything anew."""
+"""Ids are the same on every machine and in every version: a changed one would generate everything
+anew.
+"""
 
 import hashlib
 from uuid import UUID
@@ -23,7 +25,15 @@ def test_parts_are_written_in_one_way() -> None:
 
 @given(
     st.lists(
-        st.one_of(st.text(), st.integers(), st.booleans(), st.none(), st.uuids(), st.floats(), st.lists(st.text()))
+        st.one_of(
+            st.text(),
+            st.integers(),
+            st.booleans(),
+            st.none(),
+            st.uuids(),
+            st.floats(),
+            st.lists(st.text()),
+        )
     )
 )
 def test_the_parts_of_an_id_are_written_as_canonical_json(parts: list[Part]) -> None:
@@ -33,4 +43,12 @@ def test_the_parts_of_an_id_are_written_as_canonical_json(parts: list[Part]) -> 
 
 
 def test_no_two_lists_of_parts_give_the_same_id() -> None:
-    assert len({content_id("paths", *parts) for parts in [("a", "b"), ("ab",), ("a,b",), (["a", "b"],)]}) == 4
+    assert (
+        len(
+            {
+                content_id("paths", *parts)
+                for parts in [("a", "b"), ("ab",), ("a,b",), (["a", "b"],)]
+            }
+        )
+        == 4
+    )

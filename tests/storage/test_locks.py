@@ -29,7 +29,10 @@ def test_a_lock_names_the_process_that_holds_it_until_that_is_killed(tmp_path: P
         assert holder.stdout is not None
         assert holder.stdout.readline() == b"held\n"
 
-        with pytest.raises(InputError, match=f"held by {holder.pid}"), owned(lock, "held by {}".format):
+        with (
+            pytest.raises(InputError, match=f"held by {holder.pid}"),
+            owned(lock, "held by {}".format),
+        ):
             pass
         assert owner_of(lock) == holder.pid
         holder.kill()
@@ -73,7 +76,9 @@ def test_a_refusal_names_one_that_lives_of_those_that_share_the_lock(tmp_path: P
         holders = [
             ends.enter_context(
                 subprocess.Popen(
-                    [sys.executable, "-c", holder, str(lock)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                    [sys.executable, "-c", holder, str(lock)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
                 )
             )
             for _ in range(2)
@@ -87,5 +92,8 @@ def test_a_refusal_names_one_that_lives_of_those_that_share_the_lock(tmp_path: P
         last.kill()
         last.wait()
 
-        with pytest.raises(InputError, match=f"held by {other.pid}"), owned(lock, "held by {}".format):
+        with (
+            pytest.raises(InputError, match=f"held by {other.pid}"),
+            owned(lock, "held by {}".format),
+        ):
             pass

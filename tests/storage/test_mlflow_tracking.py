@@ -1,4 +1,6 @@
-"""MLflow under a home: runs found again by tags, models that load in another process, aliases that move."""
+"""MLflow under a home: runs found again by tags, models that load in another process, aliases that
+move.
+"""
 
 import json
 import subprocess
@@ -16,9 +18,14 @@ from tests.storage.examples import make
 
 LINE = "base/embedded"
 ROUND = make(
-    Round, 1, number=1, line=LINE, settings='{"training": {"learning_rate": 0.1}, "seed": 1}', status="finished",
+    Round,
+    1,
+    number=1,
+    line=LINE,
+    settings='{"training": {"learning_rate": 0.1}, "seed": 1}',
+    status="finished",
     outcome="promoted",
-)  # fmt: skip
+)
 TRAINING_SET = make(TrainingSet, 1, examples=2, digest="d" * 64, settings="{}")
 EXAMPLES = [make(TrainingExample, place, position=place) for place in range(2)]
 CODE = """
@@ -52,9 +59,15 @@ def adapter(tracking: Tracking) -> Adapter:
     folder.mkdir(parents=True)
     (folder / "adapter_config.json").write_text("{}", "utf-8")
     return make(
-        Adapter, 1, location="adapters/abc", settings='{"lora_rank": 16}', losses=[2.0, 1.5, 1.0], tokens_trained=100,
-        seconds=2.0, kind="lora",
-    )  # fmt: skip
+        Adapter,
+        1,
+        location="adapters/abc",
+        settings='{"lora_rank": 16}',
+        losses=[2.0, 1.5, 1.0],
+        tokens_trained=100,
+        seconds=2.0,
+        kind="lora",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -94,17 +107,25 @@ def test_a_fine_tune_has_its_curve_its_data_set_and_its_files(tracking: Tracking
     (logged,) = inputs.dataset_inputs
     assert logged.dataset.digest == "d" * 36
     assert json.loads(logged.dataset.profile or "{}")["num_rows"] == 2
-    assert [file.path for file in client.list_artifacts(run, "adapter")] == ["adapter/adapter_config.json"]
+    assert [file.path for file in client.list_artifacts(run, "adapter")] == [
+        "adapter/adapter_config.json"
+    ]
 
 
-def test_a_registered_model_loads_by_its_alias_and_answers(tracking: Tracking, tmp_path: Path) -> None:
+def test_a_registered_model_loads_by_its_alias_and_answers(
+    tracking: Tracking, tmp_path: Path
+) -> None:
     code = tmp_path / "echo.py"
     code.write_text(CODE, "utf-8")
-    version = tracking.register_model(LINE, model("base"), reference={"digest": "x"}, code_file=code)
+    version = tracking.register_model(
+        LINE, model("base"), reference={"digest": "x"}, code_file=code
+    )
     again = tracking.register_model(LINE, model("base"), reference={"digest": "x"}, code_file=code)
     tracking.move_champion(LINE, model("base"))
     program = LOADER.format(uri=tracking.uri, name=registered_name(LINE))
-    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert json.loads(ran.stdout.splitlines()[-1]) == [["What is 2 + 2?"], True, True], ran.stderr
     assert version == again
     assert not list(tracking.artifacts.rglob("*.pkl"))
@@ -119,7 +140,9 @@ def test_the_champion_alias_moves_and_names_the_model(tracking: Tracking) -> Non
     assert tracking.champion(line) == tracking.challenger(line) == content_id("models", "second")
 
 
-def test_the_end_of_a_round_is_written_with_its_figures_and_its_report(tracking: Tracking, tmp_path: Path) -> None:
+def test_the_end_of_a_round_is_written_with_its_figures_and_its_report(
+    tracking: Tracking, tmp_path: Path
+) -> None:
     (tmp_path / "report.html").write_text("<p>", "utf-8")
     tracking.finish_round(ROUND, {"accuracy": 0.5}, tmp_path)
     run = tracking.client.get_run(tracking.log_round(ROUND))
@@ -155,15 +178,23 @@ def test_lines_whose_names_meet_have_a_registered_model_each(tracking: Tracking)
 
     moved = {line: tracking.move_champion(line, model(line)) for line in lines}
 
-    assert {line: tracking.champion(line) for line in lines} == {line: model(line).id for line in lines}
-    assert len({version.name for line in lines if (version := tracking.version_of(line, model(line).id))}) == len(lines)
+    assert {line: tracking.champion(line) for line in lines} == {
+        line: model(line).id for line in lines
+    }
+    assert len(
+        {version.name for line in lines if (version := tracking.version_of(line, model(line).id))}
+    ) == len(lines)
     assert set(moved.values()) == {"1"}
 
 
-def test_a_registered_model_of_an_earlier_version_stays_that_of_its_line(tracking: Tracking) -> None:
+def test_a_registered_model_of_an_earlier_version_stays_that_of_its_line(
+    tracking: Tracking,
+) -> None:
     line, other, name = "older/a-b", "older-a/b", "older-a-b"
     tracking.client.create_registered_model(name)
-    made = tracking.client.create_model_version(name, "file:///x", tags={MODEL_TAG: str(model(line).id)})
+    made = tracking.client.create_model_version(
+        name, "file:///x", tags={MODEL_TAG: str(model(line).id)}
+    )
     tracking.client.set_registered_model_alias(name, "champion", made.version)
 
     assert tracking.champion(line) == model(line).id
@@ -174,10 +205,14 @@ def test_a_registered_model_of_an_earlier_version_stays_that_of_its_line(trackin
     assert tracking.client.get_registered_model(name).tags["regenesis.line"] == line
 
 
-def test_lines_whose_names_meet_at_the_same_moment_have_a_registered_model_each(tracking: Tracking) -> None:
+def test_lines_whose_names_meet_at_the_same_moment_have_a_registered_model_each(
+    tracking: Tracking,
+) -> None:
     lines = [f"at once{sign}x" for sign in "/-: "]
 
     with ThreadPoolExecutor(len(lines)) as threads:
         list(threads.map(lambda line: tracking.move_champion(line, model(line)), lines))
 
-    assert {line: tracking.champion(line) for line in lines} == {line: model(line).id for line in lines}
+    assert {line: tracking.champion(line) for line in lines} == {
+        line: model(line).id for line in lines
+    }

@@ -1,4 +1,6 @@
-"""The store on files, lakes and Postgres: what goes in comes back, twice changes nothing, all of a batch or none."""
+"""The store on files, lakes and Postgres: what goes in comes back, twice changes nothing, all of a
+batch or none.
+"""
 
 import inspect
 from datetime import UTC, datetime, timedelta, timezone
@@ -41,7 +43,12 @@ def test_appending_twice_changes_nothing_and_the_first_text_stands(store: Store)
     assert store.append(first) == 3
     assert store.append(again) == 1
 
-    assert [path.text for path in store.select(Path, order_by="text")] == ["again", "first", "first", "first"]
+    assert [path.text for path in store.select(Path, order_by="text")] == [
+        "again",
+        "first",
+        "first",
+        "first",
+    ]
 
 
 def test_of_equal_ids_in_one_batch_the_first_stays(store: Store) -> None:
@@ -75,7 +82,10 @@ def test_a_list_means_any_of_them_and_none_means_null(store: Store) -> None:
     rounds = [make(Round, n, number=n, finished_at=NOW if n == 2 else None) for n in (1, 2, 3)]
     store.append(rounds)
 
-    assert [r.number for r in store.select(Round, id=[rounds[0].id, rounds[2].id], order_by="number desc")] == [3, 1]
+    assert [
+        r.number
+        for r in store.select(Round, id=[rounds[0].id, rounds[2].id], order_by="number desc")
+    ] == [3, 1]
     assert [r.number for r in store.select(Round, finished_at=None, order_by="number")] == [1, 3]
     assert store.select(Round, finished_at=NOW) == [rounds[1]]
     assert store.select(Round, id=[]) == []
@@ -115,7 +125,9 @@ def test_existing_tells_which_ids_are_there(store: Store) -> None:
 def test_query_gives_ids_as_ids_and_sums_as_whole_numbers(store: Store) -> None:
     store.append([make(Path, n, completion_tokens=n) for n in (1, 2)])
 
-    rows = store.query("SELECT id, sum(completion_tokens) AS tokens FROM paths WHERE draw = ? GROUP BY id", [0])
+    rows = store.query(
+        "SELECT id, sum(completion_tokens) AS tokens FROM paths WHERE draw = ? GROUP BY id", [0]
+    )
 
     assert sorted(rows["tokens"].to_pylist()) == [1, 2]
     assert all(isinstance(value, UUID) for value in rows["id"].to_pylist())
@@ -158,6 +170,9 @@ def test_reads_within_a_block_see_one_moment_over_one_connection(store: Store) -
 
 
 def test_the_words_of_errors_were_read_from_the_version_of_duckdb_at_hand() -> None:
-    """Its errors have no codes. At another version: read the words again, then write the version beside them."""
+    """Its errors have no codes.
+
+    At another version: read the words again, then write the version beside them.
+    """
     for module in (database, lake_catalogue):
         assert f"read from DuckDB {duckdb.__version__}" in inspect.getsource(module)

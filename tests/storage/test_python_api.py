@@ -24,19 +24,31 @@ def test_the_public_names_are_these_four() -> None:
         storage.opened  # type: ignore[attr-defined]  # noqa: B018
 
 
-@pytest.mark.parametrize("first", ["", "import storage.open_store", "from storage.open_store import Store"])
+@pytest.mark.parametrize(
+    "first", ["", "import storage.open_store", "from storage.open_store import Store"]
+)
 def test_open_store_is_the_function_whatever_was_imported_before(first: str) -> None:
-    program = f"{first}\nfrom storage import Store, open_store, read_environment, records\nprint(callable(open_store))"
+    program = (
+        f"{first}\nfrom storage import Store, open_store, read_environment,"
+        " records\nprint(callable(open_store))"
+    )
 
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
 
     assert ran.stdout == "True\n"
 
 
 def test_the_package_loads_neither_duckdb_nor_arrow_before_they_are_needed() -> None:
-    program = "import sys, storage\nprint([name for name in ('duckdb', 'pyarrow') if name in sys.modules])"
+    program = (
+        "import sys, storage\nprint([name for name in ('duckdb', 'pyarrow') if name in"
+        " sys.modules])"
+    )
 
-    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
 
     assert ran.stdout == "[]\n"
 

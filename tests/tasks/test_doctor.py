@@ -28,16 +28,22 @@ def test_a_machine_without_the_fast_libraries_is_told_what_to_type(
     assert not findings["tcmalloc"].blocks
 
 
-def test_a_prepared_model_is_described(environment: Environment, prepared_model: PreparedModel) -> None:
+def test_a_prepared_model_is_described(
+    environment: Environment, prepared_model: PreparedModel
+) -> None:
     settings = Settings(model=ModelSettings(name=str(prepared_model.folder)))
 
     found = {finding.name: finding for finding in diagnose(environment, settings)}
 
     assert "<|im_end|>" in found["Chat template"].found
-    assert {found[name].status for name in ("Model", "Model licence", "LoRA", "Stop tokens")} == {"ok"}
+    assert {found[name].status for name in ("Model", "Model licence", "LoRA", "Stop tokens")} == {
+        "ok"
+    }
 
 
-def test_a_model_is_checked_for_memory_and_disk(environment: Environment, prepared_model: PreparedModel) -> None:
+def test_a_model_is_checked_for_memory_and_disk(
+    environment: Environment, prepared_model: PreparedModel
+) -> None:
     settings = load_settings("paper", overrides={"model": {"name": str(prepared_model.folder)}})
 
     found = {finding.name: finding for finding in diagnose(environment, settings)}
@@ -51,18 +57,24 @@ def test_a_preset_for_larger_models_is_named_with_the_one_to_take(
 ) -> None:
     settings = load_settings("default", overrides={"model": {"name": str(prepared_model.folder)}})
 
-    found = [str(finding) for finding in diagnose(environment, settings) if finding.name == "Preset"]
+    found = [
+        str(finding) for finding in diagnose(environment, settings) if finding.name == "Preset"
+    ]
 
     assert any("--preset embedded" in line for line in found)
 
 
-def test_the_embedded_preset_fits_the_embedded_model(environment: Environment, prepared_model: PreparedModel) -> None:
+def test_the_embedded_preset_fits_the_embedded_model(
+    environment: Environment, prepared_model: PreparedModel
+) -> None:
     settings = load_settings("embedded", overrides={"model": {"name": str(prepared_model.folder)}})
 
     assert misfits(settings, prompts_of(settings), prepared_model.folder) == []
 
 
-def test_a_larger_model_under_the_embedded_preset_is_told(prepared_model: PreparedModel, tmp_path: Path) -> None:
+def test_a_larger_model_under_the_embedded_preset_is_told(
+    prepared_model: PreparedModel, tmp_path: Path
+) -> None:
     (tmp_path / "config.json").write_text('{"dtype": "bfloat16", "max_position_embeddings": 32768}')
     with (tmp_path / "model.safetensors").open("wb") as weights:
         weights.truncate(2 * 494_000_000)  # a sparse file: nothing is written
@@ -86,7 +98,9 @@ def test_a_disk_too_small_for_the_model_blocks(
     assert "REGENESIS_HOME" in str(found["Model disk"])
 
 
-def test_a_model_without_a_chat_template_blocks(environment: Environment, model_folder: Path, tmp_path: Path) -> None:
+def test_a_model_without_a_chat_template_blocks(
+    environment: Environment, model_folder: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "base-model"
     folder.mkdir()
     for name in ("config.json", "tokenizer.json", "model.safetensors"):
@@ -107,7 +121,9 @@ def test_findings_are_plain_enough_for_json(environment: Environment) -> None:
     assert json.dumps([vars(finding) for finding in diagnose(environment, Settings())])
 
 
-@pytest.mark.parametrize(("version", "said"), [(0, "no Landlock"), (3, "from Linux 6.7 on"), (7, "files and ports")])
+@pytest.mark.parametrize(
+    ("version", "said"), [(0, "no Landlock"), (3, "from Linux 6.7 on"), (7, "files and ports")]
+)
 def test_it_says_which_wall_there_is_around_a_user_s_sql(
     environment: Environment, monkeypatch: pytest.MonkeyPatch, version: int, said: str
 ) -> None:

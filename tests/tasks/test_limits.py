@@ -86,7 +86,9 @@ def test_a_money_budget_without_a_price_is_refused() -> None:
         Spending(Limits(money=5.0), SynthesisSettings())
 
 
-def test_evaluation_ends_at_a_budget_with_what_arrived_and_the_next_run_asks_the_rest(store: Store) -> None:
+def test_evaluation_ends_at_a_budget_with_what_arrived_and_the_next_run_asks_the_rest(
+    store: Store,
+) -> None:
     questions = [replace(one, question_set_id=SETS[0].id, part="gate") for one in QUESTIONS]
 
     def answers(tokens: int) -> int:
@@ -130,4 +132,6 @@ def test_an_engine_within_limits_never_generates_more_than_they_allow() -> None:
     replies = asyncio.run(ask())
 
     assert spending.tokens <= 100
-    assert sum(isinstance(reply, Stopped) for reply in replies) == 50 - 12  # twelve times eight words
+    assert (
+        sum(isinstance(reply, Stopped) for reply in replies) == 50 - 12
+    )  # twelve times eight words

@@ -42,7 +42,9 @@ FULL: list[Callable[[], Exception]] = [
     lambda: _number(errno.EDQUOT),
     lambda: _number(errno.EFBIG),
     lambda: sqlite3.OperationalError("database or disk is full"),
-    lambda: PermanentError("Training must end well; it says: OSError: [Errno 28] No space left on device: 'step-3'"),
+    lambda: PermanentError(
+        "Training must end well; it says: OSError: [Errno 28] No space left on device: 'step-3'"
+    ),
     lambda: RuntimeError("IO Error: Could not write file: No space left on device"),
 ]
 OTHER: list[Callable[[], Exception]] = [
@@ -81,7 +83,9 @@ def test_a_full_disk_is_known_whoever_says_so_and_however_it_was_handed_on(
     assert "the same command goes on" in str(full_disk(error))
 
 
-@given(st.sampled_from(OTHER), st.lists(st.sampled_from(["from", "beside", "as it is"]), max_size=4))
+@given(
+    st.sampled_from(OTHER), st.lists(st.sampled_from(["from", "beside", "as it is"]), max_size=4)
+)
 def test_other_errors_are_no_full_disk(made: Callable[[], Exception], ways: list[str]) -> None:
     error = made()
     for how in ways:
@@ -91,5 +95,7 @@ def test_other_errors_are_no_full_disk(made: Callable[[], Exception], ways: list
 
 
 def test_what_is_said_clearly_already_is_left_as_it_is() -> None:
-    error: ReGenesisError = InputError("The store can't be written (No space left on device). Free disk space.")
+    error: ReGenesisError = InputError(
+        "The store can't be written (No space left on device). Free disk space."
+    )
     assert full_disk(error) is error

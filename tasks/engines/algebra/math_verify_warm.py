@@ -1,8 +1,9 @@
-"""Imported by the fork server alone, once: algebra is loaded and its patterns compiled before a worker is forked.
+"""Imported by the fork server alone, once: algebra is loaded and its patterns compiled before a
+worker is forked.
 
-A worker that was killed at its deadline is then replaced in milliseconds, not seconds. Workers run functions of
-importable modules only, so they need not run the caller's main script again: it may be standard input, or lack the
-`__main__` guard, or import for seconds.
+A worker that was killed at its deadline is then replaced in milliseconds, not seconds. Workers run
+functions of importable modules only, so they need not run the caller's main script again: it may be
+standard input, or lack the `__main__` guard, or import for seconds.
 """
 
 import gc
@@ -21,5 +22,8 @@ def _without_main(_: str) -> None:
 
 cast(Any, spawn)._fixup_main_from_path = _without_main
 cast(Any, spawn)._fixup_main_from_name = _without_main
-IS_WARM = expressions_equal("x+1", ("1+x",)) and not expressions_equal("\\frac{1}{2}", ("\\sqrt{2}",))
-gc.freeze()  # the algebra library is garbage to nobody: collections in a worker need not walk through it
+IS_WARM = expressions_equal("x+1", ("1+x",)) and not expressions_equal(
+    "\\frac{1}{2}", ("\\sqrt{2}",)
+)
+# the algebra library is garbage to nobody: collections in a worker need not walk through it
+gc.freeze()

@@ -1,8 +1,11 @@
-"""The only door of math-verify: does one expression equal another? Runs inside a worker process that may be killed.
+"""The only door of math-verify: does one expression equal another?
 
-Two strings in, a decision out. Only single terms that our own grammar does not read come here (integrals, sums, limits,
-numbers beyond bounds): a list, set, interval or inequality with one in it equals nothing but its own spelling.
-math-verify alone rounds to six decimals and drops bases, so the guards ask for the same names and equal values first.
+Runs inside a worker process that may be killed.
+
+Two strings in, a decision out. Only single terms that our own grammar does not read come here
+(integrals, sums, limits, numbers beyond bounds): a list, set, interval or inequality with one in it
+equals nothing but its own spelling. math-verify alone rounds to six decimals and drops bases, so
+the guards ask for the same names and equal values first.
 """
 
 import cmath
@@ -14,7 +17,9 @@ import signal
 import sys
 from typing import Any, cast
 
-SUBSCRIPT = re.compile(r"(?<!\\log)(?<!\\sum)(?<!\\int)(?<!\\lim)(?<!\\prod)\s*_\s*(\{[^{}]*\}|[^\s{])")
+SUBSCRIPT = re.compile(
+    r"(?<!\\log)(?<!\\sum)(?<!\\int)(?<!\\lim)(?<!\\prod)\s*_\s*(\{[^{}]*\}|[^\s{])"
+)
 FUNCTIONS = re.compile(r"\\[a-zA-Z]+")
 
 
@@ -22,9 +27,13 @@ MEMORY = 384 << 20
 
 
 def prepare() -> None:
-    """Bounds a new worker: it dies with its parent, and its memory and recursion end before the machine's."""
+    """Bounds a new worker: it dies with its parent, and its memory and recursion end before the
+    machine's.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # Python's own handler would wait for one endless power to end
+    signal.signal(
+        signal.SIGTERM, signal.SIG_DFL
+    )  # Python's own handler would wait for one endless power to end
     _die_with_parent()
     logging.disable(logging.CRITICAL)
     sys.setrecursionlimit(3000)
@@ -41,11 +50,15 @@ def _die_with_parent() -> None:
 
 
 def _limit_memory() -> None:
-    """What is loaded by now and MEMORY more: a hostile expression ends as MemoryError, not with the machine."""
+    """What is loaded by now and MEMORY more: a hostile expression ends as MemoryError, not with the
+    machine.
+    """
     resource = importlib.import_module("resource")
     with open("/proc/self/statm", encoding="ascii") as file:
         loaded = int(file.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (loaded + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (loaded + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1])
+    )
 
 
 def expressions_equal(answer: str, references: tuple[str, ...]) -> bool:
@@ -54,7 +67,9 @@ def expressions_equal(answer: str, references: tuple[str, ...]) -> bool:
 
 
 def expression_equals(answer: str, reference: str) -> bool:
-    """Whether both are terms with the same names, and equal by value or by math-verify either way round."""
+    """Whether both are terms with the same names, and equal by value or by math-verify either way
+    round.
+    """
     answer, reference = _trimmed(answer), _trimmed(reference)
     if _subscripts(answer) != _subscripts(reference) or not _same_letter_case(answer, reference):
         return False
@@ -79,8 +94,12 @@ def _subscripts(words: str) -> list[str]:
 
 
 def _term(words: str) -> Any:
-    """The term that the words are, or the value that they assign to a name (`x = 5`); None for anything else."""
-    math_verify, sympy = (cast(Any, importlib.import_module(name)) for name in ("math_verify", "sympy"))
+    """The term that the words are, or the value that they assign to a name (`x = 5`); None for
+    anything else.
+    """
+    math_verify, sympy = (
+        cast(Any, importlib.import_module(name)) for name in ("math_verify", "sympy")
+    )
     latex = math_verify.LatexExtractionConfig(boxed_match_priority=-1)
     found = math_verify.parse(f"${words}$", extraction_config=[latex], parsing_timeout=None)
     term: Any = next((item for item in found if not isinstance(item, str)), None)
@@ -91,7 +110,9 @@ def _term(words: str) -> Any:
 
 def _same_letter_case(answer: str, reference: str) -> bool:
     """math-verify reads X as x; mathematics does not."""
-    ours, theirs = (set(re.findall(r"[a-zA-Z]", FUNCTIONS.sub(" ", words))) for words in (answer, reference))
+    ours, theirs = (
+        set(re.findall(r"[a-zA-Z]", FUNCTIONS.sub(" ", words))) for words in (answer, reference)
+    )
     mixed = {letter for letter in ours ^ theirs if letter.swapcase() in ours | theirs}
     return not mixed
 
@@ -103,7 +124,8 @@ def _difference_vanishes(ours: Any, theirs: Any) -> bool:
 
 
 def _equal_values(ours: Any, theirs: Any) -> bool | None:
-    """Constants by what they are apart: nothing, 1e-6 relative for decimals; None where they are no constants.
+    """Constants by what they are apart: nothing, 1e-6 relative for decimals; None where they are no
+    constants.
 
     Not by their first digits: 10^{40}+1 is not 10^{40}.
     """
@@ -128,7 +150,9 @@ def _verified(ours: Any, theirs: Any) -> bool:
     math_verify = cast(Any, importlib.import_module("math_verify"))
     for one, other in ((theirs, ours), (ours, theirs)):
         try:
-            if math_verify.verify([one], [other], float_rounding=12, timeout_seconds=None, raise_on_error=True):
+            if math_verify.verify(
+                [one], [other], float_rounding=12, timeout_seconds=None, raise_on_error=True
+            ):
                 return True
         except Exception:
             continue

@@ -1,6 +1,8 @@
-"""Base models ready to serve and train: the embedded one (converted once), a local folder, or a hub name.
+"""Base models ready to serve and train: the embedded one (converted once), a local folder, or a hub
+name.
 
-`prepare_model` returns folder, record and licence; a second call reads one JSON file and costs milliseconds.
+`prepare_model` returns folder, record and licence; a second call reads one JSON file and costs
+milliseconds.
 """
 
 import base64
@@ -46,7 +48,10 @@ class PreparedModel:
 
 
 def prepare_model(settings: ModelSettings, environment: Environment) -> PreparedModel:
-    """The model that `settings.name` means, converted or fetched if need be. Raises InputError saying what to do."""
+    """The model that `settings.name` means, converted or fetched if need be.
+
+    Raises InputError saying what to do.
+    """
     if settings.name == EMBEDDED:
         return describe_model(prepare_embedded(environment), environment)
     folder = Path(settings.name).expanduser()
@@ -56,14 +61,17 @@ def prepare_model(settings: ModelSettings, environment: Environment) -> Prepared
         return _prepare_file(folder.absolute(), environment)
     if settings.name.startswith((".", "/", "~")) or settings.name.count("/") != 1:
         raise InputError(
-            f"A model is {EMBEDDED!r}, a local folder, a GGUF file or a hub name such as 'Qwen/Qwen2.5-7B-Instruct'; "
-            f"found {settings.name!r}, and there is no such folder or file. Set model.name."
+            f"A model is {EMBEDDED!r}, a local folder, a GGUF file or a hub name such as"
+            f" 'Qwen/Qwen2.5-7B-Instruct'; found {settings.name!r}, and there is no such folder or"
+            " file. Set model.name."
         )
     return describe_model(_fetch(settings), environment, name=settings.name.rpartition("/")[2])
 
 
 def prepare_embedded(environment: Environment) -> Path:
-    """The embedded model's folder below the home; converts the packaged GGUF where that was not done yet."""
+    """The embedded model's folder below the home; converts the packaged GGUF where that was not
+    done yet.
+    """
     return _converted(*find_gguf(), environment)
 
 
@@ -73,14 +81,19 @@ def _prepare_file(gguf: Path, environment: Environment) -> PreparedModel:
         magic = opened.read(4)
     if magic != b"GGUF":
         raise InputError(
-            f"A model file is a GGUF file, which begins with b'GGUF'; {str(gguf)!r} begins with {magic!r}. Set "
-            "model.name to a GGUF file, or to a folder with config.json and *.safetensors."
+            f"A model file is a GGUF file, which begins with b'GGUF'; {str(gguf)!r} begins with"
+            f" {magic!r}. Set model.name to a GGUF file, or to a folder with config.json and"
+            " *.safetensors."
         )
-    return describe_model(_converted(gguf, _digest_of_file(gguf, environment), environment), environment)
+    return describe_model(
+        _converted(gguf, _digest_of_file(gguf, environment), environment), environment
+    )
 
 
 def _digest_of_file(gguf: Path, environment: Environment) -> str:
-    """The file's SHA-256, kept by its place, size and time: reading gigabytes again would cost seconds a command."""
+    """The file's SHA-256, kept by its place, size and time: reading gigabytes again would cost
+    seconds a command.
+    """
     found = gguf.stat()
     state = hashlib.sha256(f"{gguf}:{found.st_size}:{found.st_mtime_ns}".encode()).hexdigest()[:24]
     kept = environment.models / ".digests" / f"gguf-{state}.txt"
@@ -106,15 +119,19 @@ def _converted(gguf: Path, digest: str, environment: Environment) -> Path:
     partial = environment.models / f".partial-{os.getpid()}-{folder.name}"
     command = [sys.executable, "-m", "tasks.engines.models.convert_gguf", str(gguf), str(partial)]
     done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={**os.environ, "HF_HUB_OFFLINE": "1"}
+        command,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "HF_HUB_OFFLINE": "1"},
     )
     if done.returncode:
         shutil.rmtree(partial, ignore_errors=True)
         last = (done.stderr.strip().splitlines() or ["no message"])[-1]
         raise InputError(
-            f"The model {gguf.name} could not be converted: {last} (exit {done.returncode}). It needs torch, "
-            f"transformers, gguf, about {gguf.stat().st_size * 12 / 1e9:.1f} GB of memory and a third of that as disk. "
-            "Run: make setup"
+            f"The model {gguf.name} could not be converted: {last} (exit {done.returncode}). It"
+            f" needs torch, transformers, gguf, about {gguf.stat().st_size * 12 / 1e9:.1f} GB of"
+            " memory and a third of that as disk. Run: make setup"
         )
     try:
         partial.rename(folder)
@@ -130,12 +147,18 @@ def prepared_embedded(environment: Environment) -> Path | None:
 
 
 def _converted_folder(environment: Environment, gguf: Path, digest: str) -> Path:
-    stem = gguf.name.split(".")[0] if gguf.name.startswith("SmolLM2") else gguf.name.removesuffix(".gguf")
+    stem = (
+        gguf.name.split(".")[0]
+        if gguf.name.startswith("SmolLM2")
+        else gguf.name.removesuffix(".gguf")
+    )
     return environment.models / f"{stem}-{digest[:12]}"
 
 
 def find_gguf() -> tuple[Path, str]:
-    """The packaged GGUF and its SHA-256; the package is never imported, for it imports one that we leave out."""
+    """The packaged GGUF and its SHA-256; the package is never imported, for it imports one that we
+    leave out.
+    """
     try:
         files = metadata.files(EMBEDDED_PACKAGE) or []
     except metadata.PackageNotFoundError:
@@ -146,7 +169,8 @@ def find_gguf() -> tuple[Path, str]:
             if path.is_file():
                 return path, _recorded_digest(entry) or file_digest(path)
     raise InputError(
-        f"The embedded model is inside the package {EMBEDDED_PACKAGE}, which is not installed here. Run: make setup"
+        f"The embedded model is inside the package {EMBEDDED_PACKAGE}, which is not installed here."
+        " Run: make setup"
     )
 
 
@@ -158,14 +182,20 @@ def _recorded_digest(entry: metadata.PackagePath) -> str:
 
 
 def describe_model(folder: Path, environment: Environment, name: str = "") -> PreparedModel:
-    """The record of a base model in a folder; digests are kept in a JSON below the home, keyed by the files' state."""
+    """The record of a base model in a folder; digests are kept in a JSON below the home, keyed by
+    the files' state.
+    """
     if not (folder / "config.json").is_file() or not _weight_files(folder):
         raise InputError(
-            f"A model folder holds config.json and *.safetensors; {str(folder)!r} does not. Set model.name to one "
-            "that does."
+            f"A model folder holds config.json and *.safetensors; {str(folder)!r} does not. Set"
+            " model.name to one that does."
         )
     state = _state(folder)
-    kept = environment.models / ".digests" / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:24]}.json"
+    kept = (
+        environment.models
+        / ".digests"
+        / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:24]}.json"
+    )
     known = read_json(kept) if kept.is_file() else {}
     if known.get("state") != state:
         known = {
@@ -180,7 +210,9 @@ def describe_model(folder: Path, environment: Environment, name: str = "") -> Pr
         partial = kept.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(known, indent=1), "utf-8")
         partial.rename(kept)
-    weights, tokenizer, template = (str(known[key]) for key in ("weights", "tokenizer", "chat_template"))
+    weights, tokenizer, template = (
+        str(known[key]) for key in ("weights", "tokenizer", "chat_template")
+    )
     id = content_id("models", weights, tokenizer, template, None)
     record = Model(
         id=id,
@@ -202,7 +234,9 @@ def weights_digest(folder: Path) -> str:
 def tokenizer_digest(folder: Path) -> str:
     """SHA-256 over names and digests of the files that decide which ids a text has."""
     files = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
-    return hashlib.sha256("\n".join(f"{file.name} {file_digest(file)}" for file in files).encode()).hexdigest()
+    return hashlib.sha256(
+        "\n".join(f"{file.name} {file_digest(file)}" for file in files).encode()
+    ).hexdigest()
 
 
 def file_digest(file: Path) -> str:
@@ -215,7 +249,9 @@ def file_digest(file: Path) -> str:
 
 
 def licence_of(folder: Path) -> str:
-    """The licence a model folder states, or empty: a model card's front matter, or a LICENSE file's first words."""
+    """The licence a model folder states, or empty: a model card's front matter, or a LICENSE file's
+    first words.
+    """
     card = folder / "README.md"
     if card.is_file():
         for line in card.read_text("utf-8", "replace").splitlines()[:40]:
@@ -228,7 +264,9 @@ def licence_of(folder: Path) -> str:
 
 
 def known_licence(base: Model, environment: Environment) -> str:
-    """The licence of a base model that was prepared below this home, or empty; reads a few small files."""
+    """The licence of a base model that was prepared below this home, or empty; reads a few small
+    files.
+    """
     wanted = (base.revision, base.chat_template_hash)
     for file in sorted((environment.models / ".digests").glob("*.json")):
         known = read_json(file)
@@ -245,14 +283,21 @@ def _weight_files(folder: Path) -> list[Path]:
 def _state(folder: Path) -> list[list[str | int]]:
     """Name, size and modification time of what the digests are made of."""
     names = ["chat_template.jinja", "tokenizer_config.json", "README.md", *TOKENIZER_FILES]
-    files = [*_weight_files(folder), *(folder / name for name in names if (folder / name).is_file())]
+    files = [
+        *_weight_files(folder),
+        *(folder / name for name in names if (folder / name).is_file()),
+    ]
     return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files]
 
 
 def _readable_name(folder: Path) -> str:
     """`SmolLM2-135M-Instruct-<digest>` reads as `SmolLM2-135M-Instruct`."""
     stem, _, last = folder.name.rpartition("-")
-    return stem if len(last) == 12 and all(digit in "0123456789abcdef" for digit in last) else folder.name
+    return (
+        stem
+        if len(last) == 12 and all(digit in "0123456789abcdef" for digit in last)
+        else folder.name
+    )
 
 
 def _remove_stale(models: Path) -> None:
@@ -270,11 +315,14 @@ def _fetch(settings: ModelSettings) -> Path:
 
     try:
         return Path(
-            snapshot_download(settings.name, revision=settings.revision or None, allow_patterns=list(HUB_FILES))
+            snapshot_download(
+                settings.name, revision=settings.revision or None, allow_patterns=list(HUB_FILES)
+            )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
         first = (str(error).strip().splitlines() or ["no message"])[0]
         raise InputError(
-            f"Model {settings.name!r} could not be fetched from the hub: {first}. Check name, revision and network "
-            "(HF_TOKEN for gated models), or set model.name to a local folder."
+            f"Model {settings.name!r} could not be fetched from the hub: {first}. Check name,"
+            " revision and network (HF_TOKEN for gated models), or set model.name to a local"
+            " folder."
         ) from error

@@ -1,7 +1,7 @@
 """A model folder's chat template: its text, its hash, and the compiled form.
 
-Compiled as transformers compiles it (same sandbox, filters and functions), without importing transformers,
-which takes ten seconds of CPU.
+Compiled as transformers compiles it (same sandbox, filters and functions), without importing
+transformers, which takes ten seconds of CPU.
 """
 
 import hashlib
@@ -41,8 +41,9 @@ def chat_template_text(folder: Path) -> str:
     if isinstance(found, str) and found:
         return found
     raise InputError(
-        f"A chat model has a chat template; found none in {folder.name!r} (no chat_template.jinja, none in "
-        "tokenizer_config.json). Choose an instruct model, or put a chat_template.jinja into its folder."
+        f"A chat model has a chat template; found none in {folder.name!r} (no chat_template.jinja,"
+        " none in tokenizer_config.json). Choose an instruct model, or put a chat_template.jinja"
+        " into its folder."
     )
 
 
@@ -63,7 +64,8 @@ def compile_chat_template(text: str, variables: Mapping[str, object]) -> ChatTem
         template = environment.from_string(text)
     except TemplateSyntaxError as error:
         raise InputError(
-            f"A chat template must be Jinja; line {error.lineno} is not: {error.message}. Mend chat_template.jinja."
+            f"A chat template must be Jinja; line {error.lineno} is not: {error.message}. Mend"
+            " chat_template.jinja."
         ) from error
 
     class Compiled:
@@ -109,7 +111,9 @@ def _to_json(
     sort_keys: bool = False,
 ) -> str:
     """JSON as transformers writes it: Jinja's own filter would escape HTML in what a model reads."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
+    return json.dumps(
+        value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
+    )
 
 
 def _strftime_now(form: str) -> str:

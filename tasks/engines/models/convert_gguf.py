@@ -1,4 +1,6 @@
-"""A GGUF file in, a folder of safetensors and tokenizer out. Run as a child process, so that its memory returns.
+"""A GGUF file in, a folder of safetensors and tokenizer out.
+
+Run as a child process, so that its memory returns.
 
 Usage: python -m tasks.engines.models.convert_gguf FILE.gguf TARGET_FOLDER
 """
@@ -17,7 +19,12 @@ def convert(gguf: Path, target: Path) -> None:
     load_model = getattr(AutoModelForCausalLM, "from_pretrained")  # noqa: B009
     where = {"gguf_file": gguf.name}
     tokenizer = load_tokenizer(str(gguf.parent), **where)
-    model = load_model(str(gguf.parent), quantization_config=GgufConfig(dequantize=True), dtype=torch.bfloat16, **where)
+    model = load_model(
+        str(gguf.parent),
+        quantization_config=GgufConfig(dequantize=True),
+        dtype=torch.bfloat16,
+        **where,
+    )
     model.save_pretrained(str(target))
     tokenizer.save_pretrained(str(target))
     if licence := stated_licence(gguf):

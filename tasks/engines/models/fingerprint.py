@@ -1,7 +1,8 @@
-"""The base's log-probabilities of one fixed text: a server that serves the base gives the same, another model does not.
+"""The base's log-probabilities of one fixed text: a server that serves the base gives the same,
+another model does not.
 
-Computed once a home and model, in a child process, so that its memory returns; for weights that a CPU reads in seconds.
-Usage: python -m tasks.engines.models.fingerprint FOLDER TARGET.json
+Computed once a home and model, in a child process, so that its memory returns; for weights that a
+CPU reads in seconds. Usage: python -m tasks.engines.models.fingerprint FOLDER TARGET.json
 """
 
 import json
@@ -21,13 +22,15 @@ from tasks.engines.models.rendering import Renderer
 from tasks.settings import ModelSettings
 
 TEXT = (
-    "The ferry left the harbour at a quarter past six, with eleven crates of apples, two bicycles and a violin. "
-    "def area(width, height): return width * height\n7 + 5 = 12, and 12 * 3 = 36. Wer zuletzt lacht, lacht am besten."
+    "The ferry left the harbour at a quarter past six, with eleven crates of apples, two bicycles"
+    " and a violin. def area(width, height): return width * height\n7 + 5 = 12, and 12 * 3 = 36."
+    " Wer zuletzt lacht, lacht am besten."
 )
 MOST_WEIGHTS = 4 * GIB  # a forward pass over them takes about a minute on two cores
 MEMORY = 3  # times the weights, in float32 where they are bfloat16, and room beside them
-# Mean difference in nats. Measured on the embedded model against float32: bfloat16 0.04, its Q4_1 file 0.07, weights
-# rounded to 6 bits 0.20, to 5 bits 0.49. What trained a step of LoRA (0.04) cannot be told from precision.
+# Mean difference in nats. Measured on the embedded model against float32: bfloat16 0.04, its Q4_1
+# file 0.07, weights rounded to 6 bits 0.20, to 5 bits 0.49. What trained a step of LoRA (0.04)
+# cannot be told from precision.
 SAME_MODEL = 0.3
 
 
@@ -87,7 +90,9 @@ def write_fingerprint(folder: Path, target: Path) -> None:
         logits: torch.Tensor = model(input_ids=row).logits[0, :-1]
     chosen = torch.log_softmax(logits.float(), dim=-1).gather(1, row[0, 1:].unsqueeze(1)).squeeze(1)
     values = cast("list[float]", chosen.tolist())
-    target.write_text(json.dumps({"ids": ids, "logprobs": [round(one, 4) for one in values]}), "utf-8")
+    target.write_text(
+        json.dumps({"ids": ids, "logprobs": [round(one, 4) for one in values]}), "utf-8"
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""A LoRA adapter merged into the base weights: plain safetensors arithmetic, a tensor at a time, in seconds.
+"""A LoRA adapter merged into the base weights: plain safetensors arithmetic, a tensor at a time, in
+seconds.
 
-The folder that comes out is an ordinary model folder, whole or absent. vLLM serves it at the base's speed.
+The folder that comes out is an ordinary model folder, whole or absent. vLLM serves it at the base's
+speed.
 """
 
 import json
@@ -23,7 +25,9 @@ WEIGHTS = re.compile(r".*\.(safetensors|bin)$|.*\.index\.json$")
 
 
 def merge_adapter(base_folder: Path, adapter_folder: Path, target: Path) -> Path:
-    """`target`, made of base + scale * B A; raises PermanentError when a module of the adapter is not in the base."""
+    """`target`, made of base + scale * B A; raises PermanentError when a module of the adapter is
+    not in the base.
+    """
     if target.is_dir():
         return target
     from safetensors import safe_open
@@ -40,13 +44,18 @@ def merge_adapter(base_folder: Path, adapter_folder: Path, target: Path) -> Path
                 metadata = cast("dict[str, str]", opened.metadata() or {"format": "pt"})
                 for name in cast("list[str]", opened.keys()):
                     tensor: torch.Tensor = opened.get_tensor(name)
-                    tensors[name] = _merged(tensor, deltas[name], kept) if name in deltas else tensor
+                    tensors[name] = (
+                        _merged(tensor, deltas[name], kept) if name in deltas else tensor
+                    )
                     left.discard(name)
-            save_file(tensors, str(partial / file.name), metadata=metadata | {KEPT: f"{kept.share:.4f}"})
+            save_file(
+                tensors, str(partial / file.name), metadata=metadata | {KEPT: f"{kept.share:.4f}"}
+            )
         if left:
             raise PermanentError(
-                f"Every module of an adapter must be in the base weights; found {sorted(left)[:3]!r} in "
-                f"{adapter_folder.name!r}, not in {base_folder.name!r}. Was it trained on another base?"
+                "Every module of an adapter must be in the base weights; found"
+                f" {sorted(left)[:3]!r} in {adapter_folder.name!r}, not in {base_folder.name!r}."
+                " Was it trained on another base?"
             )
         _copy_the_rest(base_folder, partial)
         partial.rename(target)
@@ -62,12 +71,20 @@ def _read_adapter(folder: Path) -> dict[str, tuple["torch.Tensor", "torch.Tensor
     """Weight name -> (A, B, scale)."""
     from safetensors.torch import load_file
 
-    settings = cast("Mapping[str, Any]", json.loads((folder / "adapter_config.json").read_text("utf-8")))
+    settings = cast(
+        "Mapping[str, Any]", json.loads((folder / "adapter_config.json").read_text("utf-8"))
+    )
     plain = settings.get("peft_type") == "LORA" and settings.get("bias", "none") == "none"
-    if not plain or settings.get("use_dora") or settings.get("rank_pattern") or settings.get("alpha_pattern"):
+    if (
+        not plain
+        or settings.get("use_dora")
+        or settings.get("rank_pattern")
+        or settings.get("alpha_pattern")
+    ):
         raise PermanentError(
-            f"Only a plain LoRA adapter can be merged; {folder.name!r} is {settings.get('peft_type')!r} with "
-            'options of its own. Serve it as an adapter (evaluation.adapter = "lora").'
+            f"Only a plain LoRA adapter can be merged; {folder.name!r} is"
+            f" {settings.get('peft_type')!r} with options of its own. Serve it as an adapter"
+            ' (evaluation.adapter = "lora").'
         )
     rank, alpha = int(settings["r"]), float(settings["lora_alpha"])
     scale = alpha / rank**0.5 if settings.get("use_rslora") else alpha / rank
@@ -82,7 +99,9 @@ def _read_adapter(folder: Path) -> dict[str, tuple["torch.Tensor", "torch.Tensor
 
 @dataclass
 class _Kept:
-    """How much of what was learnt is left after rounding: the share of the deltas that the rounded sums differ by."""
+    """How much of what was learnt is left after rounding: the share of the deltas that the rounded
+    sums differ by.
+    """
 
     learnt: float = 0.0
     left: float = 0.0
@@ -93,7 +112,9 @@ class _Kept:
 
 
 def kept_share(folder: Path) -> float:
-    """What of an adapter its merged weights keep, 1 for all; 1 for weights that were not merged here."""
+    """What of an adapter its merged weights keep, 1 for all; 1 for weights that were not merged
+    here.
+    """
     from safetensors import safe_open
 
     shares: list[float] = []
@@ -103,7 +124,9 @@ def kept_share(folder: Path) -> float:
     return shares[-1] if shares else 1.0  # each file's counts the files before it
 
 
-def _merged(weight: "torch.Tensor", delta: tuple["torch.Tensor", "torch.Tensor", float], kept: _Kept) -> "torch.Tensor":
+def _merged(
+    weight: "torch.Tensor", delta: tuple["torch.Tensor", "torch.Tensor", float], kept: _Kept
+) -> "torch.Tensor":
     down, up, scale = delta
     learnt = scale * (up.float() @ down.float())
     merged = (weight.float() + learnt).to(weight.dtype)

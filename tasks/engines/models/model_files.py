@@ -1,4 +1,6 @@
-"""What a model folder's files tell without loading it: its size, and whether vLLM serves LoRA adapters for it."""
+"""What a model folder's files tell without loading it: its size, and whether vLLM serves LoRA
+adapters for it.
+"""
 
 import hashlib
 import importlib.util
@@ -35,8 +37,12 @@ def _says_so(file: Path, class_name: str) -> bool:
     """Whether the class declares the interface."""
     if not file.is_file():
         return False
-    declared = re.search(rf"^class {class_name}\((.*?)\):", file.read_text("utf-8"), re.MULTILINE | re.DOTALL)
-    return declared is not None and ("SupportsLoRA" in declared[1] or "LlamaForCausalLM" in declared[1])
+    declared = re.search(
+        rf"^class {class_name}\((.*?)\):", file.read_text("utf-8"), re.MULTILINE | re.DOTALL
+    )
+    return declared is not None and (
+        "SupportsLoRA" in declared[1] or "LlamaForCausalLM" in declared[1]
+    )
 
 
 def folder_digest(folder: Path) -> str:
@@ -55,8 +61,14 @@ def weight_bytes(folder: Path) -> int:
 
 
 def unknown_modules(adapter_folder: Path, base_folder: Path) -> list[str]:
-    """Modules of a LoRA adapter that the base weights lack; vLLM may take such an adapter and ignore it."""
-    base = {name.removesuffix(".weight") for file in base_folder.glob("*.safetensors") for name in tensor_names(file)}
+    """Modules of a LoRA adapter that the base weights lack; vLLM may take such an adapter and
+    ignore it.
+    """
+    base = {
+        name.removesuffix(".weight")
+        for file in base_folder.glob("*.safetensors")
+        for name in tensor_names(file)
+    }
     names = [name for file in adapter_folder.glob("*.safetensors") for name in tensor_names(file)]
     modules = {name.removeprefix(PREFIX).split(".lora_")[0] for name in names if ".lora_" in name}
     return sorted(modules - base)
@@ -65,17 +77,22 @@ def unknown_modules(adapter_folder: Path, base_folder: Path) -> list[str]:
 def tensor_names(file: Path) -> list[str]:
     """Names of a safetensors file's tensors, from its header alone."""
     with file.open("rb") as handle:
-        header: dict[str, object] = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
+        header: dict[str, object] = json.loads(
+            handle.read(int.from_bytes(handle.read(8), "little"))
+        )
     return [name for name in header if name != "__metadata__"]
 
 
 def refuse_quantised(folder: Path, name: str) -> None:
-    """Raise InputError for weights that can be served and not trained: neither LoRA nor merging knows their form."""
+    """Raise InputError for weights that can be served and not trained: neither LoRA nor merging
+    knows their form.
+    """
     config = read_json(folder / "config.json").get("quantization_config")
     if not isinstance(config, dict):
         return
     method = str(cast("dict[str, object]", config).get("quant_method") or "an unnamed method")
     raise InputError(
-        f"A round trains its base model, so the weights must not be quantised; those of {name!r} are, by {method}. "
-        "They can be served (regenesis serve). Set model.name to the same model's weights in bfloat16."
+        f"A round trains its base model, so the weights must not be quantised; those of {name!r}"
+        f" are, by {method}. They can be served (regenesis serve). Set model.name to the same"
+        " model's weights in bfloat16."
     )

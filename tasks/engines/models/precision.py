@@ -1,4 +1,5 @@
-"""float32 or bfloat16? A probe of a second times what a LoRA step consists of on this machine, in both.
+"""float32 or bfloat16? A probe of a second times what a LoRA step consists of on this machine, in
+both.
 
 Machines of one size differ: with bfloat16 in hardware it is twice as fast, without it half as fast.
 """
@@ -12,8 +13,16 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bfloat16"]
-TURNS, TURN_SECONDS = 4, 0.1  # for each precision, by turns; the best counts, for other programs disturb the rest
-ROWS, WIDTH, INNER, RANK = 1024, 576, 1536, 16  # a batch of the embedded model through one of its layers
+TURNS, TURN_SECONDS = (
+    4,
+    0.1,
+)  # for each precision, by turns; the best counts, for other programs disturb the rest
+ROWS, WIDTH, INNER, RANK = (
+    1024,
+    576,
+    1536,
+    16,
+)  # a batch of the embedded model through one of its layers
 
 
 @dataclass(frozen=True)
@@ -51,11 +60,16 @@ def _layer_pass(kind: "torch.dtype") -> Callable[[], None]:
     import torch
 
     weight = torch.randn(INNER, WIDTH, dtype=kind)
-    down, up = torch.randn(RANK, WIDTH, requires_grad=True), torch.randn(INNER, RANK, requires_grad=True)
+    down, up = (
+        torch.randn(RANK, WIDTH, requires_grad=True),
+        torch.randn(INNER, RANK, requires_grad=True),
+    )
     rows = torch.randn(ROWS, WIDTH, dtype=kind, requires_grad=True)
 
     def one_pass() -> None:
-        adapted = torch.nn.functional.linear(torch.nn.functional.linear(rows, down.to(kind)), up.to(kind))
+        adapted = torch.nn.functional.linear(
+            torch.nn.functional.linear(rows, down.to(kind)), up.to(kind)
+        )
         (torch.nn.functional.linear(rows, weight) + adapted).sum().backward()
 
     one_pass()

@@ -1,7 +1,8 @@
 """THE function that renders (model, chat template, system prompt, turns) to token ids.
 
-Synthesis, training and evaluation all call it. Text of ours and text of the template are told apart: what looks
-like a special token inside a question stays ordinary text and cannot close a turn.
+Synthesis, training and evaluation all call it. Text of ours and text of the template are told
+apart: what looks like a special token inside a question stays ordinary text and cannot close a
+turn.
 """
 
 import re
@@ -23,11 +24,15 @@ from tasks.settings import ModelSettings
 if TYPE_CHECKING:
     from tasks.rules.ladder.prompts import Turns
 
-_MARK = "\U000f5a1e"  # private-use characters stand for special-token text while the template renders
+_MARK = (  # private-use characters stand for special-token text while the template renders
+    "\U000f5a1e"
+)
 _MARKS = re.compile(f"{_MARK}(\\d+){_MARK}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PROBE = "regenesisprobe"
-_THOUGHT = re.compile("think", re.IGNORECASE)  # <think>, </think>, [THINK]: the names of such tokens
+_THOUGHT = re.compile(
+    "think", re.IGNORECASE
+)  # <think>, </think>, [THINK]: the names of such tokens
 
 
 class _Encoding(Protocol):
@@ -63,19 +68,24 @@ class Renderer:
         added = self._tokenizer.get_added_tokens_decoder()
         self._special_pattern = _any_of(token.content for token in added.values())
         self._added_ids = frozenset(added)
-        self._begins_with = self._tokenizer.encode("", add_special_tokens=True).ids[:1]  # a server adds it to texts
+        self._begins_with = self._tokenizer.encode("", add_special_tokens=True).ids[
+            :1
+        ]  # a server adds it to texts
         self._takes_system = self._accepts_system()
         self.end_of_turn = self._find_end_of_turn(names.get("eos_token"))
         self.stop_token_ids, self.stop_strings = self._stops(model_folder, names.get("eos_token"))
         thoughts = _thought_tokens(added, self.stop_token_ids)
-        self._foreign_pattern = _any_of(token.content for token in added.values() if token.content not in thoughts)
+        self._foreign_pattern = _any_of(
+            token.content for token in added.values() if token.content not in thoughts
+        )
         self._require_thinking(thoughts, model_folder.name)
 
     def prompt_ids(self, turns: "Turns") -> list[int]:
         """Ids up to where the model goes on: system, user, generation prompt, then the prefill.
 
-        The prefill's last blanks are left out: a blank would be a token of its own, and the model's natural next
-        token (" yes", " C") begins with one. `whole_text` puts the blank back into the stored text.
+        The prefill's last blanks are left out: a blank would be a token of its own, and the model's
+        natural next token (" yes", " C") begins with one. `whole_text` puts the blank back into the
+        stored text.
         """
         kept: list[str] = []
         system = turns.system or self.settings.system_prompt
@@ -86,10 +96,14 @@ class Renderer:
     def completion_ids(self, text: str) -> list[int]:
         """Ids of an assistant's text with its end-of-turn token; what bears the loss in training.
 
-        The tags of a thought are the tokens that the model wrote; every other special-token text is ordinary.
+        The tags of a thought are the tokens that the model wrote; every other special-token text is
+        ordinary.
         """
         kept: list[str] = []
-        return [*self._encode(self._guard(text, kept, self._foreign_pattern), kept), self.end_of_turn]
+        return [
+            *self._encode(self._guard(text, kept, self._foreign_pattern), kept),
+            self.end_of_turn,
+        ]
 
     def text_ids(self, text: str) -> list[int]:
         """Ids of plain text; special-token text in it stays ordinary."""
@@ -105,10 +119,11 @@ class Renderer:
         return self._tokenizer.decode(list(ids), skip_special_tokens=False)
 
     def prompt_text(self, ids: Sequence[int]) -> str:
-        """A prompt's ids as text, for servers that take no ids; they read it with their own tokenizer.
+        """A prompt's ids as text, for servers that take no ids; they read it with their own
+        tokenizer.
 
-        A beginning that they add themselves is left out, and text that only looks like a special token is broken up
-        by a zero-width space: there it would become one.
+        A beginning that they add themselves is left out, and text that only looks like a special
+        token is broken up by a zero-width space: there it would become one.
         """
         added = self._added_ids
         own = list(ids[1:]) if ids and [*ids[:1]] == self._begins_with else list(ids)
@@ -119,7 +134,9 @@ class Renderer:
         return "".join(pieces)
 
     def _guard(self, text: str, kept: list[str], pattern: re.Pattern[str] | None = None) -> str:
-        """`text` with every special-token look-alike put aside into `kept`; lone surrogates become U+FFFD."""
+        """`text` with every special-token look-alike put aside into `kept`; lone surrogates become
+        U+FFFD.
+        """
 
         def put_aside(match: re.Match[str]) -> str:
             kept.append(match.group())
@@ -140,12 +157,16 @@ class Renderer:
         return ids
 
     def _literal(self, text: str) -> list[int]:
-        """Ids of special-token text as ordinary characters: cut after its first, no special token is seen."""
+        """Ids of special-token text as ordinary characters: cut after its first, no special token
+        is seen.
+        """
         ids: list[int] = []
         for piece in (text[:1], text[1:]):
             if piece and self._special_pattern.search(piece):
                 parts = self._special_pattern.split(piece)
-                ids.extend(token for part in [*parts, *piece] if part for token in self._plain(part))
+                ids.extend(
+                    token for part in [*parts, *piece] if part for token in self._plain(part)
+                )
             elif piece:
                 ids.extend(self._plain(piece))
         return ids
@@ -155,11 +176,15 @@ class Renderer:
 
     def _render(self, system: str, user: str) -> str:
         return self._template.render(
-            self._messages(system, user), add_generation_prompt=True, enable_thinking=self.settings.thinking
+            self._messages(system, user),
+            add_generation_prompt=True,
+            enable_thinking=self.settings.thinking,
         )
 
     def _messages(self, system: str, user: str) -> list[dict[str, str]]:
-        if system and not self._takes_system:  # such as Mistral's and Gemma's: the system text opens the user's turn
+        if (
+            system and not self._takes_system
+        ):  # such as Mistral's and Gemma's: the system text opens the user's turn
             return [{"role": "user", "content": f"{system}\n\n{user}"}]
         opening = [{"role": "system", "content": system}] if system else []
         return [*opening, {"role": "user", "content": user}]
@@ -172,18 +197,26 @@ class Renderer:
             return False
 
     def _require_thinking(self, thoughts: Sequence[str], name: str) -> None:
-        """A template that opens a thought itself, as DeepSeek-R1's, makes every reply begin inside one."""
+        """A template that opens a thought itself, as DeepSeek-R1's, makes every reply begin inside
+        one.
+        """
         tags = list(_any_of(thoughts).finditer(self._render("", _PROBE).rpartition(_PROBE)[2]))
         if tags and "/" not in tags[-1].group() and not self.settings.thinking:
             raise InputError(
-                f"A model whose chat template opens a thought is asked with model.thinking = true; {name!r} writes "
-                f"{tags[-1].group()!r} at the start of each reply, and model.thinking is false. Set it to true, and "
-                "raise the lengths (max_tokens) so that a thought fits."
+                "A model whose chat template opens a thought is asked with model.thinking = true;"
+                f" {name!r} writes {tags[-1].group()!r} at the start of each reply, and"
+                " model.thinking is false. Set it to true, and raise the lengths (max_tokens) so"
+                " that a thought fits."
             )
 
     def _find_end_of_turn(self, eos_token: str | None) -> int:
-        """The first special token after an assistant's text in the template; else the tokenizer's own."""
-        conversation = [{"role": "user", "content": "question"}, {"role": "assistant", "content": _PROBE}]
+        """The first special token after an assistant's text in the template; else the tokenizer's
+        own.
+        """
+        conversation = [
+            {"role": "user", "content": "question"},
+            {"role": "assistant", "content": _PROBE},
+        ]
         try:
             rendered = self._template.render(conversation, enable_thinking=self.settings.thinking)
         except TemplateRefused as error:
@@ -195,17 +228,23 @@ class Renderer:
         token_id = self._tokenizer.token_to_id(token) if token else None
         if token_id is None:
             raise InputError(
-                f"A chat model has an end-of-turn token; found {token!r}, which its vocabulary lacks. "
-                "Set eos_token in the model's tokenizer_config.json."
+                f"A chat model has an end-of-turn token; found {token!r}, which its vocabulary"
+                " lacks. Set eos_token in the model's tokenizer_config.json."
             )
         return token_id
 
-    def _stops(self, folder: Path, eos_token: str | None) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Every token that ends a turn, and settings' stop tokens that are no single token, as strings."""
+    def _stops(
+        self, folder: Path, eos_token: str | None
+    ) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """Every token that ends a turn, and settings' stop tokens that are no single token, as
+        strings.
+        """
         ids = {self.end_of_turn}
         for name in ("generation_config.json", "config.json"):
             declared: object = read_json(folder / name).get("eos_token_id")
-            ids |= {declared} if isinstance(declared, int) else set(cast("list[int]", declared or []))
+            ids |= (
+                {declared} if isinstance(declared, int) else set(cast("list[int]", declared or []))
+            )
         eos_id = self._tokenizer.token_to_id(eos_token) if eos_token else None
         ids |= set() if eos_id is None else {eos_id}
         strings: list[str] = []
@@ -229,16 +268,21 @@ def _broken_up(token: re.Match[str]) -> str:
 
 
 def _thought_tokens(added: Mapping[int, _AddedToken], stops: Sequence[int]) -> list[str]:
-    """Tokens that open and close a thought: servers return them as text, for they are added but not special.
+    """Tokens that open and close a thought: servers return them as text, for they are added but not
+    special.
 
     Chosen by name: others that are not special may close a turn (DeepSeek-R1's `<｜User｜>`).
     """
-    plain = [token.content for place, token in added.items() if not token.special and place not in stops]
+    plain = [
+        token.content for place, token in added.items() if not token.special and place not in stops
+    ]
     return [content for content in plain if _THOUGHT.search(content)]
 
 
 def _load_tokenizer(folder: Path) -> _Tokenizer:
-    """The fast tokenizer of a folder; transformers is imported only where there is no tokenizer.json."""
+    """The fast tokenizer of a folder; transformers is imported only where there is no
+    tokenizer.json.
+    """
     file = folder / "tokenizer.json"
     if file.is_file():
         from tokenizers import AddedToken, Tokenizer
@@ -250,7 +294,9 @@ def _load_tokenizer(folder: Path) -> _Tokenizer:
         listed = read_json(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
         for entry in cast("dict[str, dict[str, object]]", listed).values():
             if entry["content"] not in known:
-                tokenizer.add_tokens([AddedToken(str(entry["content"]), special=bool(entry.get("special")))])
+                tokenizer.add_tokens(
+                    [AddedToken(str(entry["content"]), special=bool(entry.get("special")))]
+                )
         return cast(_Tokenizer, tokenizer)
     from transformers import AutoTokenizer
 
@@ -259,13 +305,15 @@ def _load_tokenizer(folder: Path) -> _Tokenizer:
         return cast(_Tokenizer, loaded.backend_tokenizer)
     except (OSError, ValueError, AttributeError) as error:
         raise InputError(
-            f"A model folder holds a tokenizer that transformers can load without its own code; {folder.name!r} "
-            f"does not ({error}). Choose a model with a tokenizer.json."
+            "A model folder holds a tokenizer that transformers can load without its own code;"
+            f" {folder.name!r} does not ({error}). Choose a model with a tokenizer.json."
         ) from error
 
 
 def _special_names(folder: Path) -> dict[str, str]:
-    """bos_token, eos_token, pad_token, unk_token as the template may use them; only those that are named."""
+    """bos_token, eos_token, pad_token, unk_token as the template may use them; only those that are
+    named.
+    """
     named: dict[str, str] = {}
     for file in ("special_tokens_map.json", "tokenizer_config.json"):
         for name, value in read_json(folder / file).items():

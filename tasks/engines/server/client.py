@@ -1,7 +1,9 @@
-"""A client of one or many OpenAI-compatible endpoints: token ids in, completions out, nothing lost on the way.
+"""A client of one or many OpenAI-compatible endpoints: token ids in, completions out, nothing lost
+on the way.
 
-What may pass is tried again, elsewhere if possible; what will not fails at once. It starts no server and renders
-nothing; who is asked is `endpoints`, how `recognition`, what a reply means `replies`.
+What may pass is tried again, elsewhere if possible; what will not fails at once. It starts no
+server and renders nothing; who is asked is `endpoints`, how `recognition`, what a reply means
+`replies`.
 """
 
 import asyncio
@@ -25,13 +27,21 @@ if TYPE_CHECKING:
 
 START_IN_FLIGHT, MOST_IN_FLIGHT = 32, 512
 CONNECT_SECONDS = 10.0
-KEEP_ALIVE_SECONDS = 4.0  # less than uvicorn's 5, or now and then a request meets a connection that just closed
+KEEP_ALIVE_SECONDS = (
+    4.0  # less than uvicorn's 5, or now and then a request meets a connection that just closed
+)
 PAGE_SECONDS = 5.0  # for one of a server's pages about itself
-LOAD_SECONDS, MANY_LOOKS = (0.2, 1.0), 25  # between two looks at a server's load: the first 25, then all others
+LOAD_SECONDS, MANY_LOOKS = (
+    (0.2, 1.0),
+    25,
+)  # between two looks at a server's load: the first 25, then all others
 STARTS_WITHIN = 5  # times an outage: a server that says 503 is there, and loads its weights
-PACE_KEPT = 0.98  # of the slowest pace seen, with each completion: what was slow once is forgotten after some hundred
+# of the slowest pace seen, with each completion: what was slow once is forgotten after some hundred
+PACE_KEPT = 0.98
 ADVICE = {
-    "unauthorized": "Put the name of the key's variable behind the URL: https://host#NAME_OF_VARIABLE.",
+    "unauthorized": (
+        "Put the name of the key's variable behind the URL: https://host#NAME_OF_VARIABLE."
+    ),
     "unknown_model": "Name one that it serves behind its URL: https://host?model=NAME.",
     "wrong_url": "Give the base URL of an OpenAI-compatible server, without /v1/completions.",
     "quota_spent": "Raise the account's limit, or take the endpoint out of REGENESIS_ENDPOINTS.",
@@ -59,8 +69,8 @@ class _Try:
         """The error that ends it."""
         advice = ADVICE.get(self.last.reason, "Look at the server's log.")
         return RequestFailed(
-            f"A completion was expected from {self.endpoint}; found {self.last.reason} after {self.attempts} tries: "
-            f"{self.last.message} {advice}",
+            f"A completion was expected from {self.endpoint}; found {self.last.reason} after"
+            f" {self.attempts} tries: {self.last.message} {advice}",
             reason=self.last.reason,
             attempts=self.attempts,
             fatal=fatal,
@@ -69,19 +79,23 @@ class _Try:
     def down(self, why: str) -> EngineDown:
         """The error of a run whose endpoints are all away."""
         return EngineDown(
-            f"An endpoint must answer; {why} ({self.endpoint}: {self.last.message}). What arrived is stored. See that "
-            "the server runs, then run the same command again."
+            f"An endpoint must answer; {why} ({self.endpoint}: {self.last.message}). What arrived"
+            " is stored. See that the server runs, then run the same command again."
         )
 
 
 @dataclass(frozen=True)
 class Patience:
-    """How long an answer is waited for, how often a request is tried, and how many are sent at once."""
+    """How long an answer is waited for, how often a request is tried, and how many are sent at
+    once.
+    """
 
     max_retries: int = 4
     timeout_seconds: float = 300.0
     seconds_per_token: float = 0.0
-    """How long each token of a request may take beyond `timeout_seconds`, until the server's own pace is known."""
+    """How long each token of a request may take beyond `timeout_seconds`, until the server's own
+    pace is known.
+    """
     outage_seconds: float = 120.0
     start_in_flight: int = START_IN_FLIGHT
     most_in_flight: int = MOST_IN_FLIGHT
@@ -101,7 +115,8 @@ class OpenAIEngine:
         alive: Callable[[], bool] | None = None,
         say: Callable[[str], None] = _nobody_listens,
     ) -> None:
-        """`model_name` names the model of a vLLM server of our own; empty: each endpoint is asked what it is.
+        """`model_name` names the model of a vLLM server of our own; empty: each endpoint is asked
+        what it is.
 
         `alive`: whether an owned server's process still runs.
         """
@@ -114,7 +129,9 @@ class OpenAIEngine:
         self._session: ClientSession | None = None
         self._looking: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()  # endpoints whose load is looked at
-        self._wrong: ReGenesisError | None = None  # what an endpoint turned out to be when it came up later
+        self._wrong: ReGenesisError | None = (
+            None  # what an endpoint turned out to be when it came up later
+        )
         self._pool = EndpointPool(
             urls,
             start_in_flight=patience.start_in_flight,
@@ -124,7 +141,9 @@ class OpenAIEngine:
             is_healthy=self._is_healthy,
         )
         self._say = say
-        self._recognition = Recognition(self._get, self._post_page, self._send_for_recognition, asked, say)
+        self._recognition = Recognition(
+            self._get, self._post_page, self._send_for_recognition, asked, say
+        )
 
     @property
     def endpoints(self) -> Sequence[Endpoint]:
@@ -141,14 +160,19 @@ class OpenAIEngine:
         import aiohttp
 
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS), read_bufsize=2**18
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
+            read_bufsize=2**18,
         )
         try:
             for endpoint in self.endpoints:
                 endpoint.takes_seed = self._takes_seed
                 endpoint.key = self._key or endpoint.key
                 if self.model_name:
-                    endpoint.model, endpoint.kind, endpoint.form = self.model_name, VLLM, form_of(VLLM)
+                    endpoint.model, endpoint.kind, endpoint.form = (
+                        self.model_name,
+                        VLLM,
+                        form_of(VLLM),
+                    )
             if not self.model_name:
                 await asyncio.gather(*map(self._meet, self.endpoints))
         except BaseException:
@@ -157,7 +181,10 @@ class OpenAIEngine:
         return self
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         for task in self._looking:
             task.cancel()
@@ -171,7 +198,10 @@ class OpenAIEngine:
     async def complete(
         self, prompt_ids: Sequence[int], sampling: Sampling, seed: int, *, cached: bool = True
     ) -> Completion:
-        """One completion, from whichever endpoint has room. Raises RequestFailed, or EngineDown where all are away."""
+        """One completion, from whichever endpoint has room.
+
+        Raises RequestFailed, or EngineDown where all are away.
+        """
         so_far = _Try()
         while True:
             endpoint = await self._place(so_far)
@@ -188,7 +218,9 @@ class OpenAIEngine:
                 self._pool.give_back(endpoint)
             so_far.last, so_far.endpoint = reply, endpoint.name
             asks_first = reply.reason == "refused" and not self.model_name
-            if asks_first and await self._recognition.refused(endpoint, form, prompt_ids, sampling, reply):
+            if asks_first and await self._recognition.refused(
+                endpoint, form, prompt_ids, sampling, reply
+            ):
                 continue
             await self._after_trouble(endpoint, reply, so_far)
 
@@ -238,7 +270,8 @@ class OpenAIEngine:
         await asyncio.sleep(self._pool.pause(so_far.failures))
 
     async def _while_away(self, endpoint: Endpoint, so_far: _Try) -> None:
-        """Nothing read the request, so it pays with none of its tries; but no outage is waited for without end.
+        """Nothing read the request, so it pays with none of its tries; but no outage is waited for
+        without end.
 
         Where others are answered meanwhile it is this request that fails, and only it.
         """
@@ -258,19 +291,26 @@ class OpenAIEngine:
             raise so_far.down(f"none has for {longest:g} s")
 
     def _patience(self, sampling: Sampling) -> float:
-        """Seconds for a whole request: so many for any, and more for each token, four times what one took lately."""
+        """Seconds for a whole request: so many for any, and more for each token, four times what
+        one took lately.
+        """
         return self._timeout_seconds + sampling.max_tokens * (4 * self._pace or self._first_pace)
 
     def _note_pace(self, seconds_per_token: float) -> None:
         self._pace = max(seconds_per_token, PACE_KEPT * self._pace)
 
-    async def _send_for_recognition(self, endpoint: Endpoint, body: bytes, prompt_tokens: int) -> Text | Trouble:
+    async def _send_for_recognition(
+        self, endpoint: Endpoint, body: bytes, prompt_tokens: int
+    ) -> Text | Trouble:
         return await self._send(endpoint, body, prompt_tokens, self._timeout_seconds)
 
-    async def _send(self, endpoint: Endpoint, body: bytes, prompt_tokens: int, seconds: float) -> Text | Trouble:
+    async def _send(
+        self, endpoint: Endpoint, body: bytes, prompt_tokens: int, seconds: float
+    ) -> Text | Trouble:
         import aiohttp
 
-        # One limit for a request from connecting to its last byte, so a server that drips cannot hold it for ever.
+        # One limit for a request from connecting to its last byte, so a server that drips cannot
+        # hold it for ever.
         limit = aiohttp.ClientTimeout(total=seconds, sock_connect=min(CONNECT_SECONDS, seconds))
         try:
             async with self._open().post(
@@ -284,10 +324,14 @@ class OpenAIEngine:
                 while not response.content.at_eof():
                     if len(raw) >= MOST_BYTES:
                         response.close()
-                        return Trouble("failed", "garbage", f"a reply of more than {MOST_BYTES} bytes.")
+                        return Trouble(
+                            "failed", "garbage", f"a reply of more than {MOST_BYTES} bytes."
+                        )
                     raw += await response.content.read(MOST_BYTES - len(raw))
                 raw = endpoint.without_key(raw)
-                return read_reply(response.status, raw, prompt_tokens, response.headers.get("Retry-After", ""))
+                return read_reply(
+                    response.status, raw, prompt_tokens, response.headers.get("Retry-After", "")
+                )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             return Trouble("away", "unreachable", f"{error}.")
         except TimeoutError:
@@ -305,7 +349,10 @@ class OpenAIEngine:
             self._met(endpoint)
         else:
             seconds = f"{self._pool.outage_seconds:g} s"
-            self._say(f"{endpoint.name} does not answer yet; it is waited for, {seconds} where no other answers.")
+            self._say(
+                f"{endpoint.name} does not answer yet; it is waited for, {seconds} where no other"
+                " answers."
+            )
             self._pool.mark_down(endpoint)
 
     def _met(self, endpoint: Endpoint) -> None:
@@ -316,7 +363,9 @@ class OpenAIEngine:
             task.add_done_callback(self._looking.discard)
 
     async def _is_healthy(self, endpoint: Endpoint) -> bool:
-        """Whether it answers again; one of others is met anew, for it may have come back as another model."""
+        """Whether it answers again; one of others is met anew, for it may have come back as another
+        model.
+        """
         try:
             if self.model_name:
                 status, _ = await self._get(endpoint, MODELS_PAGE)
@@ -342,7 +391,9 @@ class OpenAIEngine:
                 status, page = await self._get(endpoint, METRICS_PAGE)
             except OSError:
                 continue
-            load = load_of(endpoint.kind, page.decode("utf-8", "replace")) if status == 200 else None
+            load = (
+                load_of(endpoint.kind, page.decode("utf-8", "replace")) if status == 200 else None
+            )
             if load:
                 limit.told(load, endpoint.in_flight)
                 self._pool.wake()
@@ -354,22 +405,32 @@ class OpenAIEngine:
         limit = aiohttp.ClientTimeout(total=min(PAGE_SECONDS, self._timeout_seconds))
         try:
             async with self._open().get(
-                f"{endpoint.url}{page}", headers=_headers(endpoint), timeout=limit, allow_redirects=False
+                f"{endpoint.url}{page}",
+                headers=_headers(endpoint),
+                timeout=limit,
+                allow_redirects=False,
             ) as response:
-                return response.status, endpoint.without_key(await response.content.read(MOST_BYTES))
+                return response.status, endpoint.without_key(
+                    await response.content.read(MOST_BYTES)
+                )
         except (aiohttp.ClientError, ValueError) as error:
             raise OSError(str(error)) from error
 
     async def _post_page(self, endpoint: Endpoint, body: bytes) -> tuple[int, bytes]:
-        """Status and body of a reply that is no completion to keep; raises OSError where nobody answers."""
+        """Status and body of a reply that is no completion to keep; raises OSError where nobody
+        answers.
+        """
         import aiohttp
 
         limit = aiohttp.ClientTimeout(total=self._timeout_seconds)
         try:
             async with self._open().post(
-                f"{endpoint.url}/v1/completions", data=body, headers=_headers(endpoint), timeout=limit,
+                f"{endpoint.url}/v1/completions",
+                data=body,
+                headers=_headers(endpoint),
+                timeout=limit,
                 allow_redirects=False,
-            ) as response:  # fmt: skip
+            ) as response:
                 return response.status, await response.content.read(MOST_BYTES)
         except (aiohttp.ClientError, ValueError) as error:
             raise OSError(str(error)) from error

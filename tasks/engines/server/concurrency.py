@@ -1,7 +1,8 @@
 """How many requests one endpoint gets at once.
 
-By what it says (`ToldLimit`), or where it tells nothing by its throughput (`AdaptiveLimit`): grow while that grows,
-back off when it pushes back. Pure arithmetic on a clock that the caller reads; one instance per endpoint.
+By what it says (`ToldLimit`), or where it tells nothing by its throughput (`AdaptiveLimit`): grow
+while that grows, back off when it pushes back. Pure arithmetic on a clock that the caller reads;
+one instance per endpoint.
 """
 
 from dataclasses import dataclass
@@ -9,13 +10,21 @@ from typing import Protocol
 
 from tasks.engines.server.server_kinds import Load
 
-GROWTH, PROBE_GROWTH, GAIN = 2.0, 1.25, 1.05  # at least 5 % more tokens/s, or growing is not worth it
+GROWTH, PROBE_GROWTH, GAIN = (
+    2.0,
+    1.25,
+    1.05,
+)  # at least 5 % more tokens/s, or growing is not worth it
 WINDOWS_BETWEEN_PROBES = 8
 LEAST_WINDOW_SECONDS = 0.5
 
 
-TOLD_FROM_THE_START = 256  # vLLM's smallest default of sequences at once on a GPU; a smaller server queues the rest
-LEAST_QUEUE = 16  # requests that wait at each engine, so that a place that falls free is taken at once
+TOLD_FROM_THE_START = (
+    256  # vLLM's smallest default of sequences at once on a GPU; a smaller server queues the rest
+)
+LEAST_QUEUE = (
+    16  # requests that wait at each engine, so that a place that falls free is taken at once
+)
 
 
 class Limit(Protocol):
@@ -34,7 +43,9 @@ class Limit(Protocol):
 
 @dataclass
 class ToldLimit:
-    """The limit of a server that tells how many requests run and wait: as many as run, and a short queue."""
+    """The limit of a server that tells how many requests run and wait: as many as run, and a short
+    queue.
+    """
 
     limit: float = float(TOLD_FROM_THE_START)
     most: int = 16_384
@@ -48,8 +59,9 @@ class ToldLimit:
     def told(self, load: Load, in_flight: int) -> None:
         """The server said how full it is, while so many of our requests were in flight.
 
-        Nothing waits: it has room, and gets as many again. Something waits: only the queue is kept up, so that
-        a request of ours waits here, where it can go to another endpoint, and not there.
+        Nothing waits: it has room, and gets as many again. Something waits: only the queue is kept
+        up, so that a request of ours waits here, where it can go to another endpoint, and not
+        there.
         """
         queue = max(LEAST_QUEUE * load.engines, load.running // 4)
         if load.waiting:
@@ -77,7 +89,9 @@ class ToldLimit:
 
 @dataclass
 class AdaptiveLimit:
-    """The limit of one endpoint, judged window by window: a window is as many completions as the limit."""
+    """The limit of one endpoint, judged window by window: a window is as many completions as the
+    limit.
+    """
 
     limit: float = 32.0
     most: int = 512
@@ -128,7 +142,9 @@ class AdaptiveLimit:
             self._steady_windows = 0
             return
         self._before_probe = 0.0
-        self._best = max(self._best, tokens_per_second) if gained or not self._settled else tokens_per_second
+        self._best = (
+            max(self._best, tokens_per_second) if gained or not self._settled else tokens_per_second
+        )
         if not self._saturated:
             return
         self._steady_windows += 1

@@ -1,7 +1,7 @@
 """A pool of OpenAI-compatible endpoints: who has room, who is down, whose turn it is.
 
-Each endpoint has its own limit of requests at once; one that dies is probed until it returns. It sends no request
-itself.
+Each endpoint has its own limit of requests at once; one that dies is probed until it returns. It
+sends no request itself.
 """
 
 import asyncio
@@ -38,7 +38,9 @@ class Endpoint:
     kind: Kind = UNKNOWN
     form: Form = ASKED_FIRST
     takes_seed: bool = False
-    taken: set[Sampling] = field(default_factory=set[Sampling])  # with which it has completed a request
+    taken: set[Sampling] = field(
+        default_factory=set[Sampling]
+    )  # with which it has completed a request
     in_flight: int = 0
     down: bool = False
     not_before: float = 0.0
@@ -56,29 +58,36 @@ class Endpoint:
 
 
 def parse_endpoint(url: str) -> tuple[str, str, str]:
-    """Base URL, key and model of `https://host/v1?model=NAME#NAME_OF_VARIABLE`: the key is that variable's value."""
+    """Base URL, key and model of `https://host/v1?model=NAME#NAME_OF_VARIABLE`: the key is that
+    variable's value.
+    """
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise InputError(
-            "An endpoint is a URL such as http://127.0.0.1:8000 or https://host/v1#NAME_OF_KEY_VARIABLE; "
-            f"found {_shown(url)!r}. Set REGENESIS_ENDPOINTS."
+            "An endpoint is a URL such as http://127.0.0.1:8000 or"
+            f" https://host/v1#NAME_OF_KEY_VARIABLE; found {_shown(url)!r}. Set"
+            " REGENESIS_ENDPOINTS."
         )
     key = ""
     if parts.fragment:
         if not _NAME_OF_VARIABLE.fullmatch(parts.fragment):
             raise InputError(
-                f"Behind # an endpoint has the NAME of the variable that holds its key; found something else for "
-                f"{parts.hostname!r}, not shown here because it may be the key itself. Run: export ENDPOINT_KEY=... "
-                "and put #ENDPOINT_KEY."
+                "Behind # an endpoint has the NAME of the variable that holds its key; found"
+                f" something else for {parts.hostname!r}, not shown here because it may be the key"
+                " itself. Run: export ENDPOINT_KEY=... and put #ENDPOINT_KEY."
             )
         key = secret(parts.fragment) or ""
         if not key:
             raise InputError(
-                f"Endpoint {parts.hostname!r} takes its key from the environment variable {parts.fragment!r}, which "
-                f"is not set. Run: export {parts.fragment}=..."
+                f"Endpoint {parts.hostname!r} takes its key from the environment variable"
+                f" {parts.fragment!r}, which is not set. Run: export {parts.fragment}=..."
             )
     path = parts.path.rstrip("/").removesuffix("/v1")
-    return urlunsplit((parts.scheme, parts.netloc, path, "", "")), key, _wanted_model(parts.query, parts.hostname)
+    return (
+        urlunsplit((parts.scheme, parts.netloc, path, "", "")),
+        key,
+        _wanted_model(parts.query, parts.hostname),
+    )
 
 
 def _wanted_model(query: str, host: str) -> str:
@@ -86,8 +95,9 @@ def _wanted_model(query: str, host: str) -> str:
     names = options.pop("model", [""])
     if options or len(names) != 1:
         raise InputError(
-            f"Behind ? an endpoint has model=NAME, the name under which it serves the base; found other options for "
-            f"{host!r}, not shown here because one may be a key. Set REGENESIS_ENDPOINTS, such as https://{host}?model=NAME#NAME_OF_KEY_VARIABLE."
+            "Behind ? an endpoint has model=NAME, the name under which it serves the base; found"
+            f" other options for {host!r}, not shown here because one may be a key. Set"
+            f" REGENESIS_ENDPOINTS, such as https://{host}?model=NAME#NAME_OF_KEY_VARIABLE."
         )
     return names[0]
 
@@ -115,7 +125,9 @@ class EndpointPool:
         is_healthy: Callable[[Endpoint], Awaitable[bool]],
     ) -> None:
         if not urls:
-            raise InputError("An engine has at least one endpoint; found none. Set REGENESIS_ENDPOINTS.")
+            raise InputError(
+                "An engine has at least one endpoint; found none. Set REGENESIS_ENDPOINTS."
+            )
         self._start_in_flight = min(start_in_flight, most_in_flight)
         self.outage_seconds = outage_seconds
         self.last_success = 0.0
@@ -133,7 +145,10 @@ class EndpointPool:
         self._all_down_since = 0.0
 
     async def take(self, again: bool) -> Endpoint:
-        """A place at the least loaded endpoint; `again` goes before those who were never sent. Or EverythingDown."""
+        """A place at the least loaded endpoint; `again` goes before those who were never sent.
+
+        Or EverythingDown.
+        """
         may_go = not self._waiting
         while True:
             now = time.monotonic()
@@ -184,7 +199,9 @@ class EndpointPool:
         if not self._waiting:
             return
         now = time.monotonic()
-        places = sum(int(one.limit.limit) - one.in_flight for one in self.endpoints if one.free(now))
+        places = sum(
+            int(one.limit.limit) - one.in_flight for one in self.endpoints if one.free(now)
+        )
         if all(endpoint.down for endpoint in self.endpoints):
             places = len(self._waiting)  # each looks whether to give up
         while places > 0 and self._waiting:

@@ -1,6 +1,8 @@
-"""Meets each endpoint once: what it is, which of its models is the base, which form of request it takes.
+"""Meets each endpoint once: what it is, which of its models is the base, which form of request it
+takes.
 
-Says so in one line. A refusal that would meet every request ends the run here, with the server's own words.
+Says so in one line. A refusal that would meet every request ends the run here, with the server's
+own words.
 """
 
 import asyncio
@@ -45,16 +47,24 @@ class Asked:
     stop_token_ids: tuple[int, ...] = ()
     stop_strings: tuple[str, ...] = ()
     base_names: tuple[str, ...] = ()  # names and folders of the base; empty where any model will do
-    text_of: Callable[[Sequence[int]], str] | None = None  # a prompt's ids as text, for servers that take no ids
+    text_of: Callable[[Sequence[int]], str] | None = (
+        None  # a prompt's ids as text, for servers that take no ids
+    )
     fingerprint_ids: tuple[int, ...] = ()  # of a fixed text; empty where nothing is to be proved
-    fingerprint: Callable[[], Fingerprint | None] = lambda: None  # the base's own, which takes a while
-    key: str = field(default="", repr=False)  # of a server of our own; others have theirs behind their URLs
+    fingerprint: Callable[[], Fingerprint | None] = lambda: (
+        None
+    )  # the base's own, which takes a while
+    key: str = field(
+        default="", repr=False
+    )  # of a server of our own; others have theirs behind their URLs
 
 
 class Recognition:
     """Knows how each endpoint is asked."""
 
-    def __init__(self, get: Get, post: Post, send: Send, asked: Asked, say: Callable[[str], None]) -> None:
+    def __init__(
+        self, get: Get, post: Post, send: Send, asked: Asked, say: Callable[[str], None]
+    ) -> None:
         self._get = get
         self._post = post
         self._send = send
@@ -65,7 +75,10 @@ class Recognition:
         self._meeting: dict[str, asyncio.Lock] = {}
 
     async def meet(self, endpoint: Endpoint) -> bool:
-        """Learn what it is; False where it does not answer yet. Raises InputError where it serves another model."""
+        """Learn what it is; False where it does not answer yet.
+
+        Raises InputError where it serves another model.
+        """
         try:
             found = await asyncio.gather(*(self._get(endpoint, page) for page in PAGES))
         except OSError:
@@ -75,10 +88,12 @@ class Recognition:
             return False
         if status[MODELS_PAGE] in (401, 403):
             raise RequestFailed(
-                f"{endpoint.name} must list its models; it wants a key. Put the name of the key's variable behind the "
-                "URL: https://host#NAME_OF_VARIABLE.",
-                reason="unauthorized", attempts=1, fatal=True,
-            )  # fmt: skip
+                f"{endpoint.name} must list its models; it wants a key. Put the name of the key's"
+                " variable behind the URL: https://host#NAME_OF_VARIABLE.",
+                reason="unauthorized",
+                attempts=1,
+                fatal=True,
+            )
         pages = {
             page: body.decode("utf-8", "replace")
             for page, (code, body) in zip(PAGES, found, strict=True)
@@ -95,33 +110,56 @@ class Recognition:
         return True
 
     async def _prove(self, endpoint: Endpoint) -> str:
-        """Compare what it makes of a fixed text with what the base does; how that went, for its line."""
+        """Compare what it makes of a fixed text with what the base does; how that went, for its
+        line.
+        """
         ids = self._asked.fingerprint_ids
         if not ids:
             return ""
-        body = {"model": endpoint.model, "prompt": ids, "max_tokens": 1, "temperature": 0, "echo": True, "logprobs": 1}
+        body = {
+            "model": endpoint.model,
+            "prompt": ids,
+            "max_tokens": 1,
+            "temperature": 0,
+            "echo": True,
+            "logprobs": 1,
+        }
         try:
             status, raw = await self._post(endpoint, json.dumps(body).encode())
         except OSError:
             status, raw = 0, b""
         theirs = logprobs_of(raw, len(ids)) if status == 200 and endpoint.form.ids else None
         if theirs is None:
-            return "; it gives no log-probabilities of a prompt, so its name alone says that it is the base"
+            return (
+                "; it gives no log-probabilities of a prompt, so its name alone says that it is the"
+                " base"
+            )
         async with self._proving:
             known = await asyncio.to_thread(self._asked.fingerprint)
         if known is None:
-            return "; the base's weights are too large to compare it with, so its name alone says that it is the base"
+            return (
+                "; the base's weights are too large to compare it with, so its name alone says that"
+                " it is the base"
+            )
         difference = known.difference(theirs)
         if difference > SAME_MODEL:
             raise InputError(
-                f"{endpoint.name} must serve the base {self._asked.base_names[:1]!r}; the log-probabilities that "
-                f"{endpoint.model!r} gives a fixed text are {difference:.2f} nats from the base's, where {SAME_MODEL} "
-                "is another model. Its texts would be stored as the base's. Set model.name to what it serves, or take "
-                "it out of REGENESIS_ENDPOINTS."
+                f"{endpoint.name} must serve the base {self._asked.base_names[:1]!r}; the"
+                f" log-probabilities that {endpoint.model!r} gives a fixed text are"
+                f" {difference:.2f} nats from the base's, where {SAME_MODEL} is another model. Its"
+                " texts would be stored as the base's. Set model.name to what it serves, or take"
+                " it out of REGENESIS_ENDPOINTS."
             )
         return f"; its log-probabilities are the base's ({difference:.3f} nats apart)"
 
-    def body(self, endpoint: Endpoint, prompt_ids: Sequence[int], sampling: Sampling, seed: int, cached: bool) -> bytes:
+    def body(
+        self,
+        endpoint: Endpoint,
+        prompt_ids: Sequence[int],
+        sampling: Sampling,
+        seed: int,
+        cached: bool,
+    ) -> bytes:
         """The request in the endpoint's form; what depends on the sampling alone is written once."""
         form = endpoint.form
         key = (endpoint.name, endpoint.model, form, sampling)
@@ -138,12 +176,19 @@ class Recognition:
         return f'{{"prompt":{prompt},{seed_part}{salt_part}{fixed}'.encode()
 
     async def refused(
-        self, endpoint: Endpoint, form: Form, prompt_ids: Sequence[int], sampling: Sampling, trouble: Trouble
+        self,
+        endpoint: Endpoint,
+        form: Form,
+        prompt_ids: Sequence[int],
+        sampling: Sampling,
+        trouble: Trouble,
     ) -> bool:
-        """Whether a refused request is to go again, in another form; False where it alone is at fault.
+        """Whether a refused request is to go again, in another form; False where it alone is at
+        fault.
 
-        Where nothing with this sampling was ever taken, four of its ids stand for any request: if they are refused
-        in every form, so is all that would follow. Raises RequestFailed then, fatal.
+        Where nothing with this sampling was ever taken, four of its ids stand for any request: if
+        they are refused in every form, so is all that would follow. Raises RequestFailed then,
+        fatal.
         """
         async with self._meeting.setdefault(endpoint.name, asyncio.Lock()):
             if endpoint.form != form:
@@ -165,28 +210,38 @@ class Recognition:
                 return False
             fields = ", ".join(endpoint.form.fields) or "no special fields"
             asked = "token ids" if endpoint.form.ids else "text prompts"
-            self._say(f"{endpoint.name} says {trouble.message!r}; from now on it is asked with {asked}, {fields}.")
+            self._say(
+                f"{endpoint.name} says {trouble.message!r}; from now on it is asked with {asked},"
+                f" {fields}."
+            )
             return True
 
     def _forms_from(self, endpoint: Endpoint) -> list[Form]:
         forms = forms_of(endpoint.kind, text_too=self._asked.text_of is not None)
         return forms[forms.index(endpoint.form) :] if endpoint.form in forms else forms
 
-    async def _is_refused(self, endpoint: Endpoint, prompt_ids: Sequence[int], sampling: Sampling) -> bool:
+    async def _is_refused(
+        self, endpoint: Endpoint, prompt_ids: Sequence[int], sampling: Sampling
+    ) -> bool:
         try:
             body = self.body(endpoint, prompt_ids, sampling, 0, True)
-            reply = await asyncio.wait_for(self._send(endpoint, body, len(prompt_ids)), PATIENCE_SECONDS)
+            reply = await asyncio.wait_for(
+                self._send(endpoint, body, len(prompt_ids)), PATIENCE_SECONDS
+            )
         except TimeoutError:
             return False
         return isinstance(reply, Trouble) and reply.kind in ("refused", "fatal")
 
     def _refusal(self, endpoint: Endpoint, trouble: Trouble) -> RequestFailed:
         return RequestFailed(
-            f"{endpoint.name} must take a completion request; it refuses every one, as token ids and as text: "
-            f"{trouble.message!r}. Raise its limits or lower max_tokens where it names one; else take it out of "
-            "REGENESIS_ENDPOINTS, or put a server there that takes OpenAI's /v1/completions.",
-            reason="refused", attempts=1, fatal=True,
-        )  # fmt: skip
+            f"{endpoint.name} must take a completion request; it refuses every one, as token ids"
+            f" and as text: {trouble.message!r}. Raise its limits or lower max_tokens where it"
+            " names one; else take it out of REGENESIS_ENDPOINTS, or put a server there that takes"
+            " OpenAI's /v1/completions.",
+            reason="refused",
+            attempts=1,
+            fatal=True,
+        )
 
     def _prompt(self, form: Form, prompt_ids: Sequence[int]) -> str | list[int]:
         if form.ids or self._asked.text_of is None:
@@ -194,7 +249,9 @@ class Recognition:
         return self._asked.text_of(prompt_ids)
 
     def _choose(self, endpoint: Endpoint, served: Served) -> ListedModel:
-        """The model to ask for: the one that is named, the only one, or the one whose root is the base's."""
+        """The model to ask for: the one that is named, the only one, or the one whose root is the
+        base's.
+        """
         names, known = self._asked.base_names, served.models
         if endpoint.wanted_model:
             named = [model for model in known if model.name == endpoint.wanted_model]
@@ -204,15 +261,15 @@ class Recognition:
             one_root = known if len({model.root for model in known}) == 1 and known[0].root else ()
             if not (candidates := of_base or one_root or (known if len(known) == 1 else ())):
                 raise InputError(
-                    f"{endpoint.name} must serve one model where its URL names none; it lists "
-                    f"{[model.name for model in known[:8]]!r}. Put the base's name behind the URL in "
-                    f"REGENESIS_ENDPOINTS: {endpoint.url}?model=NAME"
+                    f"{endpoint.name} must serve one model where its URL names none; it lists"
+                    f" {[model.name for model in known[:8]]!r}. Put the base's name behind the URL"
+                    f" in REGENESIS_ENDPOINTS: {endpoint.url}?model=NAME"
                 )
             chosen = candidates[0]
         if is_another_model(chosen, names):
             raise InputError(
-                f"{endpoint.name} must serve the base {names[0]!r}; it serves {chosen.name!r} (root {chosen.root!r}), "
-                "whose texts would be stored as the base's. Set model.name to what it serves, or take it out of "
-                "REGENESIS_ENDPOINTS."
+                f"{endpoint.name} must serve the base {names[0]!r}; it serves {chosen.name!r} (root"
+                f" {chosen.root!r}), whose texts would be stored as the base's. Set model.name to"
+                " what it serves, or take it out of REGENESIS_ENDPOINTS."
             )
         return chosen

@@ -1,4 +1,6 @@
-"""What an OpenAI-compatible server's reply means: a completion, something that a retry may mend, or not."""
+"""What an OpenAI-compatible server's reply means: a completion, something that a retry may mend, or
+not.
+"""
 
 import json
 import re
@@ -12,15 +14,25 @@ from tasks.rules.answers.finish_reasons import is_natural_stop
 
 MOST_BYTES = 16 * 1024 * 1024  # of a reply; 100,000 tokens are about 0.5 MB
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-# The words of vLLM, OpenAI, SGLang, llama.cpp ("exceeds the available context size"), llama-cpp-python ("exceed
-# context window of 512") and TGI ("must have less than 1024 tokens", "... + `max_new_tokens` must be <= 2048").
+# The words of vLLM, OpenAI, SGLang, llama.cpp ("exceeds the available context size"),
+# llama-cpp-python ("exceed context window of 512") and TGI ("must have less than 1024 tokens", "...
+# + `max_new_tokens` must be <= 2048").
 _TOO_LONG = re.compile(
     r"maximum context length|max_model_len|context_length_exceeded|too long|longer than"
-    r"|exceeds? (?:the )?(?:available )?context|must have less than \d+ tokens|`max_new_tokens` must be <=",
+    r"|exceeds? (?:the )?(?:available )?context|must have less than \d+ tokens|`max_new_tokens`"
+    r" must be <=",
     re.I,
 )
 _NO_MODEL = re.compile(r"model", re.I)
-_ERROR_FIELDS = ("error", "title", "message", "detail", "loc", "msg", "code")  # in the order in which they are shown
+_ERROR_FIELDS = (
+    "error",
+    "title",
+    "message",
+    "detail",
+    "loc",
+    "msg",
+    "code",
+)  # in the order in which they are shown
 MOST_OF_A_MESSAGE, MOST_OF_A_REASON = 400, 40  # characters
 
 Kind = Literal["pushed_back", "away", "failed", "refused", "fatal"]
@@ -28,7 +40,8 @@ Kind = Literal["pushed_back", "away", "failed", "refused", "fatal"]
 
 @dataclass(frozen=True)
 class Text:
-    """A completion as the server gave it; NUL and lone surrogates, which no store takes, are U+FFFD.
+    """A completion as the server gave it; NUL and lone surrogates, which no store takes, are
+    U+FFFD.
 
     `finish_reason` is `stop` where the model ended its text, else what the server said.
     """
@@ -41,8 +54,8 @@ class Text:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Anything else. `kind`: pushed_back (wait), away (wait as long as an outage may last), failed (try again a few
-    times), refused (this request), fatal (the run).
+    """Anything else. `kind`: pushed_back (wait), away (wait as long as an outage may last), failed
+    (try again a few times), refused (this request), fatal (the run).
     """
 
     kind: Kind
@@ -51,7 +64,9 @@ class Trouble:
     retry_after: float = 0.0
 
 
-def read_reply(status: int, body: bytes, prompt_tokens: int, retry_after: str = "") -> Text | Trouble:
+def read_reply(
+    status: int, body: bytes, prompt_tokens: int, retry_after: str = ""
+) -> Text | Trouble:
     """The meaning of a whole reply."""
     if status == 200:
         return _text(body, prompt_tokens)
@@ -64,7 +79,9 @@ def read_reply(status: int, body: bytes, prompt_tokens: int, retry_after: str = 
         reason = "busy" if status == 429 else "unavailable"
         return Trouble("pushed_back", reason, message, seconds_to_wait(retry_after))
     if status == 404:
-        return Trouble("fatal", "unknown_model" if _NO_MODEL.search(message) else "wrong_url", message)
+        return Trouble(
+            "fatal", "unknown_model" if _NO_MODEL.search(message) else "wrong_url", message
+        )
     if status in (502, 504):  # a gateway whose server is being started again, say
         return Trouble("away", "endpoint_error", message or f"status {status}")
     if status == 408 or status >= 500:
@@ -85,7 +102,9 @@ def seconds_to_wait(retry_after: str, now: datetime | None = None) -> float:
             return 0.0
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         seconds = (until - (now or datetime.now(UTC))).total_seconds()
-    return max(0.0, min(300.0, seconds)) if seconds == seconds else 0.0  # NaN is not equal to itself
+    return (
+        max(0.0, min(300.0, seconds)) if seconds == seconds else 0.0
+    )  # NaN is not equal to itself
 
 
 def _text(body: bytes, prompt_tokens: int) -> Text | Trouble:
@@ -103,12 +122,20 @@ def _text(body: bytes, prompt_tokens: int) -> Text | Trouble:
         counted = cast("dict[str, object]", usage) if isinstance(usage, dict) else {}
         return Text(
             text=_UNSTORABLE.sub("\ufffd", text),
-            finish_reason="stop" if is_natural_stop(finish) else _UNSTORABLE.sub("\ufffd", finish)[:MOST_OF_A_REASON],
+            finish_reason=(
+                "stop"
+                if is_natural_stop(finish)
+                else _UNSTORABLE.sub("\ufffd", finish)[:MOST_OF_A_REASON]
+            ),
             prompt_tokens=_count(counted.get("prompt_tokens"), prompt_tokens),
             completion_tokens=_count(counted.get("completion_tokens"), max(1, len(text) // 4)),
         )
     except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
-        return Trouble("failed", "garbage", f"{type(error).__name__}: {error}; the reply says {_message(body)!r}")
+        return Trouble(
+            "failed",
+            "garbage",
+            f"{type(error).__name__}: {error}; the reply says {_message(body)!r}",
+        )
 
 
 def _count(said: object, estimate: int) -> int:
@@ -127,8 +154,9 @@ def _message(body: bytes) -> str:
 def _words(said: object) -> list[str]:
     """What an error says, in order, wherever its kind of server puts it.
 
-    `{"error": {"message": ..., "code": ...}}` (OpenAI, vLLM), `{"error": "..."}` (TGI), `{"detail": [{"loc": ...,
-    "msg": ...}]}` (FastAPI), `{"title": ..., "detail": ...}` (RFC 7807, NIM), `{"message": ...}`.
+    `{"error": {"message": ..., "code": ...}}` (OpenAI, vLLM), `{"error": "..."}` (TGI), `{"detail":
+    [{"loc": ..., "msg": ...}]}` (FastAPI), `{"title": ..., "detail": ...}` (RFC 7807, NIM),
+    `{"message": ...}`.
     """
     if isinstance(said, list):
         return [word for one in cast("list[object]", said)[:8] for word in _words(one)]

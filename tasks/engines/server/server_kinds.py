@@ -1,6 +1,8 @@
-"""What an OpenAI-compatible server is, which requests it takes, how full it is: read from the server's own pages.
+"""What an OpenAI-compatible server is, which requests it takes, how full it is: read from the
+server's own pages.
 
-Pure: pages and names in, facts out. `tasks.engines.server.client` fetches the pages and sends the requests.
+Pure: pages and names in, facts out. `tasks.engines.server.client` fetches the pages and sends the
+requests.
 """
 
 import json
@@ -15,7 +17,9 @@ from tasks.settings import OneOf, Sampling
 
 MODELS_PAGE, METRICS_PAGE = "/v1/models", "/metrics"
 PAGES = (MODELS_PAGE, METRICS_PAGE, "/version", "/info", "/props", "/get_model_info")
-_DIGEST = re.compile(r"-[0-9a-f]{12}$")  # which a converted model's folder ends with: SmolLM2-135M-b179c9523d0e
+_DIGEST = re.compile(
+    r"-[0-9a-f]{12}$"
+)  # which a converted model's folder ends with: SmolLM2-135M-b179c9523d0e
 PLAIN = ("max_tokens", "temperature", "top_p", "stop")  # what every such server takes
 
 
@@ -34,22 +38,35 @@ class Kind:
 
 PLAIN_VLLM = ("top_k", "min_p", "repetition_penalty", "stop_token_ids", "cache_salt")
 VLLM = Kind(
-    "vLLM", fields=(*PLAIN_VLLM, "structured_outputs"),
-    running="vllm:num_requests_running", waiting="vllm:num_requests_waiting",
-)  # fmt: skip
+    "vLLM",
+    fields=(*PLAIN_VLLM, "structured_outputs"),
+    running="vllm:num_requests_running",
+    waiting="vllm:num_requests_waiting",
+)
 SGLANG = Kind(
-    "SGLang", fields=("seed", "top_k", "min_p", "repetition_penalty", "stop_token_ids"), top_k_off=-1,
-    running="sglang:num_running_reqs", waiting="sglang:num_queue_reqs",
-)  # fmt: skip
+    "SGLang",
+    fields=("seed", "top_k", "min_p", "repetition_penalty", "stop_token_ids"),
+    top_k_off=-1,
+    running="sglang:num_running_reqs",
+    waiting="sglang:num_queue_reqs",
+)
 TGI = Kind(
-    "TGI", takes_ids=False, fields=("seed", "repetition_penalty"), top_p_off=False,
-    running="tgi_batch_current_size", waiting="tgi_queue_size",
-)  # fmt: skip
+    "TGI",
+    takes_ids=False,
+    fields=("seed", "repetition_penalty"),
+    top_p_off=False,
+    running="tgi_batch_current_size",
+    waiting="tgi_queue_size",
+)
 LLAMA_CPP = Kind(
-    "llama.cpp", fields=("seed", "top_k", "min_p", "repeat_penalty"),
-    running="llamacpp:requests_processing", waiting="llamacpp:requests_deferred",
-)  # fmt: skip
-LLAMA_CPP_PYTHON = Kind("llama-cpp-python", takes_ids=False, fields=("seed", "top_k", "min_p", "repeat_penalty"))
+    "llama.cpp",
+    fields=("seed", "top_k", "min_p", "repeat_penalty"),
+    running="llamacpp:requests_processing",
+    waiting="llamacpp:requests_deferred",
+)
+LLAMA_CPP_PYTHON = Kind(
+    "llama-cpp-python", takes_ids=False, fields=("seed", "top_k", "min_p", "repeat_penalty")
+)
 UNKNOWN = Kind("an OpenAI-compatible server of an unknown kind", fields=PLAIN_VLLM)
 
 
@@ -103,7 +120,11 @@ def read_pages(pages: Mapping[str, str]) -> Served:
     elif "model_id" in info:
         kind, said, root = TGI, str(info.get("version", "")), str(info["model_id"])
     elif "llamacpp" in owners or "total_slots" in props or "default_generation_settings" in props:
-        kind, said, root = LLAMA_CPP, str(props.get("build_info", "")), str(props.get("model_path", ""))
+        kind, said, root = (
+            LLAMA_CPP,
+            str(props.get("build_info", "")),
+            str(props.get("model_path", "")),
+        )
     elif "me" in owners:
         kind = LLAMA_CPP_PYTHON
     listed = tuple(replace(model, root=root) if root else model for model, _ in models)
@@ -124,22 +145,36 @@ def form_of(kind: Kind) -> Form:
 
 
 def forms_of(kind: Kind, *, text_too: bool) -> list[Form]:
-    """Ways to write a request, the best first: its kind's, then without ids, then without special fields."""
+    """Ways to write a request, the best first: its kind's, then without ids, then without special
+    fields.
+    """
     forms = [form_of(kind), Form(False, kind.fields), Form(kind.takes_ids, ()), Form(False, ())]
     return [form for form in dict.fromkeys(forms) if form.ids or text_too]
 
 
 def parameters_of(
-    kind: Kind, form: Form, sampling: Sampling, stop_token_ids: Sequence[int], stop_strings: Sequence[str]
+    kind: Kind,
+    form: Form,
+    sampling: Sampling,
+    stop_token_ids: Sequence[int],
+    stop_strings: Sequence[str],
 ) -> dict[str, object]:
-    """Every parameter that the server takes, also where it is off, so that its own defaults never decide."""
+    """Every parameter that the server takes, also where it is off, so that its own defaults never
+    decide.
+    """
     extra: dict[str, object] = {
-        "top_k": sampling.top_k or kind.top_k_off, "min_p": sampling.min_p, "repetition_penalty": 1.0,
-        "repeat_penalty": 1.0, "stop_token_ids": list(stop_token_ids),
-    }  # fmt: skip
+        "top_k": sampling.top_k or kind.top_k_off,
+        "min_p": sampling.min_p,
+        "repetition_penalty": 1.0,
+        "repeat_penalty": 1.0,
+        "stop_token_ids": list(stop_token_ids),
+    }
     if isinstance(sampling, OneOf):
         extra["structured_outputs"] = {"choice": list(sampling.only)}
-    written: dict[str, object] = {"max_tokens": sampling.max_tokens, "temperature": sampling.temperature}
+    written: dict[str, object] = {
+        "max_tokens": sampling.max_tokens,
+        "temperature": sampling.temperature,
+    }
     if sampling.top_p < 1 or kind.top_p_off:
         written["top_p"] = sampling.top_p
     if stop := [*sampling.stop, *stop_strings]:
@@ -148,7 +183,8 @@ def parameters_of(
 
 
 def logprobs_of(body: bytes, count: int) -> list[float] | None:
-    """The log-probabilities of an echoed prompt of `count` tokens, but for its first; None where a reply has none.
+    """The log-probabilities of an echoed prompt of `count` tokens, but for its first; None where a
+    reply has none.
 
     One token was written behind the prompt; a list of any other length is that of other tokens.
     """
@@ -166,19 +202,27 @@ def describe(name: str, served: Served, model: ListedModel, form: Form, proof: s
     root = f" ({model.root})" if model.root and model.root != model.name else ""
     what = f"{served.kind.name} {served.version}".strip()
     takes = ", ".join(
-        ["token ids" if form.ids else "text prompts", *(one for one in form.fields if one != "cache_salt")]
+        [
+            "token ids" if form.ids else "text prompts",
+            *(one for one in form.fields if one != "cache_salt"),
+        ]
     )
     load = served.load
     engines = f", {load.engines} engines" if load and load.engines > 1 else ""
     tells = f"it tells how full it is{engines}" if load else "it does not tell how full it is"
     seeds = "" if "seed" in form.fields else "; it gets no seeds"
-    return f"{name} is {what} and serves {model.name!r}{root}; it is asked with {takes}{seeds}; {tells}{proof}."
+    return (
+        f"{name} is {what} and serves {model.name!r}{root}; it is asked with {takes}{seeds};"
+        f" {tells}{proof}."
+    )
 
 
 def is_another_model(listed: ListedModel, expected: Iterable[str]) -> bool:
-    """Whether a server names plainly a model that is none of `expected`; names such as 'base' say nothing.
+    """Whether a server names plainly a model that is none of `expected`; names such as 'base' say
+    nothing.
 
-    A name that goes on where the other ends may be the same (a folder's digest, `-AWQ`); log-probabilities tell.
+    A name that goes on where the other ends may be the same (a folder's digest, `-AWQ`);
+    log-probabilities tell.
     """
     known = [_DIGEST.sub("", _plain(name)) for name in expected if name]
     said = [_plain(name) for name in (listed.root, listed.name) if name]
@@ -213,7 +257,10 @@ def _models(page: dict[str, object]) -> list[tuple[ListedModel, str]]:
     entries = cast("list[object]", listed) if isinstance(listed, list) else []
     models = [cast("dict[str, object]", entry) for entry in entries if isinstance(entry, dict)]
     return [
-        (ListedModel(str(model["id"]), str(model.get("root") or "")), str(model.get("owned_by", "")))
+        (
+            ListedModel(str(model["id"]), str(model.get("root") or "")),
+            str(model.get("owned_by", "")),
+        )
         for model in models
         if model.get("id") and not model.get("parent")
     ]
@@ -223,8 +270,14 @@ def _gauge(name: str, metrics: str) -> list[float]:
     """The values of a gauge, one for each set of labels: `name{engine="0"} 3.0`."""
     if not name:
         return []
-    found = re.findall(rf"^{re.escape(name)}(?:\{{.*\}})?[ \t]+([0-9.eE+-]+)[ \t]*$", metrics, re.MULTILINE)
-    return [float(value) for value in found if re.fullmatch(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", value)]
+    found = re.findall(
+        rf"^{re.escape(name)}(?:\{{.*\}})?[ \t]+([0-9.eE+-]+)[ \t]*$", metrics, re.MULTILINE
+    )
+    return [
+        float(value)
+        for value in found
+        if re.fullmatch(r"[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?", value)
+    ]
 
 
 def _json(text: str) -> dict[str, object]:

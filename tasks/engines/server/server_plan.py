@@ -1,4 +1,6 @@
-"""How to start vLLM for this model on this hardware: arguments and environment. Decides; starts nothing.
+"""How to start vLLM for this model on this hardware: arguments and environment.
+
+Decides; starts nothing.
 
 On a GPU replicas come before tensor parallelism. Figures behind the CPU's settings: docs/engine.md.
 """
@@ -27,7 +29,9 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class ServerPlan:
-    """Arguments after `python -m vllm.entrypoints.openai.api_server`, and what the environment must add."""
+    """Arguments after `python -m vllm.entrypoints.openai.api_server`, and what the environment must
+    add.
+    """
 
     arguments: tuple[str, ...]
     environment: dict[str, str]
@@ -56,7 +60,9 @@ def model_size(folder: Path) -> ModelSize:
     heads = number("num_attention_heads", 1)
     head_size = number("head_dim", number("hidden_size", 1) // heads)
     values = 2 * number("num_hidden_layers", 1) * number("num_key_value_heads", heads) * head_size
-    return ModelSize(weight_bytes(folder) // bytes_each, values, number("max_position_embeddings", 2**31))
+    return ModelSize(
+        weight_bytes(folder) // bytes_each, values, number("max_position_embeddings", 2**31)
+    )
 
 
 @dataclass(frozen=True)
@@ -74,23 +80,39 @@ class Serving:
 
 
 def plan_server(
-    folder: Path, settings: ModelSettings, hardware: Hardware, precision: Precision, serving: Serving = Serving()
+    folder: Path,
+    settings: ModelSettings,
+    hardware: Hardware,
+    precision: Precision,
+    serving: Serving = Serving(),
 ) -> ServerPlan:
     """The arguments and environment of vLLM. Raises InputError when memory is short."""
     size = model_size(folder)
     size = replace(size, longest=min(settings.max_model_tokens, size.longest))
     arguments = [
-        f"--model={folder}", f"--served-model-name={SERVED_NAME}", "--seed=0", "--generation-config=vllm",
-        f"--max-model-len={size.longest}", "--enable-prefix-caching",
-        "--no-enable-log-requests", "--uvicorn-log-level=warning",
-    ]  # fmt: skip
+        f"--model={folder}",
+        f"--served-model-name={SERVED_NAME}",
+        "--seed=0",
+        "--generation-config=vllm",
+        f"--max-model-len={size.longest}",
+        "--enable-prefix-caching",
+        "--no-enable-log-requests",
+        "--uvicorn-log-level=warning",
+    ]
     environment = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     if lora_rank := serving.lora_rank:
         ranks = next((rank for rank in (8, 16, 32, 64, 128, 256) if rank >= lora_rank), lora_rank)
-        arguments += ["--enable-lora", f"--max-lora-rank={ranks}", "--max-loras=1", "--max-cpu-loras=8"]
+        arguments += [
+            "--enable-lora",
+            f"--max-lora-rank={ranks}",
+            "--max-loras=1",
+            "--max-cpu-loras=8",
+        ]
         environment["VLLM_ALLOW_RUNTIME_LORA_UPDATING"] = "True"
     if serving.swappable:
-        arguments.append("--worker-extension-cls=tasks.engines.server.vllm_worker.RepacksOutputLayer")
+        arguments.append(
+            "--worker-extension-cls=tasks.engines.server.vllm_worker.RepacksOutputLayer"
+        )
         environment["VLLM_SERVER_DEV_MODE"] = "1"
     if hardware.gpus:
         return _on_gpus(size, hardware, arguments, environment, precision, serving.sequences)
@@ -110,13 +132,15 @@ def _on_cpu(
     needed = CPU_PROCESS_BYTES + weights + GIB
     if hardware.available_bytes < needed:
         raise InputError(
-            f"Serving this model in {precision} takes {needed / GIB:.1f} GiB of memory; found "
-            f"{hardware.available_bytes / GIB:.1f} GiB available. Close other programs, choose a smaller model "
-            "(model.name), or set REGENESIS_ENDPOINTS to a server elsewhere."
+            f"Serving this model in {precision} takes {needed / GIB:.1f} GiB of memory; found"
+            f" {hardware.available_bytes / GIB:.1f} GiB available. Close other programs, choose a"
+            " smaller model (model.name), or set REGENESIS_ENDPOINTS to a server elsewhere."
         )
     sequences = serving.sequences or CPU_SEQUENCES
     wanted = sequences * TYPICAL_TOKENS * size.cache_values_per_token * value_bytes
-    room = (hardware.available_bytes - CPU_PROCESS_BYTES - weights) // 2  # the rest is for training and files
+    room = (
+        hardware.available_bytes - CPU_PROCESS_BYTES - weights
+    ) // 2  # the rest is for training and files
     cache = serving.cache_gib or max(1, min(math.ceil(wanted / GIB), room // GIB, 16))
     return ServerPlan(
         arguments=(
@@ -125,7 +149,8 @@ def _on_cpu(
             f"--max-num-seqs={sequences}",
             "--enforce-eager",
             f"--block-size={CPU_BLOCK_TOKENS}",
-            "--no-enable-chunked-prefill",  # a request's own seed kills the CPU engine where its prompt comes in chunks
+            # a request's own seed kills the CPU engine where its prompt comes in chunks
+            "--no-enable-chunked-prefill",
             f"--max-num-batched-tokens={max(CPU_BATCH_TOKENS, size.longest)}",
         ),
         environment={
@@ -141,10 +166,16 @@ def _on_cpu(
 
 
 def _on_gpus(
-    size: ModelSize, hardware: Hardware, arguments: list[str], environment: dict[str, str], precision: Precision,
+    size: ModelSize,
+    hardware: Hardware,
+    arguments: list[str],
+    environment: dict[str, str],
+    precision: Precision,
     sequences: int,
-) -> ServerPlan:  # fmt: skip
-    """As few GPUs a replica as hold the weights and a third more, and as many replicas as that leaves."""
+) -> ServerPlan:
+    """As few GPUs a replica as hold the weights and a third more, and as many replicas as that
+    leaves.
+    """
     value_bytes = 4 if precision == "float32" else 2
     memory = min(gpu.memory_bytes for gpu in hardware.gpus)
     needed = size.parameters * value_bytes * 4 // 3 + 2 * GIB
@@ -152,8 +183,9 @@ def _on_gpus(
     together = next((n for n in (1, 2, 4, 8) if n <= count and n * GPU_SHARE * memory >= needed), 0)
     if not together:
         raise InputError(
-            f"Serving this model takes {needed / GIB:.0f} GiB of GPU memory; found {count} GPU(s) of "
-            f"{memory / GIB:.0f} GiB. Choose a smaller model (model.name), or set REGENESIS_ENDPOINTS."
+            f"Serving this model takes {needed / GIB:.0f} GiB of GPU memory; found {count} GPU(s)"
+            f" of {memory / GIB:.0f} GiB. Choose a smaller model (model.name), or set"
+            " REGENESIS_ENDPOINTS."
         )
     replicas = count // together
     sequences = sequences or (256 if memory < 40 * GIB else 1024)
@@ -161,11 +193,14 @@ def _on_gpus(
     parallel += [f"--data-parallel-size={replicas}"] if replicas > 1 else []
     return ServerPlan(
         arguments=(
-            *arguments, f"--dtype={precision}", f"--max-num-seqs={sequences}", f"--gpu-memory-utilization={GPU_SHARE}",
+            *arguments,
+            f"--dtype={precision}",
+            f"--max-num-seqs={sequences}",
+            f"--gpu-memory-utilization={GPU_SHARE}",
             *parallel,
         ),
         environment=environment,
         precision=precision,
         sequences=sequences * replicas,
         replicas=replicas,
-    )  # fmt: skip
+    )

@@ -30,7 +30,13 @@ from tasks.engines.models.model_files import unknown_modules
 from tasks.engines.models.rendering import Renderer
 from tasks.engines.server.client import OpenAIEngine, Patience
 from tasks.engines.server.recognition import Asked
-from tasks.engines.server.server_plan import SERVED_NAME, Precision, ServerPlan, Serving, plan_server
+from tasks.engines.server.server_plan import (
+    SERVED_NAME,
+    Precision,
+    ServerPlan,
+    Serving,
+    plan_server,
+)
 from tasks.settings import ModelSettings
 from tasks.web_guard import ENGINE_KEY
 
@@ -63,8 +69,12 @@ class Server:
         """Whether its process still runs."""
         return self.process.poll() is None
 
-    def engine(self, renderer: Renderer, *, model_name: str = "", patience: Patience = Patience()) -> OpenAIEngine:
-        """A client of it; some requests more than run at once, so that a place that falls free is taken at once."""
+    def engine(
+        self, renderer: Renderer, *, model_name: str = "", patience: Patience = Patience()
+    ) -> OpenAIEngine:
+        """A client of it; some requests more than run at once, so that a place that falls free is
+        taken at once.
+        """
         waiting = self.sequences + self.sequences // 4
         return OpenAIEngine(
             [self.url],
@@ -76,15 +86,30 @@ class Server:
         )
 
     def raw_tokens_per_second(self) -> float:
-        """What it generates when as many requests as it takes at once are sent as one batch, nothing beside it.
+        """What it generates when as many requests as it takes at once are sent as one batch,
+        nothing beside it.
 
-        Prompts of 96 ids and 28 greedy tokens each, which is the mix of a default round (3.4 to 1): on a CPU the
-        prompts cost as much as the tokens. None is repeated, none ends early; about 7 s at 500 tokens a second.
-        0 where the machine is too busy for that: the rate is a figure of the report, and no round ends for it.
+        Prompts of 96 ids and 28 greedy tokens each, which is the mix of a default round (3.4 to 1):
+        on a CPU the prompts cost as much as the tokens. None is repeated, none ends early; about 7
+        s at 500 tokens a second. 0 where the machine is too busy for that: the rate is a figure of
+        the report, and no round ends for it.
         """
-        low, count, length, new = 1000, self.sequences, 96, 28  # ids of ordinary tokens in any vocabulary
-        prompts = [[low + (one * length + place) % 8000 for place in range(length)] for one in range(count)]
-        body = {"model": self.model_name, "prompt": prompts, "max_tokens": new, "temperature": 0, "ignore_eos": True}
+        low, count, length, new = (
+            1000,
+            self.sequences,
+            96,
+            28,
+        )  # ids of ordinary tokens in any vocabulary
+        prompts = [
+            [low + (one * length + place) % 8000 for place in range(length)] for one in range(count)
+        ]
+        body = {
+            "model": self.model_name,
+            "prompt": prompts,
+            "max_tokens": new,
+            "temperature": 0,
+            "ignore_eos": True,
+        }
         began = time.monotonic()
         try:
             status, text = self._post("/v1/completions", body, MEASURING_SECONDS)
@@ -92,36 +117,45 @@ class Server:
             return 0.0
         seconds = time.monotonic() - began
         if status != 200:
-            raise PermanentError(f"vLLM must complete a batch of prompts; it says {status} {text[:300]!r}.")
+            raise PermanentError(
+                f"vLLM must complete a batch of prompts; it says {status} {text[:300]!r}."
+            )
         return int(json.loads(text)["usage"]["completion_tokens"]) / seconds
 
     def load_adapter(self, name: str, folder: Path) -> str:
         """Serve a LoRA adapter; returns the model name to ask for. Its digest is part of that name.
 
-        vLLM keys loaded weights by name, so the same name with other weights could answer as before.
+        vLLM keys loaded weights by name, so the same name with other weights could answer as
+        before.
         """
         served = f"{name}-{_adapter_digest(folder)[:12]}"
         if served in self.adapters:
             return served
         if unknown := unknown_modules(folder, self.weights):
             raise InputError(
-                f"Every module of a LoRA adapter must be in the weights that are served; found {unknown[0]!r} and "
-                f"{len(unknown) - 1} more in {folder.name!r}, not in {self.weights.name!r}. Was it trained on another "
-                "base, or saved under another prefix?"
+                "Every module of a LoRA adapter must be in the weights that are served; found"
+                f" {unknown[0]!r} and {len(unknown) - 1} more in {folder.name!r}, not in"
+                f" {self.weights.name!r}. Was it trained on another base, or saved under another"
+                " prefix?"
             )
-        status, text = self._post("/v1/load_lora_adapter", {"lora_name": served, "lora_path": str(folder)})
+        status, text = self._post(
+            "/v1/load_lora_adapter", {"lora_name": served, "lora_path": str(folder)}
+        )
         if status != 200:
             raise InputError(
-                f"vLLM must take the LoRA adapter in {folder.name!r}; it says: {text[:300]!r}. Check rank and target "
-                "modules against the base, and that the server was started with lora=True; or serve merged weights."
+                f"vLLM must take the LoRA adapter in {folder.name!r}; it says: {text[:300]!r}."
+                " Check rank and target modules against the base, and that the server was started"
+                " with lora=True; or serve merged weights."
             )
         self.adapters[served] = str(folder)
         return served
 
     def swap_weights(self, folder: Path) -> float:
-        """Answer with other weights of the same model from now on, cached prefixes forgotten; returns seconds.
+        """Answer with other weights of the same model from now on, cached prefixes forgotten;
+        returns seconds.
 
-        vLLM 0.32 leaves the packed copy of a tied output layer as it was; our worker extension packs it again.
+        vLLM 0.32 leaves the packed copy of a tied output layer as it was; our worker extension
+        packs it again.
         """
         began = time.monotonic()
         if not self.swappable:
@@ -131,12 +165,16 @@ class Server:
             )
         reload = {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}}
         repack = {"method": "repack_output_layer"}
-        for path, body in (("/collective_rpc", reload), ("/collective_rpc", repack), ("/reset_prefix_cache", {})):
+        for path, body in (
+            ("/collective_rpc", reload),
+            ("/collective_rpc", repack),
+            ("/reset_prefix_cache", {}),
+        ):
             status, text = self._post(path, body)
             if status != 200 or '"success":false' in text:
                 raise PermanentError(
-                    f"vLLM must take the weights in {folder.name!r}; {path} says {status} {text[:300]!r}. "
-                    f"Start another server with them. Log: {self.log_file.name}"
+                    f"vLLM must take the weights in {folder.name!r}; {path} says {status}"
+                    f" {text[:300]!r}. Start another server with them. Log: {self.log_file.name}"
                 )
         self.weights = folder
         return time.monotonic() - began
@@ -151,9 +189,13 @@ class Server:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def _post(self, path: str, body: Mapping[str, object], patience_seconds: float = 600) -> tuple[int, str]:
+    def _post(
+        self, path: str, body: Mapping[str, object], patience_seconds: float = 600
+    ) -> tuple[int, str]:
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.key}"}
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), headers, method="POST")
+        request = urllib.request.Request(
+            self.url + path, json.dumps(body).encode(), headers, method="POST"
+        )
         try:
             with urllib.request.urlopen(request, timeout=patience_seconds) as response:
                 return response.status, response.read().decode("utf-8", "replace")
@@ -161,10 +203,13 @@ class Server:
             return error.code, error.read().decode("utf-8", "replace")
         except TimeoutError as error:
             raise TransientError(
-                f"The server at {self.url} must answer {path} within {patience_seconds:.0f} s; is the machine busy?"
+                f"The server at {self.url} must answer {path} within {patience_seconds:.0f} s; is"
+                " the machine busy?"
             ) from error
         except OSError as error:
-            raise PermanentError(f"The server at {self.url} must answer {path}; found {error!r}.") from error
+            raise PermanentError(
+                f"The server at {self.url} must answer {path}; found {error!r}."
+            ) from error
 
 
 @dataclass(frozen=True)
@@ -187,10 +232,17 @@ def running_server(
     address: Address = Address(),
     hardware: Hardware | None = None,
 ) -> Generator[Server]:
-    """Start vLLM, wait until it answers, end it with the block. Raises InputError saying what is in the way."""
+    """Start vLLM, wait until it answers, end it with the block.
+
+    Raises InputError saying what is in the way.
+    """
     machine = hardware or find_hardware()
     log_file.parent.mkdir(parents=True, exist_ok=True)
-    chosen: Precision = model.precision if model.precision != "auto" else serving_precision(machine, log_file.parent)
+    chosen: Precision = (
+        model.precision
+        if model.precision != "auto"
+        else serving_precision(machine, log_file.parent)
+    )
     plan = plan_server(model_folder, model, machine, chosen, serving)
     server = _start(plan, model_folder, log_file, address)
     server.swappable = serving.swappable
@@ -202,15 +254,22 @@ def running_server(
 
 
 def serving_precision(machine: Hardware, folder: Path) -> Precision:
-    """float32 or bfloat16, by a probe of a second whose outcome is kept in `folder`, for this processor."""
+    """float32 or bfloat16, by a probe of a second whose outcome is kept in `folder`, for this
+    processor.
+    """
     kept = folder / "precision.json"
     known = read_json(kept).get(machine.processor)
     if known in ("float32", "bfloat16"):
         return known
     if machine.gpus:
         return "bfloat16"
-    code = "from tasks.engines.models.precision import probe_precision; p = probe_precision(); print(p.precision)"
-    probe = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    code = (
+        "from tasks.engines.models.precision import probe_precision; p = probe_precision();"
+        " print(p.precision)"
+    )
+    probe = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     found: Precision = "bfloat16" if probe.stdout.strip() == "bfloat16" else "float32"
     if not probe.returncode:
         kept.write_text(json.dumps({machine.processor: found}), "utf-8")
@@ -251,19 +310,32 @@ def _start(plan: ServerPlan, folder: Path, log_file: Path, address: Address) -> 
     environment = {**os.environ, **plan.environment, ENGINE_KEY: key}  # which `ps` does not show
     if address.port:
         _require_free(host, port)
-    scratch = tempfile.mkdtemp(prefix="regenesis-")  # sockets and temporary files; the watchdog removes it
+    scratch = tempfile.mkdtemp(
+        prefix="regenesis-"
+    )  # sockets and temporary files; the watchdog removes it
     environment |= {"TMPDIR": scratch, "VLLM_RPC_BASE_PATH": scratch}
     command = _command(plan, scratch, replace(address, port=port))
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, env=environment,
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=environment,
             start_new_session=True,
-        )  # fmt: skip
+        )
     local = host if host in LOOPBACK else "127.0.0.1"
     server = Server(
-        url=f"http://{local}:{port}", model_name=served_name, precision=plan.precision, sequences=plan.sequences,
-        log_file=log_file, start_seconds=0.0, weights=folder, process=process, key=key,
-    )  # fmt: skip
+        url=f"http://{local}:{port}",
+        model_name=served_name,
+        precision=plan.precision,
+        sequences=plan.sequences,
+        log_file=log_file,
+        start_seconds=0.0,
+        weights=folder,
+        process=process,
+        key=key,
+    )
     try:
         _wait_until_it_answers(server, began)
     except BaseException:
@@ -292,11 +364,22 @@ def _failed_start(server: Server, why: str) -> PermanentError:
     text = server.log_file.read_text("utf-8", "replace")
     last = "\n".join(text.splitlines()[-12:])
     if "address already in use" in text.lower():
-        return InputError(f"Port {server.url.rpartition(':')[2]} is in use by another program. Choose another port.")
-    if any(sign in text for sign in ("out of memory", "Cannot allocate memory", "MemoryError", "No available memory")):
         return InputError(
-            "There is not enough memory for the model. Close other programs, choose a smaller model (model.name), or "
-            f"set REGENESIS_ENDPOINTS. Log: {server.log_file}\n{last}"
+            f"Port {server.url.rpartition(':')[2]} is in use by another program. Choose another"
+            " port."
+        )
+    if any(
+        sign in text
+        for sign in (
+            "out of memory",
+            "Cannot allocate memory",
+            "MemoryError",
+            "No available memory",
+        )
+    ):
+        return InputError(
+            "There is not enough memory for the model. Close other programs, choose a smaller"
+            f" model (model.name), or set REGENESIS_ENDPOINTS. Log: {server.log_file}\n{last}"
         )
     return PermanentError(f"vLLM must start; {why}. Log: {server.log_file}\n{last}")
 
@@ -308,13 +391,15 @@ def _require_free(host: str, port: int) -> None:
             probe.bind((host, port))
         except OSError as error:
             raise InputError(
-                f"Port {port} on {host} must be free; it is not ({error.strerror}). Choose another one with --port, "
-                "or 0 for any free one."
+                f"Port {port} on {host} must be free; it is not ({error.strerror}). Choose another"
+                " one with --port, or 0 for any free one."
             ) from error
 
 
 def _guards_for(host: str) -> list[str]:
-    """Who may load adapters and call vLLM's workers: whoever has the key, and on loopback no web page."""
+    """Who may load adapters and call vLLM's workers: whoever has the key, and on loopback no web
+    page.
+    """
     pages = ["--middleware=tasks.web_guard.WebGuard"] if host in LOOPBACK else []
     return ["--middleware=tasks.web_guard.EngineGuard", *pages]
 
@@ -326,13 +411,13 @@ def _key_for(host: str) -> str:
         return secrets.token_urlsafe(32)
     if key is None:
         raise InputError(
-            f"A server that other machines reach ({host}) must ask for a key; {SERVE_KEY} is not set. "
-            f"Run: export {SERVE_KEY}=... or listen on 127.0.0.1."
+            f"A server that other machines reach ({host}) must ask for a key; {SERVE_KEY} is not"
+            f" set. Run: export {SERVE_KEY}=... or listen on 127.0.0.1."
         )
     if not _KEY.fullmatch(key):
         raise InputError(
-            f"{SERVE_KEY} is of letters, digits and signs of ASCII, without blanks: a header holds no other; found one "
-            "that is not. Set another."
+            f"{SERVE_KEY} is of letters, digits and signs of ASCII, without blanks: a header holds"
+            " no other; found one that is not. Set another."
         )
     return key
 
@@ -340,6 +425,8 @@ def _key_for(host: str) -> str:
 def _adapter_digest(folder: Path) -> str:
     files = sorted(folder.glob("adapter_model.*"))
     if not files:
-        raise InputError(f"A LoRA adapter's folder holds adapter_model.safetensors; {folder.name!r} does not.")
+        raise InputError(
+            f"A LoRA adapter's folder holds adapter_model.safetensors; {folder.name!r} does not."
+        )
     both = [file_digest(file) for file in (*files, *folder.glob("adapter_config.json"))]
     return hashlib.sha256("".join(both).encode()).hexdigest()

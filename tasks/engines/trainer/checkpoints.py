@@ -1,4 +1,6 @@
-"""Checkpoints that are whole or absent: a file that is written last says so; then the ones before it go."""
+"""Checkpoints that are whole or absent: a file that is written last says so; then the ones before
+it go.
+"""
 
 import os
 import shutil

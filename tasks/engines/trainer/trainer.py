@@ -1,7 +1,9 @@
-"""One supervised fine-tune in a child process of its own, so that its memory comes back and it can be killed.
+"""One supervised fine-tune in a child process of its own, so that its memory comes back and it can
+be killed.
 
-Token ids in, a folder of weights out, whole or not at all. A run that was cut off goes on from its last whole
-checkpoint in the same work folder; one that ran out of memory goes on with half the device batch.
+Token ids in, a folder of weights out, whole or not at all. A run that was cut off goes on from its
+last whole checkpoint in the same work folder; one that ran out of memory goes on with half the
+device batch.
 """
 
 import json
@@ -16,22 +18,38 @@ from storage.errors import InputError, PermanentError
 from tasks.engines.models.merging import merge_adapter
 from tasks.engines.models.precision import probe_precision
 from tasks.engines.trainer.training_job import Job, read_job, write_job
-from tasks.engines.trainer.training_process import command_of, environment_of, owned_process, plan_launch
+from tasks.engines.trainer.training_process import (
+    command_of,
+    environment_of,
+    owned_process,
+    plan_launch,
+)
 from tasks.settings import TrainingSettings
 
-__all__ = ["FineTune", "Tokens", "TrainedWeights", "TrainingProgress", "merge_adapter", "train_weights"]
+__all__ = [
+    "FineTune",
+    "Tokens",
+    "TrainedWeights",
+    "TrainingProgress",
+    "merge_adapter",
+    "train_weights",
+]
 
 ADVICE = {
     "loss_not_finite": "Lower training.learning_rate, or set training.precision to float32.",
     "loss_rising": "Lower training.learning_rate or raise training.warmup_share.",
-    "end_of_turn_bears_no_loss": "A model that is trained so never stops. Check the model's chat template.",
+    "end_of_turn_bears_no_loss": (
+        "A model that is trained so never stops. Check the model's chat template."
+    ),
     "prompt_bears_loss": "Only completions are to be learnt. Check the model's chat template.",
 }
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """One rendered example; the completion ends with the end-of-turn token and alone bears the loss."""
+    """One rendered example; the completion ends with the end-of-turn token and alone bears the
+    loss.
+    """
 
     prompt_ids: list[int]
     completion_ids: list[int]
@@ -94,7 +112,9 @@ def train_weights(
     on_progress: Callable[[TrainingProgress], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> TrainedWeights:
-    """Train and return weights in the work folder; raises PermanentError when the loss or the machine says no."""
+    """Train and return weights in the work folder; raises PermanentError when the loss or the
+    machine says no.
+    """
     began = time.monotonic()
     tell = say or _say_nothing
     check_end_of_turn(examples, wanted.end_of_turn)
@@ -120,30 +140,41 @@ def _run_until_it_fits(
     on_progress: Callable[[TrainingProgress], None] | None,
     tell: Callable[[str], None],
 ) -> tuple[Job, _Outcome]:
-    """The job that ended well and what it said; each time that memory runs out, half as many examples at once."""
+    """The job that ended well and what it said; each time that memory runs out, half as many
+    examples at once.
+    """
     halved = False
     while True:
         outcome = _run_child(job, wanted.work_folder, wanted.log_file, on_progress)
         if not outcome.code:
             return job, outcome
         if outcome.code == "no_such_module":
-            raise InputError(f"Setting 'training.lora_targets' must name modules of the model; {outcome.message}.")
+            raise InputError(
+                "Setting 'training.lora_targets' must name modules of the model;"
+                f" {outcome.message}."
+            )
         if outcome.code != "out_of_memory" or job.device_batch_size == 1:
             raise PermanentError(_explain(outcome, wanted.work_folder, wanted.log_file))
         job = replace(job, device_batch_size=job.device_batch_size // 2)
         write_job(job, wanted.work_folder)
         if not halved:
-            tell(f"Training ran out of memory; going on from its checkpoint with {job.device_batch_size} a device.")
+            tell(
+                "Training ran out of memory; going on from its checkpoint with"
+                f" {job.device_batch_size} a device."
+            )
         halved = True
 
 
 def check_end_of_turn(examples: Sequence[Tokens], end_of_turn: int) -> None:
-    """Models that never stop are the classic failure: each completion must end with the token that stops it."""
+    """Models that never stop are the classic failure: each completion must end with the token that
+    stops it.
+    """
     for place, example in enumerate(examples):
         if not example.completion_ids or example.completion_ids[-1] != end_of_turn:
             raise PermanentError(
-                f"Every completion must end with the end-of-turn token {end_of_turn}; example {place} ends with "
-                f"{example.completion_ids[-3:]!r}. Check the model's chat template."
+                f"Every completion must end with the end-of-turn token {end_of_turn}; example"
+                f" {place} ends with {example.completion_ids[-3:]!r}. Check the model's chat"
+                " template."
             )
 
 
@@ -187,29 +218,42 @@ def _write_examples(examples: Sequence[Tokens], file: Path) -> None:
     labels = [[-100] * len(example.prompt_ids) + example.completion_ids for example in examples]
     lists = pa.list_(pa.int64())
     takes = pa.array([example.takes for example in examples], pa.float64())
-    table = pa.table({"input_ids": pa.array(ids, lists), "labels": pa.array(labels, lists), "takes": takes})
+    table = pa.table(
+        {"input_ids": pa.array(ids, lists), "labels": pa.array(labels, lists), "takes": takes}
+    )
     pq.write_table(table, str(file))
 
 
 def _run_child(
-    job: Job, work_folder: Path, log_file: Path, on_progress: Callable[[TrainingProgress], None] | None
+    job: Job,
+    work_folder: Path,
+    log_file: Path,
+    on_progress: Callable[[TrainingProgress], None] | None,
 ) -> _Outcome:
     outcome = _Outcome(code="crashed")
-    with log_file.open("ab") as log, owned_process(command_of(job, work_folder), environment_of(job), log) as child:
+    with (
+        log_file.open("ab") as log,
+        owned_process(command_of(job, work_folder), environment_of(job), log) as child,
+    ):
         assert child.stdout is not None
         for line in child.stdout:
             _take_event(json.loads(line), outcome, on_progress)
         status = child.wait()
     if outcome.code == "crashed" and status == -signal.SIGKILL:
         # Linux ends what takes the last memory with SIGKILL and says so to nobody.
-        outcome.code, outcome.message = "out_of_memory", "the training process was killed (signal 9)"
+        outcome.code, outcome.message = (
+            "out_of_memory",
+            "the training process was killed (signal 9)",
+        )
     if outcome.code == "crashed":
         outcome.message = f"exit status {status}"
     return outcome
 
 
 def _take_event(
-    event: Mapping[str, Any], outcome: _Outcome, on_progress: Callable[[TrainingProgress], None] | None
+    event: Mapping[str, Any],
+    outcome: _Outcome,
+    on_progress: Callable[[TrainingProgress], None] | None,
 ) -> None:
     match event["event"]:
         case "loaded":
@@ -218,7 +262,11 @@ def _take_event(
             values = {name: value for name, value in event.items() if name != "event"}
             on_progress(TrainingProgress(**values))
         case "done":
-            outcome.code, outcome.losses, outcome.tokens = "", tuple(event["losses"]), int(event["tokens"])
+            outcome.code, outcome.losses, outcome.tokens = (
+                "",
+                tuple(event["losses"]),
+                int(event["tokens"]),
+            )
         case "failed":
             outcome.code, outcome.message = str(event["code"]), str(event["message"])
         case _:
@@ -228,10 +276,13 @@ def _take_event(
 def _explain(outcome: _Outcome, work_folder: Path, log_file: Path) -> str:
     advice = ADVICE.get(outcome.code, f"See the end of {log_file}.")
     if outcome.code == "out_of_memory":
-        advice = "Lower training.max_tokens, set training.gradient_checkpointing, or choose a smaller model."
+        advice = (
+            "Lower training.max_tokens, set training.gradient_checkpointing, or choose a smaller"
+            " model."
+        )
     return (
-        f"Training must end with finite, falling losses; it ended with {outcome.code!r} ({outcome.message}) in "
-        f"{work_folder.name}. {advice}"
+        f"Training must end with finite, falling losses; it ended with {outcome.code!r}"
+        f" ({outcome.message}) in {work_folder.name}. {advice}"
     )
 
 

@@ -1,7 +1,8 @@
 """The training process: TRL's SFTTrainer with PEFT over token ids that the parent rendered.
 
-Reads a job (JSON file, examples in Parquet), writes one JSON line an event to the pipe it was given, and the
-trained weights to a folder. It dies with its owner: killed by the kernel, or when the owner's pipe closes.
+Reads a job (JSON file, examples in Parquet), writes one JSON line an event to the pipe it was
+given, and the trained weights to a folder. It dies with its owner: killed by the kernel, or when
+the owner's pipe closes.
 """
 
 import ctypes
@@ -21,7 +22,13 @@ from tasks.engines.trainer.checkpoints import newest_checkpoint, step_of, traine
 from tasks.engines.trainer.completion_loss import install_completion_loss
 from tasks.engines.trainer.training_checks import Trouble, check_targets, checked, is_out_of_memory
 from tasks.engines.trainer.training_job import Job
-from tasks.rules.training.batching import BatchPlan, example_order, loss_trouble, plan_batches, plan_rows
+from tasks.rules.training.batching import (
+    BatchPlan,
+    example_order,
+    loss_trouble,
+    plan_batches,
+    plan_rows,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback
@@ -87,14 +94,22 @@ def build_trainer(job: Job, events: Events) -> "SFTTrainer":
 
     disable_progress_bars()
     model = _load_model(job, AutoModelForCausalLM)
-    examples = Dataset.from_parquet(job.examples_file, cache_dir=str(Path(job.checkpoint_folder) / "cache"))
+    examples = Dataset.from_parquet(
+        job.examples_file, cache_dir=str(Path(job.checkpoint_folder) / "cache")
+    )
     lengths = [len(ids) for ids in cast("list[list[int]]", examples["input_ids"])]
     settings = job.settings
     processes = int(os.environ.get("WORLD_SIZE", "1"))
-    plan = plan_batches(len(lengths), settings["batch_size"], job.device_batch_size, settings["epochs"], processes)
+    plan = plan_batches(
+        len(lengths), settings["batch_size"], job.device_batch_size, settings["epochs"], processes
+    )
     order = example_order(lengths, plan, job.seed, cast("list[float]", examples["takes"]))
     packing = bool(settings["packing"])
-    cut = plan_rows(lengths, settings["batch_size"], job.device_batch_size, processes) if packing else plan
+    cut = (
+        plan_rows(lengths, settings["batch_size"], job.device_batch_size, processes)
+        if packing
+        else plan
+    )
     arguments = _arguments(job, plan.steps, cut, max(lengths))
     tokenizer = AutoTokenizer.from_pretrained(job.base_folder)
     trainer = trainer_class()(
@@ -102,7 +117,9 @@ def build_trainer(job: Job, events: Events) -> "SFTTrainer":
         args=arguments,
         train_dataset=examples.remove_columns("takes").select(order),
         processing_class=tokenizer,
-        peft_config=_lora(model, settings) if job.kind == "lora" and not job.parent_folder else None,
+        peft_config=(
+            _lora(model, settings) if job.kind == "lora" and not job.parent_folder else None
+        ),
         callbacks=[_reporter(events, sum(lengths[place] for place in order))],
     )
     trainer.data_collator = checked(trainer.data_collator, job.end_of_turn)
@@ -149,7 +166,9 @@ def _arguments(job: Job, steps: int, cut: BatchPlan, longest: int) -> "SFTConfig
 
 
 def save_weights(trainer: "SFTTrainer", job: Job) -> None:
-    """Write the adapter, or the full weights with their tokenizer, free of machine paths and of chance order."""
+    """Write the adapter, or the full weights with their tokenizer, free of machine paths and of
+    chance order.
+    """
     folder = Path(job.output_folder)
     trainer.save_model(str(folder))
     if not trainer.accelerator.is_main_process:
@@ -166,15 +185,20 @@ def save_weights(trainer: "SFTTrainer", job: Job) -> None:
         settled["target_modules"] = sorted(settled["target_modules"])
         configuration.write_text(json.dumps(settled, indent=2, sort_keys=True) + "\n", "utf-8")
         return
-    for file in Path(job.base_folder).iterdir():  # tokenizer and template stay byte for byte what they were
-        if file.is_file() and ("token" in file.name or file.name in ("chat_template.jinja", "generation_config.json")):
+    for file in Path(
+        job.base_folder
+    ).iterdir():  # tokenizer and template stay byte for byte what they were
+        if file.is_file() and (
+            "token" in file.name or file.name in ("chat_template.jinja", "generation_config.json")
+        ):
             shutil.copyfile(file, folder / file.name)
 
 
 def _load_model(job: Job, auto: Any) -> "PreTrainedModel":
     import torch
 
-    # Frozen weights may be bfloat16; weights that are trained stay float32, for small steps vanish in bfloat16.
+    # Frozen weights may be bfloat16; weights that are trained stay float32, for small steps vanish
+    # in bfloat16.
     dtype = torch.bfloat16 if job.precision == "bfloat16" and job.kind == "lora" else torch.float32
     weights = job.parent_folder if job.parent_folder and job.kind == "full" else job.base_folder
     model = auto.from_pretrained(weights, dtype=dtype, attn_implementation="sdpa")
@@ -214,26 +238,38 @@ def _reporter(events: Events, tokens: int) -> "TrainerCallback":
         def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             self.began, self.first_step = time.monotonic(), state.global_step
 
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+        def on_log(
+            self, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any
+        ) -> None:
             if not logs or "loss" not in logs:
                 return
             step, steps = state.global_step, state.max_steps
             losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
             seconds_a_step = (time.monotonic() - self.began) / (step - self.first_step)
             events.send(
-                "step", step=step, steps=steps, loss=logs["loss"],
+                "step",
+                step=step,
+                steps=steps,
+                loss=logs["loss"],
                 tokens_per_second=tokens / steps / max(seconds_a_step, 1e-9),
                 seconds_left=seconds_a_step * (steps - step),
-            )  # fmt: skip
-            trouble = loss_trouble(losses) or ("" if math.isfinite(logs.get("grad_norm", 0.0)) else "loss_not_finite")
+            )
+            trouble = loss_trouble(losses) or (
+                "" if math.isfinite(logs.get("grad_norm", 0.0)) else "loss_not_finite"
+            )
             if trouble:
-                raise Trouble(trouble, f"step {step} of {steps}: loss {logs['loss']!r} after {losses[:3]!r} at first")
+                raise Trouble(
+                    trouble,
+                    f"step {step} of {steps}: loss {logs['loss']!r} after {losses[:3]!r} at first",
+                )
 
     return Reporter()
 
 
 def _undressed(model: Any) -> "PreTrainedModel":
-    return cast("PreTrainedModel", model.get_base_model() if hasattr(model, "get_base_model") else model)
+    return cast(
+        "PreTrainedModel", model.get_base_model() if hasattr(model, "get_base_model") else model
+    )
 
 
 def _has_gpu() -> bool:
@@ -250,7 +286,9 @@ def _private_stdout() -> TextIO:
 
 
 def _die_with_owner() -> None:
-    """Ask the kernel for SIGKILL at the parent's death, and watch the parent's pipe, which also sees a thread end."""
+    """Ask the kernel for SIGKILL at the parent's death, and watch the parent's pipe, which also
+    sees a thread end.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 

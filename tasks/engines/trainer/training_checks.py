@@ -1,4 +1,6 @@
-"""What ends a fine-tune with a reason: labels that teach no end, module names that are none, memory that is spent."""
+"""What ends a fine-tune with a reason: labels that teach no end, module names that are none, memory
+that is spent.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -19,7 +21,9 @@ class Trouble(Exception):
 
 
 def checked(collate: Callable[[list[Any]], Any], end_of_turn: int) -> Callable[[list[Any]], Any]:
-    """The collator with `check_labels` on all that it makes: whatever TRL did to the examples before, it has seen."""
+    """The collator with `check_labels` on all that it makes: whatever TRL did to the examples
+    before, it has seen.
+    """
 
     def collate_checked(examples: list[Any]) -> Any:
         batch = collate(examples)
@@ -30,7 +34,8 @@ def checked(collate: Callable[[list[Any]], Any], end_of_turn: int) -> Callable[[
 
 
 def check_labels(input_ids: "torch.Tensor", labels: "torch.Tensor", end_of_turn: int) -> None:
-    """Each run of loss-bearing tokens (batch, tokens) begins after a prompt and ends with the end-of-turn token.
+    """Each run of loss-bearing tokens (batch, tokens) begins after a prompt and ends with the
+    end-of-turn token.
 
     Holds for padded rows and for packed ones, where a row has several runs.
     """
@@ -40,13 +45,16 @@ def check_labels(input_ids: "torch.Tensor", labels: "torch.Tensor", end_of_turn:
     after = torch.nn.functional.pad(bearing[:, 1:], (0, 1), value=False)
     ends = labels[bearing & ~after]
     if bearing[:, 0].any():
-        raise Trouble("prompt_bears_loss", "the first token of a row bears loss, so the prompt is trained on")
+        raise Trouble(
+            "prompt_bears_loss", "the first token of a row bears loss, so the prompt is trained on"
+        )
     if (labels != input_ids)[bearing].any():
         raise Trouble("labels_differ", "a label is another token than the one at its place")
     if not bearing.any(dim=1).all() or (ends != end_of_turn).any():
         raise Trouble(
             "end_of_turn_bears_no_loss",
-            f"completions must end with token {end_of_turn}; these end with {ends[ends != end_of_turn][:3].tolist()}",
+            f"completions must end with token {end_of_turn}; these end with"
+            f" {ends[ends != end_of_turn][:3].tolist()}",
         )
 
 
@@ -55,10 +63,14 @@ def check_targets(model: "PreTrainedModel", targets: Sequence[str]) -> None:
     names = {name.rpartition(".")[2] for name, _ in model.named_modules()}
     if missing := sorted(set(targets) - names):
         linear = sorted(name for name in names if name.endswith("proj"))
-        raise Trouble("no_such_module", f"found {missing!r}; among the model's modules are {linear!r}")
+        raise Trouble(
+            "no_such_module", f"found {missing!r}; among the model's modules are {linear!r}"
+        )
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch or Python means that memory is spent."""
     text = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    return (
+        isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    )

@@ -28,7 +28,9 @@ class Job:
 def read_job(work_folder: Path) -> Job | None:
     """The job of a work folder; None when there is none that can be read."""
     try:
-        return Job(**cast("dict[str, Any]", json.loads((work_folder / "job.json").read_text("utf-8"))))
+        return Job(
+            **cast("dict[str, Any]", json.loads((work_folder / "job.json").read_text("utf-8")))
+        )
     except (FileNotFoundError, ValueError, TypeError):
         return None
 

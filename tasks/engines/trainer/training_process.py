@@ -19,11 +19,14 @@ CHILD = "tasks.engines.trainer.trainer_child"
 
 
 @contextmanager
-def owned_process(command: list[str], environment: dict[str, str], log: object) -> Generator["subprocess.Popen[str]"]:
+def owned_process(
+    command: list[str], environment: dict[str, str], log: object
+) -> Generator["subprocess.Popen[str]"]:
     """A process in a session of its own that is gone, with its children, when this block is left."""
     child = subprocess.Popen(
         command,
-        stdin=subprocess.PIPE,  # never written: it closes when this process dies, however that happens
+        # never written: it closes when this process dies, however that happens
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=cast("Any", log),
         text=True,
@@ -52,32 +55,43 @@ class Launch:
 
 
 def plan_launch(kind: str, configuration: str) -> Launch:
-    """By accelerate's configuration; without one LoRA over all GPUs, full weights on the first of them.
+    """By accelerate's configuration; without one LoRA over all GPUs, full weights on the first of
+    them.
 
-    TRL refuses several GPUs in one process. Raises InputError where the configuration is none, or does not fit here:
-    so a round asks before it writes paths all night.
+    TRL refuses several GPUs in one process. Raises InputError where the configuration is none, or
+    does not fit here: so a round asks before it writes paths all night.
     """
     gpus = len(find_hardware().gpus)
     if not configuration:
         if gpus < 2:
             return Launch()
         if kind == "lora":
-            return Launch(gpus, "torch", note=f"Training on {gpus} GPUs, each with a copy of the model.")
+            return Launch(
+                gpus, "torch", note=f"Training on {gpus} GPUs, each with a copy of the model."
+            )
         first = (os.environ.get("CUDA_VISIBLE_DEVICES") or "0").split(",")[0]
-        shards = "training.accelerate_config takes deploy/gpus/fsdp-8.yaml or one like it, which shards them."
-        return Launch(visible=first, note=f"Training full weights on the first of {gpus} GPUs alone. {shards}")
+        shards = (
+            "training.accelerate_config takes deploy/gpus/fsdp-8.yaml or one like it, which shards"
+            " them."
+        )
+        return Launch(
+            visible=first, note=f"Training full weights on the first of {gpus} GPUs alone. {shards}"
+        )
     known = _accelerate_configuration(configuration)
     if known["distributed_type"] == "FSDP" and not gpus:
         raise InputError(
-            f"accelerate runs FSDP on GPUs alone; {configuration!r} asks for it, and no GPU was found here. Several "
-            "CPU processes each hold the whole model: distributed_type: MULTI_CPU."
+            f"accelerate runs FSDP on GPUs alone; {configuration!r} asks for it, and no GPU was"
+            " found here. Several CPU processes each hold the whole model: distributed_type:"
+            " MULTI_CPU."
         )
     own = known["distributed_type"] == "MULTI_CPU"
     return Launch(int(str(known.get("num_processes", 1))), "torch" if own else "accelerate")
 
 
 def command_of(job: Job, work_folder: Path) -> list[str]:
-    """One process; or accelerate's launcher, and torch's for several CPU processes or GPUs without a configuration."""
+    """One process; or accelerate's launcher, and torch's for several CPU processes or GPUs without
+    a configuration.
+    """
     job_file = str(work_folder / "job.json")
     configuration = str(job.settings["accelerate_config"])
     launch = plan_launch(job.kind, configuration)
@@ -85,7 +99,16 @@ def command_of(job: Job, work_folder: Path) -> list[str]:
         return [sys.executable, "-m", CHILD, job_file]
     if launch.launcher == "torch":
         count = f"--nproc_per_node={launch.processes}"
-        return [sys.executable, "-m", "torch.distributed.run", "--standalone", count, "-m", CHILD, job_file]
+        return [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            count,
+            "-m",
+            CHILD,
+            job_file,
+        ]
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--config_file", configuration]
     return [*launcher, "--module", CHILD, job_file]
 
@@ -97,14 +120,18 @@ def _accelerate_configuration(file: str) -> Mapping[str, object]:
         found = yaml.safe_load(Path(file).read_text("utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise InputError(
-            f"Setting 'training.accelerate_config' must name accelerate's YAML file; {file!r} cannot be read "
-            f"({type(error).__name__}). Write one with: accelerate config --config_file {file}"
+            f"Setting 'training.accelerate_config' must name accelerate's YAML file; {file!r}"
+            f" cannot be read ({type(error).__name__}). Write one with: accelerate config"
+            f" --config_file {file}"
         ) from error
     known = cast("Mapping[str, object]", found) if isinstance(found, dict) else {}
-    if known.get("distributed_type") not in DISTRIBUTED or not isinstance(known.get("num_processes"), int):
+    if known.get("distributed_type") not in DISTRIBUTED or not isinstance(
+        known.get("num_processes"), int
+    ):
         raise InputError(
-            f"accelerate's configuration {file!r} must say distributed_type ({', '.join(DISTRIBUTED)}) and "
-            f"num_processes; found {str(cast('object', found))[:80]!r}. Examples are in deploy/gpus/."
+            f"accelerate's configuration {file!r} must say distributed_type"
+            f" ({', '.join(DISTRIBUTED)}) and num_processes; found"
+            f" {str(cast('object', found))[:80]!r}. Examples are in deploy/gpus/."
         )
     return known
 
@@ -112,7 +139,8 @@ def _accelerate_configuration(file: str) -> Mapping[str, object]:
 def environment_of(job: Job) -> dict[str, str]:
     """All cores for the processes together; no network, no telemetry.
 
-    On a CPU with tcmalloc: the usual allocator gives each step's tensors back to the system and faults them in again.
+    On a CPU with tcmalloc: the usual allocator gives each step's tensors back to the system and
+    faults them in again.
     """
     launch = plan_launch(job.kind, str(job.settings["accelerate_config"]))
     machine = find_hardware()

@@ -2,24 +2,46 @@
 
 import re
 
-from tasks.rules.answers.compared import AMBIGUOUS, BAD_REFERENCE, DIFFERS, EQUAL, NOT_AN_ANSWER, Compared
+from tasks.rules.answers.compared import (
+    AMBIGUOUS,
+    BAD_REFERENCE,
+    DIFFERS,
+    EQUAL,
+    NOT_AN_ANSWER,
+    Compared,
+)
 from tasks.rules.answers.values.spelling import plain, undressed
 
-PAIRS = (("yes", "no"), ("true", "false"), ("valid", "invalid"), ("correct", "incorrect"), ("plausible", "implausible"))
+PAIRS = (
+    ("yes", "no"),
+    ("true", "false"),
+    ("valid", "invalid"),
+    ("correct", "incorrect"),
+    ("plausible", "implausible"),
+)
 POLARITY = {word: (pair, place == 0) for pair in PAIRS for place, word in enumerate(pair)}
 SAME_FAMILY = frozenset({PAIRS[0], PAIRS[1]})
-NEGATION = r"(?:not|never|\w+n't|neither|nor|no longer|hardly|(?:cannot|can't)(?:\s+possibly)?(?:\s+be)?)"
+NEGATION = (
+    r"(?:not|never|\w+n't|neither|nor|no longer|hardly|(?:cannot|can't)(?:\s+possibly)?(?:\s+be)?)"
+)
 TOKEN = re.compile(
-    r"(?<!\bun-)(?<!\bnon-)(?<!\bin-)(?<!\bnot-)(?<!\bhalf-)(?<!\bnear-)(?<!\bsemi-)"  # half-true says neither
+    # half-true says neither
+    r"(?<!\bun-)(?<!\bnon-)(?<!\bin-)(?<!\bnot-)(?<!\bhalf-)(?<!\bnear-)(?<!\bsemi-)"
     rf"\b(?:(?P<negation>{NEGATION})\s+(?:(?:be|really|say|call it|the case that it is|at all|quite"
     r"|always|even|close to|an?)\s+"
     rf"|\w+ly\s+)*)?(?P<word>" + "|".join(POLARITY) + r"|y|n)\b",
     re.I,
 )
-BARE = re.compile(r"\W*(yes|no|true|false|valid|invalid|correct|incorrect|plausible|implausible|y|n)\W*", re.IGNORECASE)
-DETERMINER_FOLLOWS = re.compile(r"\s+(?!or\b|and\b|because\b|since\b|as\b|nor\b)[a-z0-9]", re.IGNORECASE)
+BARE = re.compile(
+    r"\W*(yes|no|true|false|valid|invalid|correct|incorrect|plausible|implausible|y|n)\W*",
+    re.IGNORECASE,
+)
+DETERMINER_FOLLOWS = re.compile(
+    r"\s+(?!or\b|and\b|because\b|since\b|as\b|nor\b)[a-z0-9]", re.IGNORECASE
+)
 REASON = re.compile(r"[,;:]?\s+(?:because|since|as)\b|;|:\s|\s-\s", re.IGNORECASE)
-# words that turn the whole clause behind them: `There is no way it's true`, `It is not the case that ...`
+# words that turn the whole clause behind them: `There is no way it's true`, `It is not the case
+# that ...`
 TURNS = re.compile(
     r"\b(?:there is no way|no way|by no means|it is not the case|not the case|it is not so"
     r"|it is (?:false|untrue|wrong|incorrect)"
@@ -29,15 +51,20 @@ TURNS = re.compile(
     re.IGNORECASE,
 )
 HARMLESS = re.compile(
-    r"\b(?:no doubt|without (?:a )?doubt|no question|(?:almost )?certainly|of course|to be sure)\b,?", re.IGNORECASE
+    r"\b(?:no doubt|without (?:a )?doubt|no question|(?:almost )?certainly|of course|to be"
+    r" sure)\b,?",
+    re.IGNORECASE,
 )
 EMPHATIC_NO = re.compile(
-    r"\W*(?:nope|nah)\W*|\W*(?:absolutely|certainly|definitely|of course|surely|probably|most likely|clearly|it is"
+    r"\W*(?:nope|nah)\W*|\W*(?:absolutely|certainly|definitely|of course|surely|probably|most"
+    r" likely|clearly|it is"
     r"|it's|no,?)?\s*not"
     r"(?:\s+(?:at all|really|so))?\W*",
     re.IGNORECASE,
 )
-EMPHATIC_YES = re.compile(r"\W*(?:absolutely|certainly|definitely|of course|yep|yeah|sure|indeed)\W*", re.IGNORECASE)
+EMPHATIC_YES = re.compile(
+    r"\W*(?:absolutely|certainly|definitely|of course|yep|yeah|sure|indeed)\W*", re.IGNORECASE
+)
 OPENING = re.compile(r"\W*(yes|no|true|false)\b(?=\W*[,:;.-]|\W*$)", re.IGNORECASE)
 
 
@@ -52,7 +79,9 @@ UNSAID = re.compile(
 
 
 def compare_booleans(words: str, reference: str, lead: str = "") -> Compared:
-    """The polarity that is offered against the reference's; `Yes, the answer is that ...` offers it in the lead."""
+    """The polarity that is offered against the reference's; `Yes, the answer is that ...` offers it
+    in the lead.
+    """
     bare = BARE.fullmatch(plain(undressed(reference)))
     if bare is None or bare[1].lower() not in POLARITY:
         return BAD_REFERENCE
@@ -95,7 +124,12 @@ def _polarity(match: re.Match[str], words: str, family: frozenset[tuple[str, str
     pair, positive = POLARITY[word]
     if pair not in family:
         return None
-    if word == "no" and not negation and match.start() > 0 and DETERMINER_FOLLOWS.match(words, match.end()):
+    if (
+        word == "no"
+        and not negation
+        and match.start() > 0
+        and DETERMINER_FOLLOWS.match(words, match.end())
+    ):
         return None
     if word == "no" and re.match(r"\s+(?:way|means|longer)\b", words[match.end() :], re.IGNORECASE):
         return None
@@ -103,7 +137,9 @@ def _polarity(match: re.Match[str], words: str, family: frozenset[tuple[str, str
     turned = TURNS.search(words, 0, match.start() + 1)
     if turned and turned.start() <= match.start() < turned.end():
         return None
-    if re.match(r"\s+(?:is|would be)\s+(?:wrong|false|incorrect)\b", words[match.end() :], re.IGNORECASE):
+    if re.match(
+        r"\s+(?:is|would be)\s+(?:wrong|false|incorrect)\b", words[match.end() :], re.IGNORECASE
+    ):
         return None
     if UNSAID.search(TURNS.sub("", front)):
         return None

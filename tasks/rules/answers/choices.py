@@ -1,10 +1,19 @@
-"""Options: the letter in any usual form, or exactly one option's text; letter and text must not disagree."""
+"""Options: the letter in any usual form, or exactly one option's text; letter and text must not
+disagree.
+"""
 
 import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from tasks.rules.answers.compared import AMBIGUOUS, BAD_REFERENCE, DIFFERS, EQUAL, NOT_AN_ANSWER, Compared
+from tasks.rules.answers.compared import (
+    AMBIGUOUS,
+    BAD_REFERENCE,
+    DIFFERS,
+    EQUAL,
+    NOT_AN_ANSWER,
+    Compared,
+)
 from tasks.rules.answers.final_answer import Stated
 from tasks.rules.answers.short_texts import plain_text
 from tasks.rules.answers.values.numbers import MAGNITUDE, Number, is_same_number, number_offered
@@ -17,19 +26,25 @@ LEAD = re.compile(
     r"|most likely|likely|therefore"
     r"|thus|indeed|simply|just|in fact|actually|that it is|it is|it's|it must be|either|both"
     r"|which is)\b,?"
-    r"|(?:the\s+)?(?:correct\s+)?(?:option|choice|letter|answer)s?\b:?)+", re.IGNORECASE
-)  # fmt: skip
-LETTER = re.compile(r"(?P<open>[(\[{]\s*)?(?P<letter>[A-Za-z])(?P<close>\s*[)\]}])?(?P<bold>\**)(?![A-Za-z0-9'’])")
+    r"|(?:the\s+)?(?:correct\s+)?(?:option|choice|letter|answer)s?\b:?)+",
+    re.IGNORECASE,
+)
+LETTER = re.compile(
+    r"(?P<open>[(\[{]\s*)?(?P<letter>[A-Za-z])(?P<close>\s*[)\]}])?(?P<bold>\**)(?![A-Za-z0-9'’])"
+)
 BARE_LETTER = re.compile(r"[\s(*]*([A-Z])[\s).*]*")
 REASON = re.compile(
-    r"^[\s,;]*\b(?:because|since|as|for|given|which|where|so|rather than|instead of|(?:and )?not)\b", re.IGNORECASE
+    r"^[\s,;]*\b(?:because|since|as|for|given|which|where|so|rather than|instead of|(?:and"
+    r" )?not)\b",
+    re.IGNORECASE,
 )
 ANOTHER = re.compile(
     r"^[\s\"'$*]*(?:,|/|;|&|-(?=[A-Z])|(?=\([A-Z]\))|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:(?:maybe|possibly|perhaps|also|then)\s)?\s*(?:option"
     r"|choice)?\s*[(\[]?([A-Z])[)\]]?(?=$|[\s.,;:)\]])"
 )
 DENIAL = re.compile(
-    r"\b(?:not|n't|anything but|except|neither|nor|rather than|other than|instead of|none)\b", re.IGNORECASE
+    r"\b(?:not|n't|anything but|except|neither|nor|rather than|other than|instead of|none)\b",
+    re.IGNORECASE,
 )
 # `not C, it is B` and `(A), which is wrong; (B) is right` leave what is not denied
 DENIED_LETTER = re.compile(
@@ -48,7 +63,8 @@ CHANGED = re.compile(
 ORDINALS = ("first", "second", "third", "fourth", "fifth")
 # `the first one, A`, `the second option`
 ORDINAL = re.compile(
-    rf"\W*(?:the )?({'|'.join(ORDINALS)})\b(?: (?:one|option|choice|answer)\b)?[\s,:-]*", re.IGNORECASE
+    rf"\W*(?:the )?({'|'.join(ORDINALS)})\b(?: (?:one|option|choice|answer)\b)?[\s,:-]*",
+    re.IGNORECASE,
 )
 SEPARATORS = " .:,;)]}*\"'-(["
 ENDS = re.compile(r"\s*(?:$|[.,;:!?)\"*]|'(?!s\b)|\((?!\d)|because\b|since\b|as\b)")
@@ -73,7 +89,9 @@ def compare_choices(stated: Stated, reference: str, choices: tuple[str, ...]) ->
 
 @dataclass(frozen=True)
 class OptionTexts:
-    """Options in the form in which their texts are compared; `fold` unless some differ by case alone (RR, Rr)."""
+    """Options in the form in which their texts are compared; `fold` unless some differ by case
+    alone (RR, Rr).
+    """
 
     texts: tuple[str, ...]
     fold: bool
@@ -97,7 +115,9 @@ def _index(reference: str, texts: list[str]) -> int | None:
 
 
 def options_offered(stated: Stated, choices: tuple[str, ...]) -> set[int]:
-    """Indices of the options that the words offer; several where text is repeated or several are offered."""
+    """Indices of the options that the words offer; several where text is repeated or several are
+    offered.
+    """
     if DENIED_LETTER.search(stated.line):
         words, line = (DENIED_LETTER.sub("", part) for part in (stated.words, stated.line))
         stated = replace(stated, words=words, line=line)
@@ -125,7 +145,11 @@ def options_offered(stated: Stated, choices: tuple[str, ...]) -> set[int]:
         parts = {plain_text(part, fold=options.fold) for part in words.split(",")[1:]}
         begun |= {i for i, text in enumerate(options.texts) if text in parts}  # mercury, venus
     if begun or DENIAL.search(words):
-        return begun if not DENIAL.search(words) or begun == _begins_with_option(words[at:], options) else set()
+        return (
+            begun
+            if not DENIAL.search(words) or begun == _begins_with_option(words[at:], options)
+            else set()
+        )
     return _same_number(words, choices) or _texts_inside(words, options)
 
 
@@ -166,7 +190,12 @@ def _begins_with_option(rest: str, options: OptionTexts) -> set[int]:
             continue
         text = " ".join(plain_text("¦" + begun, fold=options.fold)[1:].split())
         for i, option in enumerate(options.texts):
-            if option and len(option) >= length and text.startswith(option) and _ends(option, text[len(option) :]):
+            if (
+                option
+                and len(option) >= length
+                and text.startswith(option)
+                and _ends(option, text[len(option) :])
+            ):
                 best = best | {i} if len(option) == length else {i}
                 length = len(option)
     return best
@@ -177,7 +206,10 @@ def _ends(option: str, behind: str) -> bool:
         return not behind.strip(" .,;:!?)\"'*")
     if option[-1].isdigit():
         return (
-            re.match(rf"\s*(?:{MAGNITUDE})s?\b|\s*[.,:/^]?\s*\d|\w|\s*[-+*/×^]\s*[\d(a-z]|\s*(?:or|and|to)\b", behind)
+            re.match(
+                rf"\s*(?:{MAGNITUDE})s?\b|\s*[.,:/^]?\s*\d|\w|\s*[-+*/×^]\s*[\d(a-z]|\s*(?:or|and|to)\b",
+                behind,
+            )
             is None
         )
     return ENDS.match(behind) is not None
@@ -185,13 +217,19 @@ def _ends(option: str, behind: str) -> bool:
 
 def _same_number(words: str, choices: tuple[str, ...]) -> set[int]:
     """Options that are the number offered; only where all options are short enough to be values."""
-    if not any(character.isdigit() for character in words) or any(len(choice.split()) > 3 for choice in choices):
+    if not any(character.isdigit() for character in words) or any(
+        len(choice.split()) > 3 for choice in choices
+    ):
         return set()
     number = number_offered(words)
     if not isinstance(number, Number):
         return set()
     readings = [number_offered(choice) for choice in choices]
-    return {i for i, other in enumerate(readings) if isinstance(other, Number) and is_same_number(number, other)}
+    return {
+        i
+        for i, other in enumerate(readings)
+        if isinstance(other, Number) and is_same_number(number, other)
+    }
 
 
 def _texts_inside(words: str, options: OptionTexts) -> set[int]:
@@ -203,9 +241,10 @@ def _texts_inside(words: str, options: OptionTexts) -> set[int]:
             pattern = rf"(?<![\w.,/^-]){re.escape(option)}(?!\w|[.,/^:-]\w|\s*[-+*/×^]\s*\d)"
             spans.extend((match.start(), match.end(), i) for match in re.finditer(pattern, text))
     widest = [
-        (start, end, i) for start, end, i in spans
+        (start, end, i)
+        for start, end, i in spans
         if not any(s <= start and end <= e and (e - s) > (end - start) for s, e, _ in spans)
-    ]  # fmt: skip
+    ]
     return {i for _, _, i in widest} if widest and _is_whole(text, widest) else set()
 
 
@@ -216,7 +255,11 @@ def _is_whole(text: str, spans: list[tuple[int, int, int]]) -> bool:
     numeric = text[start:end].replace(".", "").replace(",", "").isdigit()
     if numeric and re.match(rf"(?:{MAGNITUDE})s?\b", after):
         return False
-    plain_before = re.fullmatch(r"(?:(?:the|an?|that|it|is|to|option|choice)\s*)*", before) is not None
+    plain_before = (
+        re.fullmatch(r"(?:(?:the|an?|that|it|is|to|option|choice)\s*)*", before) is not None
+    )
     return plain_before and (
-        not after or after[0] in ".,;:(!" or (numeric and re.fullmatch(r"[a-z°%$ ]+", after) is not None)
+        not after
+        or after[0] in ".,;:(!"
+        or (numeric and re.fullmatch(r"[a-z°%$ ]+", after) is not None)
     )

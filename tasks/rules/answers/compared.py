@@ -1,4 +1,6 @@
-"""What comparing a stated answer with its reference can yield: a label with its reason, or `Undecided`."""
+"""What comparing a stated answer with its reference can yield: a label with its reason, or
+`Undecided`.
+"""
 
 from dataclasses import dataclass
 
@@ -15,7 +17,9 @@ class Compared:
 
 @dataclass(frozen=True)
 class Undecided:
-    """Algebra has to decide whether `answer` equals any of `references`, in a process that can be killed."""
+    """Algebra has to decide whether `answer` equals any of `references`, in a process that can be
+    killed.
+    """
 
     answer: str
     references: tuple[str, ...]

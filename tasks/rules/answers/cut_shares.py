@@ -1,4 +1,6 @@
-"""How much of what a round wrote and answered ended at a length limit, and what to set where it is too much."""
+"""How much of what a round wrote and answered ended at a length limit, and what to set where it is
+too much.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -59,14 +61,17 @@ def cut_sql(round: Round) -> str:
 
 def cut_shares(rows: Iterable[Mapping[str, Any]]) -> list[CutShare]:
     """What the rows of `cut_sql` say."""
-    return [CutShare(str(row["stage"]), str(row["model"]), int(row["texts"]), int(row["cut"])) for row in rows]
+    return [
+        CutShare(str(row["stage"]), str(row["model"]), int(row["texts"]), int(row["cut"]))
+        for row in rows
+    ]
 
 
 def cut_warnings(shares: Sequence[CutShare]) -> list[str]:
     """A sentence for each stage and model of which more than TOO_MANY were cut, with what to set."""
     return [
-        f"{one.share:.0%} of {one.texts} {one.stage} texts of {one.model} were cut at their length limit (at most "
-        f"{TOO_MANY:.0%} should be). Raise {SETTING[one.stage]}."
+        f"{one.share:.0%} of {one.texts} {one.stage} texts of {one.model} were cut at their length"
+        f" limit (at most {TOO_MANY:.0%} should be). Raise {SETTING[one.stage]}."
         for one in shares
         if one.share > TOO_MANY
     ]

@@ -1,7 +1,8 @@
-"""Expressions: whether a stated one equals the reference, by its form (set, interval, equation ...) and its values.
+"""Expressions: whether a stated one equals the reference, by its form (set, interval, equation ...)
+and its values.
 
-`expression_grammar` reads both. Algebra comes first; an answer counts as a plain number only where the whole of it is
-one. What the grammar does not read goes to an algebra system as `Undecided`.
+`expression_grammar` reads both. Algebra comes first; an answer counts as a plain number only where
+the whole of it is one. What the grammar does not read goes to an algebra system as `Undecided`.
 """
 
 import re
@@ -19,8 +20,21 @@ from tasks.rules.answers.compared import (
     Undecided,
 )
 from tasks.rules.answers.short_texts import plain_text, without_harmless
-from tasks.rules.answers.values.expression_grammar import LONGEST, UNITS, BeyondGrammar, Node, NotMathematics, parse
-from tasks.rules.answers.values.expression_values import POINTS, Undefined, names_of, same_value, value_at
+from tasks.rules.answers.values.expression_grammar import (
+    LONGEST,
+    UNITS,
+    BeyondGrammar,
+    Node,
+    NotMathematics,
+    parse,
+)
+from tasks.rules.answers.values.expression_values import (
+    POINTS,
+    Undefined,
+    names_of,
+    same_value,
+    value_at,
+)
 from tasks.rules.answers.values.numbers import Number, is_same_number, number_offered
 from tasks.rules.answers.values.spelling import plain, undressed
 
@@ -46,15 +60,21 @@ NOTHING = re.compile(
     r"|\\emptyset|\\varnothing|\\\{\s*\\\}|\{\s*\}|∅|none",
     re.IGNORECASE,
 )
-# a unit behind the value: 5\text{ cm}^2, 5\,\mathrm{m/s}; a text that says more (`or`, `if x > 0`) is none
+# a unit behind the value: 5\text{ cm}^2, 5\,\mathrm{m/s}; a text that says more (`or`, `if x > 0`)
+# is none
 TEXT_UNIT = re.compile(
-    r"(?:\\[,;: !]|~|\s)*\\(?:text|mathrm|mbox|textrm|operatorname|textbf)\s*\{\s*(?![ei]\s*\})(?!.*\b(?:or"
+    r"(?:\\[,;:"
+    r" !]|~|\s)*\\(?:text|mathrm|mbox|textrm|operatorname|textbf)\s*\{\s*(?![ei]\s*\})(?!.*\b(?:or"
     r"|and|if|is|for|when|not|no|mod|where)\b)"
     r"[A-Za-z°%/$. ²³^-]{1,40}\}(?:\^\{?-?\d\}?)?\s*\.?$"
 )
-FRACTION_UNIT = re.compile(r"(?:\\[,;: ]|\s)*\\[dt]?frac\s*(?:\{\s*\\(?:text|mathrm)\{[^{}]*\}\s*\}\s*){2}$")
+FRACTION_UNIT = re.compile(
+    r"(?:\\[,;: ]|\s)*\\[dt]?frac\s*(?:\{\s*\\(?:text|mathrm)\{[^{}]*\}\s*\}\s*){2}$"
+)
 WORD = re.compile(r"yes|no|true|false|odd|even|[A-Za-z]{4,}", re.IGNORECASE)
-COPULA = re.compile(r"\b(?:is|are|equals|was|be|becomes)(?:\s+(?:equal to|exactly|simply|just))?\s*:?\s")
+COPULA = re.compile(
+    r"\b(?:is|are|equals|was|be|becomes)(?:\s+(?:equal to|exactly|simply|just))?\s*:?\s"
+)
 ABOUT = re.compile(r"\\approx|≈|\\simeq|\\doteq|\b(?:or )?approximately\b|\bwhich is about\b")
 ASIDE = re.compile(r"\s+\((?:or|approximately|about|i\.e\.|≈|\\approx|=|that is)[^()]*\)\s*$")
 FLIPPED = {">": "<", ">=": "<="}
@@ -66,7 +86,9 @@ def is_plain_fraction(reference: str) -> bool:
 
 
 def compare_expressions(words: str, reference: str) -> Compared | Undecided:
-    """Equal as written, by algebra, as nothing ("no solution"), as a whole number phrase, or as a text."""
+    """Equal as written, by algebra, as nothing ("no solution"), as a whole number phrase, or as a
+    text.
+    """
     answer, wanted = as_written(words), as_written(reference)
     if answer == wanted or not answer:
         return EQUAL if answer else NOT_AN_ANSWER
@@ -81,7 +103,9 @@ def compare_expressions(words: str, reference: str) -> Compared | Undecided:
     if WORD.fullmatch(_bare(reference)) and _bare(words).casefold() == _bare(reference).casefold():
         return EQUAL
     if theirs is None:
-        same = without_harmless(plain_text(_bare(words))) == without_harmless(plain_text(_bare(reference)))
+        same = without_harmless(plain_text(_bare(words))) == without_harmless(
+            plain_text(_bare(reference))
+        )
         return EQUAL if same and len(_bare(reference)) > 1 else DIFFERS
     found = [_by_algebra(form, theirs, reference) for form in _forms(words)]
     if EQUAL in found:
@@ -92,7 +116,9 @@ def compare_expressions(words: str, reference: str) -> Compared | Undecided:
 
 
 def compare_values(words: str, reference: str) -> Compared | Undecided:
-    """An algebraic answer where a number is wanted: its value, if it is a constant and not a plain calculation."""
+    """An algebraic answer where a number is wanted: its value, if it is a constant and not a plain
+    calculation.
+    """
     theirs = _tree_of(reference)
     if theirs is None:
         return BAD_REFERENCE
@@ -100,10 +126,18 @@ def compare_values(words: str, reference: str) -> Compared | Undecided:
         return NOT_AN_ANSWER
     for form in _forms(words):
         tree = _tree_of(form)
-        if tree is not None and tree.kind != "beyond" and _is_calculation(_value_of(_canonical(tree))):
+        if (
+            tree is not None
+            and tree.kind != "beyond"
+            and _is_calculation(_value_of(_canonical(tree)))
+        ):
             return NOT_EVALUATED
     compared = compare_expressions(words, reference)
-    return NOT_AN_ANSWER if compared == DIFFERS and not names_of(theirs) and _only_names(words) else compared
+    return (
+        NOT_AN_ANSWER
+        if compared == DIFFERS and not names_of(theirs) and _only_names(words)
+        else compared
+    )
 
 
 def _only_names(words: str) -> bool:
@@ -117,7 +151,9 @@ def _is_calculation(tree: Node) -> bool:
     if _literal(tree) is not None or tree.kind in ("num", "mixed"):
         return False
     return tree.kind in ("add", "sub", "mul", "div", "neg", "group", "num", "mixed") and all(
-        argument.kind in ("num", "mixed") or _literal(argument) is not None or _is_calculation(argument)
+        argument.kind in ("num", "mixed")
+        or _literal(argument) is not None
+        or _is_calculation(argument)
         for argument in tree.args
     )
 
@@ -144,7 +180,9 @@ def _is_nothing(words: str) -> bool:
 
 
 def _forms(words: str) -> list[str]:
-    """The readings of an answer that may be compared: exact and rounded value, value behind `is`, without an aside."""
+    """The readings of an answer that may be compared: exact and rounded value, value behind `is`,
+    without an aside.
+    """
     bare = words.strip().strip("$").strip().rstrip(".,;:").strip()
     bare = ASIDE.sub("", bare)
     forms = [part.strip(" $,;") for part in ABOUT.split(bare)] if ABOUT.search(bare) else [bare]
@@ -172,7 +210,9 @@ def _consistent(forms: Sequence[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _tree_of(words: str) -> Node | None:
-    """The tree of an answer without its unit; a `beyond` node where only an algebra system reads it; else None."""
+    """The tree of an answer without its unit; a `beyond` node where only an algebra system reads
+    it; else None.
+    """
     bare = words.strip().strip("$").strip().rstrip(".,;:").strip()
     for pattern in (FRACTION_UNIT, TEXT_UNIT):
         shorter = pattern.sub("", bare)
@@ -215,7 +255,11 @@ def _by_algebra(form: str, theirs: Node, reference: str) -> Compared | Undecided
         if _equal(_canonical(ours), _canonical(theirs)) or _equal_as_lists(form, reference):
             return EQUAL
         one, other = _canonical(ours), _canonical(theirs)
-        offers = one.kind in ("list", "set") and one.name != "±" and other.kind not in ("list", "set", "tuple", "union")
+        offers = (
+            one.kind in ("list", "set")
+            and one.name != "±"
+            and other.kind not in ("list", "set", "tuple", "union")
+        )
         return AMBIGUOUS if offers and any(_equal(item, other) for item in one.args) else DIFFERS
     except BeyondGrammar:
         return Undecided(plain(form), (plain(reference),))
@@ -224,7 +268,9 @@ def _by_algebra(form: str, theirs: Node, reference: str) -> Compared | Undecided
 
 
 def _equal_as_lists(form: str, reference: str) -> bool:
-    """`100, 200` against `100,200`: the comma that groups thousands in one is a list's in the other."""
+    """`100, 200` against `100,200`: the comma that groups thousands in one is a list's in the
+    other.
+    """
     if not any(re.search(r"\d,\d{3}(?!\d)", words) for words in (form, reference)) or not (
         ", " in form or ", " in reference
     ):
@@ -239,7 +285,9 @@ def _equal_as_lists(form: str, reference: str) -> bool:
 
 
 def _as_number(words: str, reference: str) -> Compared:
-    """What is no mathematics may be a number with its unit: `5 apples`; then the whole reference is a number too."""
+    """What is no mathematics may be a number with its unit: `5 apples`; then the whole reference is
+    a number too.
+    """
     answer, wanted = number_offered(words), number_offered(reference)
     if isinstance(answer, Number) and isinstance(wanted, Number):
         return EQUAL if is_same_number(answer, wanted) else DIFFERS
@@ -247,7 +295,9 @@ def _as_number(words: str, reference: str) -> Compared:
 
 
 def _canonical(tree: Node) -> Node:
-    """The form in which answers are compared: what is assigned, listed, in a set; without brackets around one."""
+    """The form in which answers are compared: what is assigned, listed, in a set; without brackets
+    around one.
+    """
     while tree.kind == "group":
         tree = tree.args[0]
     if tree.kind == "relation":
@@ -270,7 +320,9 @@ def _canonical_relation(tree: Node) -> Node:
         return _canonical(tree.args[-1])
     equals = operators.index("=") if operators.count("=") == 1 else 0
     if len(operators) > 1 and equals and all(map(_is_name, tree.args[: equals + 1])):
-        return _canonical(Node("relation", tree.args[equals + 1 :], " ".join(operators[equals + 1 :])))
+        return _canonical(
+            Node("relation", tree.args[equals + 1 :], " ".join(operators[equals + 1 :]))
+        )
     if operators == [":"]:
         return Node("ratio", tree.args)
     if set(operators) == {"="} and _is_name(tree.args[0]):
@@ -279,18 +331,24 @@ def _canonical_relation(tree: Node) -> Node:
         if first.kind == "tuple":
             return value
         if value.kind == "list":
-            return Node("list", tuple(Node("assign", (first, item)) for item in value.args), value.name)
+            return Node(
+                "list", tuple(Node("assign", (first, item)) for item in value.args), value.name
+            )
         return Node("assign", (first, value))
     if len(operators) == 1 and operators[0] in FLIPPED:
         return Node("relation", (tree.args[1], tree.args[0]), FLIPPED[operators[0]])
     if len(operators) > 1 and all(operator in FLIPPED for operator in operators):
-        return Node("relation", tree.args[::-1], " ".join(FLIPPED[operator] for operator in operators[::-1]))
+        return Node(
+            "relation", tree.args[::-1], " ".join(FLIPPED[operator] for operator in operators[::-1])
+        )
     return tree
 
 
 def _all_same(sides: Sequence[Node]) -> bool:
     """Whether a chain of constants holds: 2^3 = 8."""
-    return not any(map(_is_structure, sides)) and all(same_value(side, sides[-1]) for side in sides[:-1])
+    return not any(map(_is_structure, sides)) and all(
+        same_value(side, sides[-1]) for side in sides[:-1]
+    )
 
 
 def _canonical_list(tree: Node) -> Node:
@@ -298,8 +356,13 @@ def _canonical_list(tree: Node) -> Node:
     flat = [part for item in items for part in (item.args if item.kind == "list" else (item,))]
     if flat and flat[0].kind == "assign" and all(item.kind == "assign" for item in flat):
         names = {item.args[0] for item in flat}
-        if len(names) == len(flat) > 1 and len({item.args[0].name.partition("_")[0] for item in flat}) == 1:
-            return Node("list", tuple(_value_of(item) for item in flat), tree.name)  # x_1 = 2, x_2 = 3
+        if (
+            len(names) == len(flat) > 1
+            and len({item.args[0].name.partition("_")[0] for item in flat}) == 1
+        ):
+            return Node(
+                "list", tuple(_value_of(item) for item in flat), tree.name
+            )  # x_1 = 2, x_2 = 3
         if len(names) == len(flat):
             return Node("assigns", tuple(flat))
     if flat and flat[0].kind == "assign":
@@ -368,7 +431,9 @@ def _equal_assignments(ours: Node, theirs: Node) -> bool:
     if ours.kind == theirs.kind:
         return _same_items(ours.args, theirs.args)
     values, other = (ours, theirs) if ours.kind == "assigns" else (theirs, ours)
-    ordered = (other.kind == "tuple" and other.name == "()") or (other.kind == "list" and other.name == ",")
+    ordered = (other.kind == "tuple" and other.name == "()") or (
+        other.kind == "list" and other.name == ","
+    )
     return ordered and _same_in_order([_value_of(item) for item in values.args], other.args)
 
 
@@ -386,7 +451,9 @@ def _same_items(ours: Sequence[Node], theirs: Sequence[Node]) -> bool:
 
 
 def _same_in_order(ours: Sequence[Node], theirs: Sequence[Node]) -> bool:
-    return len(ours) == len(theirs) and all(_equal(one, other) for one, other in zip(ours, theirs, strict=True))
+    return len(ours) == len(theirs) and all(
+        _equal(one, other) for one, other in zip(ours, theirs, strict=True)
+    )
 
 
 def _equal_structures(ours: Node, theirs: Node) -> bool:
@@ -398,12 +465,16 @@ def _equal_structures(ours: Node, theirs: Node) -> bool:
 
 
 def _flat(tree: Node) -> list[Node]:
-    return [part for item in tree.args for part in (_flat(item) if item.kind == tree.kind else [item])]
+    return [
+        part for item in tree.args for part in (_flat(item) if item.kind == tree.kind else [item])
+    ]
 
 
 def _equal_relations(ours: Node, theirs: Node) -> bool:
     """Equations and inequalities; one of a single name is also the interval it stands for."""
-    if ours.kind == theirs.kind == "relation" and (_same_equation(ours, theirs) or _same_chain(ours, theirs)):
+    if ours.kind == theirs.kind == "relation" and (
+        _same_equation(ours, theirs) or _same_chain(ours, theirs)
+    ):
         return True
     intervals = [_as_intervals(tree) for tree in (ours, theirs)]
     if (
@@ -420,7 +491,11 @@ def _as_relation(tree: Node) -> Node:
 
 
 def _same_chain(ours: Node, theirs: Node) -> bool:
-    return ours.name == theirs.name and "=" not in ours.name.split() and _same_in_order(ours.args, theirs.args)
+    return (
+        ours.name == theirs.name
+        and "=" not in ours.name.split()
+        and _same_in_order(ours.args, theirs.args)
+    )
 
 
 def _same_equation(ours: Node, theirs: Node) -> bool:
@@ -440,7 +515,9 @@ def _same_equation(ours: Node, theirs: Node) -> bool:
                 return False
             continue
         ratios.append(complex(one) / complex(other))
-    same = len(ratios) >= 3 and all(abs(ratio - ratios[0]) <= 1e-9 * abs(ratios[0]) for ratio in ratios)
+    same = len(ratios) >= 3 and all(
+        abs(ratio - ratios[0]) <= 1e-9 * abs(ratios[0]) for ratio in ratios
+    )
     return same and (ours.name == "=" or (ratios[0].real > 0 and abs(ratios[0].imag) < 1e-9))
 
 
@@ -449,7 +526,9 @@ def _as_intervals(tree: Node) -> list[Node] | None:
     if tree.kind == "tuple" and len(tree.args) == 2:
         return [tree]
     if tree.kind in ("union", "list") and (tree.kind == "union" or tree.name == "or"):
-        parts = [_as_intervals(item) for item in (_flat(tree) if tree.kind == "union" else tree.args)]
+        parts = [
+            _as_intervals(item) for item in (_flat(tree) if tree.kind == "union" else tree.args)
+        ]
         return None if None in parts else [one for part in parts for one in part or []]
     return _interval_of(tree) if tree.kind == "relation" else None
 
@@ -462,7 +541,11 @@ def _interval_of(tree: Node) -> list[Node] | None:
     opening, closing = ("(" if operators[0] == "<" else "["), (")" if operators[-1] == "<" else "]")
     if len(operators) == 2 and _is_name(tree.args[1]):
         ends, brackets = (tree.args[0], tree.args[2]), opening + closing
-    elif len(operators) == 1 and tree.args[1].kind == "name" and not names_of(tree.args[0]) - {"\\infty"}:
+    elif (
+        len(operators) == 1
+        and tree.args[1].kind == "name"
+        and not names_of(tree.args[0]) - {"\\infty"}
+    ):
         ends, brackets = (tree.args[0], infinity), opening + ")"
     elif len(operators) == 1 and tree.args[0].kind == "name":
         ends, brackets = (Node("neg", (infinity,)), tree.args[1]), "(" + closing
@@ -485,14 +568,19 @@ def _same_scalar(ours: Node, theirs: Node) -> bool:
 
 
 def _is_structure(tree: Node) -> bool:
-    return tree.kind in ("tuple", "set", "list", "relation", "matrix", "beyond") or any(map(_is_structure, tree.args))
+    return tree.kind in ("tuple", "set", "list", "relation", "matrix", "beyond") or any(
+        map(_is_structure, tree.args)
+    )
 
 
 def _literal(tree: Node) -> Number | None:
     """A number as it is written: signed, a fraction, mixed, with a percent or degree sign."""
     if tree.kind == "num":
         return Number(tree.value, decimals=tree.decimals or 0)
-    if tree.kind in ("neg", "degree", "percent", "group") and (inner := _literal(tree.args[0])) is not None:
+    if (
+        tree.kind in ("neg", "degree", "percent", "group")
+        and (inner := _literal(tree.args[0])) is not None
+    ):
         value = -inner.value if tree.kind == "neg" else inner.value
         return Number(value, inner.percent or tree.kind == "percent", inner.decimals)
     if tree.kind in ("div", "mixed"):
@@ -502,5 +590,8 @@ def _literal(tree: Node) -> Number | None:
             return None
         if tree.kind == "div" and "div" in (tree.args[0].kind, tree.args[1].kind):
             return None
-        return Number(one.value / other.value if tree.kind == "div" else one.value + other.value, decimals=None)
+        return Number(
+            one.value / other.value if tree.kind == "div" else one.value + other.value,
+            decimals=None,
+        )
     return None

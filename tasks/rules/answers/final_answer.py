@@ -1,9 +1,12 @@
-"""Step 1 of a verdict: where a text states its answer. Text and finish reason in, the stated words or why not out.
+"""Step 1 of a verdict: where a text states its answer.
 
-A statement is a box, a sentence ("the answer is ..."), a label ("Answer: ..."), a heading or GSM8K's `####`. The last
-one counts, wherever it stands, unless it is supposed, doubted, denied, empty, or only talks about the answer. What is
-inside `<think>` is no statement. It does not say whether the answer is right, and never goes back to an earlier
-answer when a later one was cut off or taken back.
+Text and finish reason in, the stated words or why not out.
+
+A statement is a box, a sentence ("the answer is ..."), a label ("Answer: ..."), a heading or
+GSM8K's `####`. The last one counts, wherever it stands, unless it is supposed, doubted, denied,
+empty, or only talks about the answer. What is inside `<think>` is no statement. It does not say
+whether the answer is right, and never goes back to an earlier answer when a later one was cut off
+or taken back.
 """
 
 import re
@@ -34,7 +37,8 @@ SIDE_BY_SIDE = re.compile(
     r"|\\q?quad)*",
     re.IGNORECASE,
 )
-# `the answer to the question "What is 3 times 7?" is 21`, `Answer, then, is`, `**Answer**: 21`, `answer = 21`
+# `the answer to the question "What is 3 times 7?" is 21`, `Answer, then, is`, `**Answer**: 21`,
+# `answer = 21`
 ABOUT = r"(?:\s+(?:to|for|of)\s(?:[^\n.:=?\"“]{0,60}[\"“][^\"”\n]{1,400}[\"”]|[^\n.:=?]{1,80}?))?"
 STATEMENT = re.compile(
     rf"(?:\b(?P<kind>\w{{1,12}})\s+)?\banswers?\b\**(?:,\s?\w{{1,15}},)?{ABOUT}[\"'*)\s_]{{0,4}}?"
@@ -46,18 +50,30 @@ STATEMENT = re.compile(
     r"|^[ \t]{0,3}(?P<mark>####)(?!#)",
     re.IGNORECASE | re.MULTILINE,
 )
-# letters of every statement, which plain search finds at once; and how far in front of them the statement's word begins
-KEYS = (("nswer", 1), ("NSWER", 1), ("ption", 9), ("hoice", 9), ("PTION", 9), ("HOICE", 9), ("####", 0))
+# letters of every statement, which plain search finds at once; and how far in front of them the
+# statement's word begins
+KEYS = (
+    ("nswer", 1),
+    ("NSWER", 1),
+    ("ption", 9),
+    ("hoice", 9),
+    ("PTION", 9),
+    ("HOICE", 9),
+    ("####", 0),
+)
 OPTION = re.compile(r"\b(?:correct|right|best)\s", re.IGNORECASE)
 WORD_BEFORE = re.compile(r"\b\w{1,12}\s+$")
-# no statement of the answer: `a different answer: ...`, `this answer is helpful`, `my first answer was 20`
+# no statement of the answer: `a different answer: ...`, `this answer is helpful`, `my first answer
+# was 20`
 NO_STATEMENT = (
     "a an any another different other this that these those alternative initial earlier "
     "previous original preliminary intermediate no every each such tempting naive numerical"
 )
 OTHER_ANSWERS = frozenset(NO_STATEMENT.split())
 WRONG_ANSWERS = frozenset({"wrong", "incorrect", "false", "mistaken"})
-CLAUSE_BEGINS = re.compile(r"[,;:—]|\b(?:so|therefore|thus|hence|then|but|and|because)\b", re.IGNORECASE)
+CLAUSE_BEGINS = re.compile(
+    r"[,;:—]|\b(?:so|therefore|thus|hence|then|but|and|because)\b", re.IGNORECASE
+)
 SUPPOSED = re.compile(
     r"\b(?:if|whether|suppose|supposing|assume|assuming|unless|imagine|had)\b[^.\n]{0,25}$"
     r"|\b(?:might|may|could|would|can|tempting to|tempted to|wrong to)\s+(?:\w+\s+)?"
@@ -67,16 +83,19 @@ SUPPOSED = re.compile(
 )
 DENIED = re.compile(
     r"(?<!\bif )\b(?:not|never|cannot|doubt|doubtful|unlikely|false|wrong|incorrect|hardly|nor"
-    r"|unsure|impossible|no way|nobody|no one|rule out|refuse|(?:mistake|error)(?: is)? to)\b[^.\n]{0,40}$"
+    r"|unsure|impossible|no way|nobody|no one|rule out|refuse|(?:mistake|error)(?: is)?"
+    r" to)\b[^.\n]{0,40}$"
     r"|n[’']t\b[^.\n]{0,40}$",
     re.IGNORECASE,
 )
 NO_DOUBT = re.compile(
-    r"\b(?:no|without(?: an?)?|beyond(?: an?)?|not)\s+(?:doubt|wrong|only)|\bI do ?n.t doubt", re.IGNORECASE
+    r"\b(?:no|without(?: an?)?|beyond(?: an?)?|not)\s+(?:doubt|wrong|only)|\bI do ?n.t doubt",
+    re.IGNORECASE,
 )
 SENTENCE_END = re.compile(r"[\n。]|[.!?](?=[*_\"'”’»)$]*(?:\s|$))")
 SENTENCE_SIGNS = frozenset(".!?。")
-# an option that is itself a question, and not doubt about one: `(A) In which material does sound travel fastest?`
+# an option that is itself a question, and not doubt about one: `(A) In which material does sound
+# travel fastest?`
 ASKS = re.compile(
     r"\b(?:how|what|which|why|when|where|who|whose|whom)\b"
     r"|^\W*(?:[A-Z]\b\W+)?(?:is|are|was|were|do|does|did|can|could|will|would|should|has|have)\s",
@@ -106,7 +125,8 @@ DISPLAYED = re.compile(
     r"|\\begin\{(equation|align|aligned|gather|center)\*?\}(.*?)(?:\\end\{\4\*?\}|\Z)",
     re.DOTALL,
 )
-# what a mark of GSM8K holds: a value with perhaps a unit, a letter, a truth value; a heading has other words
+# what a mark of GSM8K holds: a value with perhaps a unit, a letter, a truth value; a heading has
+# other words
 PURE_VALUE = re.compile(
     rf"[-+*$€£(\s\\]*(?:{NUMERAL}(?:/\d+)?[\s%$€£*°)]*|\(?[A-Z]\)?|yes|no|true|false|valid"
     rf"|invalid)[.*\s]*",
@@ -143,9 +163,12 @@ DENIES_THE_BOX = re.compile(
     re.IGNORECASE,
 )
 UNREAL = re.compile(
-    r"^\W*had\b|\bif\b[^.]*\b(?:were|had)\b|\botherwise\b|\bwithout (?!loss|an?y? doubt|doubt)", re.IGNORECASE
+    r"^\W*had\b|\bif\b[^.]*\b(?:were|had)\b|\botherwise\b|\bwithout (?!loss|an?y? doubt|doubt)",
+    re.IGNORECASE,
 )
-NEGATED = re.compile(r"(?:not|never|no longer)\s+(?!(?:only|enough|possible|sure)\b)(?=\S+$)", re.IGNORECASE)
+NEGATED = re.compile(
+    r"(?:not|never|no longer)\s+(?!(?:only|enough|possible|sure)\b)(?=\S+$)", re.IGNORECASE
+)
 CONDITIONAL = re.compile(r"(?:would|should|must|will) be$", re.IGNORECASE)
 VALUE = re.compile(
     rf"\d|\\|\$|[π∞√]|{RUN.pattern}|\b(?:half|quarter|thirds?|dozen|hundred)\b"
@@ -159,16 +182,20 @@ NO_VALUE = re.compile(
     re.IGNORECASE,
 )
 CONCLUDES = re.compile(
-    r"(?:so|therefore|thus|hence|in total|altogether|finally|in all|(?:the )?total is)\b", re.IGNORECASE
+    r"(?:so|therefore|thus|hence|in total|altogether|finally|in all|(?:the )?total is)\b",
+    re.IGNORECASE,
 )
-EXPLAINS = re.compile(r"(?:explanation|because|check|note|reason|this is because|since|proof|\W)", re.IGNORECASE)
+EXPLAINS = re.compile(
+    r"(?:explanation|because|check|note|reason|this is because|since|proof|\W)", re.IGNORECASE
+)
 # a calculation, where another follows: `16 - 3 - 4 = 9. 9 * 2 = 18.`
 CALCULATES = re.compile(r"\d\s*[-+*/×·]\s*\$?\d.*=")
 FULL_SENTENCE = re.compile(
     r"[A-Z][A-Za-z']*\s+[a-z]\w*|\d+\s[a-z]+\s(?:\w+ed|were|was|are|is|came|have|has|had|sat|went|got|left|sold|made)\b"
 )
 AFTER_A_BOX = re.compile(
-    r"[\s$\\)\]*}]*(?:\?\s*(?:no\b|wait|hmm)|(?:is|was|would be)\s(?:wrong|incorrect|not\b))", re.IGNORECASE
+    r"[\s$\\)\]*}]*(?:\?\s*(?:no\b|wait|hmm)|(?:is|was|would be)\s(?:wrong|incorrect|not\b))",
+    re.IGNORECASE,
 )
 # lenient: the last number, letter or truth value anywhere
 LAST_NUMBER = re.compile(
@@ -177,14 +204,18 @@ LAST_NUMBER = re.compile(
     rf"|{NUMERAL}(?:[eE][-+]?\d+)?(?:/\d+)?)%?"
 )
 LAST_LETTER = re.compile(r"\(([A-Z])\)|\b([B-HJ-Z])\b(?![’'])|\b(A)\b(?=\W*$|[).:,;])")
-LAST_POLARITY = re.compile(r"\b(?:not\s+(?:true|valid)|yes|no|true|false|valid|invalid)\b", re.IGNORECASE)
+LAST_POLARITY = re.compile(
+    r"\b(?:not\s+(?:true|valid)|yes|no|true|false|valid|invalid)\b", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True)
 class Stated:
-    """The words of an answer, to the end of its sentence and of its line; `boxed` when they stood in a box.
+    """The words of an answer, to the end of its sentence and of its line; `boxed` when they stood
+    in a box.
 
-    `lead` is what its sentence says before it ("Yes, the answer is that ..."); `denied`: it is said to be wrong.
+    `lead` is what its sentence says before it ("Yes, the answer is that ..."); `denied`: it is said
+    to be wrong.
     """
 
     words: str
@@ -211,7 +242,9 @@ class _Found:
     role: Literal["meant", "talk", "denied", "supposed"] = "meant"
 
 
-def final_answer(text: str, finish_reason: str = "stop", kind: AnswerKind | None = None) -> Stated | NotStated:
+def final_answer(
+    text: str, finish_reason: str = "stop", kind: AnswerKind | None = None
+) -> Stated | NotStated:
     """The strict reading: the last statement that is meant as one, or why there is none."""
     spoken = spoken_text(text)
     if spoken is None:
@@ -232,7 +265,11 @@ def final_answer(text: str, finish_reason: str = "stop", kind: AnswerKind | None
             unsaid.append((found.start, found.end))
         elif found.role == "talk":
             negated = NEGATED.match(found.stated.words)
-            denied += [replace(found.stated, words=found.stated.words[negated.end() :])] if negated else []
+            denied += (
+                [replace(found.stated, words=found.stated.words[negated.end() :])]
+                if negated
+                else []
+            )
             weak = weak or found.stated
         elif any(one.words.startswith(found.stated.words) for one in denied):
             return NotStated("taken_back")
@@ -242,9 +279,15 @@ def final_answer(text: str, finish_reason: str = "stop", kind: AnswerKind | None
 
 
 def statements_in_order(text: str) -> list[tuple[int, int, Stated]]:
-    """(start, end, what is stated) of every statement that is meant, as they stand; thoughts included."""
+    """(start, end, what is stated) of every statement that is meant, as they stand; thoughts
+    included.
+    """
     found = [one for one in _statements(text, False, None) if one.role == "meant"]
-    return [(one.start, one.end, one.stated) for one in reversed(found) if isinstance(one.stated, Stated)]
+    return [
+        (one.start, one.end, one.stated)
+        for one in reversed(found)
+        if isinstance(one.stated, Stated)
+    ]
 
 
 def spoken_text(text: str) -> str | None:
@@ -264,17 +307,24 @@ def last_value(text: str, kind: AnswerKind) -> str | None:
 
 
 def _statements(text: str, cut: bool, kind: AnswerKind | None) -> Iterator[_Found]:
-    """The statements, the last first; a text that is all statements has its last MOST_STATEMENTS read."""
+    """The statements, the last first; a text that is all statements has its last MOST_STATEMENTS
+    read.
+    """
     boxes = _boxes(text) if "\\boxed" in text or "\\fbox" in text else []
     matches = list(_marks(text))
     if boxes:
         matches = [
             match
             for match in matches
-            if not any(start <= match.start() and (end is None or match.start() < end) for start, end in boxes)
+            if not any(
+                start <= match.start() and (end is None or match.start() < end)
+                for start, end in boxes
+            )
         ]
     marks = sum(match["mark"] is not None for match in matches)
-    places: list[tuple[int, int | re.Match[str]]] = [(start, place) for place, (start, _) in enumerate(boxes)]
+    places: list[tuple[int, int | re.Match[str]]] = [
+        (start, place) for place, (start, _) in enumerate(boxes)
+    ]
     places += [(match.start(), match) for match in matches]
     for _, what in sorted(places, key=lambda pair: pair[0], reverse=True)[:MOST_STATEMENTS]:
         box = isinstance(what, int)
@@ -297,7 +347,9 @@ def _candidates(text: str) -> list[int]:
 
 
 def _marks(text: str) -> Iterator[re.Match[str]]:
-    """What finditer of STATEMENT gives, tried only where a word of it stands: most of a text has none."""
+    """What finditer of STATEMENT gives, tried only where a word of it stands: most of a text has
+    none.
+    """
     last = 0
     for place in _candidates(text):
         if place < last:
@@ -331,7 +383,9 @@ def _boxed(text: str, boxes: list[tuple[int, int | None]], place: int) -> _Found
 
 
 def _boxes(text: str) -> list[tuple[int, int | None]]:
-    """(start, end) of the contents of outermost boxes by start; the end is None where the braces never close."""
+    """(start, end) of the contents of outermost boxes by start; the end is None where the braces
+    never close.
+    """
     open_braces: list[int | None] = []
     ends: dict[int, int | None] = {}
     for match in BRACE.finditer(text):
@@ -356,13 +410,19 @@ def _with_neighbour(text: str, boxes: list[tuple[int, int | None]], words: str) 
             break
         between = text[end + 1 : next_start]
         between = between[: max(between.rfind("\\boxed"), between.rfind("\\fbox"))]
-        if not 0 < len(between) <= 40 or not between.strip(" $\n") or not SIDE_BY_SIDE.fullmatch(between):
+        if (
+            not 0 < len(between) <= 40
+            or not between.strip(" $\n")
+            or not SIDE_BY_SIDE.fullmatch(between)
+        ):
             break
         offered.insert(0, text[start:end].strip())
     return " or ".join(offered)
 
 
-def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | None, marks: int) -> _Found | None:
+def _sentence(
+    text: str, match: re.Match[str], cut: bool, kind: AnswerKind | None, marks: int
+) -> _Found | None:
     if match["mark"] and not _is_mark(text, match.end(), marks):
         return None
     front = _front(text, match.start())
@@ -386,7 +446,9 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
         words = ", ".join(LIST_MARK.split(items.group())[1:])
         return _Found(match.start(), begin + len(items.group()), Stated(words, words, False))
     if not rest.strip("\"'`$ \r\n\t.") or listed:
-        return _Found(match.start(), end, NotStated("cut_off" if cut and not rest else "no_final_answer"))
+        return _Found(
+            match.start(), end, NotStated("cut_off" if cut and not rest else "no_final_answer")
+        )
     if cut and not _is_finished(text, end):
         return _Found(match.start(), end, NotStated("cut_off"))
     if text[end : end + 1] == "?" and not (kind in ("choice", "text") and ASKS.search(words)):
@@ -398,11 +460,15 @@ def _sentence(text: str, match: re.Match[str], cut: bool, kind: AnswerKind | Non
     if words.endswith("}") and "{" not in words and text[match.start() - 1] == '"':
         words = line = words.rstrip("} ").strip('"')  # {"answer": 21}
     stated = Stated(words, line, False, front.strip(), denied)
-    return _Found(match.start(), end, stated, "talk" if denied or _is_talk(words, kind) else "meant")
+    return _Found(
+        match.start(), end, stated, "talk" if denied or _is_talk(words, kind) else "meant"
+    )
 
 
 def _is_mark(text: str, end: int, marks: int) -> bool:
-    """GSM8K's mark holds a value and ends the text; a heading of level 4 has other words, or text below it."""
+    """GSM8K's mark holds a value and ends the text; a heading of level 4 has other words, or text
+    below it.
+    """
     line, _, below = text[end:].partition("\n")
     if not below.strip():
         return bool(line.strip()) and not line.rstrip().endswith(":")
@@ -419,11 +485,15 @@ def _front(text: str, start: int) -> str:
 
 
 def _role(front: str) -> Literal["meant", "denied", "supposed"]:
-    """Whether the sentence supposes, doubts or denies what follows: `if`, `some might think`, `I don't think`."""
+    """Whether the sentence supposes, doubts or denies what follows: `if`, `some might think`, `I
+    don't think`.
+    """
     if len(front) <= len("The"):
         return "meant"
     clause = CLAUSE_BEGINS.split(front)[-1]
-    if SUPPOSED.search(clause) or re.search(r"\b(?:if|suppose|assume)\b[^,.\n]{0,25}$", front, re.IGNORECASE):
+    if SUPPOSED.search(clause) or re.search(
+        r"\b(?:if|suppose|assume)\b[^,.\n]{0,25}$", front, re.IGNORECASE
+    ):
         return "supposed"
     return "denied" if DENIED.search(NO_DOUBT.sub("", clause)) else "meant"
 
@@ -455,12 +525,18 @@ def _inside(block: str) -> str:
         match = pattern.match(block)
         if match:
             groups = match.groups()
-            return (groups[1] if pattern is FENCED else groups[0] or groups[1] or groups[2] or groups[4] or "").strip()
+            return (
+                groups[1]
+                if pattern is FENCED
+                else groups[0] or groups[1] or groups[2] or groups[4] or ""
+            ).strip()
     return NEXT_BULLET.sub(", ", block) if "\n" in block else block
 
 
 def _is_finished(text: str, end: int) -> bool:
-    """Whether words that end at `end` of a text that was cut off are whole: 3. may have been going to be 3.5."""
+    """Whether words that end at `end` of a text that was cut off are whole: 3. may have been going
+    to be 3.5.
+    """
     if end >= len(text):
         return False
     return not (text[end] == "." and end == len(text) - 1 and text[end - 1].isdigit())
@@ -475,16 +551,23 @@ def _sentence_end(text: str, begin: int) -> int | None:
 
 
 def _is_abbreviated(text: str, point: int) -> bool:
-    return any(found.end() == point for found in ABBREVIATIONS.finditer(text, max(0, point - 8), point + 12))
+    return any(
+        found.end() == point
+        for found in ABBREVIATIONS.finditer(text, max(0, point - 8), point + 12)
+    )
 
 
 def _of_a_solution(words: str, paragraph: str) -> str:
-    """`Answer: John has 5 apples. He buys 3 more. ...` opens a solution: its last line counts, if it concludes.
+    """`Answer: John has 5 apples.
+
+    He buys 3 more. ...` opens a solution: its last line counts, if it concludes.
 
     Else all its values are offered, so that none of them is taken for the answer.
     """
     rest = paragraph[len(words) :].lstrip(".!? \n")
-    solves = FULL_SENTENCE.match(words) or (CALCULATES.search(words[:LONGEST_LIST]) and CALCULATES.search(rest))
+    solves = FULL_SENTENCE.match(words) or (
+        CALCULATES.search(words[:LONGEST_LIST]) and CALCULATES.search(rest)
+    )
     if not solves or not VALUE.search(rest) or EXPLAINS.match(rest):
         return words
     last = re.split(r"(?<=[.!?])\s+", rest.strip())[-1]
@@ -510,8 +593,12 @@ def _is_talk(words: str, kind: AnswerKind | None) -> bool:
     return TALK.match(words) is not None
 
 
-def _counted(text: str, found: _Found, stated: Stated, unsaid: list[tuple[int, int]]) -> Stated | NotStated:
-    """The statement as what is said behind it leaves it; `unsaid` are places of statements that nobody makes."""
+def _counted(
+    text: str, found: _Found, stated: Stated, unsaid: list[tuple[int, int]]
+) -> Stated | NotStated:
+    """The statement as what is said behind it leaves it; `unsaid` are places of statements that
+    nobody makes.
+    """
     behind = text[found.end : found.end + FAR]
     if len(behind) <= len("."):
         return stated

@@ -1,10 +1,23 @@
 """Why a text ended, in the words of servers of every kind: by the model's own choice, or cut."""
 
 NATURAL = frozenset(
-    {"stop", "eos", "eos_token", "stop_sequence", "end_turn", "end_of_text", "finished", "complete", "completed", ""}
+    {
+        "stop",
+        "eos",
+        "eos_token",
+        "stop_sequence",
+        "end_turn",
+        "end_of_text",
+        "finished",
+        "complete",
+        "completed",
+        "",
+    }
 )
 
 
 def is_natural_stop(finish_reason: str) -> bool:
-    """Whether the model ended its text; whatever else is said (length, model_length, content_filter) is a cut."""
+    """Whether the model ended its text; whatever else is said (length, model_length,
+    content_filter) is a cut.
+    """
     return finish_reason.strip().casefold() in NATURAL

@@ -1,7 +1,8 @@
-"""Majority vote for questions without a reference: classes of equal answers, the share, margin and entropy of the vote.
+"""Majority vote for questions without a reference: classes of equal answers, the share, margin and
+entropy of the vote.
 
-Stated answers of one question's paths in, one `Vote` out. A path that states no answer has no vote; whether two
-answers are equal is decided by the rules of `verdicts`, so 1/2 and 0.5 vote together.
+Stated answers of one question's paths in, one `Vote` out. A path that states no answer has no vote;
+whether two answers are equal is decided by the rules of `verdicts`, so 1/2 and 0.5 vote together.
 """
 
 import math
@@ -28,10 +29,19 @@ class Vote:
 
 
 def majority_vote(
-    texts: Sequence[tuple[str, str]], kind: AnswerKind, choices: tuple[str, ...] = (), *, question: str = "",
-    min_share: float = 0.5, min_paths: int = 4, equal: Callable[[Undecided], bool] = lambda _: False,
-) -> Vote:  # fmt: skip
-    """The vote of (text, finish reason) pairs; nothing wins below the thresholds, or in a tie. `equal` does algebra."""
+    texts: Sequence[tuple[str, str]],
+    kind: AnswerKind,
+    choices: tuple[str, ...] = (),
+    *,
+    question: str = "",
+    min_share: float = 0.5,
+    min_paths: int = 4,
+    equal: Callable[[Undecided], bool] = lambda _: False,
+) -> Vote:
+    """The vote of (text, finish reason) pairs; nothing wins below the thresholds, or in a tie.
+
+    `equal` does algebra.
+    """
     stated = [final_answer(text, finish_reason, kind) for text, finish_reason in texts]
     classes: list[list[int]] = []
     for place, one in enumerate(stated):
@@ -39,15 +49,24 @@ def majority_vote(
             continue
         for members in classes:
             representative = stated[members[0]]
-            if isinstance(representative, Stated) and _same(one, representative, kind, choices, question, equal):
+            if isinstance(representative, Stated) and _same(
+                one, representative, kind, choices, question, equal
+            ):
                 members.append(place)
                 break
         else:
             classes.append([place])
-    return _vote(stated, sorted(classes, key=lambda members: (-len(members), members[0])), min_share, min_paths)
+    return _vote(
+        stated,
+        sorted(classes, key=lambda members: (-len(members), members[0])),
+        min_share,
+        min_paths,
+    )
 
 
-def _vote(stated: Sequence[object], classes: list[list[int]], min_share: float, min_paths: int) -> Vote:
+def _vote(
+    stated: Sequence[object], classes: list[list[int]], min_share: float, min_paths: int
+) -> Vote:
     voters = sum(map(len, classes))
     words = [one.words if isinstance(one, Stated) else None for one in stated]
     shares = [len(members) / voters for members in classes]
@@ -63,12 +82,22 @@ def _vote(stated: Sequence[object], classes: list[list[int]], min_share: float, 
             if word is not None:
                 labels[place] = "correct" if voting.get(place, False) else "wrong"
                 reasons[place] = "majority" if voting.get(place, False) else "minority"
-    return Vote(labels, reasons, words, words[classes[0][0]] if won else None, share, margin, entropy)
+    return Vote(
+        labels, reasons, words, words[classes[0][0]] if won else None, share, margin, entropy
+    )
 
 
 def _is_answer(one: Stated, kind: AnswerKind, choices: tuple[str, ...], question: str) -> bool:
-    """Whether the words are one answer of the kind at all: compared with anything, they are not refused as such."""
-    probe = {"number": "0", "choice": "A", "boolean": _family(question), "expression": "0", "text": "0"}[kind]
+    """Whether the words are one answer of the kind at all: compared with anything, they are not
+    refused as such.
+    """
+    probe = {
+        "number": "0",
+        "choice": "A",
+        "boolean": _family(question),
+        "expression": "0",
+        "text": "0",
+    }[kind]
     compared = compare(one, Case("", probe, kind, choices, question=question))
     return isinstance(compared, Undecided) or compared.reason in ("equal", "answer_differs")
 
@@ -78,11 +107,19 @@ def _family(question: str) -> str:
 
 
 def _same(
-    one: Stated, other: Stated, kind: AnswerKind, choices: tuple[str, ...], question: str,
+    one: Stated,
+    other: Stated,
+    kind: AnswerKind,
+    choices: tuple[str, ...],
+    question: str,
     equal: Callable[[Undecided], bool],
-) -> bool:  # fmt: skip
+) -> bool:
     if kind in ("choice", "boolean"):
-        probes = [chr(65 + i) for i in range(len(choices) or 26)] if kind == "choice" else [_family(question)]
+        probes = (
+            [chr(65 + i) for i in range(len(choices) or 26)]
+            if kind == "choice"
+            else [_family(question)]
+        )
         return [_right(one, probe, kind, choices) for probe in probes] == [
             _right(other, probe, kind, choices) for probe in probes
         ]

@@ -1,7 +1,8 @@
-"""A second judge, written apart from the first: plain string search, decimals and sampled values, no shared rule.
+"""A second judge, written apart from the first: plain string search, decimals and sampled values,
+no shared rule.
 
-It exists to disagree. It says correct, wrong or unjudged from a text and a reference; where the two differ, a
-person reads. It shares no code with `verdicts` and is never used for training.
+It exists to disagree. It says correct, wrong or unjudged from a text and a reference; where the two
+differ, a person reads. It shares no code with `verdicts` and is never used for training.
 """
 
 import ast
@@ -14,7 +15,16 @@ from decimal import Decimal, InvalidOperation
 from storage.records import AnswerKind, Label
 
 SECOND_VERSION = "second-1"
-MARKERS = ("answer is", "answer:", "answer**:", "####", "answer would be", "answer should be", "option is", "choice is")
+MARKERS = (
+    "answer is",
+    "answer:",
+    "answer**:",
+    "####",
+    "answer would be",
+    "answer should be",
+    "option is",
+    "choice is",
+)
 OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -34,7 +44,9 @@ class Confusion:
     cases: int
 
 
-def second_opinion(text: str, reference: str, kind: AnswerKind, choices: Sequence[str] = ()) -> Label:
+def second_opinion(
+    text: str, reference: str, kind: AnswerKind, choices: Sequence[str] = ()
+) -> Label:
     """What the second judge makes of a text."""
     stated = _stated(text)
     if stated is None or not reference.strip():
@@ -54,7 +66,9 @@ def second_opinion(text: str, reference: str, kind: AnswerKind, choices: Sequenc
 def confusion(pairs: Sequence[tuple[Label, Label]]) -> list[Confusion]:
     """The table of (first, second) labels, most frequent first."""
     counts = {pair: pairs.count(pair) for pair in sorted(set(pairs))}
-    return [Confusion(*pair, cases) for pair, cases in sorted(counts.items(), key=lambda item: -item[1])]
+    return [
+        Confusion(*pair, cases) for pair, cases in sorted(counts.items(), key=lambda item: -item[1])
+    ]
 
 
 def _label(same: bool) -> Label:
@@ -84,12 +98,16 @@ def _stated(text: str) -> str | None:
 def _letters(words: str) -> str:
     for command in ("\\text", "\\mathrm", "\\textbf", "\\left", "\\right"):
         words = words.replace(command, "")
-    return "".join(character for character in words.casefold() if character not in " \t\n{}$*`\"'“”‘’.,;!?")
+    return "".join(
+        character for character in words.casefold() if character not in " \t\n{}$*`\"'“”‘’.,;!?"
+    )
 
 
 def _boolean(stated: str, reference: str) -> Label:
     positive, negative = {"yes", "true", "valid"}, {"no", "false", "invalid"}
-    words = "".join(c if c.isalpha() else " " for c in stated.replace("\\text", " ").lower()).split()
+    words = "".join(
+        c if c.isalpha() else " " for c in stated.replace("\\text", " ").lower()
+    ).split()
     wanted = "".join(c for c in reference.lower() if c.isalpha()) in positive
     found = next(
         (
@@ -160,7 +178,11 @@ def _sampled(words: str) -> tuple[float, ...] | None:
 
 
 def _value(node: ast.AST, sample: float) -> float:
-    if isinstance(node, ast.Constant) and isinstance(node.value, (int, float)) and abs(node.value) < 1e15:
+    if (
+        isinstance(node, ast.Constant)
+        and isinstance(node.value, (int, float))
+        and abs(node.value) < 1e15
+    ):
         return float(node.value)
     if isinstance(node, ast.Name) and len(node.id) == 1:
         return sample * (1 + ord(node.id) / 100)

@@ -1,9 +1,11 @@
-"""What a text says behind its answer: whether it keeps the answer, puts another in its place, or only takes it back.
+"""What a text says behind its answer: whether it keeps the answer, puts another in its place, or
+only takes it back.
 
-The stated words and the text behind them in; the words that count out, or None where the answer is only taken back.
-One rule, sentence by sentence: once something puts the answer in doubt, the last value that is asserted counts, unless
-the stated value comes again behind it. A sentence that only supposes ("if she had 3 more, it would be 15") asserts
-nothing; one that offers a second value ("or maybe 15") takes the first back.
+The stated words and the text behind them in; the words that count out, or None where the answer is
+only taken back. One rule, sentence by sentence: once something puts the answer in doubt, the last
+value that is asserted counts, unless the stated value comes again behind it. A sentence that only
+supposes ("if she had 3 more, it would be 15") asserts nothing; one that offers a second value ("or
+maybe 15") takes the first back.
 """
 
 import re
@@ -34,18 +36,23 @@ def _pattern(pattern: str) -> re.Pattern[str]:
 
 
 ANY_VALUE = _pattern(VALUE)
-# a sentence ends in a value as `15 clips`, `15, though` or `15 it is` do; `15 of them` and `15 minus 3` do not
+# a sentence ends in a value as `15 clips`, `15, though` or `15 it is` do; `15 of them` and `15
+# minus 3` do not
 NO_UNIT = _words(
-    "and, or, to, of, by, times, more, less, fewer, minus, plus, is, are, was, were, has, not, if, would, in, because"
-    ", it, for"
+    "and, or, to, of, by, times, more, less, fewer, minus, plus, is, are, was, were, has, not, if,"
+    " would, in, because, it, for"
 )
 AFTERTHOUGHT = _words("though, instead, it is, in total, in all, altogether, to be exact")
 UNIT = rf"(?P<unit>(?:\s(?!{NO_UNIT}\b)[a-z]+){{0,3}})"
-ENDS_IN_A_VALUE = _pattern(rf"(?<![\w.+*/^×·-])(?P<value>{VALUE}){UNIT}(?:,?\s{AFTERTHOUGHT})?[\s*.!?;,)\]$]*$")
-IS_BETTER = _pattern(
-    rf"(?P<value>{VALUE})(?P<unit>) is (?:the |a )?(?:better|correct|right|best)\b(?! (?:if|for|when)\b)"
+ENDS_IN_A_VALUE = _pattern(
+    rf"(?<![\w.+*/^×·-])(?P<value>{VALUE}){UNIT}(?:,?\s{AFTERTHOUGHT})?[\s*.!?;,)\]$]*$"
 )
-# what stands in front of an asserted value: `it is`, `it should be`, `so`, `giving`, `3*5 =`, or nothing else
+IS_BETTER = _pattern(
+    rf"(?P<value>{VALUE})(?P<unit>) is (?:the |a )?(?:better|correct|right|best)\b(?!"
+    r" (?:if|for|when)\b)"
+)
+# what stands in front of an asserted value: `it is`, `it should be`, `so`, `giving`, `3*5 =`, or
+# nothing else
 SO = _words("so, therefore, thus, hence")
 THEN = _words("but, however, and, that, then, or, instead, actually, yet, though, although, now")
 RIGHT = _words("correct, right, actual, true, real, proper")
@@ -53,10 +60,13 @@ NEW = _words("final, new, best, better, overall")
 RESULT = r"(?:answer|value|result|sum|count|number|amount|option|choice|one|total(?:\s\w+)?)(?:\sof\s\w+(?:\s\w+)?)?"
 CLAUSE = rf"(?:^|[,;(]|\b(?:{SO}|{THEN}),?)\s*(?:there|(?:the\s)?(?:(?:{RIGHT}|{NEW})\s)?{RESULT})"
 IS = rf"(?:\s{_words('is, was, are, were, would be, becomes, equals, costs, comes to, makes')}\b|['’]s\b|\s?=)"
-LEADS_TO = _words("so, therefore, thus, hence, giving, gives, leaving, leaves, making, makes, get, gets, find, to be")
+LEADS_TO = _words(
+    "so, therefore, thus, hence, giving, gives, leaving, leaves, making, makes, get, gets, find,"
+    " to be"
+)
 FILLER = _words(
-    "now, then, really, actually, in fact, simply, exactly, only, about, just, rather, equal to, it, be, the, well"
-    ", to say, I, meant"
+    "now, then, really, actually, in fact, simply, exactly, only, about, just, rather, equal to,"
+    " it, be, the, well, to say, I, meant"
 )
 ASSERTS = _pattern(
     rf"(?:^|[,;(]|\b(?:{SO}|{THEN}),?|{CLAUSE}{IS}|(?:\b(?:it|that|this|which)|[\d)]){IS}|\b{LEADS_TO}\b,?"
@@ -72,12 +82,14 @@ CALCULATED = re.compile(r"[-+*/×·÷]\s?\$?\d[^=,;]*=[^=,;]*$")
 OR = _words("or, maybe, perhaps, possibly, alternatively, then again")
 ALSO = _words("also, even, maybe, perhaps, possibly, be, have been, is, it, it is, it may be")
 OFFERS = _pattern(
-    rf"(?:^[\s\W]*(?:(?:hmm+|well|uh|um|err?|but|and),?\s)*{OR}|\b(?:it|that|this) (?:might|may|could))\b,?\s"
+    rf"(?:^[\s\W]*(?:(?:hmm+|well|uh|um|err?|but|and),?\s)*{OR}|\b(?:it|that|this)"
+    r" (?:might|may|could))\b,?\s"
     rf"(?:{ALSO}\b,?\s?)*[*($\\]*$"
 )
 UNREAL = _pattern(rf"\b{_words('if, suppose, assuming, unless, in practice, in reality')}\b")
 SUPPOSES = _pattern(
-    rf"{UNREAL.pattern}|\bat \$?[a-z] ?=|\b(?:might|may|could|looks? like)\b|^(?!.*{RIGHT}\b).*\bwould\b"
+    rf"{UNREAL.pattern}|\bat \$?[a-z] ?=|\b(?:might|may|could|looks?"
+    rf" like)\b|^(?!.*{RIGHT}\b).*\bwould\b"
 )
 OF_OTHERS = _pattern(r"\b(?:some|others?|another|students|people|each|every)\b[^,;]*$")
 # `, not 12`, `instead of 12`: a value that is denied
@@ -87,32 +99,40 @@ DENIED = _pattern(
 )
 # the answer is looked at again, or said not to fit
 LOOKS_AGAIN = _words(
-    "hmm+, re-?check\\w*, thinking again, think about it more, think again, try again, not quite, too quick, too fast"
-    ", too hasty, mistaken, misread, misunderstood, recompute, recalculat\\w+, contradicts?, more carefully, in fact"
-    ", first guess, first thought, revised, update, edit, apolog\\w+, forget that, forget this, forget it"
-    ", ignore the, ignore my, scratch the, scratch my, is off, is wrong, was off, was wrong, seems? off, seems? wrong"
-    ", looks? off, looks? wrong"
+    "hmm+, re-?check\\w*, thinking again, think about it more, think again, try again, not quite,"
+    " too quick, too fast, too hasty, mistaken, misread, misunderstood, recompute, recalculat\\w+,"
+    " contradicts?, more carefully, in fact, first guess, first thought, revised, update, edit,"
+    " apolog\\w+, forget that, forget this, forget it, ignore the, ignore my, scratch the, scratch"
+    " my, is off, is wrong, was off, was wrong, seems? off, seems? wrong, looks? off, looks? wrong"
 )
 DOUBTS = _pattern(
     rf"\b(?:{LOOKS_AGAIN}\b|thinking\s\w+\sit"
     r"|(?:on|upon|after)\s(?:\w+\s)?(?:reflection|review|inspection|thought|reading)"
-    r"|(?:it|that|this|answer) should (?:\w+\s)?(?:be|have been)|too (?:small|large|big|high|low)(?=\W*$)"
+    r"|(?:it|that|this|answer) should (?:\w+\s)?(?:be|have been)|too"
+    r" (?:small|large|big|high|low)(?=\W*$)"
     r"|\w*n[o’']t (?:seem|look|sound|add|match|fit|work|make|trust|be\b)"
     r"|(?:that|this)(?:['’]s| is| was) (?:only |just )?(?:before|without|if|for|per)\b"
     rf"|correct(?:ing|ed|ion)?(?:\s\w+)?(?=:)|{RIGHT}\s\w+(?:\sis\b|\?))"
 )
 # a contrast, unless it stands in an explanation, where it contrasts something else
-BUT = r"(?:but|however|yet|still|although|though|instead(?! of)|better|rather|well|uh|um|err?|not|don['’]t|do not)"
+BUT = (
+    r"(?:but|however|yet|still|although|though|instead(?!"
+    r" of)|better|rather|well|uh|um|err?|not|don['’]t|do not)"
+)
 CONTRASTS = _pattern(rf"[\s$*)}}.]*{BUT}\b")
-EXPLAINS = _pattern(r"[\s*#(.]*(?:explanation|because|check|note|reason|solution|since|proof|steps?)\b")
+EXPLAINS = _pattern(
+    r"[\s*#(.]*(?:explanation|because|check|note|reason|solution|since|proof|steps?)\b"
+)
 CHECKS = re.compile(r"\b(?:(?:double[- ])?check\w*|verify)\b", re.IGNORECASE)
 # `Hmm, let me recheck: 20 - 12 = 8. Yes.`
 CONFIRMS = _pattern(
-    r"\W*(?:so )?(?:yes|correct|right|good|great|ok|okay|(?:it|that|this) (?:works|holds|matches|checks))\b"
+    r"\W*(?:so )?(?:yes|correct|right|good|great|ok|okay|(?:it|that|this)"
+    r" (?:works|holds|matches|checks))\b"
 )
 # `it should be Lyon`
 A_NAME_INSTEAD = re.compile(
-    r"\b(?i:it|place|name|word) (?:should|must) (?:be|have been) [\"“]?(?P<value>[A-Z][\w'’ -]{0,40})"
+    r"\b(?i:it|place|name|word) (?:should|must) (?:be|have been) [\"“]?(?P<value>[A-Z][\w'’"
+    r" -]{0,40})"
 )
 # taken back in so many words: `No wait`, `Scratch that`, `I made a mistake`, `That is not right`
 TAKEN_BACK = re.compile(
@@ -135,13 +155,19 @@ TAKEN_BACK = re.compile(
     re.IGNORECASE,
 )
 NEGATIVE = _pattern(r"\W*(?:no|not|false|invalid|incorrect|implausible)\b")
-CONFIRMED = _pattern(r"\b(?:yes|correct|right|confirmed|verified|matches|checks out|holds|indeed|consistent)\b")
+CONFIRMED = _pattern(
+    r"\b(?:yes|correct|right|confirmed|verified|matches|checks out|holds|indeed|consistent)\b"
+)
 MISTAKE = _pattern(r"\b(?:wrong|mistake|error|incorrect|not)\b")
-TOUCHES_A_VALUE = re.compile(r"\d|\b(?:wrong|mistake|error|incorrect|not|yes|no|true|false|[B-HJ-Z])\b|n['’]t\b")
+TOUCHES_A_VALUE = re.compile(
+    r"\d|\b(?:wrong|mistake|error|incorrect|not|yes|no|true|false|[B-HJ-Z])\b|n['’]t\b"
+)
 
 
 def words_that_count(words: str, behind: str) -> str | None:
-    """The stated words, others that are put in their place, or None: taken back, or another result than they say."""
+    """The stated words, others that are put in their place, or None: taken back, or another result
+    than they say.
+    """
     behind = plain(NEXT_QUESTION.split(behind[:FAR], maxsplit=1)[0])
     explains, checks, doubted = EXPLAINS.match(behind) is not None, False, False
     counts: str | None = words
@@ -157,7 +183,12 @@ def words_that_count(words: str, behind: str) -> str | None:
         value = _asserted(sentence, words)
         again = any(_is_same(one.group(), words) for one in ANY_VALUE.finditer(sentence))
         if value is not None and not (again and "=" in sentence):
-            if value == "" or doubted or (checks and CERTAIN.search(sentence)) or CONCLUDES.match(sentence):
+            if (
+                value == ""
+                or doubted
+                or (checks and CERTAIN.search(sentence))
+                or CONCLUDES.match(sentence)
+            ):
                 counts = value if value and not CALCULATED.search(sentence) else None
         elif again or (counts is None and CONFIRMS.match(sentence)):
             counts, checks = words, False
@@ -165,26 +196,36 @@ def words_that_count(words: str, behind: str) -> str | None:
 
 
 def _is_kept(words: str, cue: str, rest: str, behind: str) -> bool:
-    """Whether words of taking back are none here: `Wait, let me check. Correct.`, `No. That is wrong.`"""
+    """Whether words of taking back are none here: `Wait, let me check. Correct.`, `No. That is
+    wrong.`
+    """
     if cue in ("wait", "actually", "hold on", "sorry") and CONFIRMED.search(behind):
         return MISTAKE.search(rest) is None
     if NEGATIVE.match(words):
-        return re.match(r"that|this|it|which|no$", cue) is not None  # `The answer is false. This is not true.`
+        return (
+            re.match(r"that|this|it|which|no$", cue) is not None
+        )  # `The answer is false. This is not true.`
     return cue == "actually" and _kind(words) != "words" and not TOUCHES_A_VALUE.search(rest)
 
 
 def _without_denied(sentence: str, words: str) -> tuple[str, bool]:
     """The sentence without values that it denies, and whether the stated one is among them."""
     denied = [match["value"] for match in DENIED.finditer(sentence)]
-    return DENIED.sub(" ", sentence) if denied else sentence, any(_is_same(value, words) for value in denied)
+    return DENIED.sub(" ", sentence) if denied else sentence, any(
+        _is_same(value, words) for value in denied
+    )
 
 
 def _is_doubt(sentence: str, explains: bool) -> bool:
-    return DOUBTS.search(sentence) is not None or (not explains and CONTRASTS.match(sentence) is not None)
+    return DOUBTS.search(sentence) is not None or (
+        not explains and CONTRASTS.match(sentence) is not None
+    )
 
 
 def _asserted(sentence: str, words: str) -> str | None:
-    """The other value of the same kind with which a sentence ends and which it asserts; empty where it offers two."""
+    """The other value of the same kind with which a sentence ends and which it asserts; empty where
+    it offers two.
+    """
     kind = _kind(words)
     if kind == "words":
         name = A_NAME_INSTEAD.search(sentence)
@@ -192,7 +233,9 @@ def _asserted(sentence: str, words: str) -> str | None:
     ends = ENDS_IN_A_VALUE.search(sentence)
     front = sentence[: ends.start()] if ends else ""
     offers = ends is not None and not UNREAL.search(front) and OFFERS.search(front) is not None
-    if not offers and (not ASSERTS.search(front[-100:]) or SUPPOSES.search(front) or OF_OTHERS.search(front)):
+    if not offers and (
+        not ASSERTS.search(front[-100:]) or SUPPOSES.search(front) or OF_OTHERS.search(front)
+    ):
         ends = None
     found = ends or IS_BETTER.search(sentence)
     if found is None or _kind(found["value"]) != kind or (kind == "truth" and found["unit"]):
@@ -217,7 +260,11 @@ def _kind(words: str) -> str:
 def _is_same(value: str, words: str) -> bool:
     one, other = number_offered(value), number_offered(words)
     if isinstance(one, Number) and isinstance(other, Number):
-        percent = (one.percent and one.value == 100 * other.value) or (other.percent and other.value == 100 * one.value)
+        percent = (one.percent and one.value == 100 * other.value) or (
+            other.percent and other.value == 100 * one.value
+        )
         return one.value == other.value or percent
     bare = [undressed(part).strip(" $*().").lower() for part in (value, words)]
-    return bare[0] == bare[1] or (len(bare[0]) == 1 and re.match(rf"\W*{re.escape(bare[0])}\b", bare[1]) is not None)
+    return bare[0] == bare[1] or (
+        len(bare[0]) == 1 and re.match(rf"\W*{re.escape(bare[0])}\b", bare[1]) is not None
+    )

@@ -1,4 +1,6 @@
-"""Texts are equal up to NFKC, case, whitespace, surrounding quotes and final punctuation; lists by their separators."""
+"""Texts are equal up to NFKC, case, whitespace, surrounding quotes and final punctuation; lists by
+their separators.
+"""
 
 import re
 import unicodedata
@@ -23,36 +25,50 @@ OFFERED_TWICE = re.compile(r"\s+or\s+|\s*/\s*")
 def compare_texts(stated: Stated, reference: str) -> Compared:
     """By the sentence, by the line, and by what stands before a reason."""
     wanted = plain_text(reference)
-    readings = {plain_text(words) for words in (stated.words, stated.line, REASON.split(stated.words)[0])}
+    readings = {
+        plain_text(words) for words in (stated.words, stated.line, REASON.split(stated.words)[0])
+    }
     if len(wanted) == 1:
         readings.add(plain_text(re.split(r"\.\s", stated.line)[0]))
-    if wanted in readings or without_harmless(wanted) in {without_harmless(reading) for reading in readings}:
+    if wanted in readings or without_harmless(wanted) in {
+        without_harmless(reading) for reading in readings
+    }:
         return EQUAL
     if any(same_list(words, reference) for words in (stated.words, stated.line)):
         return EQUAL
-    offered = {plain_text(part) for part in OFFERED_TWICE.split(stated.words.removeprefix("either "))}
+    offered = {
+        plain_text(part) for part in OFFERED_TWICE.split(stated.words.removeprefix("either "))
+    }
     return AMBIGUOUS if len(offered) > 1 and wanted in offered else DIFFERS
 
 
 def without_harmless(text: str) -> str:
-    """A plain text without an article `the` or words like `certainly` in front and a pair of brackets around it."""
+    """A plain text without an article `the` or words like `certainly` in front and a pair of
+    brackets around it.
+    """
     text = HARMLESS.sub("", text).strip(QUOTES)
     return text[1:-1] if re.fullmatch(r"\([^()]+\)", text) else text
 
 
 def same_list(words: str, reference: str) -> bool:
-    """The same items in the same order, by commas; single words may also stand apart by blanks (`apple banana`)."""
+    """The same items in the same order, by commas; single words may also stand apart by blanks
+    (`apple banana`).
+    """
     ours, theirs = list_items(words), list_items(reference)
     if ours == theirs:
         return len(ours) > 1
     by_blanks = [item.split() for item in (" ".join(ours), " ".join(theirs))]
     apart = [len(items) > 1 and not any(" " in item for item in items) for items in (ours, theirs)]
     together = [len(items) == 1 for items in (ours, theirs)]
-    return by_blanks[0] == by_blanks[1] and ((apart[0] and together[1]) or (apart[1] and together[0]))
+    return by_blanks[0] == by_blanks[1] and (
+        (apart[0] and together[1]) or (apart[1] and together[0])
+    )
 
 
 def plain_text(words: str, *, fold: bool = True) -> str:
-    """The form in which equal texts are the same string (`fold`: whatever their case); never empty for signs alone."""
+    """The form in which equal texts are the same string (`fold`: whatever their case); never empty
+    for signs alone.
+    """
     folded = undressed_text(words)
     if not folded.isascii():
         folded = unicodedata.normalize("NFKC", folded)

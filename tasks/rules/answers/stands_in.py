@@ -1,5 +1,6 @@
-"""Whether a value stands in a text as a value, not as a string: 1,234 in "1234 apples", 1/2 in "one half", not 12 in
-"312". Text and value in, yes or no out; it does not say whether the text states it as its answer.
+"""Whether a value stands in a text as a value, not as a string: 1,234 in "1234 apples", 1/2 in "one
+half", not 12 in "312". Text and value in, yes or no out; it does not say whether the text states it
+as its answer.
 """
 
 import re
@@ -52,7 +53,10 @@ def stands_in(text: str, reference: str, kind: AnswerKind, choices: tuple[str, .
         return any(_words_stand_in(text, word) for word in words)
     wanted = _wanted(reference)
     if isinstance(wanted, Number) and kind in ("number", "expression"):
-        return any(is_same_number(number, wanted) or number.value == wanted.value for number in numbers_in(text))
+        return any(
+            is_same_number(number, wanted) or number.value == wanted.value
+            for number in numbers_in(text)
+        )
     if kind == "text":
         items = list_items(reference)
         return _words_stand_in(text, reference) or (
@@ -62,7 +66,9 @@ def stands_in(text: str, reference: str, kind: AnswerKind, choices: tuple[str, .
 
 
 def numbers_in(text: str) -> Iterator[Number]:
-    """Every number that is written in the text, in digits or words; `3 - 5` holds 3 and 5, `= -5` holds -5."""
+    """Every number that is written in the text, in digits or words; `3 - 5` holds 3 and 5, `= -5`
+    holds -5.
+    """
     for line in text.splitlines():
         line = in_digits(simplified(line)) if line.strip() else ""
         for match in WRITTEN.finditer(line):
@@ -70,7 +76,9 @@ def numbers_in(text: str) -> Iterator[Number]:
 
 
 def _readings(match: re.Match[str], line: str) -> Iterator[Number]:
-    """The numeral; with its fraction bar also the quotient and the divisor; with its magnitude the product."""
+    """The numeral; with its fraction bar also the quotient and the divisor; with its magnitude the
+    product.
+    """
     if match.end() - match.start() > LONGEST_NUMERAL:
         return
     digits = number_offered(match["numeral"])
@@ -104,11 +112,16 @@ def _choice_stands_in(text: str, reference: str, choices: tuple[str, ...]) -> bo
 def _words_stand_in(text: str, words: str) -> bool:
     wanted = plain_text(words)
     pattern = rf"(?<!\w){re.escape(wanted)}(?!\w)"
-    return bool(wanted) and re.search(pattern, " ".join(undressed(plain(text)).casefold().split())) is not None
+    return (
+        bool(wanted)
+        and re.search(pattern, " ".join(undressed(plain(text)).casefold().split())) is not None
+    )
 
 
 def _formula_stands_in(text: str, reference: str) -> bool:
-    """A formula as it is written, blanks and LaTeX dress aside, that is no part of a longer product or number."""
+    """A formula as it is written, blanks and LaTeX dress aside, that is no part of a longer product
+    or number.
+    """
     signs = [re.escape(sign) for sign in as_written(reference)]
     formula = r"\s*".join(signs)
     return bool(signs) and re.search(rf"(?<![\w^.]){formula}(?![\w^])", spelled(text)) is not None

@@ -1,8 +1,8 @@
 """Verdicts: a text and its references in, correct / wrong / unjudged with a reason out.
 
-Three steps: where the answer is stated (`final_answer`), what is stated (a parser for each kind), whether it equals a
-reference. This is the pure half, exact and quick. What needs algebra comes out as `Pending`, for the verify step to
-put before a worker process that can be killed.
+Three steps: where the answer is stated (`final_answer`), what is stated (a parser for each kind),
+whether it equals a reference. This is the pure half, exact and quick. What needs algebra comes out
+as `Pending`, for the verify step to put before a worker process that can be killed.
 """
 
 import re
@@ -32,7 +32,8 @@ LONGEST_ANSWER = 4000
 NO_NUMBER = {"ambiguous": AMBIGUOUS, "not_evaluated": NOT_EVALUATED, "not_an_answer": NOT_AN_ANSWER}
 # more digits than are ever computed with: such a number is compared as it is written
 LONG_DIGITS = re.compile(r"[-+]?[\d,]{3900,}")
-# 5! in maths is 120, and so it is before the full stop of a sentence; as its last sign it is 5, said with joy
+# 5! in maths is 120, and so it is before the full stop of a sentence; as its last sign it is 5,
+# said with joy
 FACTORIAL = re.compile(r"[\w)}]!(?:\s*(?:\$|\\\)|\\\]|=)|\.(?!\.))")
 ASKED = "dozen hundred thousand lakh million crore billion quarter half third tenth"
 ASKED_UNITS = tuple(ASKED.split())
@@ -40,7 +41,9 @@ ASKED_UNITS = tuple(ASKED.split())
 
 @dataclass(frozen=True)
 class Case:
-    """One text to judge against one reference answer, or several of which any counts (`also_accepted`)."""
+    """One text to judge against one reference answer, or several of which any counts
+    (`also_accepted`).
+    """
 
     text: str
     answer: str
@@ -92,14 +95,18 @@ def judged_quickly(case: Case) -> Judgement | Pending:
 def decided(pending: Pending, compared: Compared, case: Case) -> Judgement:
     """The judgement once algebra has decided."""
     if pending.strict:
-        return Judgement(compared.label, compared.reason, pending.extracted, compared.label, pending.extracted)
+        return Judgement(
+            compared.label, compared.reason, pending.extracted, compared.label, pending.extracted
+        )
     stated = final_answer(case.text, case.finish_reason, case.answer_kind)
     reason = stated.reason if isinstance(stated, NotStated) else "no_final_answer"
     return Judgement("unjudged", reason, None, compared.label, pending.extracted)
 
 
 def compare(stated: Stated, case: Case) -> Compared | Undecided:
-    """A stated answer against each of the case's references, by its kind: equal to any of them is correct."""
+    """A stated answer against each of the case's references, by its kind: equal to any of them is
+    correct.
+    """
     if not case.also_accepted:
         return _compare_with(stated, case.answer, case)
     found: list[Compared | Undecided] = []
@@ -110,7 +117,9 @@ def compare(stated: Stated, case: Case) -> Compared | Undecided:
                 return EQUAL
     waiting = [one for one in found if isinstance(one, Undecided)]
     if waiting:
-        return Undecided(waiting[0].answer, tuple(one for each in waiting for one in each.references))
+        return Undecided(
+            waiting[0].answer, tuple(one for each in waiting for one in each.references)
+        )
     return next((one for one in found if one != BAD_REFERENCE), BAD_REFERENCE)
 
 
@@ -120,7 +129,9 @@ def _compare_with(stated: Stated, reference: str, case: Case) -> Compared | Unde
     kind = case.answer_kind
     if kind == "number" or (kind == "text" and is_plain_fraction(reference)):
         words = stated.words
-        if "!" in words and ((stated.boxed and words.endswith("!")) or FACTORIAL.search(stated.line)):
+        if "!" in words and (
+            (stated.boxed and words.endswith("!")) or FACTORIAL.search(stated.line)
+        ):
             return compare_values(stated.words, reference)
         return compare_numbers(stated.words, reference, case.question)
     if kind == "choice":
@@ -135,7 +146,11 @@ def _compare_with(stated: Stated, reference: str, case: Case) -> Compared | Unde
 def compare_numbers(words: str, reference: str, question: str = "") -> Compared | Undecided:
     """Equal values; a question that asks for dozens or millions takes them for the unit."""
     if len(reference) > 3900 and LONG_DIGITS.fullmatch(reference.strip()):
-        return EQUAL if words.strip().replace(",", "") == reference.strip().replace(",", "") else DIFFERS
+        return (
+            EQUAL
+            if words.strip().replace(",", "") == reference.strip().replace(",", "")
+            else DIFFERS
+        )
     answer, wanted = number_offered(words), _reference_number(reference)
     if answer == "algebra" or wanted == "algebra":
         return compare_values(words, reference)

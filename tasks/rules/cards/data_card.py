@@ -1,15 +1,24 @@
-"""The card of exported rows: what they are, how they were chosen, whose questions they answer, and their SQL."""
+"""The card of exported rows: what they are, how they were chosen, whose questions they answer, and
+their SQL.
+"""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from storage.records import Model, QuestionSet
-from tasks.rules.cards.markdown import cell, front_matter, hub_licence, hub_licences, size_category, table
+from tasks.rules.cards.markdown import (
+    cell,
+    front_matter,
+    hub_licence,
+    hub_licences,
+    size_category,
+    table,
+)
 
 WHAT = (
-    "Reasoning paths that a language model wrote for questions whose answers are known, made with ReGenesis. "
-    "Their text is a model's: it is data, and nothing in it is an instruction."
+    "Reasoning paths that a language model wrote for questions whose answers are known, made with"
+    " ReGenesis. Their text is a model's: it is data, and nothing in it is an instruction."
 )
 PRIVATE = "**Private: do not publish this folder.** A source forbids redistribution: "
 _SFT = """  # prompt and completion are lists of messages:
@@ -18,14 +27,30 @@ _LOADS = {
     "parquet": 'datasets.load_dataset("FOLDER", split="train")' + _SFT,
     "chat": 'datasets.load_dataset("FOLDER", split="train")' + _SFT,
     "datasets": 'datasets.load_from_disk("FOLDER")' + _SFT,
-    "axolotl": "# axolotl.yaml beside the rows holds the lines for a run's configuration; name its path for FOLDER\n"
-    "# only the assistant's turn and its end are trained on: roles_to_train, train_on_eos",
-    "llama-factory": "# llamafactory-cli train ... dataset_dir=FOLDER dataset=regenesis   (see dataset_info.json)\n"
-    "# only the assistant's turn is trained on, unless train_on_prompt is set",
-    "preference": 'datasets.load_dataset("FOLDER", split="train")  # prompt, chosen, rejected: trl.DPOTrainer',
-    "kto": 'datasets.load_dataset("FOLDER", split="train")  # prompt, completion, label: trl.KTOTrainer',
+    "axolotl": (
+        "# axolotl.yaml beside the rows holds the lines for a run's configuration; name its path"
+        " for FOLDER\n# only the assistant's turn and its end are trained on: roles_to_train,"
+        " train_on_eos"
+    ),
+    "llama-factory": (
+        "# llamafactory-cli train ... dataset_dir=FOLDER dataset=regenesis   (see"
+        " dataset_info.json)\n# only the assistant's turn is trained on, unless train_on_prompt"
+        " is set"
+    ),
+    "preference": (
+        'datasets.load_dataset("FOLDER", split="train")  # prompt, chosen, rejected: trl.DPOTrainer'
+    ),
+    "kto": (
+        'datasets.load_dataset("FOLDER", split="train")  # prompt, completion, label:'
+        " trl.KTOTrainer"
+    ),
 }
-FILES = {"datasets": "", "chat": "train.jsonl", "axolotl": "train.jsonl", "llama-factory": "train.jsonl"}
+FILES = {
+    "datasets": "",
+    "chat": "train.jsonl",
+    "axolotl": "train.jsonl",
+    "llama-factory": "train.jsonl",
+}
 """Where it is not train.parquet."""
 
 
@@ -66,39 +91,56 @@ class DataCard:
     def text(self) -> str:
         """The card, as README.md."""
         parts = [
-            self._front_matter(), f"# {cell(self.title)}", self._private(),
+            self._front_matter(),
+            f"# {cell(self.title)}",
+            self._private(),
             WHAT,
             table(("", ""), [*self._counts().items(), *self.facts.items()]),
-            "## Sources", self._sources(), "## Base model", self._bases(),
-            "## Filters", f"```json\n{json.dumps(self.filters, indent=2, ensure_ascii=False)}\n```", self._left_out(),
-            "## SQL that made the rows", f"```sql\n{self.sql}\n```",
-            "## Load", f"```python\n{_LOADS[self.format]}\n```",
-        ]  # fmt: skip
+            "## Sources",
+            self._sources(),
+            "## Base model",
+            self._bases(),
+            "## Filters",
+            f"```json\n{json.dumps(self.filters, indent=2, ensure_ascii=False)}\n```",
+            self._left_out(),
+            "## SQL that made the rows",
+            f"```sql\n{self.sql}\n```",
+            "## Load",
+            f"```python\n{_LOADS[self.format]}\n```",
+        ]
         return "\n\n".join(part for part in parts if part) + "\n"
 
     def _front_matter(self) -> str:
         stated = sorted({source.question_set.licence for source in self.sources})
         licences = hub_licences(stated)
         file = FILES.get(self.format, "train.parquet")
-        files = [{"config_name": "default", "data_files": [{"split": "train", "path": file}]}] if file else []
-        return front_matter({
-            "license": licences,
-            "license_name": ", ".join(stated) if licences == "other" else "",
-            "pretty_name": self.title,
-            "task_categories": ["text-generation"],
-            "size_categories": [size_category(self.rows)],
-            "tags": ["regenesis", "reasoning", "synthetic"],
-            "base_model_licence": [hub_licence(base.licence) for base in self.bases],
-            "private": True if self._private() else None,
-            "configs": files,
-        })  # fmt: skip
+        files = (
+            [{"config_name": "default", "data_files": [{"split": "train", "path": file}]}]
+            if file
+            else []
+        )
+        return front_matter(
+            {
+                "license": licences,
+                "license_name": ", ".join(stated) if licences == "other" else "",
+                "pretty_name": self.title,
+                "task_categories": ["text-generation"],
+                "size_categories": [size_category(self.rows)],
+                "tags": ["regenesis", "reasoning", "synthetic"],
+                "base_model_licence": [hub_licence(base.licence) for base in self.bases],
+                "private": True if self._private() else None,
+                "configs": files,
+            }
+        )
 
     def _counts(self) -> dict[str, object]:
         share = self.hinted / self.rows if self.rows else 0.0
         return {
             "rows": self.rows,
             "questions": self.questions,
-            "hinted rows (the chain was shown the reference answer)": f"{self.hinted} ({share:.1%})",
+            "hinted rows (the chain was shown the reference answer)": (
+                f"{self.hinted} ({share:.1%})"
+            ),
         }
 
     def _private(self) -> str:
@@ -107,22 +149,43 @@ class DataCard:
 
     def _sources(self) -> str:
         rows = [
-            (one.name, one.domain, source.rows, one.licence or "unknown", one.citation or "unknown",
-             "allowed" if one.redistributable else "forbidden", one.source, one.digest)
+            (
+                one.name,
+                one.domain,
+                source.rows,
+                one.licence or "unknown",
+                one.citation or "unknown",
+                "allowed" if one.redistributable else "forbidden",
+                one.source,
+                one.digest,
+            )
             for source in self.sources
             for one in [source.question_set]
-        ]  # fmt: skip
-        heads = ("question set", "domain", "rows", "licence", "citation", "redistribution", "source", "digest")
+        ]
+        heads = (
+            "question set",
+            "domain",
+            "rows",
+            "licence",
+            "citation",
+            "redistribution",
+            "source",
+            "digest",
+        )
         return table(heads, rows)
 
     def _bases(self) -> str:
-        rows = [(base.model.name, base.licence or "unknown", base.model.revision) for base in self.bases]
+        rows = [
+            (base.model.name, base.licence or "unknown", base.model.revision) for base in self.bases
+        ]
         return table(("model", "licence", "digest of its weights"), rows)
 
     def _left_out(self) -> str:
         if not self.left_out:
             return ""
-        return "Paths that were not chosen, by reason:\n\n" + table(("reason", "paths"), list(self.left_out.items()))
+        return "Paths that were not chosen, by reason:\n\n" + table(
+            ("reason", "paths"), list(self.left_out.items())
+        )
 
 
 def forbidding(sources: Sequence[Source]) -> list[QuestionSet]:

@@ -1,6 +1,8 @@
-"""What a data card and a model card have in common: YAML front matter, Markdown tables, the hub's names of licences.
+"""What a data card and a model card have in common: YAML front matter, Markdown tables, the hub's
+names of licences.
 
-Values come from files and models of others: none of them can open a tag, break a table or end a block.
+Values come from files and models of others: none of them can open a tag, break a table or end a
+block.
 """
 
 import json
@@ -9,19 +11,53 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 _PLAIN = re.compile(r"[a-z][a-z0-9.]*-[a-z0-9.-]*[a-z0-9]|mit|gemma|unknown|other")
-# https://huggingface.co/docs/hub/repositories-licenses, those that question sets and base models are likely to bear
-_HUB_LICENCES = frozenset({
-    "apache-2.0", "mit", "gemma", "cc-by-3.0", "cc-by-4.0", "cc-by-sa-3.0", "cc-by-sa-4.0", "cc-by-nc-4.0",
-    "cc-by-nc-sa-4.0", "cc-by-nc-nd-4.0", "cc0-1.0", "bsd-2-clause", "bsd-3-clause", "gpl-3.0", "lgpl-3.0", "mpl-2.0",
-    "odc-by", "openrail", "llama2", "llama3", "llama3.1", "llama3.2", "llama3.3",
-})  # fmt: skip
-_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
-          (10_000_000, "1M<n<10M"), (100_000_000, "10M<n<100M"))  # fmt: skip
+# https://huggingface.co/docs/hub/repositories-licenses, those that question sets and base models
+# are likely to bear
+_HUB_LICENCES = frozenset(
+    {
+        "apache-2.0",
+        "mit",
+        "gemma",
+        "cc-by-3.0",
+        "cc-by-4.0",
+        "cc-by-sa-3.0",
+        "cc-by-sa-4.0",
+        "cc-by-nc-4.0",
+        "cc-by-nc-sa-4.0",
+        "cc-by-nc-nd-4.0",
+        "cc0-1.0",
+        "bsd-2-clause",
+        "bsd-3-clause",
+        "gpl-3.0",
+        "lgpl-3.0",
+        "mpl-2.0",
+        "odc-by",
+        "openrail",
+        "llama2",
+        "llama3",
+        "llama3.1",
+        "llama3.2",
+        "llama3.3",
+    }
+)
+_SIZES = (
+    (1_000, "n<1K"),
+    (10_000, "1K<n<10K"),
+    (100_000, "10K<n<100K"),
+    (1_000_000, "100K<n<1M"),
+    (10_000_000, "1M<n<10M"),
+    (100_000_000, "10M<n<100M"),
+)
 
 
 def front_matter(values: Mapping[str, object]) -> str:
-    """The block between dashes that opens a card; JSON is YAML, so it needs no YAML library. Empty values go."""
-    lines = [f"{name}: {_scalar(value)}" for name, value in values.items() if value not in ("", [], None)]
+    """The block between dashes that opens a card; JSON is YAML, so it needs no YAML library.
+
+    Empty values go.
+    """
+    lines = [
+        f"{name}: {_scalar(value)}" for name, value in values.items() if value not in ("", [], None)
+    ]
     return "\n".join(["---", *lines, "---"])
 
 
@@ -34,13 +70,21 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def cell(value: object) -> str:
     """Text on one line that Markdown shows as it stands."""
     flat = _flat(str(value))
-    for sign, shown in (("&", "&amp;"), ("<", "&lt;"), ("|", "&#124;"), ("`", "&#96;"), ("[", "&#91;")):
+    for sign, shown in (
+        ("&", "&amp;"),
+        ("<", "&lt;"),
+        ("|", "&#124;"),
+        ("`", "&#96;"),
+        ("[", "&#91;"),
+    ):
         flat = flat.replace(sign, shown)
     return flat or "-"
 
 
 def hub_licence(licence: str) -> str:
-    """The hub's name of a licence: `unknown` where none is stated, `other` where the hub has no name for it."""
+    """The hub's name of a licence: `unknown` where none is stated, `other` where the hub has no
+    name for it.
+    """
     name = re.sub(r"[\s_]+", "-", licence.strip().lower())
     return "unknown" if not name else name if name in _HUB_LICENCES else "other"
 
@@ -58,7 +102,11 @@ def size_category(rows: int) -> str:
 
 def _scalar(value: object) -> str:
     value = _flattened(value)
-    return value if isinstance(value, str) and _PLAIN.fullmatch(value) else json.dumps(value, ensure_ascii=False)
+    return (
+        value
+        if isinstance(value, str) and _PLAIN.fullmatch(value)
+        else json.dumps(value, ensure_ascii=False)
+    )
 
 
 def _flattened(value: object) -> object:
@@ -68,5 +116,7 @@ def _flattened(value: object) -> object:
 
 
 def _flat(text: str) -> str:
-    """One line of printable characters: no control, no mark of direction, nothing that YAML refuses."""
+    """One line of printable characters: no control, no mark of direction, nothing that YAML
+    refuses.
+    """
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -1,4 +1,5 @@
-"""What a comparison will take, from its settings and what is there already: requests, tokens, minutes, money.
+"""What a comparison will take, from its settings and what is there already: requests, tokens,
+minutes, money.
 
 Arithmetic over stated assumptions, each of them printed; nothing is measured here.
 """
@@ -10,7 +11,9 @@ from tasks.rules.comparison.contrasts import smallest_difference
 from tasks.settings import Settings
 
 LENGTH_SHARE = 0.6
-"""Of a stage's longest text, what it writes on average (measured on the embedded model: docs/decisions.md)."""
+"""Of a stage's longest text, what it writes on average (measured on the embedded model:
+docs/decisions.md).
+"""
 TRAINING_TO_GENERATION = 0.8
 START_SECONDS = 45.0
 PROMPT_TOKENS = 60
@@ -47,7 +50,9 @@ def forecast_comparison(settings: Settings, amounts: Amounts, tests: int) -> Com
     rate = settings.comparison.rate
     training_rate = settings.comparison.training_rate or TRAINING_TO_GENERATION * rate
     pools, answers, trained = _tokens(settings, amounts)
-    seconds = (pools + answers) / rate + trained / training_rate + START_SECONDS * amounts.server_starts
+    seconds = (
+        (pools + answers) / rate + trained / training_rate + START_SECONDS * amounts.server_starts
+    )
     money = settings.synthesis.cost(seconds, pools + answers)
     trainings = f"{amounts.trainings} models on at most {amounts.examples} examples"
     asked = f"{amounts.final_answers} final, {amounts.dev_answers} development"
@@ -77,9 +82,14 @@ def _tokens(settings: Settings, amounts: Amounts) -> tuple[int, int, int]:
     def mean(most: int) -> float:
         return min(most, settings.comparison.tokens_a_text or LENGTH_SHARE * most)
 
-    most = {stage: longest[stage].max_tokens if stage in longest else 64 for stage in amounts.requests}
+    most = {
+        stage: longest[stage].max_tokens if stage in longest else 64 for stage in amounts.requests
+    }
     pools = round(sum(count * mean(most[stage]) for stage, count in amounts.requests.items()))
-    answers = round((amounts.final_answers + amounts.dev_answers) * mean(settings.evaluation.sampling.max_tokens))
+    answers = round(
+        (amounts.final_answers + amounts.dev_answers)
+        * mean(settings.evaluation.sampling.max_tokens)
+    )
     example = min(settings.training.max_tokens, mean(synthesis.path.max_tokens) + PROMPT_TOKENS)
     trained = round(amounts.trainings * amounts.examples * example * settings.training.epochs)
     return pools, answers, trained
@@ -98,15 +108,23 @@ def _assumed(settings: Settings, training_rate: float) -> list[str]:
 
 
 def detectable_lines(settings: Settings, tests: int) -> list[str]:
-    """The smallest difference that the final questions of each domain could show, alone and as the first of `tests`."""
+    """The smallest difference that the final questions of each domain could show, alone and as the
+    first of `tests`.
+    """
     sizes = settings.questions
     lines: list[str] = []
     for words, sets in (("in domain", sizes.in_domain), ("out of domain", sizes.out_of_domain)):
         asked = len(sets) * sizes.final_per_set
         found: list[str] = []
         for share in DISCORDANCE:
-            alone, first = smallest_difference(asked, share), smallest_difference(asked, share, tests)
-            found.append(f"{alone:.1%} ({first:.1%} as the first of {tests}) where {share:.0%} of answers differ")
+            alone, first = (
+                smallest_difference(asked, share),
+                smallest_difference(asked, share, tests),
+            )
+            found.append(
+                f"{alone:.1%} ({first:.1%} as the first of {tests}) where {share:.0%} of answers"
+                " differ"
+            )
         if sets:
             lines.append(f"{words}, {asked} final questions: {'; '.join(found)}")
     return [*lines, "of one seed, two-sided 5 %, four times in five; after Holm in brackets"]

@@ -1,7 +1,8 @@
-"""A comparison's table: accuracies and paired differences with intervals over seeds and questions, Holm-adjusted.
+"""A comparison's table: accuracies and paired differences with intervals over seeds and questions,
+Holm-adjusted.
 
-Verdicts in; out comes one row per method, scope and reading. Every seed has a verdict on every question: a question
-without an answer counts as not right.
+Verdicts in; out comes one row per method, scope and reading. Every seed has a verdict on every
+question: a question without an answer counts as not right.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,14 +15,18 @@ from tasks.rules.gate.statistics import crossed_bootstrap, holm, smallest_gain, 
 
 RESAMPLED = 4000
 FEWEST_SEEDS = 2
-"""With one seed the resampling holds training's own chance still: simulated with 512 questions, no true difference
-and a standard deviation of 2 points between seeds, 20 % of such tests say p <= 0.05, with 3 points 31 %."""
+"""With one seed the resampling holds training's own chance still: simulated with 512 questions, no
+true difference and a standard deviation of 2 points between seeds, 20 % of such tests say p <=
+0.05, with 3 points 31 %.
+"""
 ALPHA = 0.05
 
 
 @dataclass(frozen=True)
 class Verdicts:
-    """One method's verdicts on the final questions by one reading: a row a seed, a column a question, set by set."""
+    """One method's verdicts on the final questions by one reading: a row a seed, a column a
+    question, set by set.
+    """
 
     method: str
     by_set: Mapping[str, NDArray[np.float64]]
@@ -47,21 +52,32 @@ class Row:
     p_adjusted: float | None = None
 
 
-def accuracy(verdicts: Verdicts, scope: str, sets: Sequence[str], generator: np.random.Generator) -> Row:
+def accuracy(
+    verdicts: Verdicts, scope: str, sets: Sequence[str], generator: np.random.Generator
+) -> Row:
     """Mean accuracy over the questions of these sets, with its 95 % interval."""
     return _row(verdicts.method, "", scope, [verdicts.by_set[name] for name in sets], generator)
 
 
 def difference(
-    method: Verdicts, other: Verdicts, scope: str, sets: Sequence[str], generator: np.random.Generator
+    method: Verdicts,
+    other: Verdicts,
+    scope: str,
+    sets: Sequence[str],
+    generator: np.random.Generator,
 ) -> Row:
-    """Paired difference by question and seed, its 95 % interval and, from two seeds on, its two-sided p-value."""
+    """Paired difference by question and seed, its 95 % interval and, from two seeds on, its
+    two-sided p-value.
+    """
     paired = [method.by_set[name] - other.by_set[name] for name in sets]
     return _row(method.method, other.method, scope, paired, generator)
 
 
 def differences(
-    all_verdicts: Sequence[Verdicts], other: Verdicts, scopes: Mapping[str, Mapping[str, Sequence[str]]], seed: int
+    all_verdicts: Sequence[Verdicts],
+    other: Verdicts,
+    scopes: Mapping[str, Mapping[str, Sequence[str]]],
+    seed: int,
 ) -> list[Row]:
     """Every method against `other` in every scope that it shares with it, adjusted together (Holm).
 
@@ -80,16 +96,24 @@ def differences(
 
 
 def smallest_difference(questions: int, discordance: float, tests: int = 1) -> float:
-    """What one seed's paired test would find four times in five, two-sided 5 %, as the first of `tests` after Holm."""
+    """What one seed's paired test would find four times in five, two-sided 5 %, as the first of
+    `tests` after Holm.
+    """
     return smallest_gain(questions, discordance, ALPHA / 2 / tests)
 
 
 def _row(
-    method: str, against: str, scope: str, strata: Sequence[NDArray[np.float64]], generator: np.random.Generator
+    method: str,
+    against: str,
+    scope: str,
+    strata: Sequence[NDArray[np.float64]],
+    generator: np.random.Generator,
 ) -> Row:
     questions = sum(values.shape[1] for values in strata)
     means = crossed_bootstrap(strata, RESAMPLED, generator)
-    value = sum(float(values.mean(axis=0).sum()) for values in strata) / questions if questions else 0.0
+    value = (
+        sum(float(values.mean(axis=0).sum()) for values in strata) / questions if questions else 0.0
+    )
     low, high = (float(one) for one in np.quantile(means, [ALPHA / 2, 1 - ALPHA / 2]))
     seeds = strata[0].shape[0] if strata else 0
     p_value = two_sided(means) if against and seeds >= FEWEST_SEEDS else None

@@ -1,7 +1,8 @@
-"""Matched budgets: which of the paths that each method's filter lets through are trained on, so that none has more.
+"""Matched budgets: which of the paths that each method's filter lets through are trained on, so
+that none has more.
 
-Exact by paths and by questions; by tokens no method spends more than the one that spends least, and each less than
-one chain below it. Pure and seeded: the same pools give the same training sets.
+Exact by paths and by questions; by tokens no method spends more than the one that spends least, and
+each less than one chain below it. Pure and seeded: the same pools give the same training sets.
 """
 
 from collections import Counter, defaultdict
@@ -29,29 +30,42 @@ class Entry:
 
 
 def match_paths(entries: Sequence[Entry], seed: int, most: int = 0) -> list[list[Choice]]:
-    """Training sets of equal size: the smallest of all, `most` at most; one of n parts gets an n-th of it."""
+    """Training sets of equal size: the smallest of all, `most` at most; one of n parts gets an n-th
+    of it.
+    """
     size = min(len(entry.kept) * entry.parts for entry in entries)
     size = min(size, most) if most else size
     return [_of_size(entry, size // entry.parts, seed) for entry in entries]
 
 
 def match_questions(entries: Sequence[Entry], seed: int, most: int = 0) -> list[list[Choice]]:
-    """The same questions, and of each the same number of paths; one of n parts gets those among its own questions.
+    """The same questions, and of each the same number of paths; one of n parts gets those among its
+    own questions.
 
     `most` limits the examples: whole questions are taken, in the seed's order, while they fit.
     """
-    counts = [Counter(candidate.question.id for candidate in entry.kept) for entry in entries if entry.parts == 1]
-    counts = counts or [Counter(candidate.question.id for entry in entries for candidate in entry.kept)]
+    counts = [
+        Counter(candidate.question.id for candidate in entry.kept)
+        for entry in entries
+        if entry.parts == 1
+    ]
+    counts = counts or [
+        Counter(candidate.question.id for entry in entries for candidate in entry.kept)
+    ]
     shared = set.intersection(*(set(count) for count in counts))
     quota = {question: min(count[question] for count in counts) for question in shared}
     quota = _within(quota, seed, most)
     return [_of_questions(entry, quota, seed) for entry in entries]
 
 
-def within_tokens(candidates: Sequence[Candidate], tokens: Mapping[UUID, float], budget: float, seed: int) -> set[UUID]:
-    """Ids of the paths that a budget of generated tokens pays for, in the seed's order, hinted ones last.
+def within_tokens(
+    candidates: Sequence[Candidate], tokens: Mapping[UUID, float], budget: float, seed: int
+) -> set[UUID]:
+    """Ids of the paths that a budget of generated tokens pays for, in the seed's order, hinted ones
+    last.
 
-    `tokens` says by path id what its whole chain took, its share of chains that ended in nothing included.
+    `tokens` says by path id what its whole chain took, its share of chains that ended in nothing
+    included.
     """
     paid: set[UUID] = set()
     spent = 0.0
@@ -63,16 +77,20 @@ def within_tokens(candidates: Sequence[Candidate], tokens: Mapping[UUID, float],
     return paid
 
 
-def refuse_empty(entries: Sequence[Entry], matched: Sequence[Sequence[Choice]], fewest: int) -> None:
-    """Raise InputError where a training set is too small to learn from, naming the method that has least."""
+def refuse_empty(
+    entries: Sequence[Entry], matched: Sequence[Sequence[Choice]], fewest: int
+) -> None:
+    """Raise InputError where a training set is too small to learn from, naming the method that has
+    least.
+    """
     for entry, choices in zip(entries, matched, strict=True):
         size = sum(choice.kept for choice in choices)
         if size < fewest:
             least = min(entries, key=lambda one: len(one.kept) * one.parts)
             raise InputError(
-                f"Training needs at least {fewest} examples (training.min_examples); matched, {entry.name!r} has "
-                f"{size}, because {least.name!r} has but {len(least.kept)} after its filter. Leave that method out, "
-                "or draw more questions or chains."
+                f"Training needs at least {fewest} examples (training.min_examples); matched,"
+                f" {entry.name!r} has {size}, because {least.name!r} has but {len(least.kept)}"
+                " after its filter. Leave that method out, or draw more questions or chains."
             )
 
 
@@ -81,26 +99,34 @@ def _of_size(entry: Entry, size: int, seed: int) -> list[Choice]:
     in_turn = sorted(entry.kept, key=lambda one: rank(seed, one.path.id))
     hinted = [one for one in in_turn if one.path.hinted]
     free = [one for one in in_turn if not one.path.hinted]
-    # by chance as many hinted ones as among all it has, and never above its share; free ones make up for the rest
+    # by chance as many hinted ones as among all it has, and never above its share; free ones make
+    # up for the rest
     wanted = sum(one.path.hinted for one in in_turn[:size])
     allowed = size if entry.max_hinted_share >= 1 else int(entry.max_hinted_share * size + 1e-9)
     taken_hinted = max(min(wanted, allowed), size - len(free))
     taken = {one.path.id for one in [*hinted[:taken_hinted], *free[: size - taken_hinted]]}
-    return [_unless(choice, choice.candidate.path.id in taken, "over_count") for choice in entry.choices]
+    return [
+        _unless(choice, choice.candidate.path.id in taken, "over_count") for choice in entry.choices
+    ]
 
 
 def _of_questions(entry: Entry, quota: Mapping[UUID, int], seed: int) -> list[Choice]:
     by_question: defaultdict[UUID, list[Candidate]] = defaultdict(list)
     for one in sorted(entry.kept, key=lambda one: (one.path.hinted, rank(seed, one.path.id))):
         by_question[one.question.id].append(one)
-    taken = {one.path.id for question, kept in by_question.items() for one in kept[: quota.get(question, 0)]}
+    taken = {
+        one.path.id
+        for question, kept in by_question.items()
+        for one in kept[: quota.get(question, 0)]
+    }
     return [
         _unless(
-            choice, choice.candidate.path.id in taken,
+            choice,
+            choice.candidate.path.id in taken,
             "over_count" if choice.candidate.question.id in quota else "unmatched_question",
         )
         for choice in entry.choices
-    ]  # fmt: skip
+    ]
 
 
 def _within(quota: Mapping[UUID, int], seed: int, most: int) -> dict[UUID, int]:

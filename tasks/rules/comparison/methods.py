@@ -1,6 +1,8 @@
-"""Methods as settings: what each teaches, which paths it takes of the shared pool, how it filters them.
+"""Methods as settings: what each teaches, which paths it takes of the shared pool, how it filters
+them.
 
-The table `tasks/comparison/methods.toml` in; methods, and the contenders that they make with given question sets, out.
+The table `tasks/comparison/methods.toml` in; methods, and the contenders that they make with given
+question sets, out.
 """
 
 import tomllib
@@ -64,7 +66,9 @@ class Contender:
 
     def selection(self, settings: Settings) -> SelectionSettings:
         """The settings' selection with the method's own filter."""
-        own: dict[str, object] = {"accept": self.method.accept if self.method.teaches == "paths" else "any"}
+        own: dict[str, object] = {
+            "accept": self.method.accept if self.method.teaches == "paths" else "any"
+        }
         if self.method.max_hinted_share is not None:
             own["max_hinted_share"] = self.method.max_hinted_share
         return settings.selection.model_copy(update=own)
@@ -77,7 +81,9 @@ def parse_methods(text: str) -> dict[str, Method]:
         return {name: Method(name=name, **entry) for name, entry in entries.items()}
     except ValidationError as error:
         first = error.errors()[0]
-        raise InputError(f"Method table, {'.'.join(map(str, first['loc']))!r}: {first['msg']}.") from error
+        raise InputError(
+            f"Method table, {'.'.join(map(str, first['loc']))!r}: {first['msg']}."
+        ) from error
 
 
 def contenders(
@@ -88,43 +94,70 @@ def contenders(
     if unknown or not names:
         found = f"found {unknown[0]!r}" if unknown else "found none"
         raise InputError(f"Methods to compare are among {', '.join(table)}; {found}.")
-    return [one for name in dict.fromkeys(names) for one in _entering(table[name], sets, guidelines)]
+    return [
+        one for name in dict.fromkeys(names) for one in _entering(table[name], sets, guidelines)
+    ]
 
 
 def _entering(method: Method, sets: Sequence[str], guidelines: int) -> list[Contender]:
     if method.variants == "sets":
-        return [Contender(f"{method.name}:{name}", method, only_set=name, parts=len(sets)) for name in sets]
+        return [
+            Contender(f"{method.name}:{name}", method, only_set=name, parts=len(sets))
+            for name in sets
+        ]
     if method.variants == "guidelines":
         bounds = [round(place * guidelines / method.groups) for place in range(method.groups + 1)]
         groups = [tuple(range(low + 1, high + 1)) for low, high in pairwise(bounds) if high > low]
-        return [Contender(f"{method.name}:{group[0]}-{group[-1]}", method, without=group) for group in groups]
+        return [
+            Contender(f"{method.name}:{group[0]}-{group[-1]}", method, without=group)
+            for group in groups
+        ]
     return [Contender(method.name, method)]
 
 
-def pool_settings(settings: Settings, of: Sequence[Contender], contender: Contender) -> SynthesisSettings:
+def pool_settings(
+    settings: Settings, of: Sequence[Contender], contender: Contender
+) -> SynthesisSettings:
     """The synthesis settings of the pool that this contender selects from.
 
-    Questions are sampled to the end, so that all methods can share the pool. Hinted retries are made if any contender
-    in `of` with the same strategy needs them; the other contenders ignore those paths.
+    Questions are sampled to the end, so that all methods can share the pool. Hinted retries are
+    made if any contender in `of` with the same strategy needs them; the other contenders ignore
+    those paths.
     """
     method = contender.method
     every = method.hints == "every"
     retried = any(
-        other.method.teaches == "paths" and other.method.strategy == method.strategy
-        and other.method.hints == "unsolved" for other in of
-    )  # fmt: skip
+        other.method.teaches == "paths"
+        and other.method.strategy == method.strategy
+        and other.method.hints == "unsolved"
+        for other in of
+    )
     return settings.synthesis.model_copy(
         update={
-            "strategy": method.strategy, "adaptive": False, "hinted_only": every,
-            "hinted_retry": retried and not every, "token_budget": 0, "target_accepted": 0, "max_candidates": 0,
-            "hinted_chains": settings.synthesis.chains_per_question if every else settings.synthesis.hinted_chains,
+            "strategy": method.strategy,
+            "adaptive": False,
+            "hinted_only": every,
+            "hinted_retry": retried and not every,
+            "token_budget": 0,
+            "target_accepted": 0,
+            "max_candidates": 0,
+            "hinted_chains": (
+                settings.synthesis.chains_per_question
+                if every
+                else settings.synthesis.hinted_chains
+            ),
         }
-    )  # fmt: skip
+    )
 
 
 def citations(table: Mapping[str, Method], names: Sequence[str]) -> list[dict[str, str]]:
     """What each method is and whose, as rows."""
     return [
-        {"method": name, "is": table[name].about, "after": table[name].citation, "differs": table[name].differs or "-"}
+        {
+            "method": name,
+            "is": table[name].about,
+            "after": table[name].citation,
+            "differs": table[name].differs or "-",
+        }
         for name in dict.fromkeys(names)
     ]

@@ -1,6 +1,8 @@
-"""What a question's own set says of its answer, as a path would: the reference alone, or the set's rationale.
+"""What a question's own set says of its answer, as a path would: the reference alone, or the set's
+rationale.
 
-Also the prompt that shows solved train questions first. Texts of a set are data: nothing in them is a placeholder.
+Also the prompt that shows solved train questions first. Texts of a set are data: nothing in them is
+a placeholder.
 """
 
 import json
@@ -22,8 +24,9 @@ def stated_answer(question: Question) -> str:
 
 
 def stated_rationale(question: Question) -> str:
-    """The set's rationale with the answer stated after it; empty where the set has none (GSM8K, AQuA-RAT, own files
-    with a column `rationale` have)."""
+    """The set's rationale with the answer stated after it; empty where the set has none (GSM8K,
+    AQuA-RAT, own files with a column `rationale` have).
+    """
     columns = _columns(question)
     rationale, stated = str(columns.get("rationale") or ""), str(columns.get("answer") or "")
     if not rationale and "####" in stated:
@@ -34,12 +37,18 @@ def stated_rationale(question: Question) -> str:
 
 
 def few_shot_prompt(answer_prompt: str, solved: Sequence[Question]) -> str:
-    """The prompt's text with solved questions above what it asks. Braces of the questions are left out of it."""
+    """The prompt's text with solved questions above what it asks.
+
+    Braces of the questions are left out of it.
+    """
     lines = [
-        f"Question: {asked(one).strip()}\n{stated_rationale(one) or f'The answer is {shown_answer(one)}.'}"
+        "Question:"
+        f" {asked(one).strip()}\n{stated_rationale(one) or f'The answer is {shown_answer(one)}.'}"
         for one in solved
     ]
-    shown = _BRACE.sub("", "\n\n".join(lines)).replace("[", "(").replace("]", ")")  # a section begins with a bracket
+    shown = (
+        _BRACE.sub("", "\n\n".join(lines)).replace("[", "(").replace("]", ")")
+    )  # a section begins with a bracket
     opening = "[user]\n"
     if opening not in answer_prompt:
         answer_prompt = opening + answer_prompt

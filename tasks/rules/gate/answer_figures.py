@@ -1,7 +1,8 @@
-"""What the answers of one model to one set of questions say beside their accuracy: lengths, endings, pass@k, maj@k.
+"""What the answers of one model to one set of questions say beside their accuracy: lengths,
+endings, pass@k, maj@k.
 
-Answers in, figures with intervals out. Shares have Wilson's interval; means over questions are resampled by
-question, for the samples of one question hang together.
+Answers in, figures with intervals out. Shares have Wilson's interval; means over questions are
+resampled by question, for the samples of one question hang together.
 """
 
 from collections import Counter
@@ -38,9 +39,14 @@ def greedy_figures(answers: Sequence[Answer], generator: np.random.Generator) ->
     if not answers:
         return []
     stopped = sum(is_natural_stop(answer.finish_reason) for answer in answers)
-    unjudged = {reading: sum(verdict_of(one, reading) == "unjudged" for one in answers) for reading in READINGS}
+    unjudged = {
+        reading: sum(verdict_of(one, reading) == "unjudged" for one in answers)
+        for reading in READINGS
+    }
     return [
-        _mean("mean_tokens", "", 1, [float(answer.completion_tokens) for answer in answers], generator),
+        _mean(
+            "mean_tokens", "", 1, [float(answer.completion_tokens) for answer in answers], generator
+        ),
         _share("stopped", "", stopped, len(answers)),
         *(_share("unjudged", reading, count, len(answers)) for reading, count in unjudged.items()),
     ]
@@ -49,32 +55,40 @@ def greedy_figures(answers: Sequence[Answer], generator: np.random.Generator) ->
 def sampled_figures(
     answers: Mapping[UUID, Sequence[Answer]], samples: int, generator: np.random.Generator
 ) -> list[Figure]:
-    """pass@1, pass@k and maj@k by both readings, over the questions that have all `samples` answers; else none."""
+    """pass@1, pass@k and maj@k by both readings, over the questions that have all `samples`
+    answers; else none.
+    """
     whole = [ones for ones in answers.values() if len(ones) == samples]
     if not whole:
         return []
 
     def passed(k: int, reading: Reading) -> Callable[[Sequence[Answer]], float]:
-        return lambda ones: pass_at_k(samples, sum(verdict_of(one, reading) == "correct" for one in ones), k)
+        return lambda ones: pass_at_k(
+            samples, sum(verdict_of(one, reading) == "correct" for one in ones), k
+        )
 
     figures: list[Figure] = []
     for reading in READINGS:
         for k in sorted({1, samples}):
-            figures.append(_mean("pass_at_k", reading, k, list(map(passed(k, reading), whole)), generator))
+            figures.append(
+                _mean("pass_at_k", reading, k, list(map(passed(k, reading), whole)), generator)
+            )
         votes = [majority_is_right(ones, reading) for ones in whole]
         figures.append(_mean("maj_at_k", reading, samples, votes, generator))
     return figures
 
 
 def majority_is_right(answers: Sequence[Answer], reading: Reading) -> float:
-    """Chance that the most frequent stated answer is right, ties broken by lot; 0 where none is stated.
+    """Chance that the most frequent stated answer is right, ties broken by lot; 0 where none is
+    stated.
 
     Right answers are one class whatever their words, wrong ones are classes by what was extracted.
     """
     votes = Counter(
         "" if verdict_of(one, reading) == "correct" else f"wrong {stated}"
         for one in answers
-        if (stated := one.strict_extracted if reading == "strict" else one.lenient_extracted) is not None
+        if (stated := one.strict_extracted if reading == "strict" else one.lenient_extracted)
+        is not None
     )
     if not votes:
         return 0.0
@@ -91,7 +105,11 @@ def _share(name: str, reading: str, count: int, questions: int) -> Figure:
     return Figure(name, reading, 1, questions, count / questions, wilson_interval(count, questions))
 
 
-def _mean(name: str, reading: str, k: int, values: Sequence[float], generator: np.random.Generator) -> Figure:
+def _mean(
+    name: str, reading: str, k: int, values: Sequence[float], generator: np.random.Generator
+) -> Figure:
     means = stratified_bootstrap([values], RESAMPLED, generator)
     low, high = np.quantile(means, [0.025, 0.975])
-    return Figure(name, reading, k, len(values), sum(values) / len(values), Interval(float(low), float(high)))
+    return Figure(
+        name, reading, k, len(values), sum(values) / len(values), Interval(float(low), float(high))
+    )

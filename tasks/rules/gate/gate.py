@@ -1,7 +1,8 @@
-"""The gate: paired strict verdicts of champion and challenger in; promoted, refused or inconclusive out.
+"""The gate: paired strict verdicts of champion and challenger in; promoted, refused or inconclusive
+out.
 
-Pure and without model, store or clock. Why the rule is as it is stands in docs/gate.md; the words of its reasons
-in `gate_reasons`.
+Pure and without model, store or clock. Why the rule is as it is stands in docs/gate.md; the words
+of its reasons in `gate_reasons`.
 """
 
 from collections.abc import Sequence
@@ -123,7 +124,9 @@ class Figures:
     tests_so_far: int
     gain: Gain
     content: Pairs | None
-    """In domain by the lenient reading: what of the gain is not learning to state an answer as asked."""
+    """In domain by the lenient reading: what of the gain is not learning to state an answer as
+    asked.
+    """
     non_inferiority: tuple[NonInferiority, ...]
     sets: tuple[SetResult, ...]
     max_loss_one_set: float
@@ -140,15 +143,18 @@ class Detectable:
 def spendable_alpha(test_number: int, fresh: bool, settings: GateSettings) -> float:
     """The error that the `test_number`-th gate decision of a line (from 1) may spend.
 
-    Fresh questions: shares of 1/t within each `spending_rounds` decisions, so that any so many in a row spend
-    alpha once. Fixed questions, never renewed: alpha/(t(t+1)), which sums to alpha over all time.
+    Fresh questions: shares of 1/t within each `spending_rounds` decisions, so that any so many in a
+    row spend alpha once. Fixed questions, never renewed: alpha/(t(t+1)), which sums to alpha over
+    all time.
     """
     if test_number < 1:
         raise InputError(f"Gate decisions are numbered from 1; found {test_number!r}.")
     if not fresh:
         return settings.alpha / (test_number * (test_number + 1))
     place = (test_number - 1) % settings.spending_rounds + 1
-    return settings.alpha / (place * sum(1 / turn for turn in range(1, settings.spending_rounds + 1)))
+    return settings.alpha / (
+        place * sum(1 / turn for turn in range(1, settings.spending_rounds + 1))
+    )
 
 
 def measure(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings) -> Figures:
@@ -158,7 +164,9 @@ def measure(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings
     outside = [one for one in sets if one.domain == "out_of_domain"]
     spent = spendable_alpha(tests_so_far, all(one.fresh for one in sets), settings)
     anchors = ["champion"] + (["base"] if any(one.base for one in outside) else [])
-    readings: list[Reading] = ["strict", "lenient"] if all(one.lenient for one in sets) else ["strict"]
+    readings: list[Reading] = (
+        ["strict", "lenient"] if all(one.lenient for one in sets) else ["strict"]
+    )
     return Figures(
         alpha=settings.alpha,
         alpha_spent=spent,
@@ -166,7 +174,9 @@ def measure(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings
         gain=_gain(inside, settings),
         content=_pool(_read(inside, "lenient")) if "lenient" in readings else None,
         non_inferiority=tuple(
-            _non_inferiority(outside, anchor, reading, spent, settings) for anchor in anchors for reading in readings
+            _non_inferiority(outside, anchor, reading, spent, settings)
+            for anchor in anchors
+            for reading in readings
         ),
         sets=_each_set(sets, settings),
         max_loss_one_set=settings.max_loss_one_set,
@@ -181,7 +191,9 @@ def outcome_of(figures: Figures) -> Outcome:
         or any(one.blocks for one in figures.sets)
     ):
         return "refused"
-    if figures.gain.p_gain <= figures.alpha_spent and all(test.shown for test in figures.non_inferiority):
+    if figures.gain.p_gain <= figures.alpha_spent and all(
+        test.shown for test in figures.non_inferiority
+    ):
         return "promoted"
     return "inconclusive"
 
@@ -214,11 +226,15 @@ def _check(sets: Sequence[PairedSet]) -> None:
         )
     based = any(one.base for one in sets)
     for one in sets:
-        lengths = (len(one.champion), len(one.challenger), len(one.base) if based else len(one.champion))
+        lengths = (
+            len(one.champion),
+            len(one.challenger),
+            len(one.base) if based else len(one.champion),
+        )
         if len(set(lengths)) != 1:
             raise InputError(
-                f"Models are compared on the same questions; set {one.name!r} has {lengths!r} verdicts of champion, "
-                "challenger and base. Run: regenesis evaluate"
+                f"Models are compared on the same questions; set {one.name!r} has {lengths!r}"
+                " verdicts of champion, challenger and base. Run: regenesis evaluate"
             )
 
 
@@ -234,7 +250,9 @@ def _pool(sets: Sequence[PairedSet], anchor: str = "champion") -> Pairs:
 def _resampled(sets: Sequence[PairedSet]) -> Distribution:
     """Paired bootstrap of the pooled difference, stratified by set."""
     counts = [paired(one.champion, one.challenger) for one in sets]
-    return bootstrap_distribution([(pairs.gained, pairs.lost, pairs.questions) for pairs in counts], pseudo_pairs=1.0)
+    return bootstrap_distribution(
+        [(pairs.gained, pairs.lost, pairs.questions) for pairs in counts], pseudo_pairs=1.0
+    )
 
 
 def _gain(sets: Sequence[PairedSet], settings: GateSettings) -> Gain:
@@ -276,7 +294,9 @@ def _each_set(sets: Sequence[PairedSet], settings: GateSettings) -> tuple[SetRes
     gains = holm([mcnemar_gain(pairs.gained, pairs.lost) for pairs in counts])
     losses = holm([mcnemar_gain(pairs.lost, pairs.gained) for pairs in counts])
     limit = settings.max_loss_one_set
-    beyond = holm([tango_loss(pairs.gained, pairs.lost, pairs.questions, limit) for pairs in counts])
+    beyond = holm(
+        [tango_loss(pairs.gained, pairs.lost, pairs.questions, limit) for pairs in counts]
+    )
     return tuple(
         SetResult(one.name, one.domain, one.fresh, pairs, gain, loss, past, past <= settings.alpha)
         for one, pairs, gain, loss, past in zip(sets, counts, gains, losses, beyond, strict=True)

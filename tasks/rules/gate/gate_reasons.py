@@ -1,11 +1,21 @@
-"""The gate's decision with its reasons: one paragraph that a person understands, and the figures as plain data."""
+"""The gate's decision with its reasons: one paragraph that a person understands, and the figures as
+plain data.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from storage.ids import Part
 from storage.records import Outcome
-from tasks.rules.gate.gate import Detectable, Figures, NonInferiority, PairedSet, detectable, measure, outcome_of
+from tasks.rules.gate.gate import (
+    Detectable,
+    Figures,
+    NonInferiority,
+    PairedSet,
+    detectable,
+    measure,
+    outcome_of,
+)
 from tasks.settings import GateSettings
 
 
@@ -20,11 +30,17 @@ class Decision:
 
     def as_json(self) -> dict[str, Part]:
         """Every figure under its name, ready for the promotion's `statistics`."""
-        return {**asdict(self.figures), "smallest_gain": self.detectable.gain, "smallest_loss": self.detectable.loss}
+        return {
+            **asdict(self.figures),
+            "smallest_gain": self.detectable.gain,
+            "smallest_loss": self.detectable.loss,
+        }
 
 
 def decide(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings) -> Decision:
-    """Apply the rule to paired strict verdicts; `tests_so_far` counts the line's gate decisions, this one included."""
+    """Apply the rule to paired strict verdicts; `tests_so_far` counts the line's gate decisions,
+    this one included.
+    """
     figures = measure(sets, tests_so_far, settings)
     outcome, shown = outcome_of(figures), detectable(figures)
     sentences = [
@@ -35,18 +51,26 @@ def decide(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings)
         _single_sets(figures),
         _power(figures, shown),
     ]
-    return Decision(outcome, " ".join(sentence for sentence in sentences if sentence), figures, shown)
+    return Decision(
+        outcome, " ".join(sentence for sentence in sentences if sentence), figures, shown
+    )
 
 
 def _headline(outcome: Outcome, figures: Figures) -> str:
-    """The one sentence for who reads no further: better or not, by how much, and promoted or why not."""
+    """The one sentence for who reads no further: better or not, by how much, and promoted or why
+    not.
+    """
     return f"{_better(figures)}{_carried_out(outcome, figures)}: {_by_how_much(figures)}."
 
 
 def _better(figures: Figures) -> str:
     if figures.gain.p_gain <= figures.alpha_spent:
         return "Better in domain"
-    return "Worse in domain" if figures.gain.p_loss <= figures.alpha else "Not shown to be better in domain"
+    return (
+        "Worse in domain"
+        if figures.gain.p_loss <= figures.alpha
+        else "Not shown to be better in domain"
+    )
 
 
 def _carried_out(outcome: Outcome, figures: Figures) -> str:
@@ -59,7 +83,10 @@ def _carried_out(outcome: Outcome, figures: Figures) -> str:
 
 def _by_how_much(figures: Figures) -> str:
     inside, outside = figures.gain.pairs, figures.non_inferiority[0].pairs
-    told = f"in domain {_change(inside.before, inside.after, inside.questions)} right ({_signed(inside.difference)})"
+    told = (
+        f"in domain {_change(inside.before, inside.after, inside.questions)} right"
+        f" ({_signed(inside.difference)})"
+    )
     if not outside.questions:
         return f"{told}, out of domain nothing was asked"
     change = _change(outside.before, outside.after, outside.questions)
@@ -73,18 +100,30 @@ def _harms(figures: Figures) -> list[str]:
     for test in figures.non_inferiority:
         if test.harmful:
             by = "" if test.reading == "strict" else " by the lenient reading"
-            harms.append(f"it is significantly worse out of domain than the {test.anchor}{by} ({_fallen(figures)})")
+            harms.append(
+                f"it is significantly worse out of domain than the {test.anchor}{by}"
+                f" ({_fallen(figures)})"
+            )
     limit = points(figures.max_loss_one_set)
-    harms += [f"on {one.name} alone it loses significantly more than {limit}" for one in figures.sets if one.blocks]
+    harms += [
+        f"on {one.name} alone it loses significantly more than {limit}"
+        for one in figures.sets
+        if one.blocks
+    ]
     return harms
 
 
 def _fallen(figures: Figures) -> str:
-    """The out-of-domain sets to blame: those significantly worse alone, else the one that fell most."""
+    """The out-of-domain sets to blame: those significantly worse alone, else the one that fell
+    most.
+    """
     outside = [one for one in figures.sets if one.domain == "out_of_domain"]
     blamed = [one for one in outside if one.p_loss <= figures.alpha]
     worst = blamed or [min(outside, key=lambda one: one.pairs.difference)]
-    return ", ".join(f"{one.name} {_change(one.pairs.before, one.pairs.after, one.pairs.questions)}" for one in worst)
+    return ", ".join(
+        f"{one.name} {_change(one.pairs.before, one.pairs.after, one.pairs.questions)}"
+        for one in worst
+    )
 
 
 def _missing(figures: Figures) -> list[str]:
@@ -96,26 +135,43 @@ def _missing(figures: Figures) -> list[str]:
             missing.append("there are no out-of-domain questions to compare on")
         elif not test.shown:
             by = "" if test.reading == "strict" else ", by the lenient reading"
-            missing.append(f"there are too few questions to exclude an out-of-domain loss of {points(test.margin)}{by}")
+            missing.append(
+                "there are too few questions to exclude an out-of-domain loss of"
+                f" {points(test.margin)}{by}"
+            )
     return list(dict.fromkeys(missing))
 
 
 def _in_domain(figures: Figures) -> str:
     gain, pairs = figures.gain, figures.gain.pairs
     text = (
-        f"In domain it answers {pairs.after} of {pairs.questions} gate questions right where the champion answers "
-        f"{pairs.before} ({_change(pairs.before, pairs.after, pairs.questions)}): {pairs.gained} turned right, "
-        f"{pairs.lost} turned wrong. "
+        f"In domain it answers {pairs.after} of {pairs.questions} gate questions right where the"
+        f" champion answers {pairs.before} ({_change(pairs.before, pairs.after, pairs.questions)}):"
+        f" {pairs.gained} turned right, {pairs.lost} turned wrong. "
     )
-    chance = f"the chance of so many more right than wrong without any true gain is {_p(gain.p_gain)}"
+    chance = (
+        f"the chance of so many more right than wrong without any true gain is {_p(gain.p_gain)}"
+    )
     if gain.p_loss <= figures.alpha:
-        return text + f"The chance of so many more wrong than right without any true loss is {_p(gain.p_loss)}."
+        return (
+            text + "The chance of so many more wrong than right without any true loss is"
+            f" {_p(gain.p_loss)}."
+        )
     if gain.p_gain <= figures.alpha_spent:
-        return text + f"{chance[0].upper()}{chance[1:]}, within the {_p(figures.alpha_spent)} this decision may spend."
-    single = " (enough for one test alone, but not for one of many)" if gain.p_gain <= figures.alpha else ""
+        return (
+            text
+            + f"{chance[0].upper()}{chance[1:]}, within the {_p(figures.alpha_spent)} this decision"
+            " may spend."
+        )
+    single = (
+        " (enough for one test alone, but not for one of many)"
+        if gain.p_gain <= figures.alpha
+        else ""
+    )
     return (
-        text + f"{chance[0].upper()}{chance[1:]}, above the {_p(figures.alpha_spent)} this decision may spend{single}; "
-        f"a true gain of up to {points(max(0.0, gain.high))} is not excluded."
+        text
+        + f"{chance[0].upper()}{chance[1:]}, above the {_p(figures.alpha_spent)} this decision may"
+        f" spend{single}; a true gain of up to {points(max(0.0, gain.high))} is not excluded."
     )
 
 
@@ -126,8 +182,8 @@ def _form_and_content(figures: Figures) -> str:
     content = figures.content.difference
     form = figures.gain.pairs.difference - content
     return (
-        f"Of this change of {points(figures.gain.pairs.difference)}, {points(content)} are content (right wherever the "
-        f"answer stands) and {points(form)} form (stated as asked)."
+        f"Of this change of {points(figures.gain.pairs.difference)}, {points(content)} are content"
+        f" (right wherever the answer stands) and {points(form)} form (stated as asked)."
     )
 
 
@@ -138,13 +194,16 @@ def _out_of_domain(test: NonInferiority, figures: Figures) -> str:
     confidence = f"{100 * (1 - figures.alpha_spent):.2f}".rstrip("0").rstrip(".")
     bound = f"loses at most {points(-test.low)}" if test.low < 0 else "loses nothing"
     text = (
-        f"Out of domain, against the {test.anchor}, {test.reading} reading: "
-        f"{pairs.before} -> {pairs.after} of {pairs.questions} "
-        f"({_change(pairs.before, pairs.after, pairs.questions)}); with {confidence} % confidence it {bound}, "
-        f"{'within' if test.shown else 'beyond'} the margin of {points(test.margin)}."
+        f"Out of domain, against the {test.anchor}, {test.reading} reading: {pairs.before} ->"
+        f" {pairs.after} of {pairs.questions}"
+        f" ({_change(pairs.before, pairs.after, pairs.questions)}); with {confidence} % confidence"
+        f" it {bound}, {'within' if test.shown else 'beyond'} the margin of {points(test.margin)}."
     )
     if pairs.before / pairs.questions <= test.margin:
-        text += f" The {test.anchor}'s own accuracy there is not above the margin, so this test protects little."
+        text += (
+            f" The {test.anchor}'s own accuracy there is not above the margin, so this test"
+            " protects little."
+        )
     return text
 
 
@@ -152,18 +211,29 @@ def _single_sets(figures: Figures) -> str:
     worse = [one.name for one in figures.sets if one.p_loss <= figures.alpha and not one.blocks]
     limit = points(figures.max_loss_one_set)
     if worse:
-        return f"Significantly worse alone (Holm), though not shown to lose more than {limit}: {', '.join(worse)}."
+        return (
+            f"Significantly worse alone (Holm), though not shown to lose more than {limit}:"
+            f" {', '.join(worse)}."
+        )
     if any(one.blocks for one in figures.sets):
         return ""
     return "No single set is significantly worse (Holm)."
 
 
 def _power(figures: Figures, shown: Detectable) -> str:
-    gain = f"an in-domain gain of {points(shown.gain)}" if shown.gain < 1 else "no in-domain gain at all"
-    loss = f"an out-of-domain loss of {points(shown.loss)}" if shown.loss < 1 else "no out-of-domain loss at all"
+    gain = (
+        f"an in-domain gain of {points(shown.gain)}"
+        if shown.gain < 1
+        else "no in-domain gain at all"
+    )
+    loss = (
+        f"an out-of-domain loss of {points(shown.loss)}"
+        if shown.loss < 1
+        else "no out-of-domain loss at all"
+    )
     return (
-        f"So many questions show {gain} and {loss} four times in five, and smaller ones less often. "
-        f"This was gate decision {figures.tests_so_far} of its line."
+        f"So many questions show {gain} and {loss} four times in five, and smaller ones less often."
+        f" This was gate decision {figures.tests_so_far} of its line."
     )
 
 
@@ -178,7 +248,11 @@ def _signed(share: float) -> str:
 
 
 def _change(before: int, after: int, questions: int) -> str:
-    return f"{100 * before / questions:.1f} % -> {100 * after / questions:.1f} %" if questions else "no questions"
+    return (
+        f"{100 * before / questions:.1f} % -> {100 * after / questions:.1f} %"
+        if questions
+        else "no questions"
+    )
 
 
 def _p(value: float) -> str:

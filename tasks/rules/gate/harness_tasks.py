@@ -1,7 +1,8 @@
 """Our questions as tasks of EleutherAI's lm-evaluation-harness, and its results read back.
 
-Questions in, one task a question set out, as plain data: a configuration and the rows of its JSON file. The harness
-asks, extracts and compares by its own code; only the words of the prompt are ours.
+Questions in, one task a question set out, as plain data: a configuration and the rows of its JSON
+file. The harness asks, extracts and compares by its own code; only the words of the prompt are
+ours.
 """
 
 import json
@@ -16,7 +17,8 @@ from tasks.rules.ladder.prompts import ask_question
 from tasks.rules.ladder.requests import StagePlan
 
 METRIC = "exact_match"
-# The harness's own way with GSM8K: the answer where it is stated as asked, or the last number of the text.
+# The harness's own way with GSM8K: the answer where it is stated as asked, or the last number of
+# the text.
 EXTRACTIONS: dict[Reading, tuple[str, int]] = {
     "strict": (r"(?:[Tt]he answer is|\\boxed\{)[:\s]*(.*?)\}?[.\s]*(?:\n|$)", 0),
     "lenient": (r"(-?[$0-9][$0-9.,]*|-?[0-9]+)", -1),
@@ -40,17 +42,22 @@ class HarnessTask:
 def harness_task(name: str, questions: Sequence[Question], plan: StagePlan) -> HarnessTask:
     """The task of these questions; the lenient reading only where every answer is a number."""
     turns = [ask_question(plan.template, question) for question in questions]
-    # the harness takes any of several targets where the first row has a list, so then every row has one
+    # the harness takes any of several targets where the first row has a list, so then every row has
+    # one
     several = any(question.other_answers for question in questions)
     rows: list[dict[str, object]] = [
         {
-            "id": str(question.id), "question": turn.user, "begun": turn.prefill,
+            "id": str(question.id),
+            "question": turn.user,
+            "begun": turn.prefill,
             "answer": list(question.accepted_answers) if several else question.answer,
         }
         for question, turn in zip(questions, turns, strict=True)
-    ]  # fmt: skip
+    ]
     numbers = all(question.answer_kind == "number" for question in questions)
-    config = _config(name, plan, [reading for reading in EXTRACTIONS if reading == "strict" or numbers])
+    config = _config(
+        name, plan, [reading for reading in EXTRACTIONS if reading == "strict" or numbers]
+    )
     if any(row["begun"] for row in rows):
         config["gen_prefix"] = "begun"
     return HarnessTask(name, config, tuple(rows))
@@ -59,7 +66,12 @@ def harness_task(name: str, questions: Sequence[Question], plan: StagePlan) -> H
 def _config(name: str, plan: StagePlan, readings: Sequence[Reading]) -> dict[str, object]:
     """The task as the harness wants it described."""
     until = list(plan.sampling.stop) or ["\n\n\n\n"]
-    metric = {"metric": METRIC, "aggregation": "mean", "higher_is_better": True, "ignore_case": True}
+    metric = {
+        "metric": METRIC,
+        "aggregation": "mean",
+        "higher_is_better": True,
+        "ignore_case": True,
+    }
     return {
         "task": name,
         "dataset_path": "json",
@@ -79,13 +91,17 @@ def _config(name: str, plan: StagePlan, readings: Sequence[Reading]) -> dict[str
 
 
 def harness_figures(results: Mapping[str, object], questions: int) -> list[Figure]:
-    """What the harness found for one task, with Wilson's interval; a reading that it lacks is left out."""
+    """What the harness found for one task, with Wilson's interval; a reading that it lacks is left
+    out.
+    """
     figures: list[Figure] = []
     for reading in EXTRACTIONS:
         share = cast("float | None", results.get(f"{METRIC},{reading}"))
         if share is not None:
             correct = round(share * questions)
-            figures.append(Figure(METRIC, reading, 1, questions, share, wilson_interval(correct, questions)))
+            figures.append(
+                Figure(METRIC, reading, 1, questions, share, wilson_interval(correct, questions))
+            )
     return figures
 
 

@@ -1,7 +1,8 @@
-"""What counts of right and wrong answers can tell: intervals, paired tests, bootstrap, corrections, power.
+"""What counts of right and wrong answers can tell: intervals, paired tests, bootstrap, corrections,
+power.
 
-Pure: numpy and the standard library only (scipy is what the tests compare with). Randomness is a Generator that
-the caller passes in.
+Pure: numpy and the standard library only (scipy is what the tests compare with). Randomness is a
+Generator that the caller passes in.
 """
 
 import math
@@ -13,7 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _EXACT_POWER_LIMIT = 2_000
-"""Above so many questions the normal approximation of power is used; the exact sum is quadratic in them."""
+"""Above so many questions the normal approximation of power is used; the exact sum is quadratic in
+them.
+"""
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,11 @@ def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> Int
     z = quantile((1 + confidence) / 2)
     share = successes / total
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
-    half = z / (1 + z * z / total) * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    half = (
+        z
+        / (1 + z * z / total)
+        * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    )
     low = 0.0 if successes == 0 else max(0.0, middle - half)
     high = 1.0 if successes == total else min(1.0, middle + half)
     return Interval(low, high)
@@ -43,10 +50,12 @@ def quantile(probability: float) -> float:
 
 
 def mcnemar_gain(gained: int, lost: int) -> float:
-    """Exact one-sided p-value that so many more pairs turned right than wrong by chance (Q. McNemar, 1947).
+    """Exact one-sided p-value that so many more pairs turned right than wrong by chance (Q.
 
-    `gained` pairs went wrong -> right, `lost` right -> wrong; given gained + lost, the null is Binomial(1/2).
-    1.0 where no pair differs.
+    McNemar, 1947).
+
+    `gained` pairs went wrong -> right, `lost` right -> wrong; given gained + lost, the null is
+    Binomial(1/2). 1.0 where no pair differs.
     """
     pairs = gained + lost
     if pairs == 0:
@@ -56,9 +65,11 @@ def mcnemar_gain(gained: int, lost: int) -> float:
 
 
 def tango_loss(gained: int, lost: int, questions: int, loss: float) -> float:
-    """One-sided p-value that the true loss is greater than `loss`, by the score test for paired proportions.
+    """One-sided p-value that the true loss is greater than `loss`, by the score test for paired
+    proportions.
 
-    T. Tango, Statistics in Medicine 17 (1998): the test whose null is a difference other than zero. 1.0 for none.
+    T. Tango, Statistics in Medicine 17 (1998): the test whose null is a difference other than zero.
+    1.0 for none.
     """
     if questions == 0:
         return 1.0
@@ -69,10 +80,11 @@ def tango_loss(gained: int, lost: int, questions: int, loss: float) -> float:
 
 
 def tango_no_loss(strata: Sequence[tuple[int, int, int]], loss: float) -> float:
-    """One-sided p-value that the true loss, pooled over the strata, is as great as `loss`; 1.0 for no questions.
+    """One-sided p-value that the true loss, pooled over the strata, is as great as `loss`; 1.0 for
+    no questions.
 
-    Each stratum is (gained, lost, questions); scores and variances of Tango's test are summed, each stratum under
-    the null of this loss.
+    Each stratum is (gained, lost, questions); scores and variances of Tango's test are summed, each
+    stratum under the null of this loss.
     """
     parts = [_tango_score(*stratum, loss) for stratum in strata if stratum[2]]
     score, variance = sum(one for one, _ in parts), sum(one for _, one in parts)
@@ -83,11 +95,18 @@ def tango_no_loss(strata: Sequence[tuple[int, int, int]], loss: float) -> float:
     return NormalDist().cdf(-score / math.sqrt(variance))
 
 
-def tango_bounds(strata: Sequence[tuple[int, int, int]], alpha_low: float, alpha_high: float) -> Interval:
-    """One-sided score bounds of the pooled difference: what the tests at these levels do not exclude."""
+def tango_bounds(
+    strata: Sequence[tuple[int, int, int]], alpha_low: float, alpha_high: float
+) -> Interval:
+    """One-sided score bounds of the pooled difference: what the tests at these levels do not
+    exclude.
+    """
 
     def difference(alpha: float) -> float:
-        low, high = -1.0, 1.0  # of the loss; the p-value falls as the loss that is asked about grows
+        low, high = (
+            -1.0,
+            1.0,
+        )  # of the loss; the p-value falls as the loss that is asked about grows
         for _ in range(40):
             middle = (low + high) / 2
             if tango_no_loss(strata, middle) > alpha:
@@ -100,7 +119,9 @@ def tango_bounds(strata: Sequence[tuple[int, int, int]], alpha_low: float, alpha
 
 
 def _tango_score(gained: int, lost: int, questions: int, loss: float) -> tuple[float, float]:
-    """The score and its variance where the true loss is `loss`, the share that is lost at its most likely then."""
+    """The score and its variance where the true loss is `loss`, the share that is lost at its most
+    likely then.
+    """
     shift = loss * (loss + 1)
     linear = -gained - lost - (2 * questions - gained + lost) * loss
     root = math.sqrt(max(0.0, linear * linear - 8 * questions * lost * shift))
@@ -109,15 +130,20 @@ def _tango_score(gained: int, lost: int, questions: int, loss: float) -> tuple[f
 
 
 def stratified_bootstrap(
-    strata: Sequence[Sequence[float]], samples: int, generator: np.random.Generator, pseudo_pairs: float = 0.0
+    strata: Sequence[Sequence[float]],
+    samples: int,
+    generator: np.random.Generator,
+    pseudo_pairs: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Bootstrap means over all questions, resampled within each stratum (Efron & Tibshirani 1993, ch. 6 and 15).
+    """Bootstrap means over all questions, resampled within each stratum (Efron & Tibshirani 1993,
+    ch. 6 and 15).
 
-    One value a question: for a paired comparison its difference, so pairs stay whole; for k samples a question
-    their mean, so questions are the clusters. Resampling indices and drawing multinomial counts of the distinct
-    values are the same thing; the second is fast. `pseudo_pairs` gains and as many losses are added over all
-    strata by their size (Agresti & Min, Statistics in Medicine 24, 2005): a few questions without any difference
-    are then no proof that there is none. Empty strata count nothing; without any question all means are 0.
+    One value a question: for a paired comparison its difference, so pairs stay whole; for k samples
+    a question their mean, so questions are the clusters. Resampling indices and drawing multinomial
+    counts of the distinct values are the same thing; the second is fast. `pseudo_pairs` gains and
+    as many losses are added over all strata by their size (Agresti & Min, Statistics in Medicine
+    24, 2005): a few questions without any difference are then no proof that there is none. Empty
+    strata count nothing; without any question all means are 0.
     """
     total = sum(len(values) for values in strata)
     sums = np.zeros(samples)
@@ -137,10 +163,12 @@ def stratified_bootstrap(
 def crossed_bootstrap(
     strata: Sequence[NDArray[np.float64]], samples: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Bootstrap means where seeds are crossed with questions: both are resampled, questions within each stratum.
+    """Bootstrap means where seeds are crossed with questions: both are resampled, questions within
+    each stratum.
 
-    A stratum has a row a seed and a column a question; all have the same seeds. The pigeonhole bootstrap (A. B. Owen,
-    Annals of Applied Statistics 1, 2007), which errs to the wide side. With one seed only questions vary.
+    A stratum has a row a seed and a column a question; all have the same seeds. The pigeonhole
+    bootstrap (A. B. Owen, Annals of Applied Statistics 1, 2007), which errs to the wide side. With
+    one seed only questions vary.
     """
     seeds = strata[0].shape[0] if strata else 0
     total = sum(values.shape[1] for values in strata)
@@ -150,7 +178,9 @@ def crossed_bootstrap(
     sums = np.zeros(samples)
     for values in strata:
         questions = values.shape[1]
-        if questions:  # those that went alike with every seed are one kind: few kinds, many questions
+        if (
+            questions
+        ):  # those that went alike with every seed are one kind: few kinds, many questions
             kinds, counts = np.unique(values, axis=1, return_counts=True)
             drawn = generator.multinomial(questions, counts / questions, size=samples)
             sums += np.einsum("bk,bk->b", weights @ kinds, drawn.astype(np.float64))
@@ -158,7 +188,9 @@ def crossed_bootstrap(
 
 
 def two_sided(means: NDArray[np.float64]) -> float:
-    """P-value of no difference, by inverting the percentile interval: below 0.05 where that of 95 % leaves out 0."""
+    """P-value of no difference, by inverting the percentile interval: below 0.05 where that of 95 %
+    leaves out 0.
+    """
     beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
     return min(1.0, 2 * (beyond + 1) / (len(means) + 1))
 
@@ -171,7 +203,9 @@ class Distribution:
     shares: NDArray[np.float64]
 
     def low(self, alpha: float) -> float:
-        """One-sided lower bound: it is above a limit exactly where at most `alpha` lies at or below the limit."""
+        """One-sided lower bound: it is above a limit exactly where at most `alpha` lies at or below
+        the limit.
+        """
         place = int(np.searchsorted(np.cumsum(self.shares), alpha, "right"))
         return float(self.values[min(len(self.values) - 1, place)])
 
@@ -180,12 +214,16 @@ class Distribution:
         return -Distribution(-self.values[::-1], self.shares[::-1]).low(alpha)
 
 
-def bootstrap_distribution(strata: Sequence[tuple[int, int, int]], pseudo_pairs: float = 0.0) -> Distribution:
-    """What `stratified_bootstrap` of paired verdicts tends to with endless samples, without drawing any.
+def bootstrap_distribution(
+    strata: Sequence[tuple[int, int, int]], pseudo_pairs: float = 0.0
+) -> Distribution:
+    """What `stratified_bootstrap` of paired verdicts tends to with endless samples, without drawing
+    any.
 
-    A stratum is (gained, lost, questions). A resampled difference is a sum of independent draws of -1, 0 and 1, so
-    its distribution is a product of powers of their transforms (the ideal bootstrap, Efron & Tibshirani 1993,
-    section 4.2). No Monte Carlo noise in the far tail, and no seed. A point at 0 for no questions.
+    A stratum is (gained, lost, questions). A resampled difference is a sum of independent draws of
+    -1, 0 and 1, so its distribution is a product of powers of their transforms (the ideal
+    bootstrap, Efron & Tibshirani 1993, section 4.2). No Monte Carlo noise in the far tail, and no
+    seed. A point at 0 for no questions.
     """
     total = sum(questions for _, _, questions in strata)
     if total == 0:
@@ -216,7 +254,10 @@ def upper_bound(means: NDArray[np.float64], alpha: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for testing all of them, in the given order (S. Holm, Scand. J. Statistics 6, 1979)."""
+    """P-values adjusted for testing all of them, in the given order (S.
+
+    Holm, Scand. J. Statistics 6, 1979).
+    """
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted = [1.0] * len(p_values)
     highest = 0.0
@@ -227,7 +268,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def mcnemar_power(questions: int, discordance: float, gain: float, alpha: float) -> float:
-    """Exact chance that the exact one-sided McNemar test finds a true `gain` (S. W. Duffy, Biometrics 40, 1984).
+    """Exact chance that the exact one-sided McNemar test finds a true `gain` (S.
+
+    W. Duffy, Biometrics 40, 1984).
 
     `discordance` is the share of questions whose verdict changes; at least `gain` of them must.
     """
@@ -248,7 +291,8 @@ def mcnemar_power(questions: int, discordance: float, gain: float, alpha: float)
 
 
 def smallest_gain(questions: int, discordance: float, alpha: float, power: float = 0.8) -> float:
-    """The smallest true gain (or loss) that the paired test would find with chance `power`; 1.0 where none can be.
+    """The smallest true gain (or loss) that the paired test would find with chance `power`; 1.0
+    where none can be.
 
     Exact up to 2,000 questions; above that R. J. Connor, Biometrics 43 (1987).
     """
@@ -269,14 +313,19 @@ def smallest_gain(questions: int, discordance: float, alpha: float, power: float
 
 
 def smallest_margin(questions: int, discordance: float, alpha: float, power: float = 0.8) -> float:
-    """The smallest non-inferiority margin that an equal model would meet with chance `power` (normal; 1.0 for none)."""
+    """The smallest non-inferiority margin that an equal model would meet with chance `power`
+    (normal; 1.0 for none).
+    """
     if questions == 0:
         return 1.0
     return min(1.0, (quantile(1 - alpha) + quantile(power)) * math.sqrt(discordance / questions))
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
-    """Unbiased chance that one of k answers is right, from `samples` of them (M. Chen et al., arXiv 2107.03374)."""
+    """Unbiased chance that one of k answers is right, from `samples` of them (M.
+
+    Chen et al., arXiv 2107.03374).
+    """
     if samples - correct < k:
         return 1.0
     return 1.0 - math.comb(samples - correct, k) / math.comb(samples, k)
@@ -307,4 +356,8 @@ def _log_pmf(trials: int, share: float, factorials: NDArray[np.float64]) -> NDAr
     counts = np.arange(trials + 1)
     ways = factorials[trials] - factorials[: trials + 1] - factorials[trials::-1]
     tiny = 1e-300
-    return ways + counts * math.log(max(share, tiny)) + (trials - counts) * math.log(max(1 - share, tiny))
+    return (
+        ways
+        + counts * math.log(max(share, tiny))
+        + (trials - counts) * math.log(max(1 - share, tiny))
+    )

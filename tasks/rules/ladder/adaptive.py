@@ -1,4 +1,5 @@
-"""How many chains of a question may run now: enough to find what is wanted, none that could not be needed.
+"""How many chains of a question may run now: enough to find what is wanted, none that could not be
+needed.
 
 Figures in, a number or a reason out; the scheduler asks after every verdict.
 """
@@ -23,8 +24,9 @@ class Tally:
 def chains_to_start(settings: SynthesisSettings, tally: Tally, pass_rate: float = 1.0) -> int:
     """How many of the waiting chains of a question may start now.
 
-    With `pass_rate` 1 never more are in flight than acceptances are missing, so no question is over-sampled;
-    with the rate seen so far an idle server works ahead by what it may expect to need.
+    With `pass_rate` 1 never more are in flight than acceptances are missing, so no question is
+    over-sampled; with the rate seen so far an idle server works ahead by what it may expect to
+    need.
     """
     if not settings.adaptive:
         return tally.waiting
@@ -35,7 +37,9 @@ def chains_to_start(settings: SynthesisSettings, tally: Tally, pass_rate: float 
 
 
 def reason_to_stop(settings: SynthesisSettings, tally: Tally) -> str:
-    """Why a question gets no more chains: `enough_accepted`, `pass_rate_too_low`, `pass_rate_too_high`; else empty."""
+    """Why a question gets no more chains: `enough_accepted`, `pass_rate_too_low`,
+    `pass_rate_too_high`; else empty.
+    """
     if not settings.adaptive:
         return ""
     if tally.accepted >= settings.enough_accepted:
@@ -55,7 +59,9 @@ def pass_rate_so_far(accepted: int, judged: int) -> float:
 
 
 def cautious_pass_rate(accepted: int, judged: int) -> float:
-    """The rate to work ahead by: 1 (not at all) before 20 chains are judged, then a quarter above what was seen."""
+    """The rate to work ahead by: 1 (not at all) before 20 chains are judged, then a quarter above
+    what was seen.
+    """
     return 1.0 if judged < 20 else min(1.0, 1.25 * pass_rate_so_far(accepted, judged))
 
 

@@ -1,7 +1,9 @@
-"""The ladder as a state machine: from a question and what already exists of its chains to the next request.
+"""The ladder as a state machine: from a question and what already exists of its chains to the next
+request.
 
-A chain is one way down: guideline -> adapted guideline -> structure -> path, or the shorter ladder of another
-strategy. Every id of a chain is known before anything is generated. Nothing here asks a model or a store.
+A chain is one way down: guideline -> adapted guideline -> structure -> path, or the shorter ladder
+of another strategy. Every id of a chain is known before anything is generated. Nothing here asks a
+model or a store.
 """
 
 import random
@@ -32,14 +34,22 @@ KNOWN_VALUES: dict[Stage, frozenset[str]] = {
     "path": frozenset({"question", "guideline", "adapted_guideline", "structure"}),
     "close": frozenset({"question", "path"}),
     "summary": frozenset({"question", "path"}),
-    "self_check": frozenset({"question", "path", "answer"}),  # the released code shows it to its check
+    "self_check": frozenset(
+        {"question", "path", "answer"}
+    ),  # the released code shows it to its check
     "restate": frozenset({"question", "path"}),
 }
 ADAPTING, PLANNING = ("regenesis", "no_structure"), ("regenesis", "no_adaptation")
 AFTER_PATH = Sampling(temperature=0.0, max_tokens=64)
-RESTATED_KINDS = ("choice", "boolean", "text")  # kinds whose value need not stand in the work that leads to it
+RESTATED_KINDS = (
+    "choice",
+    "boolean",
+    "text",
+)  # kinds whose value need not stand in the work that leads to it
 _NUMBER = re.compile(r"\d+")
-_SELECTION = re.compile(r"Selection (\d{1,4}) of (\d{1,4}): ")  # "Selection 2 of 20: two or three of ..."
+_SELECTION = re.compile(
+    r"Selection (\d{1,4}) of (\d{1,4}): "
+)  # "Selection 2 of 20: two or three of ..."
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +95,22 @@ def values_of(above: Above, question: Question, hinted: bool) -> dict[str, str]:
 
 def values_of_selection(guidelines: Sequence[Guideline]) -> dict[str, str]:
     """What a selection shows beside its question: the numbered list that it selects from."""
-    return {"guidelines": "\n".join(f"{place}. {one.text}" for place, one in enumerate(guidelines, start=1))}
+    return {
+        "guidelines": "\n".join(
+            f"{place}. {one.text}" for place, one in enumerate(guidelines, start=1)
+        )
+    }
 
 
 def selected_guidelines(selection_id: UUID, reply: str, guidelines: Sequence[Guideline]) -> str:
-    """The two or three of `guidelines` that the reply names by number; the seed fills up what is missing."""
-    # "Use 4 and 11." -> [4, 11]; a selection's list is short, so a number of four digits is none of its numbers
-    places = list(dict.fromkeys(int(found) for found in _NUMBER.findall(reply[:400]) if len(found) < 4))
+    """The two or three of `guidelines` that the reply names by number; the seed fills up what is
+    missing.
+    """
+    # "Use 4 and 11." -> [4, 11]; a selection's list is short, so a number of four digits is none of
+    # its numbers
+    places = list(
+        dict.fromkeys(int(found) for found in _NUMBER.findall(reply[:400]) if len(found) < 4)
+    )
     chosen = [guidelines[place - 1] for place in places if 1 <= place <= len(guidelines)][:3]
     spare = [guideline for guideline in guidelines if guideline not in chosen]
     missing = max(0, min(2, len(guidelines)) - len(chosen))
@@ -123,7 +142,10 @@ class Ladder:
                 return []
         elif hinted and not (self.settings.hinted_retry and question.answer.strip()):
             return []
-        return [self._chain(question, head, sample, hinted) for head, sample in self._heads(question, hinted)]
+        return [
+            self._chain(question, head, sample, hinted)
+            for head, sample in self._heads(question, hinted)
+        ]
 
     def next_request(self, chain: Chain, texts: Mapping[UUID, str]) -> Request | None:
         """What the chain asks next, given the texts that it has; None when its path is there."""
@@ -135,13 +157,17 @@ class Ladder:
     def stages_of(self, chain: Chain) -> list[tuple[Stage, UUID]]:
         """The chain's stages and their ids, in order."""
         stages: list[tuple[Stage, UUID | None]] = [
-            ("selection", chain.selection_id), ("adapted_guideline", chain.adapted_id),
-            ("structure", chain.structure_id), ("path", chain.path_id),
-        ]  # fmt: skip
+            ("selection", chain.selection_id),
+            ("adapted_guideline", chain.adapted_id),
+            ("structure", chain.structure_id),
+            ("path", chain.path_id),
+        ]
         return [(stage, identity) for stage, identity in stages if identity]
 
     def after_path(self, stage: Stage, chain: Chain, texts: Mapping[UUID, str]) -> Request:
-        """`close` continues the path's own conversation; `summary` and `self_check` begin one about it."""
+        """`close` continues the path's own conversation; `summary` and `self_check` begin one about
+        it.
+        """
         plan = self.stages[stage, chain.hinted]
         values = {"answer": shown_answer(chain.question)} if stage == "self_check" else {}
         filled = ask_question(plan.template, chain.question, path=texts[chain.path_id], **values)
@@ -150,7 +176,9 @@ class Ladder:
         return _request_after_path(stage, chain, plan, filled)
 
     def restating(self, chain: Chain, work: str) -> Request:
-        """Asks for the answer again, from the question and a path's work alone; a hint is not shown."""
+        """Asks for the answer again, from the question and a path's work alone; a hint is not
+        shown.
+        """
         plan = self.stages["restate", chain.hinted]
         filled = ask_question(plan.template, chain.question, path=work)
         if self.answer and not filled.user:
@@ -158,17 +186,23 @@ class Ladder:
         return _request_after_path("restate", chain, plan, filled)
 
     def most_tokens_after_path(self, chain: Chain) -> int:
-        """What a path's closing, summary and checks may take, for a budget that pays them with the path."""
+        """What a path's closing, summary and checks may take, for a budget that pays them with the
+        path.
+        """
         most = 0
         for stage in ("close", "restate", "summary", "self_check"):
             plan = self.stages.get((stage, chain.hinted))
-            if plan is None or (stage == "restate" and chain.question.answer_kind not in RESTATED_KINDS):
+            if plan is None or (
+                stage == "restate" and chain.question.answer_kind not in RESTATED_KINDS
+            ):
                 continue
             most += _sampling_after_path(stage, plan, chain.question).max_tokens
         return most
 
     def _turns_without_hint(self, chain: Chain, texts: Mapping[UUID, str]) -> Turns:
-        """The path's own conversation; for a hinted path the plain question, so that its answer must come of it."""
+        """The path's own conversation; for a hinted path the plain question, so that its answer
+        must come of it.
+        """
         if chain.hinted and self.answer:
             return ask_question(self.answer, chain.question)
         return self._request("path", chain.path_id, chain, texts).turns
@@ -177,22 +211,34 @@ class Ladder:
         count = self.settings.hinted_chains if hinted else self.settings.chains_per_question
         if self.settings.strategy == "direct":
             return [(None, sample) for sample in range(count)]
-        pool = [one for one in self.guidelines if one.in_hinted_retry] if hinted else list(self.guidelines)
+        pool = (
+            [one for one in self.guidelines if one.in_hinted_retry]
+            if hinted
+            else list(self.guidelines)
+        )
         selections = [] if hinted else list(self.selections[:count])
         order = random.Random(f"{self.seed}:{question.id}:{hinted}")
         heads: list[tuple[Guideline | None, int]] = []
         plain, sample = count - len(selections), 0
         while pool and len(heads) < plain:
-            heads += [(one, sample) for one in order.sample(pool, min(len(pool), plain - len(heads)))]
+            heads += [
+                (one, sample) for one in order.sample(pool, min(len(pool), plain - len(heads)))
+            ]
             sample += 1
         return heads + [(one, 0) for one in selections]
 
-    def _chain(self, question: Question, head: Guideline | None, sample: int, hinted: bool) -> Chain:
+    def _chain(
+        self, question: Question, head: Guideline | None, sample: int, hinted: bool
+    ) -> Chain:
         def identity(stage: Stage, *parents: UUID) -> UUID:
-            return request_id(stage, self.stages[stage, hinted], parents, self.model_id, self.draw, sample, hinted)
+            return request_id(
+                stage, self.stages[stage, hinted], parents, self.model_id, self.draw, sample, hinted
+            )
 
         if head is None:
-            return Chain(question, None, sample, hinted, None, None, None, identity("path", question.id))
+            return Chain(
+                question, None, sample, hinted, None, None, None, identity("path", question.id)
+            )
         above: tuple[UUID, ...] = (question.id, head.id)
         selection_id = identity("selection", *above) if head in self.selections else None
         if selection_id:
@@ -203,9 +249,13 @@ class Ladder:
         below = (adapted_id,) if adapted_id else above
         structure_id = identity("structure", *below) if plans else None
         path_id = identity("path", *((structure_id,) if structure_id else below))
-        return Chain(question, head, sample, hinted, selection_id, adapted_id, structure_id, path_id)
+        return Chain(
+            question, head, sample, hinted, selection_id, adapted_id, structure_id, path_id
+        )
 
-    def _request(self, stage: Stage, identity: UUID, chain: Chain, texts: Mapping[UUID, str]) -> Request:
+    def _request(
+        self, stage: Stage, identity: UUID, chain: Chain, texts: Mapping[UUID, str]
+    ) -> Request:
         plan = self.stages[stage, chain.hinted]
         if stage == "selection":
             values = values_of_selection(self.guidelines)
@@ -218,19 +268,30 @@ class Ladder:
             return Above()
         advice = chain.guideline.text
         if chain.selection_id:
-            advice = selected_guidelines(chain.selection_id, texts[chain.selection_id], self.guidelines)
+            advice = selected_guidelines(
+                chain.selection_id, texts[chain.selection_id], self.guidelines
+            )
         adapted = texts.get(chain.adapted_id, "") if chain.adapted_id else ""
-        return Above(advice, adapted, texts.get(chain.structure_id, "") if chain.structure_id else "")
+        return Above(
+            advice, adapted, texts.get(chain.structure_id, "") if chain.structure_id else ""
+        )
 
 
 def build_ladder(
-    settings: Settings, model_id: UUID, prompts: Mapping[str, Prompt], guidelines: Sequence[Guideline], draw: int,
+    settings: Settings,
+    model_id: UUID,
+    prompts: Mapping[str, Prompt],
+    guidelines: Sequence[Guideline],
+    draw: int,
     round_seed: int | None = None,
-) -> Ladder:  # fmt: skip
+) -> Ladder:
     """The ladder of a run. Raises InputError for a prompt that asks for what its stage cannot know."""
     synthesis = settings.synthesis
     if not guidelines and synthesis.strategy != "direct":
-        raise InputError(f"Strategy {synthesis.strategy!r} needs at least one guideline; found none. Give a list.")
+        raise InputError(
+            f"Strategy {synthesis.strategy!r} needs at least one guideline; found none. Give a"
+            " list."
+        )
     stages: dict[tuple[Stage, bool], StagePlan] = {
         (stage, hinted): _plan(settings, prompts, guidelines, stage, hinted)
         for hinted in (False, True)
@@ -240,11 +301,22 @@ def build_ladder(
         _check_placeholders(plan, stage, hinted)
     seed = settings.seed if round_seed is None else round_seed
     answer = parse_prompt(prompts["answer"].text) if "answer" in prompts else None
-    return Ladder(synthesis, model_id, draw, seed, tuple(guidelines), selection_heads(synthesis), stages, answer)
+    return Ladder(
+        synthesis,
+        model_id,
+        draw,
+        seed,
+        tuple(guidelines),
+        selection_heads(synthesis),
+        stages,
+        answer,
+    )
 
 
 def selection_heads(synthesis: SynthesisSettings) -> tuple[Guideline, ...]:
-    """The heads of chains whose two or three guidelines the model selects itself (official-code: 20)."""
+    """The heads of chains whose two or three guidelines the model selects itself (official-code:
+    20).
+    """
     if synthesis.strategy == "direct":
         return ()
     count = synthesis.guideline_selections
@@ -252,7 +324,9 @@ def selection_heads(synthesis: SynthesisSettings) -> tuple[Guideline, ...]:
 
 
 def is_selection_head(guideline: Guideline) -> bool:
-    """Whether it is no advice of a list, but the head of a chain whose model selected its guidelines itself."""
+    """Whether it is no advice of a list, but the head of a chain whose model selected its
+    guidelines itself.
+    """
     found = _SELECTION.match(guideline.text)
     return bool(found) and guideline.id == _selection_head(int(found[1]), int(found[2])).id
 
@@ -272,7 +346,9 @@ def prompt_name(stage: Stage, strategy: str, hinted: bool) -> str:
     """Which prompt file a stage uses."""
     if stage in ("close", "summary", "self_check"):
         return stage
-    if stage == "restate":  # the same question and the same begun words as for a path without an answer
+    if (
+        stage == "restate"
+    ):  # the same question and the same begun words as for a path without an answer
         return "close"
     if stage == "selection":
         return "select_guidelines"
@@ -296,28 +372,42 @@ def _stages_wanted(synthesis: SynthesisSettings) -> list[Stage]:
     if synthesis.guideline_selections:
         wanted.append("selection")
     optional: list[tuple[bool, Stage]] = [
-        (synthesis.close_paths, "close"), (synthesis.summary, "summary"), (synthesis.self_check, "self_check"),
+        (synthesis.close_paths, "close"),
+        (synthesis.summary, "summary"),
+        (synthesis.self_check, "self_check"),
         (synthesis.restate, "restate"),
-    ]  # fmt: skip
+    ]
     return wanted + [stage for asked_for, stage in optional if asked_for]
 
 
 def _plan(
-    settings: Settings, prompts: Mapping[str, Prompt], guidelines: Sequence[Guideline], stage: Stage, hinted: bool
+    settings: Settings,
+    prompts: Mapping[str, Prompt],
+    guidelines: Sequence[Guideline],
+    stage: Stage,
+    hinted: bool,
 ) -> StagePlan:
     synthesis = settings.synthesis
     samplings: dict[Stage, Sampling] = {
-        "selection": synthesis.adapt, "adapted_guideline": synthesis.adapt, "structure": synthesis.structure,
-        "path": synthesis.path, "close": synthesis.close, "restate": synthesis.close,
-    }  # fmt: skip
+        "selection": synthesis.adapt,
+        "adapted_guideline": synthesis.adapt,
+        "structure": synthesis.structure,
+        "path": synthesis.path,
+        "close": synthesis.close,
+        "restate": synthesis.close,
+    }
     sampling = samplings.get(stage, AFTER_PATH)
     warm = stage in ("adapted_guideline", "structure", "path")
     if hinted and warm and synthesis.hinted_temperature is not None:
         sampling = sampling.model_copy(update={"temperature": synthesis.hinted_temperature})
     name = prompt_name(stage, synthesis.strategy, hinted)
     if name not in prompts:
-        raise InputError(f"Strategy {synthesis.strategy!r} needs a prompt {name!r}; found {sorted(prompts)!r}.")
-    closing = (prompts["close"], synthesis.close) if stage == "path" and synthesis.close_paths else None
+        raise InputError(
+            f"Strategy {synthesis.strategy!r} needs a prompt {name!r}; found {sorted(prompts)!r}."
+        )
+    closing = (
+        (prompts["close"], synthesis.close) if stage == "path" and synthesis.close_paths else None
+    )
     listed = guidelines if stage == "selection" else ()
     return plan_stage(prompts[name], sampling, settings.model, closing, listed)
 
@@ -328,8 +418,8 @@ def _check_placeholders(plan: StagePlan, stage: Stage, hinted: bool) -> None:
     strange = plan.template.placeholders - known - {"form"}
     if strange:
         raise InputError(
-            f"Prompt {plan.prompt.name!r} may use {sorted(known)!r}; found {sorted(strange)!r} as well. A prompt that "
-            "is not *_hinted must never see the answer. Mend the prompt file."
+            f"Prompt {plan.prompt.name!r} may use {sorted(known)!r}; found {sorted(strange)!r} as"
+            " well. A prompt that is not *_hinted must never see the answer. Mend the prompt file."
         )
 
 
@@ -340,7 +430,12 @@ def _continuing(asked: Turns, begun: Turns) -> Turns:
 
 def _request_after_path(stage: Stage, chain: Chain, plan: StagePlan, turns: Turns) -> Request:
     plan = replace(plan, sampling=_sampling_after_path(stage, plan, chain.question))
-    return Request(stage, content_id(stage, str(chain.path_id), str(plan.prompt.id), plan.sampling_text), turns, plan)
+    return Request(
+        stage,
+        content_id(stage, str(chain.path_id), str(plan.prompt.id), plan.sampling_text),
+        turns,
+        plan,
+    )
 
 
 def _sampling_after_path(stage: Stage, plan: StagePlan, question: Question) -> Sampling:
@@ -349,7 +444,9 @@ def _sampling_after_path(stage: Stage, plan: StagePlan, question: Question) -> S
 
 
 def _closing_sampling(sampling: Sampling, question: Question) -> Sampling:
-    """A choice or a yes is one of few texts; a text or an expression may go on to the end of its line."""
+    """A choice or a yes is one of few texts; a text or an expression may go on to the end of its
+    line.
+    """
     if only := _texts_that_answer(question):
         return OneOf(**sampling.model_dump(), only=only)
     if question.answer_kind not in ("text", "expression"):
@@ -363,6 +460,8 @@ def _texts_that_answer(question: Question) -> tuple[str, ...]:
     if question.answer_kind == "choice" and question.choices:
         return tuple(f" {letter(place)}" for place in range(len(question.choices)))
     if question.answer_kind == "boolean":
-        words = {word for pair in PAIRS if question.answer.strip().casefold() in pair for word in pair}
+        words = {
+            word for pair in PAIRS if question.answer.strip().casefold() in pair for word in pair
+        }
         return tuple(f" {word}" for word in sorted(words))
     return ()

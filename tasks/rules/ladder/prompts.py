@@ -1,7 +1,8 @@
 """Prompt templates: a file's text in, the turns of a conversation out.
 
-A file has sections `[system]`, `[user]`, `[assistant]`; the last is the beginning of the assistant's turn.
-Only the known placeholders are filled, in one pass: braces in a question or in a model's text mean nothing.
+A file has sections `[system]`, `[user]`, `[assistant]`; the last is the beginning of the
+assistant's turn. Only the known placeholders are filled, in one pass: braces in a question or in a
+model's text mean nothing.
 """
 
 import re
@@ -12,11 +13,23 @@ from typing import Protocol
 from storage.errors import InputError
 from storage.records import AnswerKind, Question
 
-PLACEHOLDERS = ("question", "guideline", "adapted_guideline", "structure", "answer", "path", "guidelines", "form")
+PLACEHOLDERS = (
+    "question",
+    "guideline",
+    "adapted_guideline",
+    "structure",
+    "answer",
+    "path",
+    "guidelines",
+    "form",
+)
 FORMS: dict[AnswerKind, str] = {
-    "number": "the number", "expression": "the expression", "choice": "the letter of the choice",
-    "boolean": "yes or no", "text": "the answer in a few words",
-}  # fmt: skip
+    "number": "the number",
+    "expression": "the expression",
+    "choice": "the letter of the choice",
+    "boolean": "yes or no",
+    "text": "the answer in a few words",
+}
 _SECTION = re.compile(r"^\[(system|user|assistant)\][ \t]*$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 
@@ -63,7 +76,8 @@ class PromptTemplate:
         return frozenset(_PLACEHOLDER.findall(f"{self.system}\n{self.user}\n{self.assistant}"))
 
     def for_thinking(self, thinking: bool) -> "PromptTemplate":
-        """The template for a model that thinks first: words begun for it would stand in place of its thought.
+        """The template for a model that thinks first: words begun for it would stand in place of
+        its thought.
 
         A turn that quotes the model's own text (`{path}`) stays: the thought is in it.
         """
@@ -78,8 +92,9 @@ class PromptTemplate:
         missing = self.placeholders - values.keys()
         if missing:
             raise InputError(
-                f"A prompt's placeholders must be ones that its stage can fill; found {sorted(missing)!r} where "
-                f"only {sorted(values)!r} are known. Mend the prompt file."
+                "A prompt's placeholders must be ones that its stage can fill; found"
+                f" {sorted(missing)!r} where only {sorted(values)!r} are known. Mend the prompt"
+                " file."
             )
 
         def value(match: re.Match[str]) -> str:
@@ -93,7 +108,9 @@ class PromptTemplate:
 
 
 def parse_prompt(text: str) -> PromptTemplate:
-    """The template of a prompt file; text before the first section is the user's. Raises InputError when empty.
+    """The template of a prompt file; text before the first section is the user's.
+
+    Raises InputError when empty.
 
     Blank lines around a section go; blanks at the end of a line stay, for a prefill may need one.
     """
@@ -103,15 +120,22 @@ def parse_prompt(text: str) -> PromptTemplate:
     named += list(zip(pieces[1::2], pieces[2::2], strict=True))
     for name, body in named:
         if parts[name]:
-            raise InputError(f"A prompt file has each section once; found [{name}] twice. Join the two.")
+            raise InputError(
+                f"A prompt file has each section once; found [{name}] twice. Join the two."
+            )
         parts[name] = body.strip("\n")
     if not parts["user"].strip() and not parts["assistant"].strip():
-        raise InputError(f"A prompt file needs a [user] or an [assistant] section with text; found {text[:80]!r}.")
+        raise InputError(
+            "A prompt file needs a [user] or an [assistant] section with text; found"
+            f" {text[:80]!r}."
+        )
     return PromptTemplate(**parts)
 
 
 def ask_question(template: PromptTemplate, question: Asks, **known: str) -> Turns:
-    """The turns that ask this question, in the form of its kind; `known` fills the other placeholders."""
+    """The turns that ask this question, in the form of its kind; `known` fills the other
+    placeholders.
+    """
     return template.fill(question=asked(question), form=wanted_form(question), **known)
 
 
@@ -135,7 +159,9 @@ def wanted_form(question: Asks) -> str:
 
 def shown_answer(question: Question) -> str:
     """The reference answer as a hinted prompt shows it: a lettered choice with its text."""
-    place = ord(question.answer.strip().upper()) - ord("A") if len(question.answer.strip()) == 1 else -1
+    place = (
+        ord(question.answer.strip().upper()) - ord("A") if len(question.answer.strip()) == 1 else -1
+    )
     if question.answer_kind == "choice" and 0 <= place < len(question.choices):
         return f"{letter(place)}. {question.choices[place]}"
     return accepted(question)

@@ -1,6 +1,8 @@
-"""One request to a model: what is asked at a stage of a chain, under an id that is known beforehand.
+"""One request to a model: what is asked at a stage of a chain, under an id that is known
+beforehand.
 
-The id hashes the parents, model, prompt, sampling, draw, sample and hint; never the text that comes back.
+The id hashes the parents, model, prompt, sampling, draw, sample and hint; never the text that comes
+back.
 """
 
 import re
@@ -14,16 +16,32 @@ from storage.records import AnswerKind, Generated, Guideline, Prompt
 from tasks.rules.ladder.prompts import PromptTemplate, Turns, parse_prompt
 from tasks.settings import ModelSettings, Sampling
 
-Stage = Literal["selection", "adapted_guideline", "structure", "path", "close", "summary", "self_check", "restate"]
+Stage = Literal[
+    "selection",
+    "adapted_guideline",
+    "structure",
+    "path",
+    "close",
+    "summary",
+    "self_check",
+    "restate",
+]
 TABLES: dict[Stage, str] = {
-    "selection": "adapted_guidelines", "adapted_guideline": "adapted_guidelines", "structure": "structures",
-    "path": "paths", "close": "paths", "summary": "paths", "self_check": "paths",
+    "selection": "adapted_guidelines",
+    "adapted_guideline": "adapted_guidelines",
+    "structure": "structures",
+    "path": "paths",
+    "close": "paths",
+    "summary": "paths",
+    "self_check": "paths",
     "restate": "paths",
-}  # fmt: skip
+}
 
 _FIRST_WORDS: dict[AnswerKind, re.Pattern[str]] = {
     # not followed by more of the number, by a unit sign, or by an operator and what it works on
-    "number": re.compile(r"\s*[-+]?\$?\d+(?:[,.]\d+)*%?(?![\w%/^]|[.,]\d)(?!\s*[-+*/×·÷^=]\s*[\d(])"),
+    "number": re.compile(
+        r"\s*[-+]?\$?\d+(?:[,.]\d+)*%?(?![\w%/^]|[.,]\d)(?!\s*[-+*/×·÷^=]\s*[\d(])"
+    ),
     "choice": re.compile(r"\s*\(?[A-Z]\)?(?![\w'])"),
     "boolean": re.compile(r"\s*(?:yes|no|true|false)\b", re.IGNORECASE),
 }
@@ -60,13 +78,17 @@ def plan_stage(
 ) -> StagePlan:
     """The plan of a stage; `closing` joins a path's sampling, for it changes the path's text.
 
-    `listed` are the guidelines that a selection may name, and join its sampling for the same reason.
+    `listed` are the guidelines that a selection may name, and join its sampling for the same
+    reason.
     """
     described = sampling.model_dump(mode="json")
     if closing:
         described["close"] = {"prompt_id": str(closing[0].id), **closing[1].model_dump(mode="json")}
     if model.system_prompt or model.thinking:
-        described["conversation"] = {"system_prompt": model.system_prompt, "thinking": model.thinking}
+        described["conversation"] = {
+            "system_prompt": model.system_prompt,
+            "thinking": model.thinking,
+        }
     if listed:
         described["guidelines"] = [str(guideline.id) for guideline in listed]
     template = parse_prompt(prompt.text).for_thinking(model.thinking)
@@ -74,18 +96,40 @@ def plan_stage(
 
 
 def request_id(
-    stage: Stage, plan: StagePlan, parents: tuple[UUID, ...], model_id: UUID, draw: int, sample: int, hinted: bool
+    stage: Stage,
+    plan: StagePlan,
+    parents: tuple[UUID, ...],
+    model_id: UUID,
+    draw: int,
+    sample: int,
+    hinted: bool,
 ) -> UUID:
     """The id that the text will have."""
     return content_id(
-        TABLES[stage], *map(str, parents), str(model_id), str(plan.prompt.id), plan.sampling_text, draw, sample, hinted
+        TABLES[stage],
+        *map(str, parents),
+        str(model_id),
+        str(plan.prompt.id),
+        plan.sampling_text,
+        draw,
+        sample,
+        hinted,
     )
 
 
 def stands_below(row: Generated, table: str, parents: Sequence[UUID]) -> bool:
-    """Whether these are the stored row's parents, which its id proves: the same hash as `request_id`."""
+    """Whether these are the stored row's parents, which its id proves: the same hash as
+    `request_id`.
+    """
     identity = content_id(
-        table, *map(str, parents), str(row.model_id), str(row.prompt_id), row.sampling, row.draw, row.sample, row.hinted
+        table,
+        *map(str, parents),
+        str(row.model_id),
+        str(row.prompt_id),
+        row.sampling,
+        row.draw,
+        row.sample,
+        row.hinted,
     )
     return identity == row.id
 
@@ -93,8 +137,9 @@ def stands_below(row: Generated, table: str, parents: Sequence[UUID]) -> bool:
 def whole_text(prefill: str, completion: str) -> str:
     """The stored text: the words begun for the model and its own, without what no column can hold.
 
-    One blank stands between the two where both bring one ("The answer is " + " 8") and where none does: a prefill
-    ends in no blank, and some tokenizers drop that of a word that begins a text ("The answer is" + "8").
+    One blank stands between the two where both bring one ("The answer is " + " 8") and where none
+    does: a prefill ends in no blank, and some tokenizers drop that of a word that begins a text
+    ("The answer is" + "8").
     """
     doubled = prefill.endswith(" ") and completion.startswith(" ")
     glued = prefill[-1:].isalnum() and completion[:1].isalnum()
@@ -102,7 +147,8 @@ def whole_text(prefill: str, completion: str) -> str:
 
 
 def whole_sentences(text: str) -> str:
-    """A text that was cut off, back to the end of its last whole sentence; all of it where it has none.
+    """A text that was cut off, back to the end of its last whole sentence; all of it where it has
+    none.
 
     A list's next number that stands there alone ("2.") goes with what was cut.
     """
@@ -113,7 +159,8 @@ def whole_sentences(text: str) -> str:
 def closing_words(completion: str, finish_reason: str, kind: AnswerKind) -> tuple[str, str]:
     """A closing's answer without the words that follow it, and how it then ended.
 
-    A number is kept whole: what begins a calculation ("12 / 5") is left as it is, for the verdict to read.
+    A number is kept whole: what begins a calculation ("12 / 5") is left as it is, for the verdict
+    to read.
     """
     pattern = _FIRST_WORDS.get(kind)
     match = pattern.match(completion) if pattern else None

@@ -1,7 +1,8 @@
 """The forecast: from a small probe's figures to what a whole round will take, with an interval.
 
-Totals over N questions are predicted from n probed ones: the interval holds both the probe's uncertainty and the
-spread of the questions to come. Hardware that is not there is an assumption, and is listed as one.
+Totals over N questions are predicted from n probed ones: the interval holds both the probe's
+uncertainty and the spread of the questions to come. Hardware that is not there is an assumption,
+and is listed as one.
 """
 
 import math
@@ -9,10 +10,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 # 95 % points of Student's t by degrees of freedom (two-sided 90 % interval)
-_T = {1: 6.31, 2: 2.92, 3: 2.35, 4: 2.13, 5: 2.02, 6: 1.94, 7: 1.89, 8: 1.86, 9: 1.83, 10: 1.81, 15: 1.75, 20: 1.72,
-      30: 1.70, 60: 1.67}  # fmt: skip
+_T = {
+    1: 6.31,
+    2: 2.92,
+    3: 2.35,
+    4: 2.13,
+    5: 2.02,
+    6: 1.94,
+    7: 1.89,
+    8: 1.86,
+    9: 1.83,
+    10: 1.81,
+    15: 1.75,
+    20: 1.72,
+    30: 1.70,
+    60: 1.67,
+}
 RATE_ERROR = 0.25  # relative; a probe is short and the machine is shared
-BYTES_A_ROW = 220  # a row without its texts, compressed (measured: benchmarks/synthesis_memory.py's store)
+BYTES_A_ROW = (
+    220  # a row without its texts, compressed (measured: benchmarks/synthesis_memory.py's store)
+)
 
 
 @dataclass(frozen=True)
@@ -114,9 +131,13 @@ def predict_total(samples: Sequence[float], total: int, *, floor: float = 0.0) -
 
 
 def forecast(
-    costs: Sequence[QuestionCost], shape: RoundShape, rates: Rates, *, price_per_hour: float = 0.0,
+    costs: Sequence[QuestionCost],
+    shape: RoundShape,
+    rates: Rates,
+    *,
+    price_per_hour: float = 0.0,
     price_per_million_tokens: float = 0.0,
-) -> Forecast:  # fmt: skip
+) -> Forecast:
     """The round that the probe's costs and the round's shape lead to."""
     total = shape.questions
     synthesis = predict_total([cost.tokens for cost in costs], total)
@@ -127,7 +148,9 @@ def forecast(
     mean_path = sum(cost.tokens for cost in costs) / max(1, sum(cost.paths for cost in costs))
     training = kept.times(shape.epochs * mean_path / rates.training)
     rows = predict_total([cost.rows for cost in costs], total).times(BYTES_A_ROW)
-    texts = predict_total([cost.text_bytes for cost in costs], total).times(0.5)  # compressed by about a half
+    texts = predict_total([cost.text_bytes for cost in costs], total).times(
+        0.5
+    )  # compressed by about a half
     seconds = _by_rate(tokens, rates.generation) + training
     seconds = seconds.plus(shape.start_seconds)
     return Forecast(
@@ -142,7 +165,9 @@ def forecast(
 
 def _by_rate(tokens: Estimate, rate: float) -> Estimate:
     value = tokens.value / rate
-    error = math.hypot(RATE_ERROR, (tokens.high - tokens.value) / tokens.value if tokens.value else 0.0)
+    error = math.hypot(
+        RATE_ERROR, (tokens.high - tokens.value) / tokens.value if tokens.value else 0.0
+    )
     return Estimate(value / (1 + error), value, value * (1 + error))
 
 

@@ -1,4 +1,7 @@
-"""What a night's outcome means for the next one, and how the morning reads it. Pure: figures in, text out."""
+"""What a night's outcome means for the next one, and how the morning reads it.
+
+Pure: figures in, text out.
+"""
 
 import re
 from collections.abc import Sequence
@@ -40,22 +43,35 @@ class RunLine:
 
 
 def reason_to_pause(outcomes: Sequence[str], pause_after: int, warnings: Sequence[str]) -> str:
-    """Why no further night should run by itself, from a line's outcomes, oldest first; empty when there is none."""
+    """Why no further night should run by itself, from a line's outcomes, oldest first; empty when
+    there is none.
+    """
     if warnings:
         return f"The texts may be collapsing: {' '.join(warnings)}"
     newest = outcomes[-pause_after:]
     if len(newest) == pause_after and set(newest) == {"refused"}:
-        return f"The last {pause_after} rounds were refused, one after the other (gate.pause_after_refused)."
+        return (
+            f"The last {pause_after} rounds were refused, one after the other"
+            " (gate.pause_after_refused)."
+        )
     return ""
 
 
 def summary_markdown(rounds: Sequence[RoundLine], runs: Sequence[RunLine], hours: float) -> str:
-    """What the last hours tried, gained, spent and refused; what went wrong comes first, with its cause."""
+    """What the last hours tried, gained, spent and refused; what went wrong comes first, with its
+    cause.
+    """
     wrong = [run for run in runs if not run.is_well]
     parts = [f"# The last {hours:g} hours", _headline(rounds, runs, wrong)]
     if wrong:
-        rows = [[f"[{cell(run.name)}]({run.link})", run.deployment, run.state, run.message] for run in wrong]
-        parts += ["## What went wrong", _table(["run", "deployment", "state", "cause"], rows, links=1)]
+        rows = [
+            [f"[{cell(run.name)}]({run.link})", run.deployment, run.state, run.message]
+            for run in wrong
+        ]
+        parts += [
+            "## What went wrong",
+            _table(["run", "deployment", "state", "cause"], rows, links=1),
+        ]
     if rounds:
         parts += ["## Rounds", _table(_ROUND_COLUMNS, [_round_row(one) for one in rounds])]
     if runs:
@@ -65,30 +81,55 @@ def summary_markdown(rounds: Sequence[RoundLine], runs: Sequence[RunLine], hours
 
 
 def cell(text: str) -> str:
-    """Text of whatever origin as it may stand in a Markdown table: one line, nothing that is read as markup."""
+    """Text of whatever origin as it may stand in a Markdown table: one line, nothing that is read
+    as markup.
+    """
     plain = "".join(sign if sign.isprintable() else " " for sign in text)
     return re.sub(r"([\\`*_\[\]<>|!#~$&])", r"\\\1", plain)[:600].strip()
 
 
 _ROUND_COLUMNS = [
-    "round", "line", "outcome", "paths (correct)", "examples", "in domain", "out of domain", "tokens", "minutes", "why",
-]  # fmt: skip
+    "round",
+    "line",
+    "outcome",
+    "paths (correct)",
+    "examples",
+    "in domain",
+    "out of domain",
+    "tokens",
+    "minutes",
+    "why",
+]
 
 
-def _headline(rounds: Sequence[RoundLine], runs: Sequence[RunLine], wrong: Sequence[RunLine]) -> str:
+def _headline(
+    rounds: Sequence[RoundLine], runs: Sequence[RunLine], wrong: Sequence[RunLine]
+) -> str:
     decided = [one.outcome for one in rounds if one.outcome]
     tokens = sum(one.generated_tokens for one in rounds)
-    words = ", ".join(f"{decided.count(name)} {name}" for name in dict.fromkeys(decided)) or "none decided"
-    return f"{len(runs)} runs, {len(wrong)} of them went wrong. {len(rounds)} rounds: {words}. {tokens:,} tokens."
+    words = (
+        ", ".join(f"{decided.count(name)} {name}" for name in dict.fromkeys(decided))
+        or "none decided"
+    )
+    return (
+        f"{len(runs)} runs, {len(wrong)} of them went wrong. {len(rounds)} rounds: {words}."
+        f" {tokens:,} tokens."
+    )
 
 
 def _round_row(one: RoundLine) -> list[str]:
     return [
-        str(one.round), one.line, one.outcome or one.status, f"{one.paths} ({one.correct_paths})",
-        str(one.training_examples), _change(one.in_domain_before, one.in_domain_after),
-        _change(one.out_of_domain_before, one.out_of_domain_after), f"{one.generated_tokens:,}",
-        f"{one.seconds / 60:.0f}" if one.seconds is not None else "", one.reason,
-    ]  # fmt: skip
+        str(one.round),
+        one.line,
+        one.outcome or one.status,
+        f"{one.paths} ({one.correct_paths})",
+        str(one.training_examples),
+        _change(one.in_domain_before, one.in_domain_after),
+        _change(one.out_of_domain_before, one.out_of_domain_after),
+        f"{one.generated_tokens:,}",
+        f"{one.seconds / 60:.0f}" if one.seconds is not None else "",
+        one.reason,
+    ]
 
 
 def _change(before: float | None, after: float | None) -> str:

@@ -1,6 +1,7 @@
 """The cells of a question file, read by what they mean: a text, a question, the answers that count.
 
-What has no plain meaning is an InputError; its message goes on from "row 3 ...". Nothing is turned into its `str()`.
+What has no plain meaning is an InputError; its message goes on from "row 3 ...". Nothing is turned
+into its `str()`.
 """
 
 import json
@@ -14,12 +15,23 @@ from typing import cast
 from storage.errors import InputError
 
 LONGEST_TEXT = 100_000
-"""Characters of one cell: about ten times the longest prompt that a model of today's small ones takes."""
+"""Characters of one cell: about ten times the longest prompt that a model of today's small ones
+takes.
+"""
 ROLES = {
-    "user": "user", "human": "user", "system": "system", "developer": "system", "assistant": "assistant",
-    "gpt": "assistant", "model": "assistant", "bot": "assistant", "tool": "assistant", "function": "assistant",
-}  # fmt: skip
-# ['Niger', 'Republic of Niger'] or [{'role': ...}]: what Python prints of a list, with or without its commas
+    "user": "user",
+    "human": "user",
+    "system": "system",
+    "developer": "system",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "tool": "assistant",
+    "function": "assistant",
+}
+# ['Niger', 'Republic of Niger'] or [{'role': ...}]: what Python prints of a list, with or without
+# its commas
 PYTHON_LIST = re.compile(r"\[\s*(?:'|\{\s*')[\s\S]*\]")
 
 
@@ -44,17 +56,29 @@ def scalar_text(cell: object, what: str) -> str:
         return format(cell, "f") if isinstance(cell, Decimal) else str(cell)
     if isinstance(cell, float):
         if not math.isfinite(cell):
-            raise UnreadReference(f"has {cell} as {what}, which is no number; write the value, or leave the row out.")
+            raise UnreadReference(
+                f"has {cell} as {what}, which is no number; write the value, or leave the row out."
+            )
         return repr(cell)
     if isinstance(cell, (date, time)):
         return cell.isoformat()
-    raise InputError(f"has {described(cell)} as {what}; expected one text or number. {_remedy(cell)}")
+    raise InputError(
+        f"has {described(cell)} as {what}; expected one text or number. {_remedy(cell)}"
+    )
 
 
 def described(cell: object) -> str:
     """What kind of value it is, with its beginning: never the whole of it."""
-    names = {dict: "an object", list: "a list", tuple: "a list", bytes: "bytes", bool: "a truth value"}
-    kind = next((name for type_, name in names.items() if isinstance(cell, type_)), type(cell).__name__)
+    names = {
+        dict: "an object",
+        list: "a list",
+        tuple: "a list",
+        bytes: "bytes",
+        bool: "a truth value",
+    }
+    kind = next(
+        (name for type_, name in names.items() if isinstance(cell, type_)), type(cell).__name__
+    )
     if isinstance(cell, bytes):
         return f"{len(cell):,} bytes"
     shown = repr(cell[:3] if isinstance(cell, (list, tuple)) else cell)
@@ -68,7 +92,9 @@ def question_text(cell: object) -> tuple[str, str]:
         return scalar_text(cell, "its question"), ""
     asked = [place for place, (role, _) in enumerate(turns) if role == "user"]
     if not asked:
-        raise InputError(f"has a chat without a user's turn as its question ({described(cell)}). Add the turn.")
+        raise InputError(
+            f"has a chat without a user's turn as its question ({described(cell)}). Add the turn."
+        )
     text = _content(turns[asked[-1]][1])
     before = {role for role, _ in turns[: asked[-1]]}
     left = ["system message"] if "system" in before else []
@@ -80,7 +106,8 @@ def question_text(cell: object) -> tuple[str, str]:
 def given_answers(cell: object, is_one: Callable[[str], bool]) -> tuple[list[object], str]:
     """The values that count as the answer, each still to be read; and how they were found.
 
-    `is_one` says whether a text that looks like a JSON list is one answer all the same, as an interval is.
+    `is_one` says whether a text that looks like a JSON list is one answer all the same, as an
+    interval is.
     """
     if isinstance(cell, str):
         listed = _listed(cell, is_one)
@@ -94,27 +121,35 @@ def given_answers(cell: object, is_one: Callable[[str], bool]) -> tuple[list[obj
 
 def _several(values: Sequence[object]) -> tuple[list[object], str]:
     if not values:
-        raise UnreadReference("has an empty list as its answer; name an answer, or leave the cell empty.")
+        raise UnreadReference(
+            "has an empty list as its answer; name an answer, or leave the cell empty."
+        )
     for value in values:
         if is_empty(value) or isinstance(value, (list, tuple, Mapping, bytes)):
             raise InputError(
-                f"has {described(value) if value is not None else 'null'} among its accepted answers; expected texts "
-                "or numbers. Mend the list."
+                f"has {described(value) if value is not None else 'null'} among its accepted"
+                " answers; expected texts or numbers. Mend the list."
             )
     return list(values), "answers: several accepted, any of them counts" if len(values) > 1 else ""
 
 
 def _of_object(cell: Mapping[str, object]) -> Sequence[object]:
-    """Published forms: SQuAD's {text: [...]}, TriviaQA's {value, aliases}, a reward model's {ground_truth}."""
+    """Published forms: SQuAD's {text: [...]}, TriviaQA's {value, aliases}, a reward model's
+    {ground_truth}.
+    """
     if "value" in cell:
         aliases = cell.get("aliases") or []
-        return [cell["value"], *(cast("list[object]", aliases) if isinstance(aliases, list) else [aliases])]
+        return [
+            cell["value"],
+            *(cast("list[object]", aliases) if isinstance(aliases, list) else [aliases]),
+        ]
     for name in ("ground_truth", "text"):
         found = cell.get(name)
         if found is not None:
             return cast("list[object]", found) if isinstance(found, (list, tuple)) else [found]
     raise InputError(
-        f"has an object with {', '.join(map(repr, cell))} as its answer. Name the part with --map answer=COLUMN.PART"
+        f"has an object with {', '.join(map(repr, cell))} as its answer. Name the part with --map"
+        " answer=COLUMN.PART"
     )
 
 
@@ -123,8 +158,8 @@ def _listed(text: str, is_one: Callable[[str], bool]) -> list[object] | None:
     stripped = text.strip()
     if PYTHON_LIST.fullmatch(stripped):
         raise InputError(
-            f"has a list as Python prints it ({stripped[:60]!r}) in a text; which of it is meant cannot be told. "
-            'Write a JSON list: ["...", "..."]'
+            f"has a list as Python prints it ({stripped[:60]!r}) in a text; which of it is meant"
+            ' cannot be told. Write a JSON list: ["...", "..."]'
         )
     if not (stripped.startswith("[") and stripped.endswith("]")) or is_one(stripped):
         return None
@@ -144,7 +179,9 @@ def _turns(cell: object) -> list[tuple[str, object]] | None:
     """(role, content) of a chat's messages; None where the cell is none."""
     if isinstance(cell, str) and cell.lstrip().startswith("[{"):
         if PYTHON_LIST.fullmatch(cell.strip()):
-            raise InputError("has a chat as Python prints it in a text. Write its messages as JSON.")
+            raise InputError(
+                "has a chat as Python prints it in a text. Write its messages as JSON."
+            )
         cell = parsed_list(cell) or cell
     if isinstance(cell, Mapping) and "messages" in cell:
         cell = cast("Mapping[str, object]", cell)["messages"]
@@ -160,7 +197,9 @@ def _turns(cell: object) -> list[tuple[str, object]] | None:
             return None
         named = str(fields[role]).casefold()
         if named not in ROLES:
-            raise InputError(f"has a chat turn of the role {fields[role]!r}; expected one of {', '.join(ROLES)}.")
+            raise InputError(
+                f"has a chat turn of the role {fields[role]!r}; expected one of {', '.join(ROLES)}."
+            )
         turns.append((ROLES[named], fields.get(content)))
     return turns
 
@@ -172,7 +211,10 @@ def _content(content: object) -> str:
     for part in cast("Sequence[object]", content):
         fields = cast("Mapping[str, object]", part) if isinstance(part, Mapping) else {}
         if fields.get("type") != "text":
-            raise InputError(f"has {described(part)} in its last user turn; only text can be asked. Leave the row out.")
+            raise InputError(
+                f"has {described(part)} in its last user turn; only text can be asked. Leave the"
+                " row out."
+            )
         pieces.append(scalar_text(fields.get("text"), "its last user turn"))
     return "\n".join(pieces).strip()
 
@@ -180,13 +222,15 @@ def _content(content: object) -> str:
 def _checked(text: str, what: str) -> str:
     if len(text) > LONGEST_TEXT:
         raise InputError(
-            f"has {len(text):,} characters as {what}; at most {LONGEST_TEXT:,} are taken. Shorten it, or leave the row "
-            "out."
+            f"has {len(text):,} characters as {what}; at most {LONGEST_TEXT:,} are taken. Shorten"
+            " it, or leave the row out."
         )
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"has half a character pair in {what} ({error.reason}). Write the text as UTF-8.") from error
+        raise InputError(
+            f"has half a character pair in {what} ({error.reason}). Write the text as UTF-8."
+        ) from error
     return text
 
 

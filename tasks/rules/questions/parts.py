@@ -1,4 +1,6 @@
-"""Which of its three disjoint parts a question belongs to, fixed by its text alone; seeded choices among questions."""
+"""Which of its three disjoint parts a question belongs to, fixed by its text alone; seeded choices
+among questions.
+"""
 
 import random
 from collections.abc import Sequence
@@ -8,20 +10,32 @@ from storage.errors import InputError
 from storage.ids import content_id, seed_of
 from storage.records import Part, Question
 
-# Names that sets give their splits -> how a row of one divides; train, gate and final are this product's own.
+# Names that sets give their splits -> how a row of one divides; train, gate and final are this
+# product's own.
 SPLITS: dict[str, str] = {
-    "train": "train", "training": "train", "test": "test", "testing": "test", "validation": "test", "valid": "test",
-    "val": "test", "dev": "test", "development": "test", "gate": "gate", "final": "final",
-}  # fmt: skip
+    "train": "train",
+    "training": "train",
+    "test": "test",
+    "testing": "test",
+    "validation": "test",
+    "valid": "test",
+    "val": "test",
+    "dev": "test",
+    "development": "test",
+    "gate": "gate",
+    "final": "final",
+}
 
 
 def split_named(name: str) -> str:
-    """train, test (held out), gate or final for a split's usual names; raises InputError for any other."""
+    """train, test (held out), gate or final for a split's usual names; raises InputError for any
+    other.
+    """
     split = SPLITS.get(name.strip().casefold())
     if split is None:
         raise InputError(
-            f"is of the split {name!r}; expected one of {', '.join(SPLITS)}. Rename it, or name another column with "
-            "--map split=COLUMN"
+            f"is of the split {name!r}; expected one of {', '.join(SPLITS)}. Rename it, or name"
+            " another column with --map split=COLUMN"
         )
     return split
 
@@ -29,9 +43,9 @@ def split_named(name: str) -> str:
 def part_of(text: str, split: str, shares: tuple[float, float, float]) -> Part:
     """The part of a question by its source's `split` and the (train, gate, final) shares.
 
-    `split` is one that `split_named` gives, or empty. Train, gate and final are themselves; what is held out is
-    divided between gate and final in the proportion of their shares; a source without splits is divided by all
-    three. The same text always falls into the same part.
+    `split` is one that `split_named` gives, or empty. Train, gate and final are themselves; what is
+    held out is divided between gate and final in the proportion of their shares; a source without
+    splits is divided by all three. The same text always falls into the same part.
     """
     place = seed_of(content_id("part", text)) / 0x7FFFFFFF
     train, gate, final = shares

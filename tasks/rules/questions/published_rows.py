@@ -1,4 +1,6 @@
-"""Published layouts to questions: one function a layout, a raw row in, a `PublishedRow` or None (not usable) out."""
+"""Published layouts to questions: one function a layout, a raw row in, a `PublishedRow` or None
+(not usable) out.
+"""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,7 +30,9 @@ class PublishedRow:
 
 
 def is_usable(row: PublishedRow) -> bool:
-    """Whether it asks something and its reference can be compared: a number, or a letter that has its option."""
+    """Whether it asks something and its reference can be compared: a number, or a letter that has
+    its option.
+    """
     if row.answer_kind == "choice":
         letters = tuple(LETTERS[: len(row.choices)])
         return bool(row.text.strip()) and len(letters) > 1 and row.answer in letters
@@ -43,28 +47,44 @@ def gsm8k(row: Row) -> PublishedRow:
 
 
 def numglue(row: Row) -> PublishedRow | None:
-    """Types 1, 2, 4, 8 question and answer; 3 two options; 5, 6 passage with number, date or spans; 7 inference."""
+    """Types 1, 2, 4, 8 question and answer; 3 two options; 5, 6 passage with number, date or spans;
+    7 inference.
+    """
     kind = _text(row, "type").removeprefix("Type_")
     if kind == "7":
         text = (
-            f"{_text(row, 'statement1')}\n{_text(row, 'statement2')}\nDoes the second statement follow from the first?"
+            f"{_text(row, 'statement1')}\n{_text(row, 'statement2')}\nDoes the second statement"
+            " follow from the first?"
         )
         label = _text(row, "answer").lower()
-        return _option(row, text, NLI_LABELS, NLI_LABELS.index(label)) if label in NLI_LABELS else None
+        return (
+            _option(row, text, NLI_LABELS, NLI_LABELS.index(label)) if label in NLI_LABELS else None
+        )
     if kind == "3":
         options = (_text(row, "option1"), _text(row, "option2"))
         place = re.search(r"([12])", _text(row, "answer"))
-        return _option(row, _text(row, "question"), options, int(place[1]) - 1) if place and all(options) else None
+        return (
+            _option(row, _text(row, "question"), options, int(place[1]) - 1)
+            if place and all(options)
+            else None
+        )
     if kind in ("5", "6"):
         return _from_passage(row)
     answer = _text(row, "answer")
-    return PublishedRow(_id(row), _text(row, "question"), answer, _number_or_text(answer)) if answer else None
+    return (
+        PublishedRow(_id(row), _text(row, "question"), answer, _number_or_text(answer))
+        if answer
+        else None
+    )
 
 
 def strategyqa(row: Row) -> PublishedRow:
     """qid, question, answer as a truth value."""
     return PublishedRow(
-        _id(row), _text(row, "question"), "yes" if row["answer"] in (True, "true", "yes") else "no", "boolean"
+        _id(row),
+        _text(row, "question"),
+        "yes" if row["answer"] in (True, "true", "yes") else "no",
+        "boolean",
     )
 
 
@@ -72,8 +92,14 @@ def strategyqa_with_facts(row: Row) -> PublishedRow:
     """The same with the published facts before the question."""
     plain = strategyqa(row)
     facts = row.get("facts") or []
-    lines = [facts] if isinstance(facts, str) else [str(fact) for fact in cast("Sequence[object]", facts)]
-    return PublishedRow(plain.source_row_id, "\n".join([*lines, plain.text]), plain.answer, "boolean")
+    lines = (
+        [facts]
+        if isinstance(facts, str)
+        else [str(fact) for fact in cast("Sequence[object]", facts)]
+    )
+    return PublishedRow(
+        plain.source_row_id, "\n".join([*lines, plain.text]), plain.answer, "boolean"
+    )
 
 
 def reclor(row: Row) -> PublishedRow | None:
@@ -81,7 +107,9 @@ def reclor(row: Row) -> PublishedRow | None:
     if row.get("label") is None:
         return None
     options = tuple(str(answer) for answer in cast("Sequence[object]", row["answers"]))
-    return _option(row, f"{_text(row, 'context')}\n{_text(row, 'question')}", options, int(str(row["label"])))
+    return _option(
+        row, f"{_text(row, 'context')}\n{_text(row, 'question')}", options, int(str(row["label"]))
+    )
 
 
 def labelled_choices(row: Row) -> PublishedRow:
@@ -91,10 +119,16 @@ def labelled_choices(row: Row) -> PublishedRow:
     choices = nested["choices"]
     if isinstance(choices, Mapping):
         columns = cast("Mapping[str, Sequence[object]]", choices)
-        texts, labels = [str(t) for t in columns["text"]], [str(label) for label in columns["label"]]
+        texts, labels = (
+            [str(t) for t in columns["text"]],
+            [str(label) for label in columns["label"]],
+        )
     else:
         pairs = cast("Sequence[Row]", choices)
-        texts, labels = [str(pair["text"]) for pair in pairs], [str(pair["label"]) for pair in pairs]
+        texts, labels = (
+            [str(pair["text"]) for pair in pairs],
+            [str(pair["label"]) for pair in pairs],
+        )
     stem = nested.get("question_stem") or nested.get("stem") or nested["question"]
     return _option(row, str(stem).strip(), tuple(texts), labels.index(_text(row, "answerKey")))
 
@@ -102,18 +136,24 @@ def labelled_choices(row: Row) -> PublishedRow:
 def svamp(row: Row) -> PublishedRow:
     """Body, Question, Answer as 51.0."""
     answer = _text(row, "Answer").removesuffix(".0")
-    return PublishedRow(_id(row), f"{_text(row, 'Body')} {_text(row, 'Question')}", answer, "number")
+    return PublishedRow(
+        _id(row), f"{_text(row, 'Body')} {_text(row, 'Question')}", answer, "number"
+    )
 
 
 def asdiv(row: Row) -> PublishedRow:
     """body, question, answer as `9 (apples)`; what is no single number is text."""
     answer = re.sub(r"\s*\([^()]*\)\s*$", "", _text(row, "answer"))
-    return PublishedRow(_id(row), f"{_text(row, 'body')} {_text(row, 'question')}", answer, _number_or_text(answer))
+    return PublishedRow(
+        _id(row), f"{_text(row, 'body')} {_text(row, 'question')}", answer, _number_or_text(answer)
+    )
 
 
 def aqua_rat(row: Row) -> PublishedRow:
     """question, options as `A)21`, correct as a letter."""
-    options = tuple(re.sub(r"^\s*[A-E]\)\s*", "", str(o)) for o in cast("Sequence[object]", row["options"]))
+    options = tuple(
+        re.sub(r"^\s*[A-E]\)\s*", "", str(o)) for o in cast("Sequence[object]", row["options"])
+    )
     return _option(row, _text(row, "question"), options, LETTERS.index(_text(row, "correct")))
 
 
@@ -124,7 +164,10 @@ def bbh(row: Row) -> PublishedRow:
     if letter:
         stem, _, tail = text.partition("Options:")
         return _option(
-            row, stem.strip(), tuple(found[1] for found in BBH_OPTION.findall(tail)), LETTERS.index(letter[1])
+            row,
+            stem.strip(),
+            tuple(found[1] for found in BBH_OPTION.findall(tail)),
+            LETTERS.index(letter[1]),
         )
     if target.lower() in BOOLEANS:
         return PublishedRow(_id(row), BBH_DASH.sub(r"- \1", text), target.lower(), "boolean")
@@ -138,7 +181,8 @@ def anli(row: Row) -> PublishedRow | None:
     """premise, hypothesis, label 0 entailment, 1 neutral, 2 contradiction."""
     label = int(str(row["label"]))
     text = (
-        f"{_text(row, 'premise')}\nHypothesis: {_text(row, 'hypothesis')}\nHow does the hypothesis relate to the text?"
+        f"{_text(row, 'premise')}\nHypothesis: {_text(row, 'hypothesis')}\nHow does the hypothesis"
+        " relate to the text?"
     )
     return _option(row, text, NLI_LABELS, label) if 0 <= label < len(NLI_LABELS) else None
 
@@ -147,13 +191,20 @@ def _from_passage(row: Row) -> PublishedRow | None:
     answer = row["answer"]
     text = f"{_text(row, 'passage')}\n{_text(row, 'question')}"
     if not isinstance(answer, Mapping):
-        return PublishedRow(_id(row), text, str(answer), _number_or_text(str(answer))) if str(answer).strip() else None
+        return (
+            PublishedRow(_id(row), text, str(answer), _number_or_text(str(answer)))
+            if str(answer).strip()
+            else None
+        )
     fields = cast("Mapping[str, object]", answer)
     if str(fields.get("number") or "").strip():
         return PublishedRow(_id(row), text, str(fields["number"]).strip(), "number")
     spans = [str(span) for span in cast("Sequence[object]", fields.get("spans") or [])]
     date = cast("Mapping[str, object]", fields.get("date") or {})
-    words = ", ".join(spans) or " ".join(str(date.get(part) or "") for part in ("day", "month", "year")).strip()
+    words = (
+        ", ".join(spans)
+        or " ".join(str(date.get(part) or "") for part in ("day", "month", "year")).strip()
+    )
     return PublishedRow(_id(row), text, words, "text") if words else None
 
 
@@ -171,4 +222,11 @@ def _text(row: Row, name: str) -> str:
 
 
 def _id(row: Row) -> str:
-    return next((str(row[name]) for name in ("id", "qid", "ID", "id_string", "uid") if row.get(name) is not None), "")
+    return next(
+        (
+            str(row[name])
+            for name in ("id", "qid", "ID", "id_string", "uid")
+            if row.get(name) is not None
+        ),
+        "",
+    )

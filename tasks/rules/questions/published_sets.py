@@ -1,6 +1,8 @@
-"""The question sets of the paper: one table with source, licence, published counts, answer kind, layout and citation.
+"""The question sets of the paper: one table with source, licence, published counts, answer kind,
+layout and citation.
 
-Pure data and checks. Reading the files is the ingest step's; the row mappings are in `published_rows`.
+Pure data and checks. Reading the files is the ingest step's; the row mappings are in
+`published_rows`.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,9 +19,12 @@ GITHUB = "github.com"
 
 @dataclass(frozen=True)
 class PublishedSet:
-    """A published question set. `files` and `counts` are by published split; `splits` says which ones train.
+    """A published question set.
 
-    `hub` is the repository's name at `host`; only what lies on the hub of `huggingface_hub` can be fetched.
+    `files` and `counts` are by published split; `splits` says which ones train.
+
+    `hub` is the repository's name at `host`; only what lies on the hub of `huggingface_hub` can be
+    fetched.
     """
 
     name: str
@@ -44,15 +49,23 @@ class PublishedSet:
 
     @property
     def splits_taken(self) -> list[str]:
-        """Published splits that are read; an out-of-domain set never trains, so its train splits are left."""
-        return [split for split in self.files if self.domain == "in_domain" or self.splits.get(split) != "train"]
+        """Published splits that are read; an out-of-domain set never trains, so its train splits
+        are left.
+        """
+        return [
+            split
+            for split in self.files
+            if self.domain == "in_domain" or self.splits.get(split) != "train"
+        ]
 
 
 TRAIN_TEST = {"train": "train", "test": "test"}
 TRAIN_DEV_TEST = {"train": "train", "validation": "train", "test": "test"}
 ANLI_PARTS = tuple(f"{part}_r{number}" for number in (1, 2, 3) for part in ("train", "dev", "test"))
 STRATEGYQA_CITATION = "Geva et al., Did Aristotle Use a Laptop?, TACL 2021"
-STRATEGYQA_NOTES = "The released code uses a hub copy split 1,603 / 687; the official test labels are hidden"
+STRATEGYQA_NOTES = (
+    "The released code uses a hub copy split 1,603 / 687; the official test labels are hidden"
+)
 
 PUBLISHED_SETS: tuple[PublishedSet, ...] = (
     PublishedSet(
@@ -73,7 +86,11 @@ PUBLISHED_SETS: tuple[PublishedSet, ...] = (
         "numglue",
         "in_domain",
         "metaeval/num-glue",
-        {"train": "NumGLUE_train.json", "validation": "NumGLUE_dev.json", "test": "NumGLUE_test.json"},
+        {
+            "train": "NumGLUE_train.json",
+            "validation": "NumGLUE_dev.json",
+            "test": "NumGLUE_test.json",
+        },
         {"all": 101_835},
         TRAIN_DEV_TEST,
         None,
@@ -81,8 +98,8 @@ PUBLISHED_SETS: tuple[PublishedSet, ...] = (
         "MIT",
         True,
         "Mishra et al., NumGLUE, ACL 2022",
-        "Only the total over the three files is published. Kinds differ by task type; the released code takes types "
-        "1, 2, 8 without blanks, and type 5 with a number",
+        "Only the total over the three files is published. Kinds differ by task type; the released"
+        " code takes types 1, 2, 8 without blanks, and type 5 with a number",
     ),
     PublishedSet(
         "strategyqa",
@@ -133,7 +150,10 @@ PUBLISHED_SETS: tuple[PublishedSet, ...] = (
         "arc_challenge",
         "in_domain",
         "allenai/ai2_arc",
-        {part: f"ARC-Challenge/{part}-00000-of-00001.parquet" for part in ("train", "validation", "test")},
+        {
+            part: f"ARC-Challenge/{part}-00000-of-00001.parquet"
+            for part in ("train", "validation", "test")
+        },
         {"train": 1119, "validation": 299, "test": 1172},
         TRAIN_DEV_TEST,
         "choice",
@@ -156,7 +176,8 @@ PUBLISHED_SETS: tuple[PublishedSet, ...] = (
         "MIT",
         True,
         "Patel et al., SVAMP, NAACL 2021",
-        "All 1,000 are test; a hub copy splits them 700 / 300. chal-680 is labelled 1 where its equation gives 5",
+        "All 1,000 are test; a hub copy splits them 700 / 300. chal-680 is labelled 1 where its"
+        " equation gives 5",
         host=GITHUB,
     ),
     PublishedSet(
@@ -218,7 +239,8 @@ PUBLISHED_SETS: tuple[PublishedSet, ...] = (
         "MIT",
         True,
         "Suzgun et al., Challenging BIG-Bench Tasks, 2022",
-        "27 tasks, 250 rows each but causal_judgement 187, penguins_in_a_table 146, snarks 178; kinds by target",
+        "27 tasks, 250 rows each but causal_judgement 187, penguins_in_a_table 146, snarks 178;"
+        " kinds by target",
     ),
     PublishedSet(
         "anli",
@@ -253,18 +275,23 @@ def published_set(name: str) -> PublishedSet:
         if one.name == name:
             return one
     raise InputError(
-        f"A published question set is one of {', '.join(one.name for one in PUBLISHED_SETS)}; found {name!r}."
+        f"A published question set is one of {', '.join(one.name for one in PUBLISHED_SETS)}; found"
+        f" {name!r}."
     )
 
 
 def check_counts(known: PublishedSet, found: Mapping[str, int]) -> None:
-    """Raises InputError where a file has another number of rows than was published. `found` is by published split."""
+    """Raises InputError where a file has another number of rows than was published.
+
+    `found` is by published split.
+    """
     expected = dict(known.counts)
     if "all" in expected and len(found) == len(known.files):
         found = {"all": sum(found.values())}
     for split, rows in found.items():
         if split in expected and rows != expected[split]:
             raise InputError(
-                f"{known.name} {split} has {expected[split]} rows as published; found {rows}. "
-                f"Fetch {known.url} ({known.files.get(split, 'all files')}) again, or ingest it under another name."
+                f"{known.name} {split} has {expected[split]} rows as published; found {rows}. Fetch"
+                f" {known.url} ({known.files.get(split, 'all files')}) again, or ingest it under"
+                " another name."
             )

@@ -1,7 +1,8 @@
 """The reference answer of a row, read by its kind before anything is stored.
 
-What a whole solution states as its result (GSM8K's `####`, MATH's box) is taken, and said. A reference that the judge
-cannot read, or would not find right if a path gave it word for word, is an UnreadReference.
+What a whole solution states as its result (GSM8K's `####`, MATH's box) is taken, and said. A
+reference that the judge cannot read, or would not find right if a path gave it word for word, is an
+UnreadReference.
 """
 
 from collections.abc import Callable
@@ -14,8 +15,11 @@ from tasks.rules.questions.cells import UnreadReference, given_answers, is_empty
 from tasks.rules.questions.choices import Options, letter_of
 
 BOOLEANS = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
-# What tables hold where there is no answer; of kind text they may be one ("unknown" is an answer of BBQ).
-NO_ANSWERS = frozenset({"n/a", "na", "nan", "none", "null", "unknown", "?", "-", "–", "—", "tbd", "inf", "-inf"})
+# What tables hold where there is no answer; of kind text they may be one ("unknown" is an answer of
+# BBQ).
+NO_ANSWERS = frozenset(
+    {"n/a", "na", "nan", "none", "null", "unknown", "?", "-", "–", "—", "tbd", "inf", "-inf"}
+)
 LONGEST_VALUE = 1_000
 """Characters of a number or expression; one that is longer is a text."""
 BEHIND_MARK, IN_BOX = "answer: what stands behind '####'", "answer: what stands in the box"
@@ -34,9 +38,16 @@ class Reference:
         return self.answers[0] if self.answers else ""
 
 
-def reference_of(cell: object, kind: AnswerKind, options: Options, question: str, key_kind: str = "") -> Reference:
-    """The row's reference, readable by its kind. Raises InputError, or UnreadReference where the row alone is off."""
-    values, several = given_answers(cell, lambda text: kind in ("expression", "text") and '"' not in text)
+def reference_of(
+    cell: object, kind: AnswerKind, options: Options, question: str, key_kind: str = ""
+) -> Reference:
+    """The row's reference, readable by its kind.
+
+    Raises InputError, or UnreadReference where the row alone is off.
+    """
+    values, several = given_answers(
+        cell, lambda text: kind in ("expression", "text") and '"' not in text
+    )
     answers: list[str] = []
     notes = {several} - {""}
     for value in values:
@@ -47,13 +58,16 @@ def reference_of(cell: object, kind: AnswerKind, options: Options, question: str
     distinct = tuple(dict.fromkeys(answers))
     if len(distinct) > 1 and kind in ("choice", "boolean"):
         raise UnreadReference(
-            f"accepts {' and '.join(distinct)} at once; a question of kind {kind} has one right answer."
+            f"accepts {' and '.join(distinct)} at once; a question of kind {kind} has one right"
+            " answer."
         )
     return Reference(distinct, tuple(sorted(notes)))
 
 
 def kind_shown_by(answer: object, options: Options) -> AnswerKind | None:
-    """The kind that a row shows without being told: by its choices, a truth value, `####` or a box; else None."""
+    """The kind that a row shows without being told: by its choices, a truth value, `####` or a box;
+    else None.
+    """
     if options.texts:
         return "choice"
     if isinstance(answer, bool):
@@ -66,7 +80,9 @@ def kind_shown_by(answer: object, options: Options) -> AnswerKind | None:
 def _scalar(value: object, kind: AnswerKind) -> str:
     if isinstance(value, bool):
         if kind != "boolean":
-            raise UnreadReference(f"answers {str(value).lower()}, a truth value, where the kind is {kind}.")
+            raise UnreadReference(
+                f"answers {str(value).lower()}, a truth value, where the kind is {kind}."
+            )
         return "yes" if value else "no"
     return "" if is_empty(value) else scalar_text(value, "its answer")
 
@@ -125,26 +141,36 @@ def _of_kind(answer: str, kind: AnswerKind, options: Options, question: str, key
 
 def _check_value(answer: str, kind: AnswerKind) -> None:
     if answer.casefold() in NO_ANSWERS:
-        raise UnreadReference(f"has {answer!r} where its answer should be. Leave the cell empty if there is none.")
+        raise UnreadReference(
+            f"has {answer!r} where its answer should be. Leave the cell empty if there is none."
+        )
     if len(answer) > LONGEST_VALUE:
         raise UnreadReference(
-            f"has {len(answer):,} characters as a {kind}; at most {LONGEST_VALUE:,} are read. A solution states its "
-            "result behind #### or in a box."
+            f"has {len(answer):,} characters as a {kind}; at most {LONGEST_VALUE:,} are read. A"
+            " solution states its result behind #### or in a box."
         )
     if "\n" in answer:
         raise UnreadReference(
-            f"has several lines where a {kind} should be ({answer[:60]!r}). State the result behind #### or in a box."
+            f"has several lines where a {kind} should be ({answer[:60]!r}). State the result behind"
+            " #### or in a box."
         )
     try:
-        too_large = kind == "number" and "e" in answer.casefold() and float(answer) in (float("inf"), float("-inf"))
+        too_large = (
+            kind == "number"
+            and "e" in answer.casefold()
+            and float(answer) in (float("inf"), float("-inf"))
+        )
     except ValueError:
         return
     if too_large:
-        raise UnreadReference(f"has {answer!r} as its answer, which is beyond what programs hold as a number.")
+        raise UnreadReference(
+            f"has {answer!r} as its answer, which is beyond what programs hold as a number."
+        )
 
 
 def _is_found_right(answer: str, kind: AnswerKind, question: str) -> bool:
-    """Whether a path that gave the reference word for word would be found right, or left to algebra.
+    """Whether a path that gave the reference word for word would be found right, or left to
+    algebra.
 
     Of a number its value must be known: the judge takes equal words for equal, whatever they say.
     """
@@ -153,7 +179,10 @@ def _is_found_right(answer: str, kind: AnswerKind, question: str) -> bool:
     if kind == "number":
         judged = judged_quickly(Case("The answer is 0.", answer, kind, question=question))
         return isinstance(judged, Pending) or judged.reason != "bad_reference"
-    spellings: tuple[Callable[[str], str], ...] = (lambda a: f"\\boxed{{{a}}}", lambda a: f"The answer is {a}")
+    spellings: tuple[Callable[[str], str], ...] = (
+        lambda a: f"\\boxed{{{a}}}",
+        lambda a: f"The answer is {a}",
+    )
     for spelling in spellings:
         judged = judged_quickly(Case(spelling(answer), answer, kind, question=question))
         if isinstance(judged, Pending) or judged.verdict == "correct":

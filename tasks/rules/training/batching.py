@@ -1,7 +1,8 @@
 """Which examples a fine-tune takes in which order, and whether its losses still make sense. Pure.
 
-The whole order is fixed before the first step from lengths, batch size, epochs and seed. So a run that goes on
-from a checkpoint, one on half the device batch and one on two processes all take the same steps.
+The whole order is fixed before the first step from lengths, batch size, epochs and seed. So a run
+that goes on from a checkpoint, one on half the device batch and one on two processes all take the
+same steps.
 """
 
 import math
@@ -10,7 +11,9 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-GROUPED_BATCHES = 8  # batches whose examples are sorted by length together: little padding, order still random
+GROUPED_BATCHES = (
+    8  # batches whose examples are sorted by length together: little padding, order still random
+)
 LOOK_BACK = 5  # losses in the means that tell a rising run
 RISING = 1.5  # times the first mean
 
@@ -28,31 +31,43 @@ class BatchPlan:
 def plan_batches(
     examples: int, batch_size: int, device_batch_size: int, epochs: float, processes: int = 1
 ) -> BatchPlan:
-    """The plan nearest to the wanted batch size: no step repeats an example, each has `batch_size` of them.
+    """The plan nearest to the wanted batch size: no step repeats an example, each has `batch_size`
+    of them.
 
-    What a device takes at a time divides its share of the batch, so half of it leaves the steps as they were.
+    What a device takes at a time divides its share of the batch, so half of it leaves the steps as
+    they were.
     """
     share = max(1, round(min(batch_size, examples) / processes))
-    on_device = max(size for size in range(1, min(device_batch_size, share) + 1) if share % size == 0)
+    on_device = max(
+        size for size in range(1, min(device_batch_size, share) + 1) if share % size == 0
+    )
     size = share * processes
-    return BatchPlan(size, on_device, share // on_device, max(1, math.ceil(examples * epochs / size)))
+    return BatchPlan(
+        size, on_device, share // on_device, max(1, math.ceil(examples * epochs / size))
+    )
 
 
-def plan_rows(lengths: Sequence[int], batch_size: int, device_batch_size: int, processes: int = 1) -> BatchPlan:
-    """The same for packed rows as long as the longest example: a step has about the tokens of `batch_size` examples.
+def plan_rows(
+    lengths: Sequence[int], batch_size: int, device_batch_size: int, processes: int = 1
+) -> BatchPlan:
+    """The same for packed rows as long as the longest example: a step has about the tokens of
+    `batch_size` examples.
 
-    TRL lays the rows of a device end to end, so short rows cost nothing, and fewer of them are half the memory.
+    TRL lays the rows of a device end to end, so short rows cost nothing, and fewer of them are half
+    the memory.
     """
     filled = sum(lengths) / len(lengths) / max(lengths)
     rows, on_device = (max(1, round(size * filled)) for size in (batch_size, device_batch_size))
     return plan_batches(len(lengths), rows, on_device, filled, processes)
 
 
-def example_order(lengths: Sequence[int], plan: BatchPlan, seed: int, takes: Sequence[float] = ()) -> list[int]:
+def example_order(
+    lengths: Sequence[int], plan: BatchPlan, seed: int, takes: Sequence[float] = ()
+) -> list[int]:
     """Places of the examples in the order they are trained on: `steps * batch_size` of them.
 
-    Every pass is shuffled again; neighbours are then grouped by length, and the batches shuffled again. `takes` says
-    how often a pass takes each example, by default once.
+    Every pass is shuffled again; neighbours are then grouped by length, and the batches shuffled
+    again. `takes` says how often a pass takes each example, by default once.
     """
     chance = random.Random(seed)
     total = plan.steps * plan.batch_size
@@ -79,9 +94,11 @@ def example_order(lengths: Sequence[int], plan: BatchPlan, seed: int, takes: Seq
 
 
 def takes_of(sets: Sequence[str], weights: Mapping[str, float]) -> list[float]:
-    """How often an epoch takes each example, so that sets have shares by weight and an epoch keeps its size.
+    """How often an epoch takes each example, so that sets have shares by weight and an epoch keeps
+    its size.
 
-    `sets` names each example's question set; one without a weight weighs 1. Without weights: once each.
+    `sets` names each example's question set; one without a weight weighs 1. Without weights: once
+    each.
     """
     if not weights:
         return [1.0] * len(sets)
@@ -91,7 +108,9 @@ def takes_of(sets: Sequence[str], weights: Mapping[str, float]) -> list[float]:
 
 
 def _due(takes: Sequence[float], chance: random.Random) -> list[float]:
-    """What examples taken equally often have already waited, spread evenly: a pass takes of each set its share."""
+    """What examples taken equally often have already waited, spread evenly: a pass takes of each
+    set its share.
+    """
     alike: defaultdict[float, list[int]] = defaultdict(list)
     for place, often in enumerate(takes):
         alike[often].append(place)
@@ -104,7 +123,9 @@ def _due(takes: Sequence[float], chance: random.Random) -> list[float]:
 
 
 def loss_trouble(losses: Sequence[float]) -> str:
-    """`loss_not_finite` or `loss_rising` (the newest losses far above the first ones); empty when all is well."""
+    """`loss_not_finite` or `loss_rising` (the newest losses far above the first ones); empty when
+    all is well.
+    """
     if any(not math.isfinite(loss) for loss in losses):
         return "loss_not_finite"
     if len(losses) < 3 * LOOK_BACK:

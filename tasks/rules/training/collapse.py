@@ -1,6 +1,7 @@
 """The collapse watch: figures of a round's texts that fall when a model begins to repeat itself.
 
-Paths, verdicts and guidelines in, one `TextHealth` out; two of them give warnings. It stores nothing.
+Paths, verdicts and guidelines in, one `TextHealth` out; two of them give warnings. It stores
+nothing.
 """
 
 import hashlib
@@ -19,7 +20,9 @@ from storage.records import Path
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _PERMUTATIONS = 64
-_BAND_ROWS = 4  # 16 bands of 4: pairs above a Jaccard of about 0.5 meet, those above 0.8 almost surely
+_BAND_ROWS = (
+    4  # 16 bands of 4: pairs above a Jaccard of about 0.5 meet, those above 0.8 almost surely
+)
 _NEAR = 0.8
 _TRIPLE_WORDS = 3
 
@@ -32,12 +35,16 @@ class TextHealth:
     distinct_1: float | None  # different words by all words
     distinct_2: float | None  # different pairs of words by all pairs
     mean_tokens: float | None
-    near_duplicate_rate: float | None  # paths with an earlier one of estimated Jaccard 0.8 or more, any question
+    near_duplicate_rate: (
+        float | None
+    )  # paths with an earlier one of estimated Jaccard 0.8 or more, any question
     exact_duplicate_rate: float | None  # paths whose text an earlier path of the same question has
     pass_at_1: float | None  # free paths
     pass_at_k: float | None  # at the median number of free paths a question
     k: int
-    guideline_entropy: float | None  # of accepted paths over guidelines, 0 (one guideline) to 1 (even)
+    guideline_entropy: (
+        float | None
+    )  # of accepted paths over guidelines, 0 (one guideline) to 1 (even)
     hinted_share: float | None  # of accepted paths
 
     def as_dict(self) -> dict[str, float | int | None]:
@@ -46,7 +53,9 @@ class TextHealth:
 
 
 def text_health(paths: Sequence[Path], correct: Mapping[UUID, bool]) -> TextHealth:
-    """Figures of some paths; `correct` says by path id which are right (absent: not judged, counted as not right)."""
+    """Figures of some paths; `correct` says by path id which are right (absent: not judged, counted
+    as not right).
+    """
     words = [_WORD.findall(path.text.casefold()) for path in paths]
     accepted = [path for path in paths if correct.get(path.id)]
     by_question: defaultdict[UUID, list[bool]] = defaultdict(list)
@@ -62,9 +71,13 @@ def text_health(paths: Sequence[Path], correct: Mapping[UUID, bool]) -> TextHeal
         near_duplicate_rate=near_duplicate_rate(words),
         exact_duplicate_rate=_exact_duplicate_rate(paths),
         pass_at_1=_mean([pass_at(len(right), sum(right), 1) for right in by_question.values()]),
-        pass_at_k=_mean([pass_at(len(right), sum(right), min(k, len(right))) for right in by_question.values()]),
+        pass_at_k=_mean(
+            [pass_at(len(right), sum(right), min(k, len(right))) for right in by_question.values()]
+        ),
         k=k,
-        guideline_entropy=evenness(Counter(path.guideline_id for path in accepted if path.guideline_id)),
+        guideline_entropy=evenness(
+            Counter(path.guideline_id for path in accepted if path.guideline_id)
+        ),
         hinted_share=_mean([float(path.hinted) for path in accepted]),
     )
 
@@ -79,13 +92,18 @@ def distinct_share(texts: Iterable[Sequence[str]], size: int) -> float | None:
 
 
 def near_duplicate_rate(texts: Sequence[Sequence[str]]) -> float | None:
-    """Share of texts with an earlier near duplicate, by MinHash over word triples, found by banding."""
+    """Share of texts with an earlier near duplicate, by MinHash over word triples, found by
+    banding.
+    """
     bands: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     signatures: list[tuple[int, ...]] = []
     near = 0
     for place, words in enumerate(texts):
         signature = minhash(words)
-        keys = [(start, *signature[start : start + _BAND_ROWS]) for start in range(0, _PERMUTATIONS, _BAND_ROWS)]
+        keys = [
+            (start, *signature[start : start + _BAND_ROWS])
+            for start in range(0, _PERMUTATIONS, _BAND_ROWS)
+        ]
         # the newest few of a band are enough: a text that repeats often meets one of them
         rivals = {other for key in keys for other in bands[key][-8:]}
         near += any(_agreement(signature, signatures[other]) >= _NEAR for other in rivals)
@@ -108,8 +126,12 @@ def minhash(words: Sequence[str]) -> tuple[int, ...]:
 @cache
 def _coefficients() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Odd multipliers and summands, one for each permutation."""
-    multipliers, summands = ([_hashed(f"{place}:{part}") for place in range(_PERMUTATIONS)] for part in "ab")
-    return np.array(multipliers, dtype=np.uint64) | np.uint64(1), np.array(summands, dtype=np.uint64)
+    multipliers, summands = (
+        [_hashed(f"{place}:{part}") for place in range(_PERMUTATIONS)] for part in "ab"
+    )
+    return np.array(multipliers, dtype=np.uint64) | np.uint64(1), np.array(
+        summands, dtype=np.uint64
+    )
 
 
 def _hashed(text: str) -> int:
@@ -117,7 +139,9 @@ def _hashed(text: str) -> int:
 
 
 def pass_at(samples: int, right: int, k: int) -> float:
-    """Unbiased pass@k (Chen et al. 2021) of `samples` of which `right` are right; 0 without samples."""
+    """Unbiased pass@k (Chen et al. 2021) of `samples` of which `right` are right; 0 without
+    samples.
+    """
     if not samples or not k:
         return 0.0
     return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
@@ -133,21 +157,31 @@ def evenness(counts: Mapping[UUID, int]) -> float | None:
 
 
 def collapse_warnings(now: TextHealth, before: Sequence[TextHealth]) -> list[str]:
-    """What has drifted against the median of earlier rounds; empty in the first round or with few paths."""
+    """What has drifted against the median of earlier rounds; empty in the first round or with few
+    paths.
+    """
     if not before or now.paths < 30:
         return []
     warnings: list[str] = []
     for name, worst_share, worst_step, words in _LIMITS:
         value = getattr(now, name)
-        earlier = sorted(one for one in (getattr(round_, name) for round_ in before) if one is not None)
+        earlier = sorted(
+            one for one in (getattr(round_, name) for round_ in before) if one is not None
+        )
         if value is None or not earlier:
             continue
         usual = earlier[len(earlier) // 2]
         fell = value < usual * worst_share if worst_share < 1 else value > usual * worst_share
         if fell and abs(value - usual) > worst_step:
-            warnings.append(f"{words} was {usual:.3g} and is {value:.3g}; look at the newest paths before training on.")
+            warnings.append(
+                f"{words} was {usual:.3g} and is {value:.3g}; look at the newest paths before"
+                " training on."
+            )
     if now.hinted_share is not None and now.hinted_share > 0.5:
-        warnings.append(f"{now.hinted_share:.0%} of the accepted paths are hinted; ask easier or other questions.")
+        warnings.append(
+            f"{now.hinted_share:.0%} of the accepted paths are hinted; ask easier or other"
+            " questions."
+        )
     return warnings
 
 

@@ -1,7 +1,8 @@
-"""Which training questions are, in other words or the same, questions that a model will be measured on.
+"""Which training questions are, in other words or the same, questions that a model will be measured
+on.
 
-Words that many questions of a set share ("What is the greatest common divisor of ...") are template and
-count for nothing; what is left must not be shared. Questions in, overlaps out.
+Words that many questions of a set share ("What is the greatest common divisor of ...") are template
+and count for nothing; what is left must not be shared. Questions in, overlaps out.
 """
 
 import re
@@ -32,14 +33,19 @@ class Overlap:
 
 
 def find_overlaps(
-    training: Sequence[Question], held_out: Sequence[Question], share: float, template_questions: int = 3
+    training: Sequence[Question],
+    held_out: Sequence[Question],
+    share: float,
+    template_questions: int = 3,
 ) -> dict[UUID, Overlap]:
-    """Training question id -> the held-out question that it overlaps most; the others have no entry.
+    """Training question id -> the held-out question that it overlaps most; the others have no
+    entry.
 
     What is in more than `template_questions` questions of one set is template.
 
-    Three ways: the same words; more than `share` of the 8-grams that are no template; the same numbers with most
-    of the telling words (a rewording breaks 8-grams; variants of a question have other numbers).
+    Three ways: the same words; more than `share` of the 8-grams that are no template; the same
+    numbers with most of the telling words (a rewording breaks 8-grams; variants of a question have
+    other numbers).
     """
     words = {question.id: question_words(question) for question in [*training, *held_out]}
     by_words: dict[Words, UUID] = {}
@@ -48,11 +54,19 @@ def find_overlaps(
         by_words.setdefault(words[question.id], question.id)
         for gram in grams(words[question.id]):
             by_gram[gram].add(question.id)
-    template = _common([*training, *held_out], lambda question: grams(words[question.id]), template_questions)
-    common = _common(
-        [*training, *held_out], lambda question: set(words[question.id]), template_questions, TEMPLATE_SHARE
+    template = _common(
+        [*training, *held_out], lambda question: grams(words[question.id]), template_questions
     )
-    telling = {key: {word for word in own if word not in common and not is_number(word)} for key, own in words.items()}
+    common = _common(
+        [*training, *held_out],
+        lambda question: set(words[question.id]),
+        template_questions,
+        TEMPLATE_SHARE,
+    )
+    telling = {
+        key: {word for word in own if word not in common and not is_number(word)}
+        for key, own in words.items()
+    }
     by_telling: defaultdict[tuple[Words, str], set[UUID]] = defaultdict(set)
     for question in held_out:
         for word in telling[question.id]:
@@ -92,9 +106,14 @@ def is_number(word: str) -> bool:
 
 
 def _common(
-    questions: Iterable[Question], items: Callable[[Question], set[Item]], most: int, share: float = 0.0
+    questions: Iterable[Question],
+    items: Callable[[Question], set[Item]],
+    most: int,
+    share: float = 0.0,
 ) -> set[Item]:
-    """What occurs in more than `most` different questions of one set, and in more than a share of them."""
+    """What occurs in more than `most` different questions of one set, and in more than a share of
+    them.
+    """
     by_set: defaultdict[UUID, dict[str, Question]] = defaultdict(dict)
     for question in questions:
         by_set[question.question_set_id].setdefault(question.text, question)
@@ -107,7 +126,9 @@ def _common(
 
 
 def _most_shared(own: set[Words], by_gram: Mapping[Words, set[UUID]]) -> Overlap | None:
-    """The held-out question with the largest share of these 8-grams; None where none has any, or they are too few."""
+    """The held-out question with the largest share of these 8-grams; None where none has any, or
+    they are too few.
+    """
     counts = Counter(question_id for gram in own for question_id in by_gram.get(gram, ()))
     if not counts or len(own) < TELLING_GRAMS:
         return None
@@ -121,10 +142,14 @@ def _reworded(
     by_telling: Mapping[tuple[Words, str], set[UUID]],
     telling: Mapping[UUID, set[str]],
 ) -> Overlap | None:
-    """Of the questions with the same numbers the one that shares most telling words, if it shares enough."""
+    """Of the questions with the same numbers the one that shares most telling words, if it shares
+    enough.
+    """
     if len(own) < REWORDED_WORDS:
         return None
     counts = Counter(key for word in own for key in by_telling.get((own_numbers, word), ()))
     shares = {key: shared / len(own | telling[key]) for key, shared in counts.items()}
     best = max(shares, key=lambda key: (shares[key], str(key)), default=None)
-    return Overlap(best, shares[best]) if best is not None and shares[best] >= REWORDED_SHARE else None
+    return (
+        Overlap(best, shares[best]) if best is not None and shares[best] >= REWORDED_SHARE else None
+    )

@@ -1,7 +1,8 @@
-"""From judged paths to a training set: which are kept, and for each of the others the reason why not.
+"""From judged paths to a training set: which are kept, and for each of the others the reason why
+not.
 
-Candidates in, one choice each out, in the candidates' order. The draw among equals depends on the seed and
-the path's id alone, so neither the order of the rows nor the machine changes it.
+Candidates in, one choice each out, in the candidates' order. The draw among equals depends on the
+seed and the path's id alone, so neither the order of the rows nor the machine changes it.
 """
 
 import re
@@ -28,7 +29,9 @@ class Candidate:
     path: Path
     verdict: Verdict | None
     question: Question
-    self_check: bool | None = None  # what the model said of its own path; None where it was not asked
+    self_check: bool | None = (
+        None  # what the model said of its own path; None where it was not asked
+    )
 
 
 @dataclass(frozen=True)
@@ -49,15 +52,22 @@ def select_paths(
     leaks: Callable[[Candidate], bool] = lambda candidate: False,
     count: int = 0,
 ) -> list[Choice]:
-    """One choice a candidate. `refused`: path id -> reason found elsewhere; `count`: most kept in all, 0 for no limit.
+    """One choice a candidate.
 
-    Free paths come before hinted ones, so that a hint is used only where nothing else taught the question.
+    `refused`: path id -> reason found elsewhere; `count`: most kept in all, 0 for no limit.
+
+    Free paths come before hinted ones, so that a hint is used only where nothing else taught the
+    question.
     """
     reasons = {
-        candidate.path.id: (refused or {}).get(candidate.path.id) or refusal(candidate, settings, leaks)
+        candidate.path.id: (
+            (refused or {}).get(candidate.path.id) or refusal(candidate, settings, leaks)
+        )
         for candidate in candidates
     }
-    ranked = sorted(candidates, key=lambda candidate: (candidate.path.hinted, rank(seed, candidate.path.id)))
+    ranked = sorted(
+        candidates, key=lambda candidate: (candidate.path.hinted, rank(seed, candidate.path.id))
+    )
     open_candidates = [candidate for candidate in ranked if not reasons[candidate.path.id]]
     reasons |= _over_question(open_candidates, settings.keep_per_question)
     kept = [candidate for candidate in open_candidates if not reasons[candidate.path.id]]
@@ -66,15 +76,23 @@ def select_paths(
         reasons |= {candidate.path.id: "over_count" for candidate in in_turn[count:]}
         kept = in_turn[:count]
     reasons |= _over_hinted_share(kept, settings.max_hinted_share)
-    reasons |= _over_answer_ratio([one for one in kept if not reasons[one.path.id]], settings.max_answer_ratio)
+    reasons |= _over_answer_ratio(
+        [one for one in kept if not reasons[one.path.id]], settings.max_answer_ratio
+    )
     return [
-        Choice(candidate, kept=not reasons[candidate.path.id], reason=reasons[candidate.path.id] or "kept")
+        Choice(
+            candidate,
+            kept=not reasons[candidate.path.id],
+            reason=reasons[candidate.path.id] or "kept",
+        )
         for candidate in candidates
     ]
 
 
 def refusal(
-    candidate: Candidate, settings: SelectionSettings, leaks: Callable[[Candidate], bool] = lambda candidate: False
+    candidate: Candidate,
+    settings: SelectionSettings,
+    leaks: Callable[[Candidate], bool] = lambda candidate: False,
 ) -> str:
     """Why this path alone cannot be trained on; empty if it can."""
     path, verdict = candidate.path, candidate.verdict
@@ -134,18 +152,21 @@ def _over_hinted_share(kept: Sequence[Candidate], share: float) -> dict[UUID, st
 
 
 def _over_answer_ratio(kept: Sequence[Candidate], ratio: float) -> dict[UUID, str]:
-    """Reasons for what is beyond `ratio` examples of one answer for each of the rarest, where a set has few answers.
+    """Reasons for what is beyond `ratio` examples of one answer for each of the rarest, where a set
+    has few answers.
 
     An answer that no example of the set has does not count: it would leave nothing.
     """
     if not ratio:
         return {}
-    by_answer: defaultdict[UUID, defaultdict[str, list[Candidate]]] = defaultdict(lambda: defaultdict(list))
+    by_answer: defaultdict[UUID, defaultdict[str, list[Candidate]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
     for candidate in kept:
         if candidate.question.answer_kind in ("choice", "boolean"):
-            by_answer[candidate.question.question_set_id][candidate.question.answer.strip().casefold()].append(
-                candidate
-            )
+            by_answer[candidate.question.question_set_id][
+                candidate.question.answer.strip().casefold()
+            ].append(candidate)
     reasons: dict[UUID, str] = {}
     for answers in by_answer.values():
         most = max(1, int(ratio * min(map(len, answers.values())) + 1e-9))

@@ -1,7 +1,8 @@
 """Reads the hand-labelled cases.
 
-Labels are made by reading, but for a part of fourth_reading.jsonl, where the verdict that the judge gave was looked at
-and taken over. Those that a reading without it saw otherwise were read again, and say so ("read again").
+Labels are made by reading, but for a part of fourth_reading.jsonl, where the verdict that the judge
+gave was looked at and taken over. Those that a reading without it saw otherwise were read again,
+and say so ("read again").
 """
 
 import json
@@ -28,7 +29,9 @@ class Labelled:
 def labelled_cases() -> list[Labelled]:
     """All of them, in the order of the files."""
     rows = [
-        json.loads(line) for file in sorted(FOLDER.glob("*.jsonl")) for line in file.read_text("utf-8").splitlines()
+        json.loads(line)
+        for file in sorted(FOLDER.glob("*.jsonl"))
+        for line in file.read_text("utf-8").splitlines()
     ]
     return [
         Labelled(

@@ -60,7 +60,8 @@ RETRACTIONS = (
     "No, the answer is {}.",
     "I made a mistake. The answer is {}.",
 )
-# what puts an answer in doubt, and what then takes its place; any of the first with any of the second
+# what puts an answer in doubt, and what then takes its place; any of the first with any of the
+# second
 DOUBTS = (
     "However, that does not match.",
     "Hmm, let me recheck.",
@@ -187,23 +188,39 @@ ALGEBRA = (
 )
 
 
-CUT_OFF = ("The answer is {}.", "The answer is {}", "So it is \\boxed{{{}", "Answer: ${}", "The answer is {},")
+CUT_OFF = (
+    "The answer is {}.",
+    "The answer is {}",
+    "So it is \\boxed{{{}",
+    "Answer: ${}",
+    "The answer is {},",
+)
 
 
 @dataclass(frozen=True)
 class Made:
-    """A case and whether its answer is right: True, False, or None where it is right not to judge it."""
+    """A case and whether its answer is right: True, False, or None where it is right not to judge
+    it.
+    """
 
     case: Case
     right: bool | None
 
 
 def whole(draw: Random) -> int:
-    return draw.choice((draw.randint(2, 99), draw.randint(100, 9_999), draw.randint(10_000, 9_999_999)))
+    return draw.choice(
+        (draw.randint(2, 99), draw.randint(100, 9_999), draw.randint(10_000, 9_999_999))
+    )
 
 
 def another(draw: Random, value: int) -> int:
-    return draw.choice([other for other in (value + 1, value - 1, value * 10, value + 10, -value) if other != value])
+    return draw.choice(
+        [
+            other
+            for other in (value + 1, value - 1, value * 10, value + 10, -value)
+            if other != value
+        ]
+    )
 
 
 def number(text: str, answer: object, right: bool | None, finish_reason: str = "stop") -> Made:
@@ -212,7 +229,9 @@ def number(text: str, answer: object, right: bool | None, finish_reason: str = "
 
 def signs(draw: Random) -> Made:
     value = whole(draw)
-    words = draw.choice(("-{}", "- {}", "−{}", "negative {}", "minus {}", "-${}", "- about {}", "-\\,{}")).format(value)
+    words = draw.choice(
+        ("-{}", "- {}", "−{}", "negative {}", "minus {}", "-${}", "- about {}", "-\\,{}")
+    ).format(value)
     right = draw.random() < 0.5
     return number(draw.choice(PROSE).format(words), -value if right else value, right)
 
@@ -243,7 +262,9 @@ def bounds_and_scales(draw: Random) -> Made:
 def variables(draw: Random) -> Made:
     value = draw.randint(3, 99)
     form = draw.choice(ALGEBRA)
-    statement = draw.choice(STATEMENTS if "!" not in form else ("Therefore $\\boxed{{{}}}$.", "The answer is ${}$."))
+    statement = draw.choice(
+        STATEMENTS if "!" not in form else ("Therefore $\\boxed{{{}}}$.", "The answer is ${}$.")
+    )
     if draw.random() < 0.2:
         return number(draw.choice(STATEMENTS).format(f"x = {value}"), value, True)
     return number(statement.format(form.format(value, value + 1)), value, False)
@@ -251,7 +272,11 @@ def variables(draw: Random) -> Made:
 
 def brackets(draw: Random) -> Made:
     """a(x+b)(x+c) against what it comes to, and against one with a sign or number changed."""
-    a, b, c = draw.randint(2, 9), draw.choice((-3, -2, -1, 1, 2, 3)), draw.choice((-7, -5, -4, 4, 5, 7))
+    a, b, c = (
+        draw.randint(2, 9),
+        draw.choice((-3, -2, -1, 1, 2, 3)),
+        draw.choice((-7, -5, -4, 4, 5, 7)),
+    )
     factored = f"{a}(x{b:+d})(x{c:+d})"
     expanded = f"{a}x^2{a * (b + c):+d}x{a * b * c:+d}"
     if draw.random() < 0.5:
@@ -290,7 +315,10 @@ SPELLINGS = (
     ("\\${0}", "{0}"),
     ("{0}\\%", "{0}"),
     ("\\left(\\tfrac{{1}}{{{0}}}, {1}\\right)", "(\\frac{{1}}{{{0}}},{1})"),
-    ("\\begin{{bmatrix}}{0}\\\\{1}\\end{{bmatrix}}", "\\begin{{pmatrix}} {0} \\\\ {1} \\end{{pmatrix}}"),
+    (
+        "\\begin{{bmatrix}}{0}\\\\{1}\\end{{bmatrix}}",
+        "\\begin{{pmatrix}} {0} \\\\ {1} \\end{{pmatrix}}",
+    ),
     ("\\frac{{{0}}}{{{1}}} \\approx 0.5", "\\frac{{{0}}}{{{1}}}"),
 )
 
@@ -310,7 +338,10 @@ def locales(draw: Random) -> Made:
     value, cents = draw.randint(1_000, 9_999_999), draw.randint(10, 99)
     english = f"{value:,}"
     tail = str(value)[:-3]
-    lakhs = ",".join([tail[max(0, end - 2) : end] for end in range(len(tail), 0, -2)][::-1]) + f",{str(value)[-3:]}"
+    lakhs = (
+        ",".join([tail[max(0, end - 2) : end] for end in range(len(tail), 0, -2)][::-1])
+        + f",{str(value)[-3:]}"
+    )
     written = draw.choice(
         (
             (f"{english}.{cents}", True),
@@ -328,14 +359,18 @@ def locales(draw: Random) -> Made:
     )
     answer = f"{value}.{cents}" if written[1] else str(value)
     right = draw.random() < 0.5
-    wrong = f"{value + draw.choice((1, -1, 1000))}.{cents}" if written[1] else str(another(draw, value))
+    wrong = (
+        f"{value + draw.choice((1, -1, 1000))}.{cents}" if written[1] else str(another(draw, value))
+    )
     return number(draw.choice(PROSE).format(written[0]), answer if right else wrong, right)
 
 
 def delimiters(draw: Random) -> Made:
     value = whole(draw)
     right = draw.random() < 0.5
-    return number(draw.choice(DELIMITERS).format(value), value if right else another(draw, value), right)
+    return number(
+        draw.choice(DELIMITERS).format(value), value if right else another(draw, value), right
+    )
 
 
 def headings(draw: Random) -> Made:
@@ -364,7 +399,9 @@ def taken_back(draw: Random) -> Made:
     other = value + draw.randint(1, 9)
     first = draw.choice(("The answer is {}.", "So \\boxed{{{}}}.", "Answer: {}.")).format(value)
     right = draw.random() < 0.5
-    return number(f"{first} {draw.choice(RETRACTIONS).format(other)}", other if right else value, right)
+    return number(
+        f"{first} {draw.choice(RETRACTIONS).format(other)}", other if right else value, right
+    )
 
 
 def replaced(draw: Random) -> Made:
@@ -379,7 +416,9 @@ def replaced(draw: Random) -> Made:
 def offered_after(draw: Random) -> Made:
     value = draw.randint(10, 999)
     first = draw.choice(("The answer is {}.", "So \\boxed{{{}}}.", "Answer: {}.")).format(value)
-    return number(f"{first} {draw.choice(OFFERED_AFTER).format(value + draw.randint(1, 9))}", value, None)
+    return number(
+        f"{first} {draw.choice(OFFERED_AFTER).format(value + draw.randint(1, 9))}", value, None
+    )
 
 
 def kept(draw: Random) -> Made:
@@ -393,9 +432,13 @@ def kept(draw: Random) -> Made:
 def trailing_talk(draw: Random) -> Made:
     value = draw.randint(10, 999)
     other = value + draw.randint(1, 9)
-    first = draw.choice(("The answer is {}.", "So \\boxed{{{}}}.", "The final answer is {} apples.")).format(value)
+    first = draw.choice(
+        ("The answer is {}.", "So \\boxed{{{}}}.", "The final answer is {} apples.")
+    ).format(value)
     right = draw.random() < 0.5
-    return number(f"{first} {draw.choice(TALK).format(other=other)}", value if right else other, right)
+    return number(
+        f"{first} {draw.choice(TALK).format(other=other)}", value if right else other, right
+    )
 
 
 def boxes(draw: Random) -> Made:
@@ -431,9 +474,17 @@ def thoughts(draw: Random) -> Made:
 def cut_off(draw: Random) -> Made:
     value = draw.randint(1, 999)
     text = draw.choice(
-        ("The answer is {}.", "The answer is {}", "So it is \\boxed{{{}", "Answer: ${}", "The answer is {},")
+        (
+            "The answer is {}.",
+            "The answer is {}",
+            "So it is \\boxed{{{}",
+            "Answer: ${}",
+            "The answer is {},",
+        )
     ).format(value)
-    return number(text, value, None, draw.choice(("length", "max_tokens", "content_filter", "error")))
+    return number(
+        text, value, None, draw.choice(("length", "max_tokens", "content_filter", "error"))
+    )
 
 
 def large_values(draw: Random) -> Made:
@@ -454,7 +505,10 @@ def powers_of_ten(draw: Random) -> Made:
     )
     right = draw.random() < 0.5
     kind: AnswerKind = draw.choice(("number", "expression")) if "×" not in words else "number"
-    return Made(Case(f"Therefore $\\boxed{{{words}}}$.", f"{digits}e{power if right else power + 1}", kind), right)
+    return Made(
+        Case(f"Therefore $\\boxed{{{words}}}$.", f"{digits}e{power if right else power + 1}", kind),
+        right,
+    )
 
 
 def second_forms(draw: Random) -> Made:
@@ -482,10 +536,15 @@ def second_forms(draw: Random) -> Made:
 
 def word_lists(draw: Random) -> Made:
     words = draw.sample(
-        ["apple", "banana", "cherry", "therefrom", "syndrome", "kiwi", "yacht", "zebra"], draw.randint(2, 6)
+        ["apple", "banana", "cherry", "therefrom", "syndrome", "kiwi", "yacht", "zebra"],
+        draw.randint(2, 6),
     )
     right = draw.random() < 0.5
-    shown = words if right else draw.choice((words[::-1], words[1:], [*words, "plum"], [words[0] + "s", *words[1:]]))
+    shown = (
+        words
+        if right
+        else draw.choice((words[::-1], words[1:], [*words, "plum"], [words[0] + "s", *words[1:]]))
+    )
     text = f"The answer is {draw.choice((', ', ' ', '; ')).join(shown)}."
     if draw.random() < 0.3:
         text = "Answer:\n" + "\n".join(f"{place}. {word}" for place, word in enumerate(shown, 1))
@@ -512,16 +571,31 @@ def harmless_words(draw: Random) -> Made:
                 f"{letter}, not {other}",
             )
         )
-        return Made(Case(f"The answer is {said}.", letter if right else other, "choice", options), right)
+        return Made(
+            Case(f"The answer is {said}.", letter if right else other, "choice", options), right
+        )
     if kind == "boolean":
         said, means = draw.choice(
-            (("yes", "yes"), ("no", "no"), ("not true", "no"), ("true", "yes"), ("a clear no", "no"))
+            (
+                ("yes", "yes"),
+                ("no", "no"),
+                ("not true", "no"),
+                ("true", "yes"),
+                ("a clear no", "no"),
+            )
         )
         if draw.random() < 0.2:
             word = f"{draw.choice(('un', 'non', 'half', 'not'))}-{draw.choice(('true', 'yes', 'no', 'false'))}"
-            return Made(Case(f"The answer is {word}.", draw.choice(("yes", "no")), "boolean"), False)
+            return Made(
+                Case(f"The answer is {word}.", draw.choice(("yes", "no")), "boolean"), False
+            )
         answer = means if right else {"yes": "no", "no": "yes"}[means]
-        return Made(Case(f"The answer is {adverb if said != 'a clear no' else ''}{said}.", answer, "boolean"), right)
+        return Made(
+            Case(
+                f"The answer is {adverb if said != 'a clear no' else ''}{said}.", answer, "boolean"
+            ),
+            right,
+        )
     place = draw.choice(("Eiffel Tower", "Nile", "Golden Gate Bridge"))
     said = draw.choice(("the {}", "{}", '"{}"', "({})", "<b>{}</b>")).format(place)
     return Made(Case(f"The answer is {adverb}{said}.", place if right else "Louvre", "text"), right)

@@ -1,4 +1,6 @@
-"""What was cut at a length limit is counted by stage and model, and said where it is more than a few."""
+"""What was cut at a length limit is counted by stage and model, and said where it is more than a
+few.
+"""
 
 from pathlib import Path as Folder
 from uuid import UUID
@@ -13,13 +15,17 @@ from tests.storage.examples import make
 MODEL = UUID(int=5)
 
 
-def test_a_path_that_was_closed_still_counts_as_cut_and_other_rounds_do_not_count(tmp_path: Folder) -> None:
+def test_a_path_that_was_closed_still_counts_as_cut_and_other_rounds_do_not_count(
+    tmp_path: Folder,
+) -> None:
     store = open_store(f"duckdb:///{tmp_path / 'store.duckdb'}")
     own, other = make(Round, "own", number=1), make(Round, "other", number=2)
     common = {"model_id": MODEL, "round_id": own.id}
     store.append(
         [
-            make(Model, "m", id=MODEL, name="small"), own, other,
+            make(Model, "m", id=MODEL, name="small"),
+            own,
+            other,
             make(AdaptedGuideline, 1, finish_reason="length", **common),
             make(Structure, 1, finish_reason="stop", **common),
             make(Path, 1, finish_reason="stop", closed=True, cut=True, **common),
@@ -29,13 +35,16 @@ def test_a_path_that_was_closed_still_counts_as_cut_and_other_rounds_do_not_coun
             make(Answer, 1, finish_reason="length", sample=0, **common),
             make(Answer, 2, finish_reason="length", sample=1, **common),
         ]
-    )  # fmt: skip
+    )
 
     shares = cut_shares(store.query(cut_sql(own)).to_pylist())
 
     assert [(one.stage, one.texts, one.cut) for one in shares] == [
-        ("adapted guideline", 1, 1), ("structure", 1, 0), ("path", 3, 2), ("held-out answer", 1, 1),
-    ]  # fmt: skip
+        ("adapted guideline", 1, 1),
+        ("structure", 1, 0),
+        ("path", 3, 2),
+        ("held-out answer", 1, 1),
+    ]
 
 
 @pytest.mark.parametrize(("cut", "said"), [(5, False), (6, True)])

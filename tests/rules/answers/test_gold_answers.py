@@ -1,4 +1,5 @@
-"""Every gold answer of the shared question sets, stated in five spellings, is correct; no near miss of it is.
+"""Every gold answer of the shared question sets, stated in five spellings, is correct; no near miss
+of it is.
 
 Reads ../shared/data where it lies beside the checkout, else the samples under tests/data.
 """
@@ -41,7 +42,13 @@ def gold_answers(name: str) -> Iterator[Gold]:
         text = (SAMPLES / f"{name}.jsonl").read_text("utf-8")
     for line in text.rstrip("\n").split("\n"):
         row = json.loads(line)
-        yield Gold(row["id"], row["question"], tuple(row["choices"] or ()), row["answer"], row["answer_type"])
+        yield Gold(
+            row["id"],
+            row["question"],
+            tuple(row["choices"] or ()),
+            row["answer"],
+            row["answer_type"],
+        )
 
 
 def spellings(gold: Gold) -> list[str]:
@@ -108,7 +115,8 @@ def near_misses(gold: Gold) -> list[str]:
         ]
     index = ord(gold.answer) - ord("A")
     wanted = plain_text(gold.choices[index], fold=False)
-    # an option whose text is itself a letter cannot be stated by its text: it would be read as that option's letter
+    # an option whose text is itself a letter cannot be stated by its text: it would be read as that
+    # option's letter
     others = [
         i
         for i, text in enumerate(gold.choices)
@@ -127,7 +135,9 @@ def near_misses(gold: Gold) -> list[str]:
 
 
 def _decimal(value: Fraction) -> str:
-    return str(value) if value.denominator == 1 or 10**9 % value.denominator else f"{float(value):f}"
+    return (
+        str(value) if value.denominator == 1 or 10**9 % value.denominator else f"{float(value):f}"
+    )
 
 
 def judgement(text: str, gold: Gold) -> Judgement:

@@ -1,4 +1,6 @@
-"""A kind of misreading is closed by its generator: no text that is wrong by construction is accepted."""
+"""A kind of misreading is closed by its generator: no text that is wrong by construction is
+accepted.
+"""
 
 from random import Random
 

@@ -19,7 +19,9 @@ def test_equal_answers_vote_together_however_they_are_spelled():
 
 
 def test_a_path_without_an_answer_has_no_vote():
-    vote = majority_vote([*said("5", "5", "5", "5"), ("So five.", "stop"), ("The answer is", "length")], "number")
+    vote = majority_vote(
+        [*said("5", "5", "5", "5"), ("So five.", "stop"), ("The answer is", "length")], "number"
+    )
 
     assert vote.labels == ["correct"] * 4 + ["unjudged"] * 2
     assert vote.share == 1.0
@@ -35,13 +37,17 @@ def test_ties_thin_shares_and_too_few_paths_elect_nobody(answers: tuple[str, ...
 
 
 def test_a_letter_and_its_option_vote_together():
-    vote = majority_vote(said("A", "dry palms", "(A) dry palms", "B"), "choice", ("dry palms", "wet palms"))
+    vote = majority_vote(
+        said("A", "dry palms", "(A) dry palms", "B"), "choice", ("dry palms", "wet palms")
+    )
 
     assert vote.labels == ["correct", "correct", "correct", "wrong"]
 
 
 def test_yes_and_true_vote_together():
-    assert majority_vote(said("yes", "true", "Yes, it is", "no"), "boolean").labels == ["correct"] * 3 + ["wrong"]
+    assert majority_vote(said("yes", "true", "Yes, it is", "no"), "boolean").labels == [
+        "correct"
+    ] * 3 + ["wrong"]
 
 
 def test_two_values_in_one_answer_are_no_vote():
@@ -54,5 +60,7 @@ def test_two_values_in_one_answer_are_no_vote():
 def test_no_text_breaks_a_vote():
     for kind in ("number", "choice", "boolean", "text", "expression"):
         rows = [one.case for one in labelled_cases() if one.case.answer_kind == kind][:60]
-        vote = majority_vote([(case.text, case.finish_reason) for case in rows], kind, rows[0].choices)
+        vote = majority_vote(
+            [(case.text, case.finish_reason) for case in rows], kind, rows[0].choices
+        )
         assert len(vote.labels) == len(rows)

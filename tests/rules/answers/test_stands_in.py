@@ -42,7 +42,9 @@ NOT_THERE: list[tuple[str, str, AnswerKind]] = [
 
 
 @pytest.mark.parametrize(("text", "value", "kind"), THERE)
-def test_a_value_that_stands_in_a_text_is_found_however_it_is_written(text: str, value: str, kind: AnswerKind):
+def test_a_value_that_stands_in_a_text_is_found_however_it_is_written(
+    text: str, value: str, kind: AnswerKind
+):
     assert stands_in(text, value, kind)
 
 

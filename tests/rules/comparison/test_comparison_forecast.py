@@ -8,11 +8,17 @@ def test_tokens_time_and_money_follow_from_the_amounts_and_the_stated_assumption
     settings = load_settings(
         overrides={
             "comparison": {"rate": 100.0, "training_rate": 50.0, "tokens_a_text": 10},
-            "synthesis": {"price_per_hour": 36.0}, "training": {"epochs": 2},
+            "synthesis": {"price_per_hour": 36.0},
+            "training": {"epochs": 2},
         }
-    )  # fmt: skip
+    )
     amounts = Amounts(
-        {"path": 60, "close": 40}, trainings=2, examples=5, final_answers=30, dev_answers=20, server_starts=1
+        {"path": 60, "close": 40},
+        trainings=2,
+        examples=5,
+        final_answers=30,
+        dev_answers=20,
+        server_starts=1,
     )
 
     found = forecast_comparison(settings, amounts, tests=4)

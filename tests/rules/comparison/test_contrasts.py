@@ -1,9 +1,17 @@
-"""The table's intervals and tests: over seeds and questions, adjusted, and never a certainty from few data."""
+"""The table's intervals and tests: over seeds and questions, adjusted, and never a certainty from
+few data.
+"""
 
 import numpy as np
 import pytest
 
-from tasks.rules.comparison.contrasts import Row, Verdicts, accuracy, differences, smallest_difference
+from tasks.rules.comparison.contrasts import (
+    Row,
+    Verdicts,
+    accuracy,
+    differences,
+    smallest_difference,
+)
 from tasks.rules.gate.statistics import crossed_bootstrap, two_sided
 
 SCOPES = {"in_domain": ["sums"], "out_of_domain": ["riddles"]}
@@ -12,7 +20,11 @@ SCOPES = {"in_domain": ["sums"], "out_of_domain": ["riddles"]}
 def verdicts(method: str, share: float, seeds: int = 3, questions: int = 200) -> Verdicts:
     generator = np.random.default_rng(sum(map(ord, method)))
     return Verdicts(
-        method, {name: (generator.random((seeds, questions)) < share) * 1.0 for name in ("sums", "riddles")}
+        method,
+        {
+            name: (generator.random((seeds, questions)) < share) * 1.0
+            for name in ("sums", "riddles")
+        },
     )
 
 
@@ -32,7 +44,9 @@ def test_a_large_difference_is_seen_and_none_is_not() -> None:
 
 
 def test_the_adjusted_p_is_never_smaller_and_counts_all_methods_and_domains() -> None:
-    rows = contrasts(verdicts("base", 0.2), verdicts("a", 0.5), verdicts("b", 0.3), verdicts("c", 0.2))
+    rows = contrasts(
+        verdicts("base", 0.2), verdicts("a", 0.5), verdicts("b", 0.3), verdicts("c", 0.2)
+    )
 
     assert len(rows) == 6
     assert all((row.p_adjusted or 0) >= (row.p_value or 0) for row in rows.values())
@@ -46,7 +60,9 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     apart = [np.vstack([np.full(100, level) for level in (0.0, 0.5, 1.0)])]
 
     def width(strata: list[np.ndarray]) -> float:
-        low, high = np.quantile(crossed_bootstrap(strata, 2000, np.random.default_rng(1)), [0.025, 0.975])
+        low, high = np.quantile(
+            crossed_bootstrap(strata, 2000, np.random.default_rng(1)), [0.025, 0.975]
+        )
         return float(high - low)
 
     assert width(apart) > 3 * width(same)
@@ -68,7 +84,10 @@ def test_a_p_below_five_percent_goes_with_an_interval_that_leaves_out_zero() -> 
 
 
 def test_an_accuracy_is_the_share_of_right_answers_over_its_sets() -> None:
-    one = Verdicts("base", {"sums": np.array([[1.0, 0.0], [1.0, 1.0]]), "riddles": np.array([[0.0, 0.0], [0.0, 0.0]])})
+    one = Verdicts(
+        "base",
+        {"sums": np.array([[1.0, 0.0], [1.0, 1.0]]), "riddles": np.array([[0.0, 0.0], [0.0, 0.0]])},
+    )
 
     row = accuracy(one, "all", ["sums", "riddles"], np.random.default_rng(1))
 

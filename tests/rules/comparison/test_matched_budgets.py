@@ -1,4 +1,6 @@
-"""Matched budgets are exact, whatever the filters left: by paths, by questions, and never above a token budget."""
+"""Matched budgets are exact, whatever the filters left: by paths, by questions, and never above a
+token budget.
+"""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -11,7 +13,13 @@ from hypothesis import strategies as st
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Path, Question
-from tasks.rules.comparison.matched_budgets import Entry, match_paths, match_questions, refuse_empty, within_tokens
+from tasks.rules.comparison.matched_budgets import (
+    Entry,
+    match_paths,
+    match_questions,
+    refuse_empty,
+    within_tokens,
+)
 from tasks.rules.training.selection import Candidate, Choice
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -20,15 +28,41 @@ SET = content_id("question_sets", "made up")
 
 def candidate(method: str, question: int, sample: int, hinted: bool = False) -> Candidate:
     of = Question(
-        id=content_id("questions", question), question_set_id=SET, source_row_id="", part="train", draw=1, text="",
-        choices=[], answer="4", answer_kind="number", extra="{}", created_at=NOW,
-    )  # fmt: skip
+        id=content_id("questions", question),
+        question_set_id=SET,
+        source_row_id="",
+        part="train",
+        draw=1,
+        text="",
+        choices=[],
+        answer="4",
+        answer_kind="number",
+        extra="{}",
+        created_at=NOW,
+    )
     path = Path(
-        id=content_id("paths", method, question, sample, hinted), question_id=of.id, model_id=SET, prompt_id=SET,
-        sampling="{}", draw=1, sample=sample, hinted=hinted, text="", finish_reason="stop", prompt_tokens=9,
-        completion_tokens=20, seed=1, endpoint="none", round_id=None, created_at=NOW, strategy="direct",
-        guideline_id=None, adapted_guideline_id=None, structure_id=None, closed=False,
-    )  # fmt: skip
+        id=content_id("paths", method, question, sample, hinted),
+        question_id=of.id,
+        model_id=SET,
+        prompt_id=SET,
+        sampling="{}",
+        draw=1,
+        sample=sample,
+        hinted=hinted,
+        text="",
+        finish_reason="stop",
+        prompt_tokens=9,
+        completion_tokens=20,
+        seed=1,
+        endpoint="none",
+        round_id=None,
+        created_at=NOW,
+        strategy="direct",
+        guideline_id=None,
+        adapted_guideline_id=None,
+        structure_id=None,
+        closed=False,
+    )
     return Candidate(path, None, of)
 
 
@@ -43,15 +77,18 @@ def kept(choices: list[Choice]) -> list[Candidate]:
 
 ENTRIES = st.lists(
     st.tuples(st.dictionaries(st.integers(0, 5), st.integers(1, 4), min_size=1), st.integers(0, 6)),
-    min_size=1, max_size=4,
-)  # fmt: skip
+    min_size=1,
+    max_size=4,
+)
 
 
 def built(drawn: list[tuple[dict[int, int], int]], share: float) -> list[Entry]:
     entries: list[Entry] = []
     for place, (free, hinted) in enumerate(drawn):
         name = f"method{place}"
-        paths = [candidate(name, question, n) for question, count in free.items() for n in range(count)]
+        paths = [
+            candidate(name, question, n) for question, count in free.items() for n in range(count)
+        ]
         allowed = int(share * len(paths) / (1 - share)) if share < 1 else hinted
         paths += [candidate(name, 100 + n, 0, hinted=True) for n in range(min(hinted, allowed))]
         entries.append(entry(name, paths, share))
@@ -84,7 +121,10 @@ def test_matched_by_questions_all_learn_the_same_questions_with_equally_many_pat
 
 def test_a_set_of_its_own_gets_its_part_and_together_they_are_one_whole() -> None:
     whole = entry("regenesis", [candidate("regenesis", n, 0) for n in range(40)])
-    parts = [entry(f"mixed_sets:{n}", [candidate(f"part{n}", m, 0) for m in range(15)], parts=4) for n in range(4)]
+    parts = [
+        entry(f"mixed_sets:{n}", [candidate(f"part{n}", m, 0) for m in range(15)], parts=4)
+        for n in range(4)
+    ]
 
     sizes = [len(kept(choices)) for choices in match_paths([whole, *parts], seed=1)]
 
@@ -92,9 +132,13 @@ def test_a_set_of_its_own_gets_its_part_and_together_they_are_one_whole() -> Non
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(0, 400))
-def test_a_token_budget_is_never_passed_and_less_than_a_chain_stays_unspent(costs: list[int], budget: int) -> None:
+def test_a_token_budget_is_never_passed_and_less_than_a_chain_stays_unspent(
+    costs: list[int], budget: int
+) -> None:
     paths = [candidate("m", n, 0) for n in range(len(costs))]
-    tokens: dict[UUID, float] = {one.path.id: float(cost) for one, cost in zip(paths, costs, strict=True)}
+    tokens: dict[UUID, float] = {
+        one.path.id: float(cost) for one, cost in zip(paths, costs, strict=True)
+    }
 
     paid = within_tokens(paths, tokens, budget, seed=1)
 
@@ -105,8 +149,9 @@ def test_a_token_budget_is_never_passed_and_less_than_a_chain_stays_unspent(cost
 
 def test_the_same_seed_takes_the_same_paths_and_another_one_others() -> None:
     entries = [
-        entry("a", [candidate("a", n, 0) for n in range(30)]), entry("b", [candidate("b", n, 0) for n in range(10)])
-    ]  # fmt: skip
+        entry("a", [candidate("a", n, 0) for n in range(30)]),
+        entry("b", [candidate("b", n, 0) for n in range(10)]),
+    ]
 
     once, again, other = (match_paths(entries, seed) for seed in (1, 1, 2))
 
@@ -115,14 +160,20 @@ def test_the_same_seed_takes_the_same_paths_and_another_one_others() -> None:
 
 
 def test_a_limit_of_examples_holds_for_every_method() -> None:
-    entries = [entry(name, [candidate(name, n, m) for n in range(9) for m in range(3)]) for name in ("a", "b")]
+    entries = [
+        entry(name, [candidate(name, n, m) for n in range(9) for m in range(3)])
+        for name in ("a", "b")
+    ]
 
     assert [len(kept(one)) for one in match_paths(entries, 1, most=7)] == [7, 7]
     assert [len(kept(one)) for one in match_questions(entries, 1, most=7)] == [6, 6]
 
 
 def test_a_method_that_leaves_the_others_too_little_is_named() -> None:
-    entries = [entry("rft", [candidate("rft", n, 0) for n in range(30)]), entry("lmsi", [candidate("lmsi", 1, 0)])]
+    entries = [
+        entry("rft", [candidate("rft", n, 0) for n in range(30)]),
+        entry("lmsi", [candidate("lmsi", 1, 0)]),
+    ]
 
     with pytest.raises(InputError, match="'lmsi' has but 1"):
         refuse_empty(entries, match_paths(entries, 1), fewest=8)

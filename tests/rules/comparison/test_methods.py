@@ -1,4 +1,6 @@
-"""The table of methods says what their citations say, and makes the contenders that a comparison needs."""
+"""The table of methods says what their citations say, and makes the contenders that a comparison
+needs.
+"""
 
 import pytest
 
@@ -10,10 +12,24 @@ from tasks.settings import load_settings
 METHODS = builtin_methods()
 SETS = ["chain_sum", "gcd"]
 WANTED = (
-    "base", "few_shot", "gt_answers", "gt_rationales", "rft", "random", "star", "star_one_round", "lmsi", "regenesis",
-    "no_adaptation", "no_structure", "no_adaptation_no_structure", "no_hints", "hints_only", "majority_vote",
+    "base",
+    "few_shot",
+    "gt_answers",
+    "gt_rationales",
+    "rft",
+    "random",
+    "star",
+    "star_one_round",
+    "lmsi",
+    "regenesis",
+    "no_adaptation",
+    "no_structure",
+    "no_adaptation_no_structure",
+    "no_hints",
+    "hints_only",
+    "majority_vote",
     "mixed_sets",
-)  # fmt: skip
+)
 
 
 def test_every_method_that_was_asked_for_is_there_with_its_citation() -> None:
@@ -49,8 +65,9 @@ def test_one_set_at_a_time_enters_once_a_set_with_a_part_of_the_budget() -> None
     entered = contenders(METHODS, ["mixed_sets"], SETS, 25)
 
     assert [(one.name, one.only_set, one.parts) for one in entered] == [
-        ("mixed_sets:chain_sum", "chain_sum", 2), ("mixed_sets:gcd", "gcd", 2),
-    ]  # fmt: skip
+        ("mixed_sets:chain_sum", "chain_sum", 2),
+        ("mixed_sets:gcd", "gcd", 2),
+    ]
 
 
 def test_every_guideline_is_left_out_once() -> None:
@@ -62,7 +79,9 @@ def test_every_guideline_is_left_out_once() -> None:
 
 def test_methods_of_one_strategy_share_a_pool_and_its_hinted_retries() -> None:
     settings = load_settings()
-    entered = contenders(METHODS, ["rft", "random", "lmsi", "star", "regenesis", "hints_only"], SETS, 25)
+    entered = contenders(
+        METHODS, ["rft", "random", "lmsi", "star", "regenesis", "hints_only"], SETS, 25
+    )
     by_name = {one.name: pool_settings(settings, entered, one) for one in entered}
 
     assert by_name["rft"] == by_name["random"] == by_name["lmsi"] == by_name["star"]

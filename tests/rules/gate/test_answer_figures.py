@@ -15,9 +15,14 @@ NAMES = UUID(int=5)
 
 def answer(verdict: str, stated: str | None = "7", **more: Any) -> Answer:
     return make(
-        Answer, repr((verdict, stated, more)), strict_verdict=verdict, lenient_verdict=verdict,
-        strict_extracted=stated, lenient_extracted=stated, **more,
-    )  # fmt: skip
+        Answer,
+        repr((verdict, stated, more)),
+        strict_verdict=verdict,
+        lenient_verdict=verdict,
+        strict_extracted=stated,
+        lenient_extracted=stated,
+        **more,
+    )
 
 
 RIGHT, WRONG, OTHER = answer("correct", "7"), answer("wrong", "8"), answer("wrong", "9")
@@ -46,13 +51,20 @@ def test_the_most_frequent_answer_is_right(answers: list[Answer], expected: floa
 
 
 def test_pass_and_majority_are_averages_over_questions() -> None:
-    by_question = {uuid5(NAMES, "a"): [RIGHT, WRONG, WRONG], uuid5(NAMES, "b"): [RIGHT, RIGHT, RIGHT]}
+    by_question = {
+        uuid5(NAMES, "a"): [RIGHT, WRONG, WRONG],
+        uuid5(NAMES, "b"): [RIGHT, RIGHT, RIGHT],
+    }
     found = {
-        (one.name, one.k): one.value for one in sampled_figures(by_question, 3, generator()) if one.reading == "strict"
+        (one.name, one.k): one.value
+        for one in sampled_figures(by_question, 3, generator())
+        if one.reading == "strict"
     }
     assert found == {
-        ("pass_at_k", 1): pytest.approx(2 / 3), ("pass_at_k", 3): 1.0, ("maj_at_k", 3): 0.5,
-    }  # fmt: skip
+        ("pass_at_k", 1): pytest.approx(2 / 3),
+        ("pass_at_k", 3): 1.0,
+        ("maj_at_k", 3): 0.5,
+    }
 
 
 def test_a_question_without_all_its_samples_is_left_out() -> None:
@@ -71,10 +83,19 @@ def test_samples_of_one_question_hang_together() -> None:
 
 
 def test_lengths_endings_and_unjudged_answers_have_intervals_around_them() -> None:
-    answers = [answer("correct", completion_tokens=n, finish_reason="stop" if n > 3 else "length") for n in range(10)]
-    found = {(one.name, one.reading): one for one in greedy_figures([*answers, SILENT], generator())}
+    answers = [
+        answer("correct", completion_tokens=n, finish_reason="stop" if n > 3 else "length")
+        for n in range(10)
+    ]
+    found = {
+        (one.name, one.reading): one for one in greedy_figures([*answers, SILENT], generator())
+    }
     assert found["stopped", ""].value == pytest.approx(6 / 11)
-    assert found["unjudged", "strict"].value == found["unjudged", "lenient"].value == pytest.approx(1 / 11)
+    assert (
+        found["unjudged", "strict"].value
+        == found["unjudged", "lenient"].value
+        == pytest.approx(1 / 11)
+    )
     assert found["mean_tokens", ""].value == pytest.approx(45 / 11)
     assert all(one.interval.low < one.value < one.interval.high for one in found.values())
     assert greedy_figures([], generator()) == []

@@ -18,7 +18,9 @@ SETTINGS = GateSettings()
 NIGHTS = 30
 
 
-def pairs_of(name: str, domain: str, right: int, gained: int, lost: int, questions: int = 64) -> PairedSet:
+def pairs_of(
+    name: str, domain: str, right: int, gained: int, lost: int, questions: int = 64
+) -> PairedSet:
     """A set where the champion has `right` and the challenger gains and loses so many."""
     champion = [place < right for place in range(questions)]
     challenger = list(champion)
@@ -28,14 +30,24 @@ def pairs_of(name: str, domain: str, right: int, gained: int, lost: int, questio
     return PairedSet(name, kind, True, tuple(champion), tuple(challenger))
 
 
-def four_in_three_out(gained: int, lost: int, out_gained: int = 1, out_lost: int = 1) -> list[PairedSet]:
+def four_in_three_out(
+    gained: int, lost: int, out_gained: int = 1, out_lost: int = 1
+) -> list[PairedSet]:
     """The default's shape: four in-domain and three out-of-domain sets of 64 questions."""
-    inside = [pairs_of(name, "in", 24, gained, lost) for name in ("chain_sum", "products", "gcd", "letter_counting")]
-    outside = [pairs_of(name, "out", 24, out_gained, out_lost) for name in ("number_sequence", "lcm", "aiw")]
+    inside = [
+        pairs_of(name, "in", 24, gained, lost)
+        for name in ("chain_sum", "products", "gcd", "letter_counting")
+    ]
+    outside = [
+        pairs_of(name, "out", 24, out_gained, out_lost)
+        for name in ("number_sequence", "lcm", "aiw")
+    ]
     return inside + outside
 
 
-def decided(sets: list[PairedSet], test_number: int = 1, chosen: GateSettings = SETTINGS) -> Decision:
+def decided(
+    sets: list[PairedSet], test_number: int = 1, chosen: GateSettings = SETTINGS
+) -> Decision:
     return decide(sets, test_number, chosen)
 
 
@@ -43,7 +55,9 @@ def test_a_gain_in_domain_without_loss_elsewhere_is_promoted() -> None:
     decision = decided(four_in_three_out(gained=10, lost=2))
     assert decision.outcome == "promoted"
     assert "136 of 256" not in decision.reasons
-    assert "answers 128 of 256 gate questions right where the champion answers 96" in decision.reasons
+    assert (
+        "answers 128 of 256 gate questions right where the champion answers 96" in decision.reasons
+    )
 
 
 COUNTS = st.integers(0, 16)
@@ -59,7 +73,9 @@ def test_the_first_sentence_says_whether_it_is_better_by_how_much_and_what_follo
     sentence = decision.reasons.partition(". ")[0]
 
     inside, out = (100 * (24 + more) / 64 for more in (gained - lost, out_gained - out_lost))
-    assert sentence.startswith(("Better in domain", "Worse in domain", "Not shown to be better in domain"))
+    assert sentence.startswith(
+        ("Better in domain", "Worse in domain", "Not shown to be better in domain")
+    )
     assert f"in domain 37.5 % -> {inside:.1f} % right" in sentence
     assert f"out of domain 37.5 % -> {out:.1f} %" in sentence or not outside
     assert ("and promoted" in sentence) == (decision.outcome == "promoted")
@@ -76,12 +92,15 @@ REFUSED = (
     "in domain 37.5 % -> 25.0 % right (-12.5 points), out of domain 37.5 % -> 37.5 % (+0 points)"
 )
 INCONCLUSIVE = (
-    "Not shown to be better in domain, and the champion stays because there is no significant gain in domain: "
-    "in domain 37.5 % -> 37.5 % right (+0 points), out of domain 37.5 % -> 37.5 % (+0 points)"
+    "Not shown to be better in domain, and the champion stays because there is no significant gain"
+    " in domain: in domain 37.5 % -> 37.5 % right (+0 points), out of domain 37.5 % -> 37.5 % (+0"
+    " points)"
 )
 
 
-@pytest.mark.parametrize(("gained", "lost", "sentence"), [(10, 2, PROMOTED), (1, 9, REFUSED), (2, 2, INCONCLUSIVE)])
+@pytest.mark.parametrize(
+    ("gained", "lost", "sentence"), [(10, 2, PROMOTED), (1, 9, REFUSED), (2, 2, INCONCLUSIVE)]
+)
 def test_the_first_sentence_can_be_read_alone(gained: int, lost: int, sentence: str) -> None:
     assert decided(four_in_three_out(gained, lost)).reasons.partition(". ")[0] == sentence
 
@@ -168,7 +187,11 @@ def test_a_loss_that_only_the_lenient_reading_sees_is_no_promotion() -> None:
     sets = [replace(one, lenient=one) for one in four_in_three_out(gained=10, lost=2)]
     assert decided(sets).outcome == "promoted"
     fell = [
-        replace(one, lenient=pairs_of(one.name, "out", 40, 0, 16)) if one.domain == "out_of_domain" else one
+        (
+            replace(one, lenient=pairs_of(one.name, "out", 40, 0, 16))
+            if one.domain == "out_of_domain"
+            else one
+        )
         for one in sets
     ]
     decision = decided(fell)
@@ -178,8 +201,12 @@ def test_a_loss_that_only_the_lenient_reading_sees_is_no_promotion() -> None:
 
 def test_the_gain_is_told_apart_into_content_and_form() -> None:
     sets = four_in_three_out(gained=12, lost=0)
-    lenient = [pairs_of(one.name, "in" if one.domain == "in_domain" else "out", 24, 4, 0) for one in sets]
-    decision = decided([replace(one, lenient=other) for one, other in zip(sets, lenient, strict=True)])
+    lenient = [
+        pairs_of(one.name, "in" if one.domain == "in_domain" else "out", 24, 4, 0) for one in sets
+    ]
+    decision = decided(
+        [replace(one, lenient=other) for one, other in zip(sets, lenient, strict=True)]
+    )
     assert "Of this change of 18.8 points, 6.2 points are content" in decision.reasons
     assert "12.5 points form" in decision.reasons
 
@@ -217,8 +244,9 @@ def test_the_defaults_obey_the_power_table() -> None:
     assert smallest_gain(4 * 64, 0.20, first) <= 0.09
 
 
-# Simulated months. A promotion needs a significant in-domain gain and no out-of-domain difference as bad as the
-# margin; nights that fail one of these two cheap conditions cannot promote, and only the others run the whole rule.
+# Simulated months. A promotion needs a significant in-domain gain and no out-of-domain difference
+# as bad as the margin; nights that fail one of these two cheap conditions cannot promote, and only
+# the others run the whole rule.
 
 
 def simulated_pairs(
@@ -231,8 +259,12 @@ def simulated_pairs(
     return tuple(before.tolist()), tuple(after.tolist())
 
 
-def simulated_sets(generator: np.random.Generator, gain: float, loss: float, churn: float = 0.08) -> list[PairedSet]:
-    """One night's fresh questions: a true in-domain gain, a true out-of-domain loss, and `churn` both ways."""
+def simulated_sets(
+    generator: np.random.Generator, gain: float, loss: float, churn: float = 0.08
+) -> list[PairedSet]:
+    """One night's fresh questions: a true in-domain gain, a true out-of-domain loss, and `churn`
+    both ways.
+    """
     inside = [("in", gain + churn, churn)] * 4
     outside = [("out", churn, loss + churn)] * 3
     sets: list[PairedSet] = []
@@ -263,16 +295,21 @@ def test_thirty_nights_without_a_gain_promote_in_at_most_one_month_of_twenty() -
     months = 300
     false = 0
     for _ in range(months):
-        false += any(is_promoted(simulated_sets(generator, 0, 0), night) for night in range(1, NIGHTS + 1))
+        false += any(
+            is_promoted(simulated_sets(generator, 0, 0), night) for night in range(1, NIGHTS + 1)
+        )
     assert false / months <= 0.05
 
 
-def test_thirty_nights_of_slow_out_of_domain_loss_promote_past_the_margin_in_at_most_one_month_of_twenty() -> None:
+def test_thirty_nights_of_slow_out_of_domain_loss_promote_past_the_margin_in_at_most_one_month_of_twenty() -> (
+    None
+):
     generator = np.random.default_rng(2025)
     months = 300
     false = 0
     for _ in range(months):
-        # One more point lost each night: at night 10 the margin is reached, and each later promotion is false.
+        # One more point lost each night: at night 10 the margin is reached, and each later
+        # promotion is false.
         for night in range(10, NIGHTS + 1):
             if is_promoted(simulated_sets(generator, 0.20, 0.01 * night), night):
                 false += 1
@@ -293,8 +330,12 @@ def test_a_month_of_small_losses_against_each_new_champion_never_adds_up_past_th
     assert false / months <= 0.05
 
 
-def anchored_sets(generator: np.random.Generator, sunk: float, step: float, churn: float = 0.05) -> list[PairedSet]:
-    """A night with base, champion (`sunk` below it) and challenger (`step` below the champion) out of domain."""
+def anchored_sets(
+    generator: np.random.Generator, sunk: float, step: float, churn: float = 0.05
+) -> list[PairedSet]:
+    """A night with base, champion (`sunk` below it) and challenger (`step` below the champion) out
+    of domain.
+    """
     sets: list[PairedSet] = []
     for number in range(4):
         champion, challenger = simulated_pairs(generator, 64, 0.5, 0.20 + churn, churn)
@@ -305,7 +346,9 @@ def anchored_sets(generator: np.random.Generator, sunk: float, step: float, chur
         fall = np.where(champion, (step + churn) / (0.6 - sunk), churn / (0.4 + sunk))
         challenger = champion ^ (generator.random(64) < fall)
         verdicts = [tuple(one.tolist()) for one in (champion, challenger, base)]
-        sets.append(PairedSet(f"out{number}", "out_of_domain", True, verdicts[0], verdicts[1], verdicts[2]))
+        sets.append(
+            PairedSet(f"out{number}", "out_of_domain", True, verdicts[0], verdicts[1], verdicts[2])
+        )
     return sets
 
 
@@ -322,25 +365,47 @@ def test_the_power_tables_of_the_documentation_are_what_the_formulas_give() -> N
     text = (Path(__file__).parents[3] / "docs" / "gate.md").read_text("utf-8")
     rows = [line.strip("|").split("|") for line in text.splitlines() if line.startswith("| ")]
     lines = [[cell.strip() for cell in row] for row in rows]
-    numbers = [[float(cell) for cell in line] for line in lines if len(line) == 10 and line[0].isdigit()]
+    numbers = [
+        [float(cell) for cell in line] for line in lines if len(line) == 10 and line[0].isdigit()
+    ]
     nights = [spendable_alpha(night, True, SETTINGS) for night in (1, 10, 30)]
     gains, margins = numbers[:5], numbers[5:]
     assert len(margins) == 6
     for questions, *cells in (row for row in gains if row[0] <= 256):
-        expected = [smallest_gain(int(questions), share, alpha) for share in (0.1, 0.2, 0.3) for alpha in nights]
+        expected = [
+            smallest_gain(int(questions), share, alpha)
+            for share in (0.1, 0.2, 0.3)
+            for alpha in nights
+        ]
         assert cells == [round(100 * value, 1) for value in expected]
     for questions, *cells in margins:
-        expected = [smallest_margin(int(questions), share, alpha) for share in (0.1, 0.15, 0.2) for alpha in nights]
+        expected = [
+            smallest_margin(int(questions), share, alpha)
+            for share in (0.1, 0.15, 0.2)
+            for alpha in nights
+        ]
         assert cells == [round(100 * value, 1) for value in expected]
 
 
 @pytest.mark.parametrize("night", [1, 30])
 @pytest.mark.parametrize("lost", [0.15, 0.25])
-def test_a_true_loss_of_the_margin_passes_no_more_often_than_the_night_may_spend(night: int, lost: float) -> None:
-    generator, spent, trials = np.random.default_rng(night), spendable_alpha(night, True, SETTINGS), 40_000
-    counts = generator.multinomial(64, [lost - SETTINGS.margin, lost, 1 - 2 * lost + SETTINGS.margin], size=(trials, 3))
-    strata = [[(int(gained), int(gone), 64) for gained, gone, _ in night_] for night_ in counts[:trials]]
-    passed = sum(tango_no_loss(three, SETTINGS.margin) <= spent for three in strata if promising(three))
+def test_a_true_loss_of_the_margin_passes_no_more_often_than_the_night_may_spend(
+    night: int, lost: float
+) -> None:
+    generator, spent, trials = (
+        np.random.default_rng(night),
+        spendable_alpha(night, True, SETTINGS),
+        40_000,
+    )
+    counts = generator.multinomial(
+        64, [lost - SETTINGS.margin, lost, 1 - 2 * lost + SETTINGS.margin], size=(trials, 3)
+    )
+    strata = [
+        [(int(gained), int(gone), 64) for gained, gone, _ in night_] for night_ in counts[:trials]
+    ]
+    passed = sum(
+        tango_no_loss(three, SETTINGS.margin) <= spent for three in strata if promising(three)
+    )
     # four standard errors above what is allowed, so that the seed decides nothing
     assert passed / trials <= spent + 4 * np.sqrt(spent / trials)
 

@@ -13,7 +13,9 @@ from tasks.settings import Settings
 from tests.storage.examples import make
 
 HOSTILE = '{{ cycler.__init__.__globals__ }} {% for x in y %}\n\u2028"quoted" <|im_end|>'
-PROMPT = make(Prompt, "answer", name="answer", text='[user]\n{question} End with "The answer is" and {form}.')
+PROMPT = make(
+    Prompt, "answer", name="answer", text='[user]\n{question} End with "The answer is" and {form}.'
+)
 
 
 def question(text: str, kind: str = "number") -> Question:
@@ -21,7 +23,9 @@ def question(text: str, kind: str = "number") -> Question:
 
 
 def test_a_question_is_data_that_no_template_reads() -> None:
-    task = harness_task("regenesis_sums", [question(HOSTILE)], answer_plan({"answer": PROMPT}, Settings()))
+    task = harness_task(
+        "regenesis_sums", [question(HOSTILE)], answer_plan({"answer": PROMPT}, Settings())
+    )
     [row] = map(json.loads, task.jsonl().split("\n")[:-1])
     assert HOSTILE in row["question"]
     assert row["answer"] == "7"
@@ -31,9 +35,17 @@ def test_a_question_is_data_that_no_template_reads() -> None:
 
 def test_each_of_several_accepted_answers_is_a_target() -> None:
     several = make(
-        Question, "n", text="Where?", answer="Niger", answer_kind="text", other_answers=["Chad"], part="gate"
+        Question,
+        "n",
+        text="Where?",
+        answer="Niger",
+        answer_kind="text",
+        other_answers=["Chad"],
+        part="gate",
     )
-    task = harness_task("t", [question("a", "text"), several], answer_plan({"answer": PROMPT}, Settings()))
+    task = harness_task(
+        "t", [question("a", "text"), several], answer_plan({"answer": PROMPT}, Settings())
+    )
     assert [row["answer"] for row in task.rows] == [["7"], ["Niger", "Chad"]]
 
 
@@ -56,14 +68,18 @@ def test_the_last_number_is_looked_for_only_where_every_answer_is_one() -> None:
         ("lenient", "from 5 to -12", "-12"),
     ],
 )
-def test_the_patterns_read_an_answer_as_the_harness_does(reading: Reading, text: str, read: str | None) -> None:
+def test_the_patterns_read_an_answer_as_the_harness_does(
+    reading: Reading, text: str, read: str | None
+) -> None:
     pattern, group = EXTRACTIONS[reading]
     found = re.findall(pattern, text)
     assert (found[group] if found else None) == read
 
 
 def test_results_become_figures_with_wilsons_interval() -> None:
-    [strict, lenient] = harness_figures({"exact_match,strict": 0.25, "exact_match,lenient": 0.5, "alias": "x"}, 40)
+    [strict, lenient] = harness_figures(
+        {"exact_match,strict": 0.25, "exact_match,lenient": 0.5, "alias": "x"}, 40
+    )
     assert (strict.reading, strict.value, strict.questions) == ("strict", 0.25, 40)
     assert strict.interval.low < 0.25 < strict.interval.high
     assert lenient.reading == "lenient"

@@ -27,7 +27,9 @@ from tasks.rules.gate.statistics import (
 COUNTS = st.integers(0, 300)
 
 
-@given(st.integers(1, 3_000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total))))
+@given(
+    st.integers(1, 3_000).flatmap(lambda total: st.tuples(st.integers(0, total), st.just(total)))
+)
 def test_the_wilson_interval_is_scipys(pair: tuple[int, int]) -> None:
     successes, total = pair
     expected = stats.binomtest(successes, total).proportion_ci(0.95, method="wilson")
@@ -41,7 +43,11 @@ def test_no_answers_say_nothing_about_accuracy() -> None:
 
 @given(COUNTS, COUNTS)
 def test_mcnemar_is_scipys_exact_binomial_test(gained: int, lost: int) -> None:
-    expected = stats.binomtest(gained, gained + lost, alternative="greater").pvalue if gained + lost else 1.0
+    expected = (
+        stats.binomtest(gained, gained + lost, alternative="greater").pvalue
+        if gained + lost
+        else 1.0
+    )
     assert mcnemar_gain(gained, lost) == pytest.approx(expected, rel=1e-9, abs=1e-300)
 
 
@@ -75,7 +81,11 @@ def test_without_a_limit_the_tango_test_is_mcnemars_score_test() -> None:
 
 
 @settings(max_examples=20)
-@given(st.lists(st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=60), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.lists(st.sampled_from([-1.0, 0.0, 1.0]), min_size=1, max_size=60), min_size=1, max_size=4
+    )
+)
 def test_the_bootstrap_centres_on_the_observed_mean(strata: list[list[float]]) -> None:
     means = stratified_bootstrap(strata, 2_000, np.random.default_rng(3))
     values = [value for stratum in strata for value in stratum]
@@ -84,7 +94,9 @@ def test_the_bootstrap_centres_on_the_observed_mean(strata: list[list[float]]) -
 
 
 def test_the_bootstrap_bound_is_scipys_percentile_bound() -> None:
-    values: NDArray[np.float64] = np.random.default_rng(5).choice([-1.0, 0.0, 1.0], size=200, p=[0.1, 0.7, 0.2])
+    values: NDArray[np.float64] = np.random.default_rng(5).choice(
+        [-1.0, 0.0, 1.0], size=200, p=[0.1, 0.7, 0.2]
+    )
     ours = lower_bound(stratified_bootstrap([list(values)], 20_000, np.random.default_rng(1)), 0.05)
     theirs = stats.bootstrap(
         (values,), np.mean, confidence_level=0.95, alternative="greater", method="percentile", rng=2
@@ -99,7 +111,10 @@ def test_the_bootstrap_resamples_within_each_stratum() -> None:
 
 def test_the_exact_bootstrap_is_the_limit_of_the_sampled_one() -> None:
     strata = [(9, 3, 64), (0, 5, 20), (2, 2, 100)]
-    values = [[1.0] * gained + [-1.0] * lost + [0.0] * (total - gained - lost) for gained, lost, total in strata]
+    values = [
+        [1.0] * gained + [-1.0] * lost + [0.0] * (total - gained - lost)
+        for gained, lost, total in strata
+    ]
     sampled = stratified_bootstrap(values, 200_000, np.random.default_rng(0), pseudo_pairs=1.0)
     exact = bootstrap_distribution(strata, pseudo_pairs=1.0)
     for alpha in (0.4, 0.05, 0.001):
@@ -127,7 +142,9 @@ def test_exact_power_is_the_share_of_simulated_studies_that_find_the_gain() -> N
 
 @pytest.mark.parametrize("questions", [64, 256, 512])
 @pytest.mark.parametrize("discordance", [0.1, 0.3])
-def test_the_smallest_gain_has_the_power_that_was_asked_for(questions: int, discordance: float) -> None:
+def test_the_smallest_gain_has_the_power_that_was_asked_for(
+    questions: int, discordance: float
+) -> None:
     gain = smallest_gain(questions, discordance, 0.05)
     assert 0.8 <= mcnemar_power(questions, discordance, gain, 0.05) < 0.83
 
@@ -137,15 +154,30 @@ def test_too_few_questions_can_show_no_gain_at_all() -> None:
 
 
 def test_exact_and_approximate_power_meet_where_the_one_takes_over_from_the_other() -> None:
-    assert smallest_gain(2_001, 0.2, 0.05) == pytest.approx(smallest_gain(2_000, 0.2, 0.05), abs=0.002)
+    assert smallest_gain(2_001, 0.2, 0.05) == pytest.approx(
+        smallest_gain(2_000, 0.2, 0.05), abs=0.002
+    )
 
 
 @pytest.mark.parametrize(
     ("margin", "discordance", "questions"),
-    [(0.03, 0.15, 1031), (0.05, 0.15, 371), (0.10, 0.15, 93), (0.03, 0.2, 1374), (0.05, 0.2, 495), (0.10, 0.2, 124)],
+    [
+        (0.03, 0.15, 1031),
+        (0.05, 0.15, 371),
+        (0.10, 0.15, 93),
+        (0.03, 0.2, 1374),
+        (0.05, 0.2, 495),
+        (0.10, 0.2, 124),
+    ],
 )
-def test_the_margin_table_of_the_design_is_reproduced(margin: float, discordance: float, questions: int) -> None:
-    assert smallest_margin(questions, discordance, 0.05) <= margin < smallest_margin(questions - 1, discordance, 0.05)
+def test_the_margin_table_of_the_design_is_reproduced(
+    margin: float, discordance: float, questions: int
+) -> None:
+    assert (
+        smallest_margin(questions, discordance, 0.05)
+        <= margin
+        < smallest_margin(questions - 1, discordance, 0.05)
+    )
 
 
 def test_pass_at_k_is_the_share_of_subsets_with_a_right_answer() -> None:
@@ -154,13 +186,25 @@ def test_pass_at_k_is_the_share_of_subsets_with_a_right_answer() -> None:
     assert pass_at_k(5, 4, 2) == 1.0
 
 
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(40, 90)), min_size=1, max_size=4))
-def test_score_bounds_are_what_the_test_at_their_level_does_not_exclude(strata: list[tuple[int, int, int]]) -> None:
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 20), st.integers(0, 20), st.integers(40, 90)),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_score_bounds_are_what_the_test_at_their_level_does_not_exclude(
+    strata: list[tuple[int, int, int]],
+) -> None:
     bounds = tango_bounds(strata, 0.0125, 0.05)
     questions = sum(one[2] for one in strata)
     difference = sum(gained - lost for gained, lost, _ in strata) / questions
     assert -1 <= bounds.low <= difference <= bounds.high <= 1
-    assert tango_no_loss(strata, -bounds.low + 0.001) <= 0.0125 <= tango_no_loss(strata, -bounds.low - 0.001)
+    assert (
+        tango_no_loss(strata, -bounds.low + 0.001)
+        <= 0.0125
+        <= tango_no_loss(strata, -bounds.low - 0.001)
+    )
 
 
 def test_one_stratum_gives_the_p_value_of_tangos_test() -> None:

@@ -10,15 +10,24 @@ from hypothesis import strategies as st
 from storage.errors import InputError
 from storage.records import AnswerKind, Prompt
 from tasks.prompt_files import prompt_record
-from tasks.rules.ladder.adaptive import Tally, chains_to_start, reason_to_stop, target_allows_another
+from tasks.rules.ladder.adaptive import (
+    Tally,
+    chains_to_start,
+    reason_to_stop,
+    target_allows_another,
+)
 from tasks.rules.ladder.ladder import Ladder, build_ladder, selected_guidelines
 from tasks.settings import OneOf
 from tests.fakes.ladder_examples import guidelines, question, settings
 from tests.fakes.scripted_engine import marked_prompts
 
 
-def ladder(preset: str = "default", draw: int = 1, prompts: dict[str, Prompt] | None = None, **more: object) -> Ladder:
-    return build_ladder(settings(preset, **more), UUID(int=7), prompts or marked_prompts(), guidelines(), draw)
+def ladder(
+    preset: str = "default", draw: int = 1, prompts: dict[str, Prompt] | None = None, **more: object
+) -> Ladder:
+    return build_ladder(
+        settings(preset, **more), UUID(int=7), prompts or marked_prompts(), guidelines(), draw
+    )
 
 
 def test_a_chain_asks_for_its_stages_in_order_until_its_path_is_there() -> None:
@@ -58,7 +67,9 @@ def test_no_two_chains_of_a_question_share_an_id(count: int) -> None:
     assert len(set(ids)) == len(ids)
 
 
-@pytest.mark.parametrize("change", [{"draw": 2}, {"path": {"temperature": 0.9}}, {"close_paths": False}])
+@pytest.mark.parametrize(
+    "change", [{"draw": 2}, {"path": {"temperature": 0.9}}, {"close_paths": False}]
+)
 def test_what_changes_a_path_changes_its_id(change: dict[str, object]) -> None:
     before = ladder().chains(question(1))[0]
     after = ladder(**change).chains(question(1))[0]  # type: ignore[arg-type]
@@ -85,7 +96,9 @@ def test_a_selection_that_names_too_few_guidelines_is_filled_up_by_seed() -> Non
 
 def test_a_selection_from_another_list_of_guidelines_is_another_request() -> None:
     def ids(count: int) -> set[UUID | None]:
-        one = build_ladder(settings("official-code"), UUID(int=7), marked_prompts(), guidelines(count), 1)
+        one = build_ladder(
+            settings("official-code"), UUID(int=7), marked_prompts(), guidelines(count), 1
+        )
         return {chain.selection_id for chain in one.chains(question(1))}
 
     assert ids(25) & ids(24) == {None}
@@ -104,7 +117,9 @@ def test_a_prompt_that_is_not_hinted_must_not_show_the_answer() -> None:
 
 
 @given(st.integers(0, 6), st.integers(0, 20), st.integers(0, 10), st.integers(0, 30))
-def test_no_question_can_be_over_sampled(accepted: int, judged: int, in_flight: int, waiting: int) -> None:
+def test_no_question_can_be_over_sampled(
+    accepted: int, judged: int, in_flight: int, waiting: int
+) -> None:
     chosen = settings(enough_accepted=5).synthesis
     started = chains_to_start(chosen, Tally(accepted, judged, in_flight, waiting))
     assert 0 <= started <= waiting
@@ -127,7 +142,9 @@ def test_a_target_reckons_with_what_is_in_flight() -> None:
     assert not target_allows_another(settings(max_candidates=10).synthesis, Tally(0, 6, 4, 0))
 
 
-def test_without_adaptation_and_structure_the_path_is_written_from_the_guideline_as_it_stands() -> None:
+def test_without_adaptation_and_structure_the_path_is_written_from_the_guideline_as_it_stands() -> (
+    None
+):
     one = ladder(strategy="no_adaptation_no_structure")
     chain = one.chains(question(1))[0]
 

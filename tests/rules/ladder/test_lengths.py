@@ -1,4 +1,6 @@
-"""Lengths of stages, answers, examples and the server fit together, in every preset and every TOML that is shipped."""
+"""Lengths of stages, answers, examples and the server fit together, in every preset and every TOML
+that is shipped.
+"""
 
 import re
 import tomllib
@@ -18,7 +20,9 @@ _SECTION = re.compile(r"^\[(?:" + "|".join(Settings.model_fields) + r")[.\]]", r
 
 
 def shipped_settings() -> dict[str, tuple[str, str]]:
-    """Place -> preset, TOML: a file names its preset in a comment, a fragment of a page may go over any."""
+    """Place -> preset, TOML: a file names its preset in a comment, a fragment of a page may go over
+    any.
+    """
     found: dict[str, tuple[str, str]] = {}
     for folder in ("docs", "deploy", "benchmarks"):
         for file in sorted((ROOT / folder).rglob("*.toml")):
@@ -29,7 +33,10 @@ def shipped_settings() -> dict[str, tuple[str, str]]:
         for file in sorted((ROOT / folder).rglob("*.md")):
             for place, text in enumerate(_FENCED.findall(file.read_text("utf-8"))):
                 if _SECTION.search(text):
-                    found |= {f"{file.relative_to(ROOT)} {place} {preset}": (preset, text) for preset in PRESETS}
+                    found |= {
+                        f"{file.relative_to(ROOT)} {place} {preset}": (preset, text)
+                        for preset in PRESETS
+                    }
     return found
 
 
@@ -58,7 +65,11 @@ def test_every_shipped_toml_examines_as_long_as_it_writes_and_fits_its_server(pl
 
 
 def test_there_are_shipped_files_and_fragments_to_look_at() -> None:
-    assert {"docs/study/paper.toml", "deploy/gpus/7b-full.toml", "deploy/gpus/7b-lora.toml"} <= SHIPPED.keys()
+    assert {
+        "docs/study/paper.toml",
+        "deploy/gpus/7b-full.toml",
+        "deploy/gpus/7b-lora.toml",
+    } <= SHIPPED.keys()
     assert any(place.startswith("docs/how-to/own-model.md") for place in SHIPPED)
 
 
@@ -78,7 +89,11 @@ def test_presets_for_real_models_begin_no_turn_but_the_closing(preset: str) -> N
 
 def test_the_default_hint_is_shown_to_the_path_alone_and_asks_not_to_be_mentioned() -> None:
     prompts = load_prompts(prompt_set="default")
-    shown = {name for name, prompt in prompts.items() if "answer" in parse_prompt(prompt.text).placeholders}
+    shown = {
+        name
+        for name, prompt in prompts.items()
+        if "answer" in parse_prompt(prompt.text).placeholders
+    }
     assert shown == {"path_hinted", "direct_hinted", "no_structure_path_hinted"}
     assert all("Do not mention" in prompts[name].text for name in shown)
 
@@ -110,7 +125,10 @@ def test_a_model_that_reads_less_than_a_preset_writes_is_named() -> None:
 
 def test_default_means_embedded_for_the_embedded_model_and_for_no_other() -> None:
     assert load_settings().preset == "embedded"
-    assert load_settings("default", '[model]\nname = "embedded"').synthesis == preset_settings("embedded").synthesis
+    assert (
+        load_settings("default", '[model]\nname = "embedded"').synthesis
+        == preset_settings("embedded").synthesis
+    )
     other = load_settings("default", '[model]\nname = "a/model"')
     assert (other.preset, other.synthesis.prompt_set) == ("default", "default")
     assert load_settings("default", overrides={"model": {"name": "a/model"}}).preset == "default"
@@ -120,4 +138,6 @@ def test_default_means_embedded_for_the_embedded_model_and_for_no_other() -> Non
 def test_settings_stored_before_there_were_prompt_sets_keep_their_prompts() -> None:
     stored = tomllib.loads('preset = "default"\n[synthesis]\nprompts = "official_code"')
     assert "boxed" in prompts_of(Settings.model_validate(stored))["path"].text
-    assert prompts_of(Settings.model_validate({"preset": "default"})) == load_prompts(prompt_set="embedded")
+    assert prompts_of(Settings.model_validate({"preset": "default"})) == load_prompts(
+        prompt_set="embedded"
+    )

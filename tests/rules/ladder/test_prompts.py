@@ -22,7 +22,9 @@ def test_a_value_is_never_read_as_a_template(question_text: str, guideline: str)
 
 
 def test_sections_become_turns_and_a_prefill_keeps_its_last_blank() -> None:
-    template = parse_prompt("[system]\nBe brief.\n\n[user]\n{question}\n[assistant]\nThe answer is \n")
+    template = parse_prompt(
+        "[system]\nBe brief.\n\n[user]\n{question}\n[assistant]\nThe answer is \n"
+    )
     turns = template.fill(question="2+2?")
     assert (turns.system, turns.user, turns.prefill) == ("Be brief.", "2+2?", "The answer is ")
 
@@ -74,7 +76,9 @@ def test_a_cut_path_is_taken_back_to_its_last_whole_sentence() -> None:
     assert whole_sentences("no end at all") == "no end at all"
 
 
-@pytest.mark.parametrize(("text", "whole"), [("is 12", "is 12."), ("is 12.", "is 12."), ("is yes!", "is yes!")])
+@pytest.mark.parametrize(
+    ("text", "whole"), [("is 12", "is 12."), ("is 12.", "is 12."), ("is yes!", "is yes!")]
+)
 def test_a_closing_ends_in_a_full_stop(text: str, whole: str) -> None:
     assert ended(text) == whole
 

@@ -4,13 +4,40 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.rules.nights.night_summary import RoundLine, RunLine, cell, reason_to_pause, summary_markdown
+from tasks.rules.nights.night_summary import (
+    RoundLine,
+    RunLine,
+    cell,
+    reason_to_pause,
+    summary_markdown,
+)
 
 ROUND = RoundLine(
-    3, "embedded/gcd", "finished", "promoted", "Promoted: a gain.", 24, 190, 40, 30, 0.10, 0.35, 0.2, 0.21, 12_345, 0,
+    3,
+    "embedded/gcd",
+    "finished",
+    "promoted",
+    "Promoted: a gain.",
+    24,
+    190,
+    40,
+    30,
+    0.10,
+    0.35,
+    0.2,
+    0.21,
+    12_345,
+    0,
     480.0,
-)  # fmt: skip
-RUN = RunLine("improve gcd", "nightly-gcd", "promoted", "", "http://127.0.0.1:4200/runs/flow-run/1", is_well=True)
+)
+RUN = RunLine(
+    "improve gcd",
+    "nightly-gcd",
+    "promoted",
+    "",
+    "http://127.0.0.1:4200/runs/flow-run/1",
+    is_well=True,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,12 +68,17 @@ def test_the_summary_says_what_was_tried_gained_and_spent() -> None:
 
 
 def test_the_summary_puts_what_went_wrong_first_with_its_cause_and_link() -> None:
-    wrong = replace(RUN, state="Crashed", message="Heartbeat lost: nothing was heard", is_well=False)
+    wrong = replace(
+        RUN, state="Crashed", message="Heartbeat lost: nothing was heard", is_well=False
+    )
 
     text = summary_markdown([], [RUN, wrong], 24)
 
     assert text.index("What went wrong") < text.index("## Runs")
-    assert "[improve gcd](http://127.0.0.1:4200/runs/flow-run/1) | nightly-gcd | Crashed | Heartbeat lost" in text
+    assert (
+        "[improve gcd](http://127.0.0.1:4200/runs/flow-run/1) | nightly-gcd | Crashed | Heartbeat"
+        " lost" in text
+    )
 
 
 def test_hostile_text_stays_text_in_one_cell() -> None:

@@ -1,4 +1,6 @@
-"""Choices and their key: the common forms, and never another option than the one that the file names."""
+"""Choices and their key: the common forms, and never another option than the one that the file
+names.
+"""
 
 import json
 import random
@@ -15,7 +17,13 @@ WORDS = ("oak", "iron", "wool", "milk", "sand")
 
 def lettered(form: str, pairs: list[tuple[str, str]]) -> object:
     """The same options in one of the forms in which files hold them."""
-    marked = {"dot": "{}. {}", "round": "({}) {}", "bracket": "{}) {}", "glued": "{}){}", "colon": "{}: {}"}
+    marked = {
+        "dot": "{}. {}",
+        "round": "({}) {}",
+        "bracket": "{}) {}",
+        "glued": "{}){}",
+        "colon": "{}: {}",
+    }
     if form in marked:
         return [marked[form].format(label, text) for label, text in pairs]
     forms: dict[str, object] = {
@@ -33,9 +41,21 @@ def lettered(form: str, pairs: list[tuple[str, str]]) -> object:
 
 
 FORMS = (
-    "dot", "round", "bracket", "glued", "colon", "lists", "objects", "keyed", "single", "by letter", "lines", "json",
-    "json object", "small",
-)  # fmt: skip
+    "dot",
+    "round",
+    "bracket",
+    "glued",
+    "colon",
+    "lists",
+    "objects",
+    "keyed",
+    "single",
+    "by letter",
+    "lines",
+    "json",
+    "json object",
+    "small",
+)
 
 
 @settings(max_examples=150)
@@ -86,7 +106,9 @@ def test_plain_texts_keep_their_order_and_their_words() -> None:
         (["oak", "iron"], "", "", ""),
     ],
 )
-def test_a_key_in_any_plain_form_is_its_letter(cell: object, key: str, kind: str, letter: str) -> None:
+def test_a_key_in_any_plain_form_is_its_letter(
+    cell: object, key: str, kind: str, letter: str
+) -> None:
     assert letter_of(key, options_of(cell), kind) == letter
 
 
@@ -111,11 +133,23 @@ def test_a_key_that_may_name_another_option_is_refused(cell: object, key: str, s
 @pytest.mark.parametrize(
     "cell",
     [
-        ["oak", None], ["oak", ""], [["A", "oak"], ["B", "iron"]], b"oak", 4, "oak", "['oak', 'iron']", {"x": 1},
-        ["A) oak", "iron"], {"text": ["oak", "iron"], "label": ["A", "A"]}, {"text": ["oak"], "label": ["A", "B"]},
-        {"A": "oak", "B": None}, {"A": "B. oak", "B": "A. iron"}, list("x" * 27), [{"a": 1, "b": 2, "c": 3}],
+        ["oak", None],
+        ["oak", ""],
+        [["A", "oak"], ["B", "iron"]],
+        b"oak",
+        4,
+        "oak",
+        "['oak', 'iron']",
+        {"x": 1},
+        ["A) oak", "iron"],
+        {"text": ["oak", "iron"], "label": ["A", "A"]},
+        {"text": ["oak"], "label": ["A", "B"]},
+        {"A": "oak", "B": None},
+        {"A": "B. oak", "B": "A. iron"},
+        list("x" * 27),
+        [{"a": 1, "b": 2, "c": 3}],
     ],
-)  # fmt: skip
+)
 def test_choices_without_a_plain_meaning_are_refused(cell: object) -> None:
     with pytest.raises(InputError, match=r"^[^\n]*$"):
         options_of(cell)

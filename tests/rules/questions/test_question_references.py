@@ -33,7 +33,9 @@ NONE = Options()
         ("$1,000", "number", "$1,000", ""),
     ],
 )
-def test_a_reference_is_what_its_solution_states(cell: object, kind: AnswerKind, answer: str, note: str) -> None:
+def test_a_reference_is_what_its_solution_states(
+    cell: object, kind: AnswerKind, answer: str, note: str
+) -> None:
     options = options_of(["oak", "gold"]) if kind == "choice" else NONE
     found = reference_of(cell, kind, options, "How many?")
     assert (found.answer, found.notes) == (answer, (note,) if note else ())
@@ -42,17 +44,26 @@ def test_a_reference_is_what_its_solution_states(cell: object, kind: AnswerKind,
 @pytest.mark.parametrize(
     ("cell", "kind"),
     [
-        *((bad, "number") for bad in ("N/A", "unknown", "nan", "1e400", "3,5", "10-12", "3:4", "10:30", "–")),
+        *(
+            (bad, "number")
+            for bad in ("N/A", "unknown", "nan", "1e400", "3,5", "10-12", "3:4", "10:30", "–")
+        ),
         *((bad, "number") for bad in ("2 or -2", "2 + 2", "2024-01-05", "four or five")),
-        *((bad, "number") for bad in ("None", "7" * 5001, "She has 5.\nThen 3.", float("nan"), float("inf"), True)),
+        *(
+            (bad, "number")
+            for bad in ("None", "7" * 5001, "She has 5.\nThen 3.", float("nan"), float("inf"), True)
+        ),
         *((bad, "expression") for bad in ("N/A", "?", r"It is \boxed{3", "x" * 1001)),
         *((bad, "boolean") for bad in ("maybe", "4", 1.5, ["yes", "no"])),
         *((bad, "choice") for bad in ("Z", ["A", "B"], 1)),
-        ([], "text"), (True, "text"),
+        ([], "text"),
+        (True, "text"),
     ],
     ids=lambda value: str(value)[:20],
-)  # fmt: skip
-def test_a_reference_that_cannot_be_read_as_its_kind_is_found(cell: object, kind: AnswerKind) -> None:
+)
+def test_a_reference_that_cannot_be_read_as_its_kind_is_found(
+    cell: object, kind: AnswerKind
+) -> None:
     options = options_of(["oak", "gold"]) if kind == "choice" else NONE
     with pytest.raises(UnreadReference, match=r"^[^\n]*$"):
         reference_of(cell, kind, options, "How many?")
@@ -67,7 +78,8 @@ def test_what_is_taken_is_found_right_by_the_judge(kind: AnswerKind, cell: str) 
         return
     for answer in found.answers:
         judged = [
-            judged_quickly(Case(text, answer, kind)) for text in (f"\\boxed{{{answer}}}", f"The answer is {answer}")
+            judged_quickly(Case(text, answer, kind))
+            for text in (f"\\boxed{{{answer}}}", f"The answer is {answer}")
         ]
         assert any(isinstance(one, Pending) or one.verdict == "correct" for one in judged)
 

@@ -1,4 +1,6 @@
-"""A path that may be trained on has work in it, reaches its answer by that work, and was not cut off."""
+"""A path that may be trained on has work in it, reaches its answer by that work, and was not cut
+off.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -18,11 +20,18 @@ STRICT = SelectionSettings(min_work_words=3, answer_in_work=True)
 
 
 def judged(
-    text: str, *, answer: str = "8", verdict: str = "correct", kind: AnswerKind = "number", **values: Any
+    text: str,
+    *,
+    answer: str = "8",
+    verdict: str = "correct",
+    kind: AnswerKind = "number",
+    **values: Any,
 ) -> str:
     one = replace(question(1, answer), answer_kind=kind)
     path = replace(make(Path, text, text=text, finish_reason="stop"), **values)
-    return refusal_of_path(path, make(Verdict, text, verdict=verdict, extracted=answer), one, STRICT)
+    return refusal_of_path(
+        path, make(Verdict, text, verdict=verdict, extracted=answer), one, STRICT
+    )
 
 
 @pytest.mark.parametrize(
@@ -36,7 +45,10 @@ def judged(
         ("\\boxed{8}", ""),
         ("She sells 9 - 1 = 8, so the answer is 8.", "She sells 9 - 1 = 8,"),
         ("Find what the answer is. 3 + 5 = 8.\nAnswer: 8", "Find what the answer is. 3 + 5 = 8."),
-        ("The answer is found by adding: 3 + 5 = 8. The answer is 8.", "The answer is found by adding: 3 + 5 = 8."),
+        (
+            "The answer is found by adding: 3 + 5 = 8. The answer is 8.",
+            "The answer is found by adding: 3 + 5 = 8.",
+        ),
         ("The answer is 8, because 3 + 5 = 8.", ""),
         ("Add 2.5 and 5.5.\nThat makes 8.", "Add 2.5 and 5.5."),
     ],
@@ -57,34 +69,51 @@ def test_the_work_of_a_path_is_what_stands_before_its_answer(text: str, work: st
         ("Work: 3 + 5 = 8\nThe answer is 8.", {"finish_reason": "length"}, "cut"),
         ("It is red, for it burns.\nThe answer is A.", {"answer": "A", "kind": "choice"}, ""),
         ("The answer is A.", {"answer": "A", "kind": "choice"}, "no_work"),
-        ("Both come to x + 1, factored.\nThe answer is x + 1.", {"answer": "x + 1", "kind": "expression"}, ""),
-        ("Simplify both of them first.\nThe answer is x + 1.", {"answer": "x + 1", "kind": "expression"},
-         "answer_not_reached"),
+        (
+            "Both come to x + 1, factored.\nThe answer is x + 1.",
+            {"answer": "x + 1", "kind": "expression"},
+            "",
+        ),
+        (
+            "Simplify both of them first.\nThe answer is x + 1.",
+            {"answer": "x + 1", "kind": "expression"},
+            "answer_not_reached",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_right_answer_alone_is_not_enough(text: str, values: dict[str, Any], reason: str) -> None:
     assert judged(text, **values) == reason
 
 
 def test_a_control_that_nobody_verified_is_held_to_what_it_states_itself() -> None:
     assert judged("Work: 3 + 5 = 9\nThe answer is 9.", answer="9", verdict="wrong") == ""
-    assert judged("Work: 3 + 5 = 9\nThe answer is 7.", answer="7", verdict="wrong") == "answer_not_reached"
+    assert (
+        judged("Work: 3 + 5 = 9\nThe answer is 7.", answer="7", verdict="wrong")
+        == "answer_not_reached"
+    )
 
 
 def test_a_path_that_a_vote_chose_is_held_to_what_it_states_itself() -> None:
-    one, path = question(1, "8"), make(Path, "vote", text="Work: 3 + 5 = 9\nThe answer is 9.", finish_reason="stop")
+    one, path = (
+        question(1, "8"),
+        make(Path, "vote", text="Work: 3 + 5 = 9\nThe answer is 9.", finish_reason="stop"),
+    )
     vote = make(Verdict, "vote", verifier="majority", verdict="correct", extracted="9")
     assert refusal_of_path(path, vote, one, STRICT) == ""
 
 
 def test_a_path_that_was_cut_is_taken_where_the_settings_say_so() -> None:
-    path = make(Path, "cut", text="Work: 3 + 5 = 8\nThe answer is 8.", cut=True, finish_reason="stop")
+    path = make(
+        Path, "cut", text="Work: 3 + 5 = 8\nThe answer is 8.", cut=True, finish_reason="stop"
+    )
     taken = STRICT.model_copy(update={"accept_cut": True})
     assert refusal_of_path(path, None, question(1, "8"), taken) == ""
 
 
 @given(st.text(max_size=200), st.integers(-999, 99_999))
-def test_work_never_holds_more_than_the_text_and_a_bare_statement_is_never_work(text: str, value: int) -> None:
+def test_work_never_holds_more_than_the_text_and_a_bare_statement_is_never_work(
+    text: str, value: int
+) -> None:
     assert work_of(text) in text
     assert work_of(f"The answer is {value}.") == ""
 

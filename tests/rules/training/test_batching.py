@@ -7,12 +7,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tasks.rules.training.batching import BatchPlan, example_order, loss_trouble, plan_batches, plan_rows, takes_of
+from tasks.rules.training.batching import (
+    BatchPlan,
+    example_order,
+    loss_trouble,
+    plan_batches,
+    plan_rows,
+    takes_of,
+)
 
 SIZES = st.integers(1, 60)
 
 
-@given(examples=SIZES, batch=SIZES, device=SIZES, epochs=st.sampled_from([0.5, 1.0, 3.0]), processes=st.integers(1, 4))
+@given(
+    examples=SIZES,
+    batch=SIZES,
+    device=SIZES,
+    epochs=st.sampled_from([0.5, 1.0, 3.0]),
+    processes=st.integers(1, 4),
+)
 def test_a_plan_is_cut_evenly_and_sees_every_example_as_often_as_asked(
     examples: int, batch: int, device: int, epochs: float, processes: int
 ) -> None:
@@ -29,7 +42,9 @@ def test_half_the_device_batch_takes_the_same_steps() -> None:
 
 
 @given(examples=SIZES, batch=SIZES, device=SIZES)
-def test_a_smaller_device_batch_never_changes_the_steps(examples: int, batch: int, device: int) -> None:
+def test_a_smaller_device_batch_never_changes_the_steps(
+    examples: int, batch: int, device: int
+) -> None:
     whole, half = (plan_batches(examples, batch, size, 2) for size in (device, max(1, device // 2)))
     assert (whole.batch_size, whole.steps) == (half.batch_size, half.steps)
 
@@ -62,7 +77,9 @@ def test_question_sets_are_mixed_by_weight_and_an_epoch_keeps_its_size() -> None
 
 
 @given(seed=st.integers(0, 99), weight=st.floats(0.1, 9))
-def test_within_a_set_no_example_is_taken_much_oftener_than_another(seed: int, weight: float) -> None:
+def test_within_a_set_no_example_is_taken_much_oftener_than_another(
+    seed: int, weight: float
+) -> None:
     sets = ["one"] * 7 + ["other"] * 13
     plan = BatchPlan(1, 1, 1, 60)
     taken = Counter(example_order([9] * 20, plan, seed, takes_of(sets, {"one": weight})))

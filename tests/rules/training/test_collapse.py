@@ -20,11 +20,28 @@ from tests.fakes.ladder_examples import NOW
 
 def path(number: int, text: str, question: int = 1, hinted: bool = False) -> Path:
     return Path(
-        id=UUID(int=number), question_id=UUID(int=question), model_id=UUID(int=7), prompt_id=UUID(int=8), sampling="{}",
-        draw=1, sample=0, hinted=hinted, text=text, finish_reason="stop", prompt_tokens=5,
-        completion_tokens=len(text.split()), seed=1, endpoint="e", round_id=None, created_at=NOW, strategy="regenesis",
-        guideline_id=UUID(int=number % 5 + 100), adapted_guideline_id=None, structure_id=None, closed=False,
-    )  # fmt: skip
+        id=UUID(int=number),
+        question_id=UUID(int=question),
+        model_id=UUID(int=7),
+        prompt_id=UUID(int=8),
+        sampling="{}",
+        draw=1,
+        sample=0,
+        hinted=hinted,
+        text=text,
+        finish_reason="stop",
+        prompt_tokens=5,
+        completion_tokens=len(text.split()),
+        seed=1,
+        endpoint="e",
+        round_id=None,
+        created_at=NOW,
+        strategy="regenesis",
+        guideline_id=UUID(int=number % 5 + 100),
+        adapted_guideline_id=None,
+        structure_id=None,
+        closed=False,
+    )
 
 
 def test_a_text_that_repeats_itself_has_few_distinct_pairs() -> None:
@@ -60,7 +77,9 @@ def test_an_even_spread_has_entropy_one() -> None:
 
 
 def test_a_round_that_says_one_thing_only_is_warned_of() -> None:
-    told = [f"count {n} then add {n * 7} and carry {n * 13} to get {n * 29} at last" for n in range(40)]
+    told = [
+        f"count {n} then add {n * 7} and carry {n * 13} to get {n * 29} at last" for n in range(40)
+    ]
     varied = [path(n, text, n % 10) for n, text in enumerate(told)]
     same = [path(n, "the answer is five and five again is the answer", n % 10) for n in range(40)]
     healthy = text_health(varied, {one.id: one.id.int % 3 == 0 for one in varied})

@@ -1,4 +1,6 @@
-"""Training questions that are held-out questions, in the same words or others, are found; template is not."""
+"""Training questions that are held-out questions, in the same words or others, are found; template
+is not.
+"""
 
 import random
 from datetime import UTC, datetime
@@ -15,17 +17,25 @@ from tasks.settings import load_settings
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 ROBE = (
-    "A robe takes 2 bolts of blue fiber and half that much white fiber, and the tailor charges 14 dollars for each "
-    "bolt of fiber that goes into it. How many bolts in total does it take?"
+    "A robe takes 2 bolts of blue fiber and half that much white fiber, and the tailor charges 14"
+    " dollars for each bolt of fiber that goes into it. How many bolts in total does it take?"
 )
 
 
 def question(text: str, part: Part = "train", of: str = "made up") -> Question:
     return Question(
-        id=content_id("questions", of, part, text), question_set_id=content_id("question_sets", of),
-        source_row_id="1", part=part, draw=0, text=text, choices=[], answer="3", answer_kind="number", extra="{}",
+        id=content_id("questions", of, part, text),
+        question_set_id=content_id("question_sets", of),
+        source_row_id="1",
+        part=part,
+        draw=0,
+        text=text,
+        choices=[],
+        answer="3",
+        answer_kind="number",
+        extra="{}",
         created_at=NOW,
-    )  # fmt: skip
+    )
 
 
 def is_found(text: str, held_out: str = ROBE) -> bool:
@@ -40,10 +50,12 @@ def test_the_same_words_are_found_whatever_case_and_punctuation() -> None:
     "reworded",
     [
         ROBE.replace("A robe takes", "One robe needs"),
-        ROBE.replace("How many bolts in total does it take?", "In total, how many bolts are needed?"),
+        ROBE.replace(
+            "How many bolts in total does it take?", "In total, how many bolts are needed?"
+        ),
         (
-            "Half as much white fiber as blue fiber goes in a robe: 2 bolts of blue. For each bolt of fiber the tailor "
-            "charges 14 dollars. How many bolts does it take in total?"
+            "Half as much white fiber as blue fiber goes in a robe: 2 bolts of blue. For each bolt"
+            " of fiber the tailor charges 14 dollars. How many bolts does it take in total?"
         ),
     ],
 )
@@ -55,7 +67,10 @@ def test_a_reworded_question_is_found(reworded: str) -> None:
     "other",
     [
         "What is 3 plus 5?",
-        "A tailor sews 14 robes in 2 days. How many robes does the tailor sew in a week of 7 days without any rest?",
+        (
+            "A tailor sews 14 robes in 2 days. How many robes does the tailor sew in a week of 7"
+            " days without any rest?"
+        ),
     ],
 )
 def test_another_question_is_not_found(other: str) -> None:
@@ -71,7 +86,10 @@ def test_the_overlap_names_the_pair_and_its_share() -> None:
 
 
 def test_words_common_to_a_set_do_not_count() -> None:
-    asked = "Please calculate with great care and all of your attention the sum of the two numbers {} and {} now."
+    asked = (
+        "Please calculate with great care and all of your attention the sum of the two numbers {}"
+        " and {} now."
+    )
     pairs = [(first, first * 7 % 50 + 50) for first in range(40)]
     training = [question(asked.format(*pair)) for pair in pairs]
     held_out = [question(asked.format(first, first + 200), "gate") for first, _ in pairs]
@@ -79,7 +97,10 @@ def test_words_common_to_a_set_do_not_count() -> None:
 
 
 def test_how_many_questions_make_a_template_is_a_setting() -> None:
-    asked = "Please calculate with great care and all of your attention the sum of the two numbers {} and {} now."
+    asked = (
+        "Please calculate with great care and all of your attention the sum of the two numbers {}"
+        " and {} now."
+    )
     training, held_out = [question(asked.format(1, 60))], [question(asked.format(2, 61), "gate")]
     assert find_overlaps(training, held_out, 0.5, template_questions=3)
     assert not find_overlaps(training, held_out, 0.5, template_questions=1)

@@ -22,9 +22,18 @@ SET = content_id("question_sets", "made up")
 
 def question(name: str) -> Question:
     return Question(
-        id=content_id("questions", name), question_set_id=SET, source_row_id=name, part="train", draw=1, text=name,
-        choices=[], answer="4", answer_kind="number", extra="{}", created_at=NOW,
-    )  # fmt: skip
+        id=content_id("questions", name),
+        question_set_id=SET,
+        source_row_id=name,
+        part="train",
+        draw=1,
+        text=name,
+        choices=[],
+        answer="4",
+        answer_kind="number",
+        extra="{}",
+        created_at=NOW,
+    )
 
 
 def candidate(
@@ -40,29 +49,68 @@ def candidate(
 ) -> Candidate:
     of = question(asked)
     path = Path(
-        id=content_id("paths", asked, text, hinted, sample), question_id=of.id, model_id=SET, prompt_id=SET,
-        sampling="{}", draw=1, sample=sample, hinted=hinted, text=text, finish_reason="stop", prompt_tokens=9,
-        completion_tokens=tokens, seed=1, endpoint="none", round_id=None, created_at=NOW, strategy="regenesis",
-        guideline_id=None, adapted_guideline_id=None, structure_id=None, closed=False,
-    )  # fmt: skip
+        id=content_id("paths", asked, text, hinted, sample),
+        question_id=of.id,
+        model_id=SET,
+        prompt_id=SET,
+        sampling="{}",
+        draw=1,
+        sample=sample,
+        hinted=hinted,
+        text=text,
+        finish_reason="stop",
+        prompt_tokens=9,
+        completion_tokens=tokens,
+        seed=1,
+        endpoint="none",
+        round_id=None,
+        created_at=NOW,
+        strategy="regenesis",
+        guideline_id=None,
+        adapted_guideline_id=None,
+        structure_id=None,
+        closed=False,
+    )
     judged = verdict and Verdict(
-        id=content_id("verdicts", path.id), path_id=path.id, draw=1, verifier="reference", verifier_version="1",
-        verdict=verdict, reason=reason, extracted="4", lenient_verdict=verdict, lenient_extracted="4", rater=None,
-        details="{}", created_at=NOW,
-    )  # fmt: skip
+        id=content_id("verdicts", path.id),
+        path_id=path.id,
+        draw=1,
+        verifier="reference",
+        verifier_version="1",
+        verdict=verdict,
+        reason=reason,
+        extracted="4",
+        lenient_verdict=verdict,
+        lenient_extracted="4",
+        rater=None,
+        details="{}",
+        created_at=NOW,
+    )
     return Candidate(path, judged or None, of, self_check)
 
 
-def reasons(candidates: list[Candidate], settings: SelectionSettings | None = None, seed: int = 1) -> list[str]:
-    return [choice.reason for choice in select_paths(candidates, settings or SelectionSettings(), seed)]
+def reasons(
+    candidates: list[Candidate], settings: SelectionSettings | None = None, seed: int = 1
+) -> list[str]:
+    return [
+        choice.reason for choice in select_paths(candidates, settings or SelectionSettings(), seed)
+    ]
 
 
 @pytest.mark.parametrize(
     ("one", "settings", "reason"),
     [
         (candidate("The answer is 4."), SelectionSettings(), ""),
-        (candidate("It is 5.", verdict="wrong", reason="answer_differs"), SelectionSettings(), "answer_differs"),
-        (candidate("Hm.", verdict="unjudged", reason="no_final_answer"), SelectionSettings(), "no_final_answer"),
+        (
+            candidate("It is 5.", verdict="wrong", reason="answer_differs"),
+            SelectionSettings(),
+            "answer_differs",
+        ),
+        (
+            candidate("Hm.", verdict="unjudged", reason="no_final_answer"),
+            SelectionSettings(),
+            "no_final_answer",
+        ),
         (candidate("It is 4.", verdict=None), SelectionSettings(), "not_judged_yet"),
         (candidate("It is 5.", verdict="wrong"), SelectionSettings(accept="any"), ""),
         (candidate("  \n "), SelectionSettings(accept="any"), "empty_text"),
@@ -72,11 +120,17 @@ def reasons(candidates: list[Candidate], settings: SelectionSettings | None = No
         (candidate(r"So \boxed{4}."), SelectionSettings(require_boxed=True), ""),
         (candidate("1. Add.\n2. It is 4."), SelectionSettings(require_numbered_list=True), ""),
         (candidate("Steps:\n\n 1) Add."), SelectionSettings(require_numbered_list=True), ""),
-        (candidate("It costs\n21.4 or 1.5"), SelectionSettings(require_numbered_list=True), "no_numbered_list"),
+        (
+            candidate("It costs\n21.4 or 1.5"),
+            SelectionSettings(require_numbered_list=True),
+            "no_numbered_list",
+        ),
         (candidate("It is 4.", self_check=False), SelectionSettings(), "self_check_no"),
     ],
 )
-def test_a_path_alone_is_refused_with_the_reason(one: Candidate, settings: SelectionSettings, reason: str) -> None:
+def test_a_path_alone_is_refused_with_the_reason(
+    one: Candidate, settings: SelectionSettings, reason: str
+) -> None:
     assert not reason or reason in REASONS
     assert refusal(one, settings) == reason
 
@@ -98,19 +152,28 @@ def test_a_duplicate_of_a_hinted_path_leaves_the_free_one() -> None:
 
 def test_hinted_paths_are_at_most_their_share_of_the_set() -> None:
     free = [candidate(f"way {number}", asked=f"free {number}") for number in range(7)]
-    hinted = [candidate(f"way {number}", asked=f"hard {number}", hinted=True) for number in range(9)]
+    hinted = [
+        candidate(f"way {number}", asked=f"hard {number}", hinted=True) for number in range(9)
+    ]
     assert Counter(reasons(free + hinted)) == {"kept": 10, "over_hinted_share": 6}
 
 
 def test_a_hinted_path_that_speaks_of_its_hint_is_refused() -> None:
-    paths = [candidate("As we were told, 4.", hinted=True), candidate("As we were told, 4.", asked="1 + 3")]
-    choices = select_paths(paths, SelectionSettings(max_hinted_share=1), 1, leaks=lambda one: "told" in one.path.text)
+    paths = [
+        candidate("As we were told, 4.", hinted=True),
+        candidate("As we were told, 4.", asked="1 + 3"),
+    ]
+    choices = select_paths(
+        paths, SelectionSettings(max_hinted_share=1), 1, leaks=lambda one: "told" in one.path.text
+    )
     assert [choice.reason for choice in choices] == ["mentions_given_answer", "kept"]
 
 
 def test_a_reason_found_elsewhere_stands() -> None:
     paths = [candidate("It is 4."), candidate("Four.")]
-    choices = select_paths(paths, SelectionSettings(), 1, refused={paths[0].path.id: "contaminated"})
+    choices = select_paths(
+        paths, SelectionSettings(), 1, refused={paths[0].path.id: "contaminated"}
+    )
     assert [choice.reason for choice in choices] == ["contaminated", "kept"]
 
 
@@ -127,11 +190,16 @@ def test_another_seed_draws_other_paths() -> None:
 
 @given(order=st.permutations(range(12)), seed=st.integers(0, 2**31))
 def test_the_order_of_the_rows_changes_nothing(order: list[int], seed: int) -> None:
-    paths = [candidate(f"Way {number % 9}", hinted=number % 3 == 0, sample=number) for number in range(12)]
+    paths = [
+        candidate(f"Way {number % 9}", hinted=number % 3 == 0, sample=number)
+        for number in range(12)
+    ]
 
     def kept(candidates: list[Candidate]) -> set[UUID]:
         return {
-            choice.candidate.path.id for choice in select_paths(candidates, SelectionSettings(), seed) if choice.kept
+            choice.candidate.path.id
+            for choice in select_paths(candidates, SelectionSettings(), seed)
+            if choice.kept
         }
 
     assert kept(paths) == kept([paths[place] for place in order])
@@ -148,7 +216,11 @@ def test_official_code_asks_for_what_it_accepts(name: str) -> None:
     assert "numbered list" in turns.user
     assert "the number in \\boxed{}" in turns.user
     accepts = settings.selection
-    assert (accepts.require_boxed, accepts.require_numbered_list, accepts.max_path_tokens) == (True, True, 800)
+    assert (accepts.require_boxed, accepts.require_numbered_list, accepts.max_path_tokens) == (
+        True,
+        True,
+        800,
+    )
     assert settings.synthesis.self_check
     assert reasons([candidate(text, self_check=True)], accepts) == ["kept"]
     assert reasons([candidate(text, self_check=False)], accepts) == ["self_check_no"]

@@ -1,4 +1,6 @@
-"""Care of a store beside one that writes: no batch waits long for it, and what was acknowledged before it is in it."""
+"""Care of a store beside one that writes: no batch waits long for it, and what was acknowledged
+before it is in it.
+"""
 
 import threading
 import time
@@ -47,7 +49,9 @@ def written(store: Store) -> Generator[list[int]]:
 
 
 @pytest.mark.parametrize("what", ["backup", "reader copy", "move"])
-def test_every_copy_holds_what_was_acknowledged_before_it_began(store: Store, tmp_path: FilePath, what: str) -> None:
+def test_every_copy_holds_what_was_acknowledged_before_it_began(
+    store: Store, tmp_path: FilePath, what: str
+) -> None:
     copies: dict[str, Callable[[FilePath], object]] = {
         "backup": lambda target: back_up_store(store, target),
         "reader copy": lambda target: (store.refresh_reader() or target).rename(target),
@@ -58,7 +62,9 @@ def test_every_copy_holds_what_was_acknowledged_before_it_began(store: Store, tm
             before, target = len(acknowledged), tmp_path / "copies" / f"{turn}.duckdb"
             target.parent.mkdir(exist_ok=True)
             copies[what](target)
-            there = open_store(f"duckdb:///{target}").existing(Path, [uid(Path, ("batch", n)) for n in range(before)])
+            there = open_store(f"duckdb:///{target}").existing(
+                Path, [uid(Path, ("batch", n)) for n in range(before)]
+            )
             assert len(there) == before
 
 
@@ -72,7 +78,9 @@ def test_a_batch_is_written_in_the_middle_of_what_reads_long(
     def write_then(*arguments: object) -> object:
         number = len(written_meanwhile)
         thread = threading.Thread(
-            target=lambda: written_meanwhile.append(impatient.append([make(Path, ("meanwhile", number))]))
+            target=lambda: written_meanwhile.append(
+                impatient.append([make(Path, ("meanwhile", number))])
+            )
         )
         thread.start()
         thread.join(timeout=20)

@@ -1,4 +1,6 @@
-"""Care of a store: what a check finds, what compacting keeps, what garbage is, and that a failure changes nothing."""
+"""Care of a store: what a check finds, what compacting keeps, what garbage is, and that a failure
+changes nothing.
+"""
 
 from pathlib import Path as FilePath
 
@@ -24,7 +26,9 @@ def test_a_whole_store_has_no_problem(store: Store) -> None:
     assert check_store(store) == []
 
 
-def test_a_check_names_dangling_parents_doubled_ids_and_missing_files(store: Store, tmp_path: FilePath) -> None:
+def test_a_check_names_dangling_parents_doubled_ids_and_missing_files(
+    store: Store, tmp_path: FilePath
+) -> None:
     orphan = make(TrainingSet, "orphan", round_id=uid(Path, "nowhere"))
     store.append([orphan])
     with duckdb.connect(store.path) as connection:
@@ -52,14 +56,17 @@ def test_compacting_keeps_every_row_view_and_comment(store: Store) -> None:
     assert {record.id for record in store.select(Path)} == before
     assert store.query("SELECT count(*) AS n FROM lineage")["n"].to_pylist() == [len(before)]
     bare = (
-        "SELECT count(*) AS n FROM duckdb_columns() WHERE table_name = 'lineage' AND comment IS NULL AND NOT internal"
+        "SELECT count(*) AS n FROM duckdb_columns() WHERE table_name = 'lineage' AND comment IS"
+        " NULL AND NOT internal"
     )
     assert store.query(bare)["n"].to_pylist() == [0]
     assert len(open_store(store.url).select(Path)) == len(before)
     assert store.append([make(Path, "after")]) == 1
 
 
-def test_compacting_a_store_that_a_link_names_keeps_the_link_and_one_store(store: Store, tmp_path: FilePath) -> None:
+def test_compacting_a_store_that_a_link_names_keeps_the_link_and_one_store(
+    store: Store, tmp_path: FilePath
+) -> None:
     link = tmp_path / "link.duckdb"
     link.symlink_to(store.path)
     linked = open_store(f"duckdb:///{link}", busy_seconds=0.05)
@@ -84,11 +91,17 @@ def test_compacting_on_a_full_disk_leaves_the_file_as_it_was(store: Store) -> No
     assert len(store.select(Path)) == paths
 
 
-def test_a_backup_is_a_store_of_its_own_and_overwrites_nothing(store: Store, tmp_path: FilePath) -> None:
+def test_a_backup_is_a_store_of_its_own_and_overwrites_nothing(
+    store: Store, tmp_path: FilePath
+) -> None:
     store.append([make(TrainingSet, "late")])
 
     target = back_up_store(store, tmp_path / "backups" / "one.duckdb")
 
-    assert len(open_store(f"duckdb:///{target}").select(TrainingSet)) == len(store.select(TrainingSet)) == 7
+    assert (
+        len(open_store(f"duckdb:///{target}").select(TrainingSet))
+        == len(store.select(TrainingSet))
+        == 7
+    )
     with pytest.raises(InputError, match="is there already"):
         back_up_store(store, target)

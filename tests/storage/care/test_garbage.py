@@ -1,4 +1,6 @@
-"""Garbage: only names of ours, only what no store below the home names, and adapters to a trash first."""
+"""Garbage: only names of ours, only what no store below the home names, and adapters to a trash
+first.
+"""
 
 import os
 import shutil
@@ -94,27 +96,47 @@ def test_an_adapter_that_another_store_below_the_home_names_stays(
     assert collected(store, tmp_path) == []
 
 
-def test_nothing_is_collected_while_a_store_that_may_name_it_can_not_be_read(store: Store, tmp_path: FilePath) -> None:
+def test_nothing_is_collected_while_a_store_that_may_name_it_can_not_be_read(
+    store: Store, tmp_path: FilePath
+) -> None:
     a_day_old(tmp_path / "adapters" / UNKNOWN)
     a_day_old(tmp_path / "second.duckdb")
 
-    with pytest.raises(PermanentError, match=r"No garbage is collected while .*second\.duckdb' can't be read"):
+    with pytest.raises(
+        PermanentError, match=r"No garbage is collected while .*second\.duckdb' can't be read"
+    ):
         find_garbage(store, tmp_path)
 
 
 OTHERS = (
-    "ubuntu.iso.part", "paper.pdf.part", "regenesis.duckdb.bak", "notes.part", "backups/mine.duckdb.part",
-    "adapters/README.md", "adapters/my-adapter", "adapters/.work-mine", "other.duckdb.compact.part", "x.before-it.part",
-)  # fmt: skip
+    "ubuntu.iso.part",
+    "paper.pdf.part",
+    "regenesis.duckdb.bak",
+    "notes.part",
+    "backups/mine.duckdb.part",
+    "adapters/README.md",
+    "adapters/my-adapter",
+    "adapters/.work-mine",
+    "other.duckdb.compact.part",
+    "x.before-it.part",
+)
 OURS = (
-    "backups/regenesis-20260101-063000.duckdb.part", "backups/regenesis-20260101-063000.duckdb.part.wal",
-    ".reader.duckdb.17-99.part", ".regenesis.duckdb.17.making.part", ".regenesis.duckdb.restore.part",
-    ".regenesis.duckdb.compact.part.wal", "regenesis.duckdb.part", "regenesis.duckdb.compact.part",
-    "regenesis.before-schema-3.duckdb.part", "regenesis.duckdb.before-restore-20260101-063000.part",
-)  # fmt: skip
+    "backups/regenesis-20260101-063000.duckdb.part",
+    "backups/regenesis-20260101-063000.duckdb.part.wal",
+    ".reader.duckdb.17-99.part",
+    ".regenesis.duckdb.17.making.part",
+    ".regenesis.duckdb.restore.part",
+    ".regenesis.duckdb.compact.part.wal",
+    "regenesis.duckdb.part",
+    "regenesis.duckdb.compact.part",
+    "regenesis.before-schema-3.duckdb.part",
+    "regenesis.duckdb.before-restore-20260101-063000.part",
+)
 
 
-def test_only_names_that_this_project_writes_are_ever_removed(store: Store, tmp_path: FilePath) -> None:
+def test_only_names_that_this_project_writes_are_ever_removed(
+    store: Store, tmp_path: FilePath
+) -> None:
     others = [a_day_old(tmp_path / name) for name in OTHERS]
     for name in OURS:
         a_day_old(tmp_path / name)
@@ -123,7 +145,9 @@ def test_only_names_that_this_project_writes_are_ever_removed(store: Store, tmp_
     assert [one.name for one in others if not one.exists()] == []
 
 
-def test_checkpoints_stay_while_any_round_waits_to_be_gone_on_with(store: Store, tmp_path: FilePath) -> None:
+def test_checkpoints_stay_while_any_round_waits_to_be_gone_on_with(
+    store: Store, tmp_path: FilePath
+) -> None:
     work = a_day_old(tmp_path / "adapters" / f".work-{'d' * 32}")
     store.append([make(Round, 1, status="running")])
 

@@ -22,7 +22,8 @@ def told(store: Store) -> list[list[dict[str, object]]]:
 
 
 @pytest.mark.parametrize(
-    ("source", "target"), [("file", "lake"), ("lake", "file"), ("file", "postgres"), ("postgres", "lake")]
+    ("source", "target"),
+    [("file", "lake"), ("lake", "file"), ("file", "postgres"), ("postgres", "lake")],
 )
 def test_a_move_copies_every_row_and_proves_it(
     request: pytest.FixtureRequest, tmp_path: FilePath, source: str, target: str
@@ -35,7 +36,9 @@ def test_a_move_copies_every_row_and_proves_it(
 
     copy = open_store(url)
     assert told(copy) == told(store)
-    assert {one.table: one.rows for one in moved} == {kind.table: len(store.select(kind)) for kind in RECORD_TYPES}
+    assert {one.table: one.rows for one in moved} == {
+        kind.table: len(store.select(kind)) for kind in RECORD_TYPES
+    }
     assert [one.snapshot for one in copy.select(TrainingSet)] == [None] * 7
     with pytest.raises(InputError, match="moves to an empty place"):
         move_store(store, url)
@@ -56,7 +59,9 @@ def test_a_copy_that_differs_is_undone(
 
     insert = moving._insert
     monkeypatch.setattr(moving, "_insert", losing)
-    with pytest.raises(PermanentError, match=r"The copied paths differs: 45 rows .* Nothing was moved"):
+    with pytest.raises(
+        PermanentError, match=r"The copied paths differs: 45 rows .* Nothing was moved"
+    ):
         move_store(store, url)
     monkeypatch.undo()
 
@@ -64,7 +69,9 @@ def test_a_copy_that_differs_is_undone(
     assert move_store(store, url)
 
 
-def test_a_store_does_not_move_onto_itself(request: pytest.FixtureRequest, tmp_path: FilePath) -> None:
+def test_a_store_does_not_move_onto_itself(
+    request: pytest.FixtureRequest, tmp_path: FilePath
+) -> None:
     store = open_store(empty_store(request, "file", tmp_path))
 
     with pytest.raises(InputError, match="moves to another place"):

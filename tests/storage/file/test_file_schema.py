@@ -37,8 +37,12 @@ def test_migrations_are_numbered_without_a_gap_and_declare_no_keys() -> None:
 
     assert [migration.version for migration in migrations] == list(range(1, len(migrations) + 1))
     for migration in migrations:
-        code = "\n".join(line for line in migration.sql.upper().splitlines() if not line.startswith("--"))
-        assert not any(word in code for word in ("PRIMARY KEY", "UNIQUE", "FOREIGN KEY", "REFERENCES"))
+        code = "\n".join(
+            line for line in migration.sql.upper().splitlines() if not line.startswith("--")
+        )
+        assert not any(
+            word in code for word in ("PRIMARY KEY", "UNIQUE", "FOREIGN KEY", "REFERENCES")
+        )
 
 
 def test_a_migration_that_fails_leaves_no_trace() -> None:
@@ -49,13 +53,20 @@ def test_a_migration_that_fails_leaves_no_trace() -> None:
             migrate(connection, [*all_migrations(), bad])
 
         assert schema_version(connection) == len(all_migrations())
-        assert connection.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'half'").fetchone() == (0,)
+        assert connection.execute(
+            "SELECT count(*) FROM duckdb_tables() WHERE table_name = 'half'"
+        ).fetchone() == (0,)
 
 
-def test_an_older_database_is_migrated_after_a_backup(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_older_database_is_migrated_after_a_backup(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     store = open_store(url)
     store.append([make(Path)])
-    newer = [*all_migrations(), Migration(len(all_migrations()) + 1, "more", "CREATE TABLE more (x INT);")]
+    newer = [
+        *all_migrations(),
+        Migration(len(all_migrations()) + 1, "more", "CREATE TABLE more (x INT);"),
+    ]
     monkeypatch.setattr("storage.migrations.all_migrations", lambda: newer)
 
     ensure_schema(DatabaseFile(store.path, 0.1))

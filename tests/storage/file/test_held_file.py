@@ -1,4 +1,6 @@
-"""A client of another kind holds the file: our own wait with a bound, say for whom, and end so that they can go on."""
+"""A client of another kind holds the file: our own wait with a bound, say for whom, and end so that
+they can go on.
+"""
 
 import os
 import threading
@@ -32,7 +34,9 @@ def attempts(store: Store) -> dict[str, object]:
     return {
         "append": lambda: store.append([make(Path, 1)]),
         "update": lambda: store.update(make(Path, 0)),
-        "number": lambda: store.append_next(lambda n: make(Path, n, sample=n), "sample", {"sample": -1}),
+        "number": lambda: store.append_next(
+            lambda n: make(Path, n, sample=n), "sample", {"sample": -1}
+        ),
         "select": lambda: store.select(Path),
         "copy": store.refresh_reader,
         "open": lambda: open_store(store.url, busy_seconds=0.05),
@@ -45,7 +49,10 @@ def test_whoever_needs_a_file_that_another_program_writes_into_is_told_its_proce
 ) -> None:
     with held(store.path) as client:
         attempt = attempts(store)[what]
-        with pytest.raises(HeldByAnother, match=rf"Process {client.process.pid} \(.*python.*the same command goes on"):
+        with pytest.raises(
+            HeldByAnother,
+            match=rf"Process {client.process.pid} \(.*python.*the same command goes on",
+        ):
             attempt()  # type: ignore[operator]
 
     assert store.append([make(Path, 2)]) == 1
@@ -70,7 +77,9 @@ def test_a_batch_waits_for_the_client_and_says_so_once_while_our_readers_go_on(
 ) -> None:
     monkeypatch.setattr("storage.file.database._SAY_AFTER_SECONDS", 0.1)
     said: list[str] = []
-    store = open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}", busy_seconds=60, say=said.append)
+    store = open_store(
+        f"duckdb:///{tmp_path / 'regenesis.duckdb'}", busy_seconds=60, say=said.append
+    )
     with held(store.path, "read") as client:
         waiting = threading.Thread(target=store.append, args=([make(Path, 1)],))
         waiting.start()
@@ -100,7 +109,9 @@ def test_what_our_own_turns_cost_is_not_counted_against_a_client_that_is_met_aft
             raise HeldByAnother("a client holds it")
         return really(path, read_only=read_only)
 
-    monkeypatch.setattr(database, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda _: None))
+    monkeypatch.setattr(
+        database, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda _: None)
+    )
     monkeypatch.setattr(database, "turn", waited_for_our_turn)
     monkeypatch.setattr(database, "connect", held_once)
 
@@ -108,7 +119,9 @@ def test_what_our_own_turns_cost_is_not_counted_against_a_client_that_is_met_aft
     assert len(tries) == 2
 
 
-def test_a_busy_store_is_passing_and_ends_a_run_cleanly(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_busy_store_is_passing_and_ends_a_run_cleanly(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("storage.file.database._TURN_SECONDS", 0.05)
     with turn(store.path, exclusive=True, wait_seconds=0), pytest.raises(TurnNotTaken) as raised:
         store.append([make(Path, 1)])
@@ -118,7 +131,9 @@ def test_a_busy_store_is_passing_and_ends_a_run_cleanly(store: Store, monkeypatc
     assert (StoreBusy.exit_code, HeldByAnother.exit_code) == (3, 3)
 
 
-def test_a_store_reached_by_a_link_is_the_same_store_with_the_same_turns(store: Store, tmp_path: FilePath) -> None:
+def test_a_store_reached_by_a_link_is_the_same_store_with_the_same_turns(
+    store: Store, tmp_path: FilePath
+) -> None:
     (tmp_path / "elsewhere").mkdir()
     link = tmp_path / "elsewhere" / "link.duckdb"
     link.symlink_to(store.path)

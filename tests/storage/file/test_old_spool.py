@@ -1,4 +1,6 @@
-"""Batches that a version up to schema 5 left in its spool: an upgrade puts every row in, or says why not."""
+"""Batches that a version up to schema 5 left in its spool: an upgrade puts every row in, or says
+why not.
+"""
 
 import hashlib
 from pathlib import Path as FilePath
@@ -27,13 +29,18 @@ def spooled(store: FilePath, number: int, operation: str, *records: Record) -> F
             writer.write_table(rows.replace_schema_metadata(schema.metadata))
     content = sink.getvalue().to_pybytes()
     spool_of(store).mkdir(exist_ok=True)
-    file = spool_of(store) / f"{number:020d}-{len(records)}-{hashlib.sha256(content).hexdigest()}.arrows"
+    file = (
+        spool_of(store)
+        / f"{number:020d}-{len(records)}-{hashlib.sha256(content).hexdigest()}.arrows"
+    )
     file.write_bytes(content)
     return file
 
 
 @pytest.mark.parametrize("version", [version for version in OLDER if version < WITHOUT_SPOOL])
-def test_what_waited_is_in_the_store_after_the_upgrade_and_in_its_order(tmp_path: FilePath, version: int) -> None:
+def test_what_waited_is_in_the_store_after_the_upgrade_and_in_its_order(
+    tmp_path: FilePath, version: int
+) -> None:
     path = tmp_path / "regenesis.duckdb"
     url = store_of_schema(version, path)
     spooled(path, 1, "append", make(Path, "late"), make(Round, "late", status="running"))
@@ -43,12 +50,16 @@ def test_what_waited_is_in_the_store_after_the_upgrade_and_in_its_order(tmp_path
     store = open_store(url)
 
     assert store.select(Path, id=make(Path, "late").id) == [make(Path, "late")]
-    assert store.select(Round, id=make(Round, "late").id) == [make(Round, "late", status="finished")]
+    assert store.select(Round, id=make(Round, "late").id) == [
+        make(Round, "late", status="finished")
+    ]
     assert waiting_batches(path) == []
 
 
 @pytest.mark.parametrize("damage", ["torn", "of another schema"])
-def test_a_batch_that_can_not_be_put_in_stays_and_the_store_is_as_it_was(tmp_path: FilePath, damage: str) -> None:
+def test_a_batch_that_can_not_be_put_in_stays_and_the_store_is_as_it_was(
+    tmp_path: FilePath, damage: str
+) -> None:
     path = tmp_path / "regenesis.duckdb"
     url = store_of_schema(3, path)
     file = spooled(path, 1, "append", make(Path, "late"))
@@ -57,7 +68,9 @@ def test_a_batch_that_can_not_be_put_in_stays_and_the_store_is_as_it_was(tmp_pat
     else:
         rows = pa.table({"id": pa.array(["x"]), "colour": pa.array(["red"])})
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, rows.schema.with_metadata({"table": "paths", "operation": "append"})) as writer:
+        with pa.ipc.new_stream(
+            sink, rows.schema.with_metadata({"table": "paths", "operation": "append"})
+        ) as writer:
             writer.write_table(rows)
         content = sink.getvalue().to_pybytes()
         file.unlink()
@@ -65,7 +78,9 @@ def test_a_batch_that_can_not_be_put_in_stays_and_the_store_is_as_it_was(tmp_pat
         file.write_bytes(content)
     before = path.read_bytes()
 
-    with pytest.raises(InputError, match=r"holds acknowledged rows of the version before.* Keep the file"):
+    with pytest.raises(
+        InputError, match=r"holds acknowledged rows of the version before.* Keep the file"
+    ):
         open_store(url)
 
     assert file.exists()

@@ -25,7 +25,9 @@ def test_the_copy_has_tables_views_comments_and_its_age(store: Store) -> None:
 
     with duckdb.connect(reader, read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM lineage").fetchone() == (1,)
-        comment = connection.execute("SELECT comment FROM duckdb_views() WHERE view_name = 'lineage'").fetchone()
+        comment = connection.execute(
+            "SELECT comment FROM duckdb_views() WHERE view_name = 'lineage'"
+        ).fetchone()
         age = connection.execute("SELECT age_seconds FROM reader_age").fetchone()
     assert comment is not None
     assert comment[0].startswith("One row a path")
@@ -72,12 +74,19 @@ def test_each_store_of_a_folder_has_a_copy_of_its_own(store: Store) -> None:
     assert sorted(copy.name for copy in copies) == ["other.reader.duckdb", "reader.duckdb"]
     for copy, one in copies.items():
         with duckdb.connect(copy, read_only=True) as connection:
-            assert connection.execute("SELECT count(*) FROM paths").fetchone() == (len(one.select(Path)),)
+            assert connection.execute("SELECT count(*) FROM paths").fetchone() == (
+                len(one.select(Path)),
+            )
 
 
 def test_nothing_else_is_left_beside_it_and_it_can_not_be_written(store: Store) -> None:
     reader = store.refresh_reader()
 
     names = sorted(file.name for file in reader.parent.iterdir())
-    assert names == ["reader.duckdb", "regenesis.duckdb", "regenesis.duckdb.gate", "regenesis.duckdb.lock"]
+    assert names == [
+        "reader.duckdb",
+        "regenesis.duckdb",
+        "regenesis.duckdb.gate",
+        "regenesis.duckdb.lock",
+    ]
     assert os.stat(reader).st_mode & 0o222 == 0

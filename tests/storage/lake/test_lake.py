@@ -1,4 +1,6 @@
-"""What only a lake does: writers at once, first rows, leases, care, past states; with SQLite and with real Postgres."""
+"""What only a lake does: writers at once, first rows, leases, care, past states; with SQLite and
+with real Postgres.
+"""
 
 import threading
 from collections.abc import Callable
@@ -72,9 +74,13 @@ def rows_stored(store: LakeStore) -> int:
 
 def test_two_writers_that_commit_the_same_ids_at_once_leave_each_once(store: LakeStore) -> None:
     writers = [store, opened(store.url), opened(store.url)]
-    batches = [[make(Path, (n, i), text=f"of batch {n}", draw=1) for i in range(50)] for n in range(6)]
+    batches = [
+        [make(Path, (n, i), text=f"of batch {n}", draw=1) for i in range(50)] for n in range(6)
+    ]
 
-    at_once(*(lambda writer=writer: [writer.append(batch) for batch in batches] for writer in writers))
+    at_once(
+        *(lambda writer=writer: [writer.append(batch) for batch in batches] for writer in writers)
+    )
 
     assert len(store.select(Path)) == 300
     assert store.query("SELECT count(*) AS n FROM lineage")["n"].to_pylist() == [300]
@@ -82,7 +88,9 @@ def test_two_writers_that_commit_the_same_ids_at_once_leave_each_once(store: Lak
     assert rows_stored(store) == len(store.select(Path)) == 300
 
 
-def test_of_rows_with_the_same_id_the_first_is_seen_and_compaction_removes_the_others(store: LakeStore) -> None:
+def test_of_rows_with_the_same_id_the_first_is_seen_and_compaction_removes_the_others(
+    store: LakeStore,
+) -> None:
     store.append([make(Path, 1, text="first", draw=1), make(Path, 2, draw=1)])
     double(store, make(Path, 1, text="second", draw=1))
     before = (store.select(Path, id=uid(Path, 1)), check_store(store))
@@ -100,7 +108,9 @@ def test_two_rounds_begun_at_once_get_different_numbers(store: LakeStore) -> Non
     starters = [store, opened(store.url), opened(store.url)]
 
     def begin(starter: LakeStore, name: int) -> Round:
-        return starter.append_next(lambda n: make(Round, (name, n), number=n), "number", {"line": "none"})
+        return starter.append_next(
+            lambda n: make(Round, (name, n), number=n), "number", {"line": "none"}
+        )
 
     begun = at_once(*(partial(begin, starter, name) for name, starter in enumerate(starters)))
 
@@ -112,7 +122,12 @@ def test_updates_of_one_row_at_once_leave_one_row(store: LakeStore) -> None:
     store.append([make(Round, 1, status="running")])
     others = [store, opened(store.url)]
 
-    at_once(*(lambda one=one, s=s: one.update(make(Round, 1, status=s)) for one, s in zip(others, "ab", strict=True)))
+    at_once(
+        *(
+            lambda one=one, s=s: one.update(make(Round, 1, status=s))
+            for one, s in zip(others, "ab", strict=True)
+        )
+    )
 
     [record] = store.select(Round)
     assert record.status in ("a", "b")
@@ -125,12 +140,16 @@ def test_a_batch_is_never_half_seen(lake: LakeStore) -> None:
     def read() -> None:
         reader = opened(lake.url)
         while not over.is_set():
-            [row] = reader.query("SELECT (SELECT count(*) FROM paths) p, (SELECT count(*) FROM verdicts) v").to_pylist()
+            [row] = reader.query(
+                "SELECT (SELECT count(*) FROM paths) p, (SELECT count(*) FROM verdicts) v"
+            ).to_pylist()
             seen.append((row["p"], row["v"]))
 
     def write() -> None:
         for n in range(10):
-            lake.append([make(Path, (n, i)) for i in range(7)] + [make(Verdict, (n, i)) for i in range(7)])
+            lake.append(
+                [make(Path, (n, i)) for i in range(7)] + [make(Verdict, (n, i)) for i in range(7)]
+            )
         over.set()
 
     at_once(read, write)
@@ -154,12 +173,19 @@ def test_a_lease_keeps_another_run_out_until_it_ends(store: LakeStore) -> None:
 
 @pytest.mark.parametrize("skew", ["10 MINUTES", "-1 HOUR"])
 def test_clocks_do_not_decide_who_holds_a_lease(store: LakeStore, skew: str) -> None:
-    """The holder's clock is behind, or ahead: it keeps the lease while it lives, and not a moment longer."""
+    """The holder's clock is behind, or ahead: it keeps the lease while it lives, and not a moment
+    longer.
+    """
     other = opened(store.url)
 
     with store.leased(["sums"], 3):
-        store.lake.committed(lambda c: c.execute(f"UPDATE leases SET renewed_at = renewed_at - INTERVAL '{skew}'"))
-        with pytest.raises(InputError, match="works on 'sums' in round 3"), other.leased(["sums"], 3):
+        store.lake.committed(
+            lambda c: c.execute(f"UPDATE leases SET renewed_at = renewed_at - INTERVAL '{skew}'")
+        )
+        with (
+            pytest.raises(InputError, match="works on 'sums' in round 3"),
+            other.leased(["sums"], 3),
+        ):
             pass
     with other.leased(["sums"], 3):
         pass
@@ -167,7 +193,10 @@ def test_clocks_do_not_decide_who_holds_a_lease(store: LakeStore, skew: str) -> 
 
 @pytest.mark.parametrize("skew", ["10 MINUTES", "-1 HOUR"])
 def test_a_row_that_a_killed_holder_left_keeps_nobody_out(store: LakeStore, skew: str) -> None:
-    left = f"INSERT INTO leases VALUES ('sums', 3, 'elsewhere:1:lock-dead', now()::TIMESTAMP - INTERVAL '{skew}')"
+    left = (
+        "INSERT INTO leases VALUES ('sums', 3, 'elsewhere:1:lock-dead', now()::TIMESTAMP -"
+        f" INTERVAL '{skew}')"
+    )
     store.lake.committed(lambda c: c.execute(left))
 
     with opened(store.url).leased(["sums"], 3):
@@ -200,7 +229,9 @@ def test_a_lease_does_not_outlive_its_owner(lake: LakeStore, owner: str) -> None
 
     named = owner.format(host=socket.gethostname())
     long_ago = "now()::TIMESTAMP - INTERVAL 10 MINUTE" if "silent" in owner else "now()::TIMESTAMP"
-    lake.lake.committed(lambda c: c.execute(f"INSERT INTO leases VALUES ('sums', 1, ?, {long_ago})", [named]))
+    lake.lake.committed(
+        lambda c: c.execute(f"INSERT INTO leases VALUES ('sums', 1, ?, {long_ago})", [named])
+    )
 
     with lake.leased(["sums"], 1):
         held = lake.query(f"SELECT owner FROM {CATALOG}.stored.leases WHERE question_set = 'sums'")
@@ -213,16 +244,23 @@ def test_compaction_merges_small_files_and_keeps_every_row(store: LakeStore) -> 
     store.append(whole_story())
     for n in range(12):
         store.append([make(Path, (n, i), draw=9) for i in range(40)])
-    before = {table: store.query(f"SELECT * FROM {table} ORDER BY id").to_pylist() for table in ("paths", "rounds")}
+    before = {
+        table: store.query(f"SELECT * FROM {table} ORDER BY id").to_pylist()
+        for table in ("paths", "rounds")
+    }
 
     done = compact_lake(store, keep_days=7)
 
     assert done.files_after < done.files_before
-    assert {table: store.query(f"SELECT * FROM {table} ORDER BY id").to_pylist() for table in before} == before
+    assert {
+        table: store.query(f"SELECT * FROM {table} ORDER BY id").to_pylist() for table in before
+    } == before
     assert store.append([make(Path, "after")]) == 1
 
 
-def test_a_reader_that_began_before_a_compaction_sees_its_state_to_its_end(store: LakeStore) -> None:
+def test_a_reader_that_began_before_a_compaction_sees_its_state_to_its_end(
+    store: LakeStore,
+) -> None:
     for n in range(3):
         store.append([make(Path, (n, i), draw=1) for i in range(20)])
     writer = opened(store.url)
@@ -253,11 +291,20 @@ def test_old_states_are_forgotten_but_for_those_of_training_sets(store: LakeStor
     done = compact_lake(store, keep_days=0)
 
     assert done.snapshots_expired > 0
-    assert snapshot_of(store, str(make(Adapter, 1).id)) == snapshot_of(store, str(training_set.id)) == chosen_from
+    assert (
+        snapshot_of(store, str(make(Adapter, 1).id))
+        == snapshot_of(store, str(training_set.id))
+        == chosen_from
+    )
     with store.reading() as connection:
-        past = connection.execute(f"SELECT text FROM {CATALOG}.stored.paths AT (VERSION => {chosen_from})").fetchall()
+        past = connection.execute(
+            f"SELECT text FROM {CATALOG}.stored.paths AT (VERSION => {chosen_from})"
+        ).fetchall()
         kept = {
-            row[0] for row in connection.execute(f"SELECT snapshot_id FROM ducklake_snapshots('{CATALOG}')").fetchall()
+            row[0]
+            for row in connection.execute(
+                f"SELECT snapshot_id FROM ducklake_snapshots('{CATALOG}')"
+            ).fetchall()
         }
     assert past == [("early",)]
     assert chosen_from in kept
@@ -280,9 +327,15 @@ def test_a_backup_of_a_lake_is_a_store_in_a_file(lake: LakeStore, tmp_path: File
     target = back_up_store(lake, tmp_path / "backups" / "one.duckdb")
 
     copy = open_store(f"duckdb:///{target}")
-    assert copy.query("SELECT * FROM round_summary ORDER BY round").to_pylist() == lake.query(
-        "SELECT * FROM round_summary ORDER BY round").to_pylist()  # fmt: skip
-    assert {file.name for file in target.parent.iterdir()} <= {"one.duckdb", "one.duckdb.gate", "one.duckdb.lock"}
+    assert (
+        copy.query("SELECT * FROM round_summary ORDER BY round").to_pylist()
+        == lake.query("SELECT * FROM round_summary ORDER BY round").to_pylist()
+    )
+    assert {file.name for file in target.parent.iterdir()} <= {
+        "one.duckdb",
+        "one.duckdb.gate",
+        "one.duckdb.lock",
+    }
 
 
 def test_a_check_names_a_data_file_that_is_gone(lake: LakeStore, tmp_path: FilePath) -> None:
@@ -301,7 +354,9 @@ def test_processes_that_make_one_lake_at_once_make_one_schema(
     stores = at_once(lambda: opened(url), lambda: opened(url))
 
     assert sum(store.append([make(Path)]) for store in stores) == 1  # type: ignore[attr-defined]
-    versions = opened(url).query(f"SELECT version FROM {CATALOG}.stored.schema_migrations ORDER BY version")
+    versions = opened(url).query(
+        f"SELECT version FROM {CATALOG}.stored.schema_migrations ORDER BY version"
+    )
     assert versions["version"].to_pylist() == [one.version for one in all_migrations()]
 
 
@@ -325,11 +380,15 @@ def test_an_older_lake_is_migrated_after_its_catalogue_was_copied(
 @pytest.mark.parametrize(
     "said",
     [
-        "permission denied for table ducklake_snapshot", 'Cannot open file "a.parquet": Permission denied',
-        "attempt to write a readonly database", "database or disk is full", "No space left on device",
-        "cannot execute INSERT in a read-only transaction", "Read-only file system",
+        "permission denied for table ducklake_snapshot",
+        'Cannot open file "a.parquet": Permission denied',
+        "attempt to write a readonly database",
+        "database or disk is full",
+        "No space left on device",
+        "cannot execute INSERT in a read-only transaction",
+        "Read-only file system",
     ],
-)  # fmt: skip
+)
 def test_what_no_retry_can_mend_is_said_at_once(lake: LakeStore, said: str) -> None:
     def fail(_: object) -> None:
         raise duckdb.IOException(f"Failed to commit DuckLake transaction: {said}")
@@ -339,7 +398,9 @@ def test_what_no_retry_can_mend_is_said_at_once(lake: LakeStore, said: str) -> N
 
 
 def test_a_conflict_in_a_folder_with_an_unlucky_name_is_tried_again(lake: LakeStore) -> None:
-    turns = iter([duckdb.TransactionException("conflict in /srv/read-only/disk-full/readonly"), None])
+    turns = iter(
+        [duckdb.TransactionException("conflict in /srv/read-only/disk-full/readonly"), None]
+    )
 
     def fail_once(_: object) -> str:
         if error := next(turns):
@@ -357,12 +418,17 @@ def test_a_conflict_in_a_folder_with_an_unlucky_name_is_tried_again(lake: LakeSt
         ("ducklake:postgresql://me@db/lake", "says where its files lie"),
         ("ducklake:postgresql://db/lake?data=/d", r"postgresql://USER@HOST"),
         ("ducklake:postgresql://me@db:port/lake?data=/d", "A store is duckdb:///"),
-        ("ducklake:sqlite:///c.sqlite?data=relative", r"an absolute folder without backslashes or at s3://"),
+        (
+            "ducklake:sqlite:///c.sqlite?data=relative",
+            r"an absolute folder without backslashes or at s3://",
+        ),
         ("ducklake:sqlite://host/c.sqlite?data=/d", "A SQLite catalogue is an absolute path"),
         ("ducklake:mysql://me@db/lake?data=/d", "A store is duckdb:///"),
     ],
 )
-def test_a_lakes_url_that_is_not_one_is_refused_and_its_password_not_shown(url: str, said: str) -> None:
+def test_a_lakes_url_that_is_not_one_is_refused_and_its_password_not_shown(
+    url: str, said: str
+) -> None:
     with pytest.raises(InputError, match=said) as refused:
         lake_of(url)
 
@@ -401,25 +467,40 @@ def test_a_lake_that_is_not_there_yet_is_not_made_by_looking(
 
 
 @pytest.mark.parametrize("rows", [1, 2, 5])
-def test_rows_that_dead_runs_left_of_one_set_and_draw_keep_no_upgrade_waiting(store: LakeStore, rows: int) -> None:
+def test_rows_that_dead_runs_left_of_one_set_and_draw_keep_no_upgrade_waiting(
+    store: LakeStore, rows: int
+) -> None:
     for number in range(rows):
-        left = f"INSERT INTO leases VALUES ('sums', 3, 'elsewhere:{number + 1}:lock-{number}', now()::TIMESTAMP)"
+        left = (
+            f"INSERT INTO leases VALUES ('sums', 3, 'elsewhere:{number + 1}:lock-{number}',"
+            " now()::TIMESTAMP)"
+        )
         store.lake.committed(partial(duckdb.DuckDBPyConnection.execute, query=left))
 
     def look(connection: duckdb.DuckDBPyConnection) -> None:
         leases.refuse_beside_a_run(connection, store.lake.place)
 
     store.lake.tried_again(look)
-    with opened(store.url).leased(["sums"], 4), pytest.raises(InputError, match="while no run works on it"):
+    with (
+        opened(store.url).leased(["sums"], 4),
+        pytest.raises(InputError, match="while no run works on it"),
+    ):
         store.lake.tried_again(look)
 
 
-def test_a_lake_is_upgraded_when_no_run_holds_a_lease(lake: LakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    newer = [*all_migrations(), Migration(len(all_migrations()) + 1, "more", "CREATE TABLE more (x INT);")]
+def test_a_lake_is_upgraded_when_no_run_holds_a_lease(
+    lake: LakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = [
+        *all_migrations(),
+        Migration(len(all_migrations()) + 1, "more", "CREATE TABLE more (x INT);"),
+    ]
 
     with lake.leased(["sums"], 1), monkeypatch.context() as upgraded:
         upgraded.setattr("storage.migrations.all_migrations", lambda: newer)
-        with pytest.raises(InputError, match=r"brought to this one while no run works on it; process \d+ on"):
+        with pytest.raises(
+            InputError, match=r"brought to this one while no run works on it; process \d+ on"
+        ):
             opened(lake.url)
 
     monkeypatch.setattr("storage.migrations.all_migrations", lambda: newer)

@@ -1,4 +1,6 @@
-"""A lake whose files lie in an S3-compatible object store: a real server of the tests' own, on a private port."""
+"""A lake whose files lie in an S3-compatible object store: a real server of the tests' own, on a
+private port.
+"""
 
 import json
 from collections.abc import Iterator
@@ -24,8 +26,12 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    for name, value in {"AWS_ENDPOINT_URL": endpoint, "AWS_ACCESS_KEY_ID": "key", "AWS_REGION": "us-east-1",
-                        "AWS_SECRET_ACCESS_KEY": "hush-hush"}.items():  # fmt: skip
+    for name, value in {
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_REGION": "us-east-1",
+        "AWS_SECRET_ACCESS_KEY": "hush-hush",
+    }.items():
         monkeypatch.setenv(name, value)
     boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="lake")
     try:
@@ -34,7 +40,9 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         server.stop()
 
 
-def test_rows_go_to_the_bucket_and_come_back_also_to_user_sql(bucket: str, tmp_path: FilePath) -> None:
+def test_rows_go_to_the_bucket_and_come_back_also_to_user_sql(
+    bucket: str, tmp_path: FilePath
+) -> None:
     import boto3
 
     url = f"ducklake:sqlite:///{tmp_path / 'catalog.sqlite'}?data=s3://lake/rows"
@@ -45,7 +53,9 @@ def test_rows_go_to_the_bucket_and_come_back_also_to_user_sql(bucket: str, tmp_p
         store.append([make(Path, (batch, n)) for n in range(10)])
     compact_lake(store, keep_days=7)
 
-    found = boto3.client("s3", endpoint_url=bucket).list_objects_v2(Bucket="lake", Prefix="rows/stored/paths/")
+    found = boto3.client("s3", endpoint_url=bucket).list_objects_v2(
+        Bucket="lake", Prefix="rows/stored/paths/"
+    )
     assert found["KeyCount"] > 0
     assert len(open_store(url).select(Path)) == 30
     assert json.loads(run_user_sql(url, "SELECT count(*) AS n FROM lineage", "json")) == [{"n": 30}]

@@ -1,4 +1,5 @@
-"""Prints a store file as SQL, to be kept as tests/data/schemas/schema_N.sql when schema N + 1 is begun.
+"""Prints a store file as SQL, to be kept as tests/data/schemas/schema_N.sql when schema N + 1 is
+begun.
 
 `python -m tests.storage.migrations.schema_dump FILE.duckdb > tests/data/schemas/schema_N.sql`
 """
@@ -19,11 +20,23 @@ def main(path: str) -> None:
         for _, sql in tables:
             print(sql)
         for table, _ in tables:
-            for row in connection.execute(f"SELECT COLUMNS(*)::VARCHAR FROM {table} ORDER BY ALL").fetchall():
-                values = ("NULL" if value is None else "'" + value.replace("'", "''") + "'" for value in row)
+            for row in connection.execute(
+                f"SELECT COLUMNS(*)::VARCHAR FROM {table} ORDER BY ALL"
+            ).fetchall():
+                values = (
+                    "NULL" if value is None else "'" + value.replace("'", "''") + "'"
+                    for value in row
+                )
                 print(f"INSERT INTO {table} VALUES ({', '.join(values)});")
-        views = dict(connection.execute("SELECT view_name, sql FROM duckdb_views() WHERE NOT internal").fetchall())
-        uses = {name: views.keys() & set(re.findall(r"\w+", sql)) - {name} for name, sql in views.items()}
+        views = dict(
+            connection.execute(
+                "SELECT view_name, sql FROM duckdb_views() WHERE NOT internal"
+            ).fetchall()
+        )
+        uses = {
+            name: views.keys() & set(re.findall(r"\w+", sql)) - {name}
+            for name, sql in views.items()
+        }
         for name in TopologicalSorter(uses).static_order():
             print(views[name].strip())
 

@@ -1,4 +1,6 @@
-"""A store of every schema there was, with data, is brought to this one: each row as it was, a backup beside it."""
+"""A store of every schema there was, with data, is brought to this one: each row as it was, a
+backup beside it.
+"""
 
 from pathlib import Path
 
@@ -24,14 +26,21 @@ def store_of_schema(version: int, path: Path) -> str:
     return f"duckdb:///{path}"
 
 
-def rows_of(path: Path, columns: dict[str, str] | None = None) -> dict[str, list[tuple[object, ...]]]:
+def rows_of(
+    path: Path, columns: dict[str, str] | None = None
+) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every record's table that is there, or of the given columns."""
     with duckdb.connect(path, read_only=True) as connection:
-        there = {row[0] for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
+        there = {
+            row[0]
+            for row in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()
+        }
         return {
-            kind.table: connection.execute(
-                f"SELECT {(columns or {}).get(kind.table, '*')} FROM {kind.table} ORDER BY id"
-            ).fetchall()
+            kind.table: (
+                connection.execute(
+                    f"SELECT {(columns or {}).get(kind.table, '*')} FROM {kind.table} ORDER BY id"
+                ).fetchall()
+            )
             for kind in RECORD_TYPES
             if kind.table in (columns or there)
         }
@@ -41,7 +50,8 @@ def columns_of(path: Path) -> dict[str, str]:
     with duckdb.connect(path, read_only=True) as connection:
         rows = connection.execute(
             "SELECT table_name, string_agg('\"' || column_name || '\"', ', ' ORDER BY column_index)"
-            " FROM duckdb_columns() WHERE table_name IN (SELECT table_name FROM duckdb_tables()) GROUP BY table_name"
+            " FROM duckdb_columns() WHERE table_name IN (SELECT table_name FROM duckdb_tables())"
+            " GROUP BY table_name"
         ).fetchall()
     return dict(rows)
 
@@ -57,9 +67,16 @@ def test_a_store_of_an_older_schema_keeps_every_row(tmp_path: Path, version: int
     tables = {table: names for table, names in columns.items() if table in before}
     assert rows_of(path, tables) == before
     assert all(before.values())
-    assert [kind.table for kind in RECORD_TYPES if len(store.select(kind)) != len(before.get(kind.table, []))] == []
+    assert [
+        kind.table
+        for kind in RECORD_TYPES
+        if len(store.select(kind)) != len(before.get(kind.table, []))
+    ] == []
     assert store.query("SELECT count(*) AS n FROM lineage")["n"].to_pylist() == [1]
-    astray = "training_examples AS e JOIN paths AS p ON p.id = e.path_id WHERE e.draw IS DISTINCT FROM p.draw"
+    astray = (
+        "training_examples AS e JOIN paths AS p ON p.id = e.path_id WHERE e.draw IS DISTINCT FROM"
+        " p.draw"
+    )
     assert store.query(f"SELECT count(*) AS n FROM {astray}")["n"].to_pylist() == [0]
     for view in all_views():
         store.query(f"SELECT * FROM {view.name}")

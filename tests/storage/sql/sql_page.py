@@ -1,7 +1,10 @@
 # ruff: noqa: E501
-"""Makes docs/sql.md: every view with its columns, an example and its output, then a cookbook. Its queries are here.
+"""Makes docs/sql.md: every view with its columns, an example and its output, then a cookbook.
 
-`.venv/bin/python -m tests.storage.sql.sql_page` writes the page anew; a test fails while the page is stale.
+Its queries are here.
+
+`.venv/bin/python -m tests.storage.sql.sql_page` writes the page anew; a test fails while the page
+is stale.
 """
 
 import tempfile
@@ -56,76 +59,151 @@ EXAMPLES: dict[str, str] = {
 }
 
 COOKBOOK: list[tuple[str, str]] = [
-    ("How have the rounds gone?",
-     ("SELECT round, status, outcome, round(in_domain_after - in_domain_before, 3) AS gain, decision\n"
-     "FROM round_summary ORDER BY round")),
-    ("Which guideline is worth most?",
-     ("SELECT guideline, round(accuracy, 2) AS accuracy, unique_solves\nFROM guideline_leaderboard\n"
-     "ORDER BY unique_solves DESC, accuracy DESC, guideline")),
-    ("Which guidelines taught the model that fixed an answer? (Co-occurrence, not cause.)",
-     ("SELECT DISTINCT f.question, f.after_model, l.guideline, l.examples\n"
-     "FROM answers_fixed AS f JOIN model_lineage AS l ON l.model_id = f.after_model_id\n"
-     "WHERE f.after_model = 'small+round1' AND f.domain = 'in_domain' AND l.generation = 0\n"
-     "ORDER BY f.question, l.examples DESC, l.guideline")),
-    ("Why were paths not taken?",
-     "SELECT reason, count(*) AS paths FROM rejections GROUP BY reason ORDER BY paths DESC, reason"),
-    ("What does a reason mean?", "SELECT meaning FROM glossary WHERE kind = 'reason' AND code = 'answer_differs'"),
-    ("Which questions did no path solve without a hint?",
-     ("SELECT draw, question_set, question FROM question_history\n"
-     "WHERE paths > 0 AND correct_paths = 0 ORDER BY draw, question")),
-    ("Which questions were only solved with the answer shown?",
-     ("SELECT draw, question FROM question_history\nWHERE correct_paths = 0 AND hinted_correct_paths > 0"
-     " ORDER BY draw, question")),
-    ("What share of each training set is hinted?",
-     "SELECT round, method, hinted_examples || ' of ' || examples AS hinted FROM hint_share ORDER BY round, method"),
-    ("From a training example back to everything it came from",
-     ("SELECT l.question, l.guideline, l.adapted_guideline, l.structure, l.verdict\n"
-     "FROM training_set_contents AS t JOIN lineage AS l USING (path_id)\n"
-     "WHERE t.round = 1 AND t.method = 'regenesis' ORDER BY t.position LIMIT 1")),
-    ("And on to the adapter and its evaluations",
-     ("SELECT DISTINCT a.name AS adapter, m.name AS model, e.domain, e.part, e.strict_correct, e.questions\n"
-     "FROM training_sets AS t JOIN adapters AS a ON a.training_set_id = t.id\n"
-     "JOIN models AS m ON m.adapter_id = a.id JOIN evaluations AS e ON e.model_id = m.id\n"
-     "WHERE a.name = 'round-1' AND e.role = 'challenger' ORDER BY e.domain")),
-    ("The whole walk in one query: from a training example to its question and on to the evaluations it led to",
-     ("SELECT l.question, l.guideline, l.adapted_guideline, l.structure, l.path, l.verdict, a.name AS adapter,\n"
-     "    s.name AS evaluated_on, e.part, e.strict_correct, e.questions\n"
-     "FROM training_examples AS t JOIN lineage AS l USING (path_id)\n"
-     "JOIN adapters AS a ON a.training_set_id = t.training_set_id JOIN models AS m ON m.adapter_id = a.id\n"
-     "JOIN evaluations AS e ON e.model_id = m.id JOIN question_sets AS s ON s.id = e.question_set_id\n"
-     "WHERE a.name = 'round-1' AND t.position = 0 AND e.role = 'challenger' ORDER BY evaluated_on")),
-    ("Which answers did a model break?",
-     ("SELECT domain, question, before_extracted, after_extracted FROM answers_broken\n"
-     "WHERE after_model = 'small+round2' ORDER BY domain, question LIMIT 3")),
-    ("What does a round cost in tokens, by stage?",
-     "SELECT round, stage, sum(completion_tokens)::BIGINT AS tokens FROM token_costs GROUP BY ALL ORDER BY ALL LIMIT 4"),
-    ("Tokens for each accepted path, by round",
-     "SELECT round, generated_tokens // nullif(correct_paths, 0) AS tokens_per_accepted FROM round_summary ORDER BY round"),
-    ("Do direct paths do better than the ladder?",
-     ("SELECT strategy, count(*) AS paths, round(avg((verdict = 'correct')::INT), 2) AS accuracy\n"
-     "FROM lineage WHERE NOT hinted GROUP BY strategy ORDER BY strategy")),
-    ("Did a re-judging change verdicts?",
-     ("SELECT old.verdict AS was, new.verdict AS is_now, count(*) AS paths\n"
-     "FROM verdicts AS old JOIN current_verdicts AS new ON new.path_id = old.path_id\n"
-     "WHERE old.verifier_version = '1' AND old.verifier = 'reference' GROUP BY ALL ORDER BY ALL")),
-    ("Where did a person overrule the rules?",
-     ("SELECT p.question, p.extracted, c.verdict FROM current_verdicts AS c JOIN lineage AS p USING (path_id)\n"
-     "WHERE c.verifier = 'human' ORDER BY p.question LIMIT 2")),
-    ("How did one question fare over time?",
-     ("SELECT draw, paths, correct_paths, answers, correct_answers FROM question_history\n"
-     "WHERE source_row_id = 'train-2-1' ORDER BY draw")),
-    ("Accuracy of each model on each set, with its interval",
-     ("SELECT m.name AS model, s.name AS question_set, e.part, e.strict_correct / e.questions AS accuracy\n"
-     "FROM evaluations AS e JOIN models AS m ON m.id = e.model_id JOIN question_sets AS s ON s.id = e.question_set_id\n"
-     "WHERE e.role = 'challenger' ORDER BY m.name, s.name")),
-    ("Which paths are used by more than one model?",
-     "SELECT path_id, trained_models FROM lineage WHERE len(trained_models) = 3 ORDER BY path_id LIMIT 2"),
-    ("Requests that failed for good",
-     "SELECT stage, reason, count(*) AS requests FROM failed_requests GROUP BY ALL ORDER BY ALL"),
-    ("Join back to the file the questions came from",
-     ("SELECT s.source, q.source_row_id, q.text FROM questions AS q JOIN question_sets AS s ON s.id = q.question_set_id\n"
-     "WHERE s.name = 'sums' AND q.part = 'train' ORDER BY q.source_row_id LIMIT 2")),
-]  # fmt: skip
+    (
+        "How have the rounds gone?",
+        (
+            "SELECT round, status, outcome, round(in_domain_after - in_domain_before, 3) AS gain, decision\n"
+            "FROM round_summary ORDER BY round"
+        ),
+    ),
+    (
+        "Which guideline is worth most?",
+        (
+            "SELECT guideline, round(accuracy, 2) AS accuracy, unique_solves\nFROM guideline_leaderboard\n"
+            "ORDER BY unique_solves DESC, accuracy DESC, guideline"
+        ),
+    ),
+    (
+        "Which guidelines taught the model that fixed an answer? (Co-occurrence, not cause.)",
+        (
+            "SELECT DISTINCT f.question, f.after_model, l.guideline, l.examples\n"
+            "FROM answers_fixed AS f JOIN model_lineage AS l ON l.model_id = f.after_model_id\n"
+            "WHERE f.after_model = 'small+round1' AND f.domain = 'in_domain' AND l.generation = 0\n"
+            "ORDER BY f.question, l.examples DESC, l.guideline"
+        ),
+    ),
+    (
+        "Why were paths not taken?",
+        "SELECT reason, count(*) AS paths FROM rejections GROUP BY reason ORDER BY paths DESC, reason",
+    ),
+    (
+        "What does a reason mean?",
+        "SELECT meaning FROM glossary WHERE kind = 'reason' AND code = 'answer_differs'",
+    ),
+    (
+        "Which questions did no path solve without a hint?",
+        (
+            "SELECT draw, question_set, question FROM question_history\n"
+            "WHERE paths > 0 AND correct_paths = 0 ORDER BY draw, question"
+        ),
+    ),
+    (
+        "Which questions were only solved with the answer shown?",
+        (
+            "SELECT draw, question FROM question_history\nWHERE correct_paths = 0 AND hinted_correct_paths > 0"
+            " ORDER BY draw, question"
+        ),
+    ),
+    (
+        "What share of each training set is hinted?",
+        "SELECT round, method, hinted_examples || ' of ' || examples AS hinted FROM hint_share ORDER BY round, method",
+    ),
+    (
+        "From a training example back to everything it came from",
+        (
+            "SELECT l.question, l.guideline, l.adapted_guideline, l.structure, l.verdict\n"
+            "FROM training_set_contents AS t JOIN lineage AS l USING (path_id)\n"
+            "WHERE t.round = 1 AND t.method = 'regenesis' ORDER BY t.position LIMIT 1"
+        ),
+    ),
+    (
+        "And on to the adapter and its evaluations",
+        (
+            "SELECT DISTINCT a.name AS adapter, m.name AS model, e.domain, e.part, e.strict_correct, e.questions\n"
+            "FROM training_sets AS t JOIN adapters AS a ON a.training_set_id = t.id\n"
+            "JOIN models AS m ON m.adapter_id = a.id JOIN evaluations AS e ON e.model_id = m.id\n"
+            "WHERE a.name = 'round-1' AND e.role = 'challenger' ORDER BY e.domain"
+        ),
+    ),
+    (
+        "The whole walk in one query: from a training example to its question and on to the evaluations it led to",
+        (
+            "SELECT l.question, l.guideline, l.adapted_guideline, l.structure, l.path, l.verdict, a.name AS adapter,\n"
+            "    s.name AS evaluated_on, e.part, e.strict_correct, e.questions\n"
+            "FROM training_examples AS t JOIN lineage AS l USING (path_id)\n"
+            "JOIN adapters AS a ON a.training_set_id = t.training_set_id JOIN models AS m ON m.adapter_id = a.id\n"
+            "JOIN evaluations AS e ON e.model_id = m.id JOIN question_sets AS s ON s.id = e.question_set_id\n"
+            "WHERE a.name = 'round-1' AND t.position = 0 AND e.role = 'challenger' ORDER BY evaluated_on"
+        ),
+    ),
+    (
+        "Which answers did a model break?",
+        (
+            "SELECT domain, question, before_extracted, after_extracted FROM answers_broken\n"
+            "WHERE after_model = 'small+round2' ORDER BY domain, question LIMIT 3"
+        ),
+    ),
+    (
+        "What does a round cost in tokens, by stage?",
+        "SELECT round, stage, sum(completion_tokens)::BIGINT AS tokens FROM token_costs GROUP BY ALL ORDER BY ALL LIMIT 4",
+    ),
+    (
+        "Tokens for each accepted path, by round",
+        "SELECT round, generated_tokens // nullif(correct_paths, 0) AS tokens_per_accepted FROM round_summary ORDER BY round",
+    ),
+    (
+        "Do direct paths do better than the ladder?",
+        (
+            "SELECT strategy, count(*) AS paths, round(avg((verdict = 'correct')::INT), 2) AS accuracy\n"
+            "FROM lineage WHERE NOT hinted GROUP BY strategy ORDER BY strategy"
+        ),
+    ),
+    (
+        "Did a re-judging change verdicts?",
+        (
+            "SELECT old.verdict AS was, new.verdict AS is_now, count(*) AS paths\n"
+            "FROM verdicts AS old JOIN current_verdicts AS new ON new.path_id = old.path_id\n"
+            "WHERE old.verifier_version = '1' AND old.verifier = 'reference' GROUP BY ALL ORDER BY ALL"
+        ),
+    ),
+    (
+        "Where did a person overrule the rules?",
+        (
+            "SELECT p.question, p.extracted, c.verdict FROM current_verdicts AS c JOIN lineage AS p USING (path_id)\n"
+            "WHERE c.verifier = 'human' ORDER BY p.question LIMIT 2"
+        ),
+    ),
+    (
+        "How did one question fare over time?",
+        (
+            "SELECT draw, paths, correct_paths, answers, correct_answers FROM question_history\n"
+            "WHERE source_row_id = 'train-2-1' ORDER BY draw"
+        ),
+    ),
+    (
+        "Accuracy of each model on each set, with its interval",
+        (
+            "SELECT m.name AS model, s.name AS question_set, e.part, e.strict_correct / e.questions AS accuracy\n"
+            "FROM evaluations AS e JOIN models AS m ON m.id = e.model_id JOIN question_sets AS s ON s.id = e.question_set_id\n"
+            "WHERE e.role = 'challenger' ORDER BY m.name, s.name"
+        ),
+    ),
+    (
+        "Which paths are used by more than one model?",
+        "SELECT path_id, trained_models FROM lineage WHERE len(trained_models) = 3 ORDER BY path_id LIMIT 2",
+    ),
+    (
+        "Requests that failed for good",
+        "SELECT stage, reason, count(*) AS requests FROM failed_requests GROUP BY ALL ORDER BY ALL",
+    ),
+    (
+        "Join back to the file the questions came from",
+        (
+            "SELECT s.source, q.source_row_id, q.text FROM questions AS q JOIN question_sets AS s ON s.id = q.question_set_id\n"
+            "WHERE s.name = 'sums' AND q.part = 'train' ORDER BY q.source_row_id LIMIT 2"
+        ),
+    ),
+]
 
 _HEAD = """# SQL over the store
 
@@ -183,7 +261,10 @@ def page(store: Store) -> str:
             f"{_shown(store, EXAMPLES[view.name])}"
         )
     parts.append("## Cookbook\n")
-    parts += [f"### {number}. {question}\n{_shown(store, sql)}" for number, (question, sql) in enumerate(COOKBOOK, 1)]
+    parts += [
+        f"### {number}. {question}\n{_shown(store, sql)}"
+        for number, (question, sql) in enumerate(COOKBOOK, 1)
+    ]
     return "\n".join(parts)
 
 

@@ -1,4 +1,6 @@
-"""What a user's SQL gives comes out as it is: by position, exact, of any type, and within its limits."""
+"""What a user's SQL gives comes out as it is: by position, exact, of any type, and within its
+limits.
+"""
 
 import csv
 import io
@@ -87,23 +89,35 @@ def test_every_type_is_written_to_parquet(url: str, tmp_path: FilePath) -> None:
 def test_no_rows_and_many_rows_come_out_whole(url: str, tmp_path: FilePath, output: str) -> None:
     for count in (0, 5_000):
         said = run_user_sql(
-            url, f"SELECT range AS n, repeat('x', 2000) AS t FROM range({count})", output, out_file=tmp_path / "rows"
+            url,
+            f"SELECT range AS n, repeat('x', 2000) AS t FROM range({count})",
+            output,
+            out_file=tmp_path / "rows",
         )
         assert said == f"{count} rows written to {tmp_path / 'rows'}\n"
     if output == "parquet":
-        assert pq.read_table(tmp_path / "rows", columns=["n"])["n"].to_pylist() == list(range(5_000))
+        assert pq.read_table(tmp_path / "rows", columns=["n"])["n"].to_pylist() == list(
+            range(5_000)
+        )
     elif output == "json":
-        assert [row["n"] for row in json.loads((tmp_path / "rows").read_text())] == list(range(5_000))
+        assert [row["n"] for row in json.loads((tmp_path / "rows").read_text())] == list(
+            range(5_000)
+        )
 
 
 def test_an_order_is_kept_where_columns_become_text(url: str) -> None:
-    text = run_user_sql(url, "SELECT range::UHUGEINT AS n FROM range(5000) ORDER BY range DESC", "csv")
+    text = run_user_sql(
+        url, "SELECT range::UHUGEINT AS n FROM range(5000) ORDER BY range DESC", "csv"
+    )
 
     assert text.split() == ["n", *map(str, range(4999, -1, -1))]
 
 
 def test_a_file_that_is_not_finished_is_not_left(url: str, tmp_path: FilePath) -> None:
-    statement = "SELECT CASE WHEN range < 9000 THEN repeat('x', 1000) ELSE error('late') END FROM range(10000)"
+    statement = (
+        "SELECT CASE WHEN range < 9000 THEN repeat('x', 1000) ELSE error('late') END FROM"
+        " range(10000)"
+    )
     for output in ("csv", "json", "parquet"):
         with pytest.raises(InputError, match="late"):
             run_user_sql(url, statement, output, out_file=tmp_path / "out")
@@ -119,7 +133,8 @@ def test_an_error_while_rows_are_taken_is_not_called_a_time_out(url: str) -> Non
         print_user_sql(url, "SELECT 1 AS n", broken, "csv")
 
 
-# none of these may take much more than the 50 MB asked, here or in the child; the last must come out
+# none of these may take much more than the 50 MB asked, here or in the child; the last must come
+# out
 LARGE = (
     "SELECT repeat('x', 1000000) AS t FROM range(600)",
     "SELECT repeat('x', 100000000) AS t",
@@ -136,7 +151,9 @@ def test_memory_holds_in_the_child_and_here(url: str, tmp_path: FilePath, output
             with pytest.raises(InputError, match=r"Out of Memory|A row may take"):
                 run_user_sql(url, statement, output, Limits(memory="50MB"), tmp_path / "out")
         said = run_user_sql(url, LARGE[-1], output, Limits(memory="50MB"), tmp_path / "out")
-    print(f"{output}: most {most['child'] >> 20} MiB in the child, {most['here'] >> 20} MiB more here")
+    print(
+        f"{output}: most {most['child'] >> 20} MiB in the child, {most['here'] >> 20} MiB more here"
+    )
 
     assert said.startswith("600 rows")
     assert most["child"] < 700 << 20
@@ -144,17 +161,24 @@ def test_memory_holds_in_the_child_and_here(url: str, tmp_path: FilePath, output
 
 
 class Measured:
-    """The most resident memory meanwhile: of children that begin in it, and of this process beyond its own."""
+    """The most resident memory meanwhile: of children that begin in it, and of this process beyond
+    its own.
+    """
 
     def __init__(self, most: dict[str, int]) -> None:
         self._most, self._over = most, threading.Event()
-        self._began, self._others = resident("self"), children()  # a server that other tests keep, for instance
+        self._began, self._others = (
+            resident("self"),
+            children(),
+        )  # a server that other tests keep, for instance
         self._watch = threading.Thread(target=self._look)
 
     def _look(self) -> None:
         while not self._over.is_set():
             self._most["here"] = max(self._most["here"], resident("self") - self._began)
-            self._most["child"] = max([self._most["child"], *map(resident, children() - self._others)])
+            self._most["child"] = max(
+                [self._most["child"], *map(resident, children() - self._others)]
+            )
             time.sleep(0.01)
 
     def __enter__(self) -> None:
@@ -166,7 +190,11 @@ class Measured:
 
 
 def children() -> set[str]:
-    return set(FilePath(f"/proc/self/task/{threading.main_thread().native_id}/children").read_text().split())
+    return set(
+        FilePath(f"/proc/self/task/{threading.main_thread().native_id}/children")
+        .read_text()
+        .split()
+    )
 
 
 def resident(process: str) -> int:
@@ -178,7 +206,9 @@ def resident(process: str) -> int:
     return next((int(line.split()[1]) << 10 for line in lines if line.startswith("VmRSS")), 0)
 
 
-def test_disk_holds_and_what_was_spilled_is_gone(url: str, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_disk_holds_and_what_was_spilled_is_gone(
+    url: str, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     most = 0
     over = threading.Event()
@@ -195,9 +225,11 @@ def test_disk_holds_and_what_was_spilled_is_gone(url: str, tmp_path: FilePath, m
     try:
         with pytest.raises(InputError, match="Out of Memory"):
             run_user_sql(
-                url, "SELECT range, md5(range::VARCHAR) AS t FROM range(10000000) ORDER BY t", "csv",
+                url,
+                "SELECT range, md5(range::VARCHAR) AS t FROM range(10000000) ORDER BY t",
+                "csv",
                 Limits(memory="60MB", disk="30MB"),
-            )  # fmt: skip
+            )
     finally:
         over.set()
         watch.join()
@@ -205,4 +237,6 @@ def test_disk_holds_and_what_was_spilled_is_gone(url: str, tmp_path: FilePath, m
 
     assert most <= 32_000_000
     assert list(tmp_path.iterdir()) == []
-    assert [file.name for file in FilePath(url.removeprefix("duckdb://")).parent.glob("*.tmp")] == []
+    assert [
+        file.name for file in FilePath(url.removeprefix("duckdb://")).parent.glob("*.tmp")
+    ] == []

@@ -1,4 +1,6 @@
-"""User SQL on a lake: it reads tables and views, and nothing that reaches its files, catalogue, server or settings."""
+"""User SQL on a lake: it reads tables and views, and nothing that reaches its files, catalogue,
+server or settings.
+"""
 
 import json
 from contextlib import closing
@@ -35,48 +37,80 @@ def lake_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 @pytest.mark.parametrize(
     "statement",
     [
-        "SELECT count(*) AS n FROM lineage", "WITH p AS (FROM paths) SELECT count(*) AS n FROM p",
-        "SELECT count(*) AS n FROM main.paths", "SELECT count(*) AS n FROM regenesis.main.paths",
+        "SELECT count(*) AS n FROM lineage",
+        "WITH p AS (FROM paths) SELECT count(*) AS n FROM p",
+        "SELECT count(*) AS n FROM main.paths",
+        "SELECT count(*) AS n FROM regenesis.main.paths",
         "SELECT sum(i) AS n FROM range(3) AS t(i)",
     ],
-)  # fmt: skip
+)
 def test_what_reads_runs(url: str, statement: str) -> None:
     assert json.loads(run_user_sql(url, statement, "json")) == [{"n": 3}]
 
 
-@pytest.mark.parametrize("statement", ["DESCRIBE paths", "SHOW TABLES", "SUMMARIZE rounds", "EXPLAIN FROM paths",
-                                       "EXPLAIN ANALYZE SELECT count(*) FROM lineage"])  # fmt: skip
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DESCRIBE paths",
+        "SHOW TABLES",
+        "SUMMARIZE rounds",
+        "EXPLAIN FROM paths",
+        "EXPLAIN ANALYZE SELECT count(*) FROM lineage",
+    ],
+)
 def test_what_describes_runs(lake_url: str, statement: str) -> None:
     assert "rows)" in run_user_sql(lake_url, statement)
 
 
 REFUSED = [
-    "INSERT INTO paths SELECT * FROM paths", "DELETE FROM paths", "DROP VIEW lineage", "CREATE TABLE t (x INT)",
-    "COPY (SELECT 1) TO '{folder}/data/out.parquet'", "EXPLAIN ANALYZE COPY paths TO '{folder}/data/out.csv'",
-    "ATTACH '{folder}/other.duckdb'", "INSTALL spatial", "LOAD httpfs", "SET enable_external_access = true",
-    "PRAGMA enable_profiling", "SET profiling_output = '{folder}/data/profile.json'",
+    "INSERT INTO paths SELECT * FROM paths",
+    "DELETE FROM paths",
+    "DROP VIEW lineage",
+    "CREATE TABLE t (x INT)",
+    "COPY (SELECT 1) TO '{folder}/data/out.parquet'",
+    "EXPLAIN ANALYZE COPY paths TO '{folder}/data/out.csv'",
+    "ATTACH '{folder}/other.duckdb'",
+    "INSTALL spatial",
+    "LOAD httpfs",
+    "SET enable_external_access = true",
+    "PRAGMA enable_profiling",
+    "SET profiling_output = '{folder}/data/profile.json'",
     "CALL ducklake_snapshots('regenesis')",
-    "SELECT 1; SELECT 2", "",
-    "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM '/etc/passwd'", "SELECT * FROM read_text('/etc/passwd')",
-    "SELECT * FROM glob('/*')", "SELECT * FROM read_parquet('https://example.org/x.parquet')",
-    "SELECT * FROM query('SELECT 1')", "SELECT * FROM query_table('paths')",
+    "SELECT 1; SELECT 2",
+    "",
+    "SELECT * FROM read_csv('/etc/passwd')",
+    "SELECT * FROM '/etc/passwd'",
+    "SELECT * FROM read_text('/etc/passwd')",
+    "SELECT * FROM glob('/*')",
+    "SELECT * FROM read_parquet('https://example.org/x.parquet')",
+    "SELECT * FROM query('SELECT 1')",
+    "SELECT * FROM query_table('paths')",
     "SELECT * FROM sqlite_scan('{folder}/catalog.sqlite', 'ducklake_table')",
     "SELECT * FROM sqlite_query('__ducklake_metadata_regenesis', 'SELECT 1')",
-    "SELECT * FROM postgres_query('__ducklake_metadata_regenesis', 'SELECT pg_read_file(''/etc/hostname'')')",
+    (
+        "SELECT * FROM postgres_query('__ducklake_metadata_regenesis', 'SELECT"
+        " pg_read_file(''/etc/hostname'')')"
+    ),
     "SELECT * FROM postgres_execute('__ducklake_metadata_regenesis', 'DROP TABLE ducklake_table')",
     "SELECT * FROM postgres_scan('host=localhost', 'public', 'x')",
-    "SELECT (SELECT max(name) FROM duckdb_secrets())", "SELECT * FROM duckdb_databases()",
-    "SELECT * FROM duckdb_databases", "SELECT * FROM system.main.duckdb_databases",
+    "SELECT (SELECT max(name) FROM duckdb_secrets())",
+    "SELECT * FROM duckdb_databases()",
+    "SELECT * FROM duckdb_databases",
+    "SELECT * FROM system.main.duckdb_databases",
     "SELECT * FROM pragma_database_list",
-    "PRAGMA database_list", "SELECT * FROM duckdb_settings()", "SELECT current_setting('s3_secret_access_key')",
+    "PRAGMA database_list",
+    "SELECT * FROM duckdb_settings()",
+    "SELECT current_setting('s3_secret_access_key')",
     "SELECT * FROM ducklake_list_files('regenesis', 'paths')",
     "SELECT * FROM __ducklake_metadata_regenesis.ducklake_data_file",
     "SELECT * FROM json_execute_serialized_sql(json_serialize_sql('SELECT 1'))",
-    "EXPLAIN SELECT * FROM duckdb_databases()", "EXPLAIN ANALYZE SELECT * FROM read_text('/etc/passwd')",
-    "FROM paths WHERE text IN (SELECT path FROM duckdb_databases())", "DESCRIBE (FROM duckdb_secrets())",
+    "EXPLAIN SELECT * FROM duckdb_databases()",
+    "EXPLAIN ANALYZE SELECT * FROM read_text('/etc/passwd')",
+    "FROM paths WHERE text IN (SELECT path FROM duckdb_databases())",
+    "DESCRIBE (FROM duckdb_secrets())",
     "WITH x AS MATERIALIZED (SELECT * FROM which_secret('s3://a', 's3')) FROM x",
     "/* EXPLAIN */ SELECT * FROM duckdb_databases()",
-]  # fmt: skip
+]
 
 
 def test_whatever_does_more_than_read_is_refused(lake_url: str) -> None:
@@ -99,8 +133,15 @@ def asked(connection: duckdb.DuckDBPyConnection, statement: str) -> object:
     return connection.execute(checked(connection, statement, "regenesis")).fetchall()
 
 
-@pytest.mark.parametrize("statement", ["DELETE FROM paths", "SELECT * FROM read_csv('/etc/passwd')",
-                                       "SELECT * FROM duckdb_databases()", "SELECT nothing FROM paths"])  # fmt: skip
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "DELETE FROM paths",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM duckdb_databases()",
+        "SELECT nothing FROM paths",
+    ],
+)
 def test_a_refusal_is_one_line(lake_url: str, statement: str) -> None:
     with pytest.raises(InputError) as refused:
         run_user_sql(lake_url, statement)
@@ -121,10 +162,17 @@ def test_the_server_of_the_catalogue_is_out_of_reach(
     open_store(url).append([make(Path, 1)])
 
     for statement in (
-        "SELECT * FROM postgres_query('__ducklake_metadata_regenesis', 'SELECT pg_read_file(''/etc/hostname'')')",
-        "SELECT * FROM postgres_execute('__ducklake_metadata_regenesis', 'DROP TABLE ducklake_table')",
-        "SELECT * FROM duckdb_databases()", f"COPY (SELECT 1) TO '{tmp_path / 'data' / 'out.csv'}'",
-    ):  # fmt: skip
+        (
+            "SELECT * FROM postgres_query('__ducklake_metadata_regenesis', 'SELECT"
+            " pg_read_file(''/etc/hostname'')')"
+        ),
+        (
+            "SELECT * FROM postgres_execute('__ducklake_metadata_regenesis', 'DROP TABLE"
+            " ducklake_table')"
+        ),
+        "SELECT * FROM duckdb_databases()",
+        f"COPY (SELECT 1) TO '{tmp_path / 'data' / 'out.csv'}'",
+    ):
         with pytest.raises(InputError) as refused:
             run_user_sql(url, statement)
         assert postgres.password not in str(refused.value)
@@ -134,28 +182,43 @@ def test_the_server_of_the_catalogue_is_out_of_reach(
 
 
 def test_no_listing_shows_the_catalogues_password(postgres: Postgres, url: str) -> None:
-    for statement in ("SHOW DATABASES", "SHOW ALL TABLES", "FROM duckdb_tables()", "FROM duckdb_views()",
-                      "FROM information_schema.tables", "EXPLAIN ANALYZE FROM paths"):  # fmt: skip
+    for statement in (
+        "SHOW DATABASES",
+        "SHOW ALL TABLES",
+        "FROM duckdb_tables()",
+        "FROM duckdb_views()",
+        "FROM information_schema.tables",
+        "EXPLAIN ANALYZE FROM paths",
+    ):
         assert postgres.password not in run_user_sql(url, statement, "json")
 
 
 def test_a_role_that_may_only_select_reads_everything_and_writes_nothing(
-    request: pytest.FixtureRequest, postgres: Postgres, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest,
+    postgres: Postgres,
+    tmp_path: FilePath,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     url = empty_store(request, "postgres", tmp_path)
     open_store(url).append([make(Path, 1)])
     database = url.partition("?")[0].rpartition("/")[2]
     page = (FilePath(__file__).parents[3] / "docs" / "storage.md").read_text("utf-8")
-    statements = page.split("```sql\n")[1].split("```")[0].replace("lake TO", f"{database} TO").split(";\n")
+    statements = (
+        page.split("```sql\n")[1].split("```")[0].replace("lake TO", f"{database} TO").split(";\n")
+    )
     postgres.execute(*(one for one in statements if one.strip()), database=database)
     open_store(url).append([make(Path, 2)])
 
     monkeypatch.setenv("PGPASSWORD", "choose-one")
     reader = url.replace("regenesis@", "analyst@")
 
-    assert json.loads(run_user_sql(reader, "SELECT count(*) AS n FROM lineage", "json")) == [{"n": 2}]
+    assert json.loads(run_user_sql(reader, "SELECT count(*) AS n FROM lineage", "json")) == [
+        {"n": 2}
+    ]
     assert len(open_store(reader).select(Path)) == 2
-    with pytest.raises(InputError, match=r"must be one that can be written; it is not \(.*permission denied"):
+    with pytest.raises(
+        InputError, match=r"must be one that can be written; it is not \(.*permission denied"
+    ):
         open_store(reader).append([make(Path, 3)])
 
 
@@ -167,8 +230,13 @@ def test_a_lake_is_read_as_it_was(lake_url: str) -> None:
     from storage.lineage.time_travel import snapshot_of
 
     then = run_user_sql(
-        lake_url, "SELECT count(*) AS n FROM lineage", "json", snapshot=snapshot_of(store, str(uid(Adapter, 1)))
+        lake_url,
+        "SELECT count(*) AS n FROM lineage",
+        "json",
+        snapshot=snapshot_of(store, str(uid(Adapter, 1))),
     )
 
     assert json.loads(then) == [{"n": 2}]
-    assert json.loads(run_user_sql(lake_url, "SELECT count(*) AS n FROM lineage", "json")) == [{"n": 3}]
+    assert json.loads(run_user_sql(lake_url, "SELECT count(*) AS n FROM lineage", "json")) == [
+        {"n": 3}
+    ]

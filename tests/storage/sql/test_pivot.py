@@ -1,4 +1,6 @@
-"""A PIVOT without its values gives what DuckDB gives for it, and goes through the same check as any statement."""
+"""A PIVOT without its values gives what DuckDB gives for it, and goes through the same check as any
+statement.
+"""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +37,9 @@ PIVOTS = (
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect() as connection:
         connection.execute('CREATE TABLE t (a INT, b INT, s VARCHAR, "ö" VARCHAR)')
-        connection.execute("INSERT INTO t VALUES (1, 2, 'x', 'ü'), (3, 4, 'y', 'ü'), (3, 5, NULL, 'é''')")
+        connection.execute(
+            "INSERT INTO t VALUES (1, 2, 'x', 'ü'), (3, 4, 'y', 'ü'), (3, 5, NULL, 'é''')"
+        )
         yield connection
 
 
@@ -51,7 +55,9 @@ def test_it_gives_what_duckdb_gives(connection: duckdb.DuckDBPyConnection, state
     assert rows_of(connection, named) == rows_of(connection, statement)
 
 
-@pytest.mark.parametrize("explain", ["EXPLAIN", "EXPLAIN ANALYZE", "explain (FORMAT json)", "/* x */ EXPLAIN -- y\n"])
+@pytest.mark.parametrize(
+    "explain", ["EXPLAIN", "EXPLAIN ANALYZE", "explain (FORMAT json)", "/* x */ EXPLAIN -- y\n"]
+)
 @pytest.mark.parametrize("statement", PIVOTS)
 def test_it_is_explained_like_any_statement(
     connection: duckdb.DuckDBPyConnection, explain: str, statement: str
@@ -72,15 +78,22 @@ def rows_of(connection: duckdb.DuckDBPyConnection, statement: str) -> tuple[list
 @pytest.mark.parametrize(
     "statement",
     [
-        "PIVOT t ON a; DROP TABLE t", "PIVOT read_csv('/etc/passwd') ON a", "PIVOT '/etc/passwd' ON a",
+        "PIVOT t ON a; DROP TABLE t",
+        "PIVOT read_csv('/etc/passwd') ON a",
+        "PIVOT '/etc/passwd' ON a",
         "PIVOT (SELECT getvariable('x') AS a) ON a",
         "PIVOT paths ON (SELECT max(content) FROM read_text('/etc/passwd'))",
-        "PIVOT paths ON current_setting('temp_directory')", "PIVOT paths ON draw USING any_value(current_setting('x'))",
-        "WITH q AS (FROM pg_settings) PIVOT q ON name", "CREATE TYPE x AS ENUM ('a'); PIVOT paths ON draw",
-        "PIVOT paths ON draw) TO 'x'; COPY (SELECT 1", "EXPLAIN ANALYZE PIVOT pg_settings ON name",
+        "PIVOT paths ON current_setting('temp_directory')",
+        "PIVOT paths ON draw USING any_value(current_setting('x'))",
+        "WITH q AS (FROM pg_settings) PIVOT q ON name",
+        "CREATE TYPE x AS ENUM ('a'); PIVOT paths ON draw",
+        "PIVOT paths ON draw) TO 'x'; COPY (SELECT 1",
+        "EXPLAIN ANALYZE PIVOT pg_settings ON name",
     ],
-)  # fmt: skip
-def test_what_is_refused_elsewhere_is_refused_in_it(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+)
+def test_what_is_refused_elsewhere_is_refused_in_it(
+    connection: duckdb.DuckDBPyConnection, statement: str
+) -> None:
     connection.execute("CREATE TABLE paths AS SELECT 1 AS draw")
 
     def check(text: str) -> str:
@@ -90,7 +103,9 @@ def test_what_is_refused_elsewhere_is_refused_in_it(connection: duckdb.DuckDBPyC
         check(with_values(connection, statement, check))
 
 
-def test_too_many_columns_are_refused_with_what_to_do(connection: duckdb.DuckDBPyConnection) -> None:
+def test_too_many_columns_are_refused_with_what_to_do(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
     with pytest.raises(Refused, match=f"at most {MOST_VALUES} columns.* Name the values"):
         with_values(connection, f"PIVOT range({MOST_VALUES + 1}) ON range", unchecked)
 

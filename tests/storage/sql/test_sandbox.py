@@ -1,4 +1,6 @@
-"""A user's SQL: what it may, what it may not, and that nothing it shows can harm a terminal or a spreadsheet."""
+"""A user's SQL: what it may, what it may not, and that nothing it shows can harm a terminal or a
+spreadsheet.
+"""
 
 import csv
 import io
@@ -20,7 +22,9 @@ from tests.storage.examples import make
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    store = open_store(f"duckdb:///{tmp_path_factory.mktemp('sql') / 'regenesis.duckdb'}", busy_seconds=0.05)
+    store = open_store(
+        f"duckdb:///{tmp_path_factory.mktemp('sql') / 'regenesis.duckdb'}", busy_seconds=0.05
+    )
     evil = "\x1b[31mred\x07 \u202eesrever"
     store.append([make(Path, 1, text=evil), make(Path, 2, text="=1+1"), make(Round, 1, number=1)])
     return store
@@ -29,19 +33,28 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
 @pytest.mark.parametrize(
     "statement",
     [
-        "DELETE FROM paths", "DROP TABLE paths",
-        "CREATE TABLE t(i INT)", "COPY paths TO '{folder}/out.csv'",
-        "ATTACH '{folder}/other.duckdb'", "INSTALL httpfs",
-        "SET enable_external_access = true", "PRAGMA enable_profiling",
+        "DELETE FROM paths",
+        "DROP TABLE paths",
+        "CREATE TABLE t(i INT)",
+        "COPY paths TO '{folder}/out.csv'",
+        "ATTACH '{folder}/other.duckdb'",
+        "INSTALL httpfs",
+        "SET enable_external_access = true",
+        "PRAGMA enable_profiling",
         "CHECKPOINT",
-        "SELECT 1; DROP TABLE paths", "",
-        "SELECT * FROM read_csv('/etc/passwd')", "SELECT * FROM '/etc/passwd'",
+        "SELECT 1; DROP TABLE paths",
+        "",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        "SELECT * FROM '/etc/passwd'",
         "SELECT * FROM read_parquet('https://example.org/x.parquet')",
-        "SELECT * FROM statement", "EXPLAIN ANALYZE COPY paths TO '{folder}/out.csv'",
+        "SELECT * FROM statement",
+        "EXPLAIN ANALYZE COPY paths TO '{folder}/out.csv'",
         "EXPLAIN ANALYZE DELETE FROM paths",
     ],
-)  # fmt: skip
-def test_what_does_more_than_read_is_refused(store: Store, tmp_path: FilePath, statement: str) -> None:
+)
+def test_what_does_more_than_read_is_refused(
+    store: Store, tmp_path: FilePath, statement: str
+) -> None:
     with pytest.raises(InputError) as refused:
         run_user_sql(store.url, statement.format(folder=tmp_path))
 
@@ -53,8 +66,13 @@ def test_what_does_more_than_read_is_refused(store: Store, tmp_path: FilePath, s
 
 @pytest.mark.parametrize(
     "statement",
-    ["WITH p AS (FROM lineage) SELECT count(*) FROM p", "DESCRIBE paths", "SUMMARIZE rounds", "EXPLAIN SELECT 1"],
-)  # fmt: skip
+    [
+        "WITH p AS (FROM lineage) SELECT count(*) FROM p",
+        "DESCRIBE paths",
+        "SUMMARIZE rounds",
+        "EXPLAIN SELECT 1",
+    ],
+)
 def test_what_reads_runs(store: Store, statement: str) -> None:
     assert "rows)" in run_user_sql(store.url, statement)
 
@@ -77,19 +95,33 @@ def test_a_table_shows_control_characters_rather_than_sending_them(store: Store)
 
 
 def test_csv_holds_no_formula_and_json_reads_back(store: Store) -> None:
-    rows = list(csv.reader(io.StringIO(run_user_sql(store.url, "SELECT text, -1 AS n FROM paths ORDER BY 1", "csv"))))
-    [whole] = json.loads(run_user_sql(store.url, "SELECT id, text, [1, 2] AS l FROM paths WHERE text = '=1+1'", "json"))
+    rows = list(
+        csv.reader(
+            io.StringIO(
+                run_user_sql(store.url, "SELECT text, -1 AS n FROM paths ORDER BY 1", "csv")
+            )
+        )
+    )
+    [whole] = json.loads(
+        run_user_sql(
+            store.url, "SELECT id, text, [1, 2] AS l FROM paths WHERE text = '=1+1'", "json"
+        )
+    )
 
     assert rows[2] == ["'=1+1", "-1"]
     assert whole == {"id": str(make(Path, 2).id), "text": "=1+1", "l": [1, 2]}
 
 
 def test_sums_are_whole_numbers(store: Store) -> None:
-    assert json.loads(run_user_sql(store.url, "SELECT sum(draw) AS n FROM paths", "json")) == [{"n": 0}]
+    assert json.loads(run_user_sql(store.url, "SELECT sum(draw) AS n FROM paths", "json")) == [
+        {"n": 0}
+    ]
 
 
 def test_files_are_written_whole(store: Store, tmp_path: FilePath) -> None:
-    said = run_user_sql(store.url, "SELECT text FROM paths", "parquet", out_file=tmp_path / "out.parquet")
+    said = run_user_sql(
+        store.url, "SELECT text FROM paths", "parquet", out_file=tmp_path / "out.parquet"
+    )
 
     assert said.startswith("2 rows written to")
     assert pq.read_table(tmp_path / "out.parquet").num_rows == 2
@@ -107,7 +139,9 @@ def test_a_slow_statement_is_stopped(store: Store) -> None:
 
 def test_a_statement_with_too_much_memory_is_refused(store: Store) -> None:
     with pytest.raises(InputError, match="Out of Memory"):
-        run_user_sql(store.url, "SELECT list(range) FROM range(90000000)", limits=Limits(memory="50MB"))
+        run_user_sql(
+            store.url, "SELECT list(range) FROM range(90000000)", limits=Limits(memory="50MB")
+        )
 
 
 def test_a_wrong_column_is_explained_in_one_line(store: Store) -> None:
@@ -131,7 +165,9 @@ def test_a_long_statement_keeps_no_writer_waiting(tmp_path: FilePath) -> None:
     impatient = open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}", busy_seconds=0.05)
     endless = "SELECT count(*) FROM range(100000000) a, range(100000) b"
     with ThreadPoolExecutor() as threads:
-        asked = threads.submit(run_user_sql, impatient.url, endless, limits=Limits(timeout_seconds=4))
+        asked = threads.submit(
+            run_user_sql, impatient.url, endless, limits=Limits(timeout_seconds=4)
+        )
         written = 0
         while not asked.done():
             written += impatient.append([make(Path, ("beside", written))])
@@ -153,7 +189,9 @@ def test_it_works_while_a_round_writes(tmp_path: FilePath) -> None:
     writer = threading.Thread(target=write)
     writer.start()
     try:
-        shown = [run_user_sql(store.url, "SELECT count(*) AS n FROM paths", "json") for _ in range(3)]
+        shown = [
+            run_user_sql(store.url, "SELECT count(*) AS n FROM paths", "json") for _ in range(3)
+        ]
     finally:
         done.set()
         writer.join()

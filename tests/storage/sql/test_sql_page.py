@@ -1,4 +1,6 @@
-"""docs/sql.md shows every view and at least twenty questions, and each of its outputs is what the query gives."""
+"""docs/sql.md shows every view and at least twenty questions, and each of its outputs is what the
+query gives.
+"""
 
 from pathlib import Path
 
@@ -7,7 +9,9 @@ from tests.storage.sql.sql_page import COOKBOOK, EXAMPLES, PAGE, page, story_sto
 
 
 def test_the_page_is_what_its_queries_give(tmp_path: Path) -> None:
-    assert PAGE.read_text("utf-8") == page(story_store(tmp_path)), "Run: .venv/bin/python -m tests.storage.sql.sql_page"
+    assert PAGE.read_text("utf-8") == page(story_store(tmp_path)), (
+        "Run: .venv/bin/python -m tests.storage.sql.sql_page"
+    )
 
 
 def test_every_view_has_an_example_and_every_query_shows_something(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""A store's URL: what is read in it, and that a refused one is printed without its password, wherever that stands."""
+"""A store's URL: what is read in it, and that a refused one is printed without its password,
+wherever that stands.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,5 +91,7 @@ def test_a_restore_into_a_lake_is_refused_without_the_lakes_password(tmp_path: P
     lake = f"ducklake:postgresql://me:{SECRET}@host/db?data=/srv/data"
 
     with pytest.raises(InputError) as refused:
-        restore(Environment(tmp_path, lake, (), None), tmp_path / "backup.duckdb", datetime.now(UTC))
+        restore(
+            Environment(tmp_path, lake, (), None), tmp_path / "backup.duckdb", datetime.now(UTC)
+        )
     assert SECRET not in str(refused.value)

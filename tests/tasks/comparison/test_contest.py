@@ -1,4 +1,6 @@
-"""What each method of a comparison draws on and is trained on is what its citation says, at an exact budget."""
+"""What each method of a comparison draws on and is trained on is what its citation says, at an
+exact budget.
+"""
 
 import json
 from collections import Counter
@@ -63,13 +65,27 @@ def taught(small: SmallComparison, method: str) -> list[Path]:
 
 
 def right_paths(small: SmallComparison, verifier: str = "reference") -> set[object]:
-    return {one.path_id for one in small.store.select(Verdict, verifier=verifier, verdict="correct")}
+    return {
+        one.path_id for one in small.store.select(Verdict, verifier=verifier, verdict="correct")
+    }
 
 
 ALL = (
-    "base", "few_shot", "gt_answers", "rft", "random", "star_one_round", "lmsi", "regenesis", "no_adaptation",
-    "no_structure", "no_adaptation_no_structure", "no_hints", "hints_only", "majority_vote",
-)  # fmt: skip
+    "base",
+    "few_shot",
+    "gt_answers",
+    "rft",
+    "random",
+    "star_one_round",
+    "lmsi",
+    "regenesis",
+    "no_adaptation",
+    "no_structure",
+    "no_adaptation_no_structure",
+    "no_hints",
+    "hints_only",
+    "majority_vote",
+)
 
 
 def test_every_method_is_trained_on_what_its_citation_says(everything: SmallComparison) -> None:
@@ -77,11 +93,19 @@ def test_every_method_is_trained_on_what_its_citation_says(everything: SmallComp
     right = right_paths(small)
     voted = right_paths(small, "majority")
     for name, strategy in {
-        "rft": "direct", "random": "direct", "star_one_round": "direct", "lmsi": "direct", "regenesis": "regenesis",
-        "no_adaptation": "no_adaptation", "no_structure": "no_structure", "no_hints": "regenesis",
-        "no_adaptation_no_structure": "no_adaptation_no_structure", "hints_only": "regenesis",
-        "majority_vote": "regenesis", "gt_answers": "reference",
-    }.items():  # fmt: skip
+        "rft": "direct",
+        "random": "direct",
+        "star_one_round": "direct",
+        "lmsi": "direct",
+        "regenesis": "regenesis",
+        "no_adaptation": "no_adaptation",
+        "no_structure": "no_structure",
+        "no_hints": "regenesis",
+        "no_adaptation_no_structure": "no_adaptation_no_structure",
+        "hints_only": "regenesis",
+        "majority_vote": "regenesis",
+        "gt_answers": "reference",
+    }.items():
         paths = taught(small, name)
         assert {path.strategy for path in paths} == {strategy}, name
         if name in ("lmsi", "majority_vote"):
@@ -89,8 +113,17 @@ def test_every_method_is_trained_on_what_its_citation_says(everything: SmallComp
         elif name not in ("random", "gt_answers"):
             assert {path.id for path in paths} <= right, name
         hinted = {path.hinted for path in paths}
-        assert (True in hinted) <= (name in ("star_one_round", "regenesis", "no_adaptation", "no_structure",
-                                             "no_adaptation_no_structure", "hints_only")), name  # fmt: skip
+        assert (True in hinted) <= (
+            name
+            in (
+                "star_one_round",
+                "regenesis",
+                "no_adaptation",
+                "no_structure",
+                "no_adaptation_no_structure",
+                "hints_only",
+            )
+        ), name
         assert name != "hints_only" or hinted == {True}
     assert any(path.id not in right for path in taught(small, "random"))
     without_structure = taught(small, "no_structure") + taught(small, "no_adaptation_no_structure")
@@ -99,7 +132,11 @@ def test_every_method_is_trained_on_what_its_citation_says(everything: SmallComp
 
 
 def test_matched_by_paths_all_are_trained_on_equally_many(everything: SmallComparison) -> None:
-    sizes = {trial.method: trial.examples for trial in everything.store.select(Trial) if trial.training_set_id}
+    sizes = {
+        trial.method: trial.examples
+        for trial in everything.store.select(Trial)
+        if trial.training_set_id
+    }
 
     assert len(sizes) == len(ALL) - 2
     assert len(set(sizes.values())) == 1, sizes
@@ -113,11 +150,16 @@ def test_methods_of_a_strategy_share_one_pool_and_a_rerun_asks_for_nothing(build
     small.train(seed=1)
 
     assert len(small.engine.asked) == asked
-    assert Counter(pool.strategy for pool in small.store.select(Pool)) == {"direct": 1, "regenesis": 1}
+    assert Counter(pool.strategy for pool in small.store.select(Pool)) == {
+        "direct": 1,
+        "regenesis": 1,
+    }
     assert len(small.store.select(Trial)) == 6
 
 
-def test_a_hint_is_given_only_where_no_free_path_was_right_and_counts_as_hinted(everything: SmallComparison) -> None:
+def test_a_hint_is_given_only_where_no_free_path_was_right_and_counts_as_hinted(
+    everything: SmallComparison,
+) -> None:
     small = everything
     questions = {one.id: one.text for one in small.store.select(Question)}
     hinted = [path for path in taught(small, "star_one_round") if path.hinted]
@@ -134,7 +176,9 @@ def test_nothing_that_is_held_out_is_ever_trained_on(everything: SmallComparison
     assert {parts[one.question_id] for one in small.store.select(Path)} == {"train"}
 
 
-def test_every_path_that_a_method_could_choose_from_has_a_reason(everything: SmallComparison) -> None:
+def test_every_path_that_a_method_could_choose_from_has_a_reason(
+    everything: SmallComparison,
+) -> None:
     small = everything
     for trial in (one for one in small.store.select(Trial) if one.training_set_id):
         rows = small.store.select(Selection, training_set_id=trial.training_set_id)
@@ -147,7 +191,10 @@ def test_matched_by_questions_all_learn_from_the_same_questions(build: Build) ->
     small = build("rft", "regenesis", "no_structure", match="questions")
     small.train(seed=1)
 
-    asked = [Counter(path.question_id for path in taught(small, name)) for name in ("rft", "regenesis", "no_structure")]
+    asked = [
+        Counter(path.question_id for path in taught(small, name))
+        for name in ("rft", "regenesis", "no_structure")
+    ]
     assert asked[0] == asked[1] == asked[2] != Counter()
 
 
@@ -163,11 +210,16 @@ def test_matched_by_tokens_no_method_spends_more_than_the_cheapest(build: Build)
     [regenesis] = small.store.select(Trial, method="regenesis")
     [rft] = small.store.select(Trial, method="rft")
     assert regenesis.paths_spent < rft.paths_spent
-    reasons = {row.reason for row in small.store.select(Selection, training_set_id=regenesis.training_set_id)}
+    reasons = {
+        row.reason
+        for row in small.store.select(Selection, training_set_id=regenesis.training_set_id)
+    }
     assert "over_budget" in reasons
 
 
-def test_a_later_round_is_written_by_the_model_trained_before_and_counts_toward_its_budget(build: Build) -> None:
+def test_a_later_round_is_written_by_the_model_trained_before_and_counts_toward_its_budget(
+    build: Build,
+) -> None:
     small = build("rft", "star")
     lessons = small.train(seed=1)
 
@@ -185,7 +237,10 @@ def test_a_method_that_accumulates_trains_on_the_paths_of_all_rounds(build: Buil
     small.train(seed=1)
 
     trials = small.store.select(Trial, method="regenesis", order_by="iteration")
-    assert {path.model_id for path in taught(small, "regenesis")} <= {small.contest.base.id, trials[0].model_id}
+    assert {path.model_id for path in taught(small, "regenesis")} <= {
+        small.contest.base.id,
+        trials[0].model_id,
+    }
     assert trials[1].candidates > trials[0].candidates
 
 
@@ -193,11 +248,19 @@ def test_one_set_at_a_time_and_without_a_group_of_guidelines(build: Build) -> No
     small = build("regenesis", "mixed_sets", "without_guidelines")
     lessons = small.train(seed=1)
 
-    assert lessons["mixed_sets:sums"].size == lessons["mixed_sets:products"].size == lessons["regenesis"].size // 2
+    assert (
+        lessons["mixed_sets:sums"].size
+        == lessons["mixed_sets:products"].size
+        == lessons["regenesis"].size // 2
+    )
     sets = {one.id: one.question_set_id for one in small.store.select(Question)}
     assert len({sets[path.question_id] for path in taught(small, "mixed_sets:sums")}) == 1
     positions = {one.id: one.position for one in small.contest.guidelines}
-    left = {positions[path.guideline_id] for path in taught(small, "without_guidelines:1-5") if path.guideline_id}
+    left = {
+        positions[path.guideline_id]
+        for path in taught(small, "without_guidelines:1-5")
+        if path.guideline_id
+    }
     assert min(left) > 5
 
 
@@ -235,7 +298,12 @@ def test_two_seeds_have_pools_and_training_sets_of_their_own(build: Build) -> No
 
 def _chosen(small: SmallComparison, method: str, rate: float) -> ComparisonFigure:
     return make(
-        ComparisonFigure, method, comparison_id=small.contest.record.id, name="chosen_rate", method=method, value=rate
+        ComparisonFigure,
+        method,
+        comparison_id=small.contest.record.id,
+        name="chosen_rate",
+        method=method,
+        value=rate,
     )
 
 
@@ -251,24 +319,36 @@ def test_a_table_and_a_report_come_of_the_answers_with_hostile_texts_escaped(bui
 
     assert len(said) == 2
     assert contest.chosen_rates.keys() == {"rft", "regenesis"}
-    by_key = {(one.name, one.rates, one.reading, one.scope, one.method, one.against): one for one in figures}
+    by_key = {
+        (one.name, one.rates, one.reading, one.scope, one.method, one.against): one
+        for one in figures
+    }
     base = by_key["accuracy", "chosen", "strict", "in_domain", "base", ""]
     right = small.store.query(
-        "SELECT count(*) AS n FROM answers AS a JOIN questions AS q ON q.id = a.question_id JOIN question_sets AS s"
-        " ON s.id = q.question_set_id WHERE s.domain = 'in_domain' AND q.part = 'final' AND a.model_id = ?"
-        " AND a.strict_verdict = 'correct'", [contest.base.id],
-    ).to_pylist()[0]["n"]  # fmt: skip
+        "SELECT count(*) AS n FROM answers AS a JOIN questions AS q ON q.id = a.question_id JOIN"
+        " question_sets AS s ON s.id = q.question_set_id WHERE s.domain = 'in_domain' AND q.part ="
+        " 'final' AND a.model_id = ? AND a.strict_verdict = 'correct'",
+        [contest.base.id],
+    ).to_pylist()[0]["n"]
     assert (base.questions, round(base.value * base.questions)) == (16, right)
     assert base.low <= base.value <= base.high
-    assert by_key["difference", "fixed", "lenient", "out_of_domain", "rft", "regenesis"].p_adjusted is None  # one seed
-    shown = next(one for one in comparison_figures(contest.record.id, []) if one.name == "favourite_answers")
+    assert (
+        by_key["difference", "fixed", "lenient", "out_of_domain", "rft", "regenesis"].p_adjusted
+        is None
+    )  # one seed
+    shown = next(
+        one for one in comparison_figures(contest.record.id, []) if one.name == "favourite_answers"
+    )
     favourites = contest.store.query(shown.sql).to_pylist()
     by_set = {(row["question_set"], row["method"]): row["right"] for row in favourites}
     sets = [one.name for domain in ("in_domain", "out_of_domain") for one in contest.sets(domain)]
     assert by_set == {
-        (scope, method): round(100 * by_key["accuracy", "chosen", "strict", scope, method, ""].value, 1)
-        for scope in sets for method in ("base", "rft", "regenesis")
-    }  # fmt: skip
+        (scope, method): round(
+            100 * by_key["accuracy", "chosen", "strict", scope, method, ""].value, 1
+        )
+        for scope in sets
+        for method in ("base", "rft", "regenesis")
+    }
     hostile = "<script>alert(1)</script>"
     page = comparison_html(contest, [Published(hostile, "sums", 0.5, hostile, hostile)])
     assert "<script" not in page
@@ -278,9 +358,11 @@ def test_a_table_and_a_report_come_of_the_answers_with_hostile_texts_escaped(bui
 
 def test_a_favourite_answer_is_right_wherever_a_question_accepts_it(build: Build) -> None:
     rows = [
-        replace(one, answer=f"first {one.text}", other_answers=["second"], answer_kind="text")
-        if isinstance(one, Question) and one.text.endswith(("0", "1", "2", "3", "4", "5"))
-        else one
+        (
+            replace(one, answer=f"first {one.text}", other_answers=["second"], answer_kind="text")
+            if isinstance(one, Question) and one.text.endswith(("0", "1", "2", "3", "4", "5"))
+            else one
+        )
         for one in question_rows()
     ]
     small = build("base", rows=rows)
@@ -290,20 +372,30 @@ def test_a_favourite_answer_is_right_wherever_a_question_accepts_it(build: Build
     small.answer(contest.final_questions, contest.trials)
     write_figures(contest)
 
-    shown = next(one for one in comparison_figures(contest.record.id, []) if one.name == "favourite_answers")
+    shown = next(
+        one for one in comparison_figures(contest.record.id, []) if one.name == "favourite_answers"
+    )
     favourites = contest.store.query(shown.sql).to_pylist()
 
     # of eight final questions of a set, those that end with 0 to 5 accept it
-    assert {(row["favourite"], row["is_it"], row["right"], row["right_elsewhere"]) for row in favourites} == {
-        ("second", 75.0, 75.0, 0.0)
-    }
+    assert {
+        (row["favourite"], row["is_it"], row["right"], row["right_elsewhere"]) for row in favourites
+    } == {("second", 75.0, 75.0, 0.0)}
 
 
 def test_no_sentence_of_a_report_says_equal(build: Build) -> None:
     row = make(
-        ComparisonFigure, 1, method="rft", against="regenesis", scope="in_domain", value=0.0, low=-0.02, high=0.02,
-        p_value=1.0, p_adjusted=1.0,
-    )  # fmt: skip
+        ComparisonFigure,
+        1,
+        method="rft",
+        against="regenesis",
+        scope="in_domain",
+        value=0.0,
+        low=-0.02,
+        high=0.02,
+        p_value=1.0,
+        p_adjusted=1.0,
+    )
 
     said = sentence(row)
 
@@ -314,9 +406,17 @@ def test_no_sentence_of_a_report_says_equal(build: Build) -> None:
 
 def test_a_difference_that_only_the_correction_hides_is_called_weak_evidence() -> None:
     row = make(
-        ComparisonFigure, 1, method="rft", against="regenesis", scope="in_domain", value=-0.03, low=-0.05, high=-0.01,
-        p_value=0.03, p_adjusted=0.2,
-    )  # fmt: skip
+        ComparisonFigure,
+        1,
+        method="rft",
+        against="regenesis",
+        scope="in_domain",
+        value=-0.03,
+        low=-0.05,
+        high=-0.01,
+        p_value=0.03,
+        p_adjusted=0.2,
+    )
 
     said = sentence(row)
 
@@ -329,7 +429,9 @@ def test_out_of_domain_both_halves_of_a_small_test_split_are_read(
     tmp_path: Folder, final: int, riddles: dict[str, int]
 ) -> None:
     settings = small_settings()
-    settings = settings.model_copy(update={"questions": settings.questions.model_copy(update={"final_per_set": final})})
+    settings = settings.model_copy(
+        update={"questions": settings.questions.model_copy(update={"final_per_set": final})}
+    )
     small = SmallComparison(tmp_path, settings)
     outside = {one.id for one in small.contest.sets("out_of_domain")}
 

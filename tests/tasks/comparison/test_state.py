@@ -1,4 +1,6 @@
-"""A comparison's state: every kind of row comes back as it was, and what is no state is refused by name."""
+"""A comparison's state: every kind of row comes back as it was, and what is no state is refused by
+name.
+"""
 
 import json
 from collections.abc import Iterable
@@ -29,10 +31,16 @@ from tests.storage.examples import make, uid
 
 COMPARISON = uid(Comparison, "this")
 OF = {
-    "comparison_id": COMPARISON, "draw": FIRST_DRAW + 1, "round_id": None, "location": f"adapters/{'a' * 32}",
-    "question_set_id": uid(QuestionSet), "training_set_id": uid(TrainingSet), "adapter_id": uid(Adapter),
-    "model_id": uid(Model), "evaluation_id": uid(Evaluation),
-}  # fmt: skip
+    "comparison_id": COMPARISON,
+    "draw": FIRST_DRAW + 1,
+    "round_id": None,
+    "location": f"adapters/{'a' * 32}",
+    "question_set_id": uid(QuestionSet),
+    "training_set_id": uid(TrainingSet),
+    "adapter_id": uid(Adapter),
+    "model_id": uid(Model),
+    "evaluation_id": uid(Evaluation),
+}
 KINDS = {kind.table: kind for kind in RECORD_TYPES}
 
 
@@ -73,20 +81,41 @@ def test_every_kind_of_row_travels_and_comes_back_as_it_was(tmp_path: Path) -> N
 
 STRANGERS = {
     **{kind.table: [(kind.table, {})] for kind in RECORD_TYPES if kind.table not in TABLES},
-    **{f"{table} of another draw": [(table, {"draw": 3})] for table in (*OF_ITS_DRAWS, "questions")},
-    **{f"{name} of another": [(table, {name: uid(Round, "another")})] for table, name in (
-        ("comparison_figures", "comparison_id"), ("questions", "question_set_id"), ("selections", "training_set_id"),
-        ("answers", "model_id"), ("evaluations", "model_id"), ("evaluation_figures", "evaluation_id"),
-        ("paths", "round_id"), ("training_sets", "round_id"), ("evaluations", "round_id"),
-    )},
-    **{f"location {place!r}": [("adapters", {"location": place})] for place in (
-        "/etc/ssh", "../.ssh", "adapters/../../.ssh", "adapters", "adapters/a b", f"adapters/{'a' * 32}/x",
-    )},
-}  # fmt: skip
+    **{
+        f"{table} of another draw": [(table, {"draw": 3})] for table in (*OF_ITS_DRAWS, "questions")
+    },
+    **{
+        f"{name} of another": [(table, {name: uid(Round, "another")})]
+        for table, name in (
+            ("comparison_figures", "comparison_id"),
+            ("questions", "question_set_id"),
+            ("selections", "training_set_id"),
+            ("answers", "model_id"),
+            ("evaluations", "model_id"),
+            ("evaluation_figures", "evaluation_id"),
+            ("paths", "round_id"),
+            ("training_sets", "round_id"),
+            ("evaluations", "round_id"),
+        )
+    },
+    **{
+        f"location {place!r}": [("adapters", {"location": place})]
+        for place in (
+            "/etc/ssh",
+            "../.ssh",
+            "adapters/../../.ssh",
+            "adapters",
+            "adapters/a b",
+            f"adapters/{'a' * 32}/x",
+        )
+    },
+}
 
 
 @pytest.mark.parametrize("case", STRANGERS)
-def test_what_is_no_row_of_the_comparison_is_refused_and_nothing_is_taken(case: str, tmp_path: Path) -> None:
+def test_what_is_no_row_of_the_comparison_is_refused_and_nothing_is_taken(
+    case: str, tmp_path: Path
+) -> None:
     there = open_store(f"duckdb:///{tmp_path / 'there.duckdb'}")
     changed = dict(STRANGERS[case])
     records = [of_the_comparison(table, **changed.get(table, {})) for table in TABLES]
@@ -101,7 +130,11 @@ def test_what_is_no_row_of_the_comparison_is_refused_and_nothing_is_taken(case: 
 @pytest.mark.parametrize("table", ["models", "adapters", "training_sets", "comparisons"])
 def test_a_further_row_that_no_trial_names_is_refused(table: str, tmp_path: Path) -> None:
     records = [of_the_comparison(one) for one in TABLES]
-    records.append(make(KINDS[table], "further", **{k: v for k, v in OF.items() if k in sql_types(KINDS[table])}))
+    records.append(
+        make(
+            KINDS[table], "further", **{k: v for k, v in OF.items() if k in sql_types(KINDS[table])}
+        )
+    )
 
     with pytest.raises(InputError, match="alone; found id"):
         bring(open_store(f"duckdb:///{tmp_path / 'there.duckdb'}"), state_of(tmp_path, records))
@@ -113,7 +146,9 @@ def wrong_files(folder: Path) -> dict[str, Path]:
     pq.write_table(names, folder / "another_table.parquet")
     (folder / "no_parquet.parquet").write_text("<script>", "utf-8")
     rows = pq.read_table(folder / "paths.parquet")
-    pq.write_table(rows.set_column(0, "id", [["not an id"] * rows.num_rows]), folder / "no_id.parquet")
+    pq.write_table(
+        rows.set_column(0, "id", [["not an id"] * rows.num_rows]), folder / "no_id.parquet"
+    )
     return {name: folder / f"{name}.parquet" for name in ("another_table", "no_parquet", "no_id")}
 
 
@@ -123,7 +158,9 @@ def test_a_file_that_is_none_is_refused_by_name(case: str, tmp_path: Path) -> No
     kinds: dict[str, type[Record]] = {kind.table: kind for kind in RECORD_TYPES}
     store.append([make(kinds["paths"]), make(kinds["verdicts"])])
     for table in ("paths", "verdicts"):
-        pq.write_table(as_text(store.query(f"SELECT * FROM {table}")), tmp_path / f"{table}.parquet")
+        pq.write_table(
+            as_text(store.query(f"SELECT * FROM {table}")), tmp_path / f"{table}.parquet"
+        )
 
     with pytest.raises(InputError, match=rf"{case}.parquet' must hold rows of paths"):
         read_table(wrong_files(tmp_path)[case], kinds["paths"])

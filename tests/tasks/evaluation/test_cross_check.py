@@ -1,4 +1,6 @@
-"""The other harness, run for real against a scripted server; its figures stand beside ours and are found once."""
+"""The other harness, run for real against a scripted server; its figures stand beside ours and are
+found once.
+"""
 
 import re
 from pathlib import Path
@@ -25,7 +27,9 @@ PROMPTS = {"answer": prompt_record("answer", "[user]\n{question}")}
 
 
 @pytest.mark.slow
-async def test_both_figures_stand_side_by_side(tmp_path: Path, prepared_model: "PreparedModel") -> None:
+async def test_both_figures_stand_side_by_side(
+    tmp_path: Path, prepared_model: "PreparedModel"
+) -> None:
     import asyncio
 
     from tokenizers import Tokenizer
@@ -37,7 +41,9 @@ async def test_both_figures_stand_side_by_side(tmp_path: Path, prepared_model: "
 
     def answer(body: Body, number: int) -> Reply:
         prompt = body["prompt"][0]
-        text = tokenizer.decode(prompt if isinstance(prompt, list) else body["prompt"], skip_special_tokens=False)
+        text = tokenizer.decode(
+            prompt if isinstance(prompt, list) else body["prompt"], skip_special_tokens=False
+        )
         assert text.endswith("<|im_start|>assistant\n")
         place = int(re.findall(r"number (\d+)", text)[0])
         return Reply(text=f"The answer is {place if place < 2 else 99}.")
@@ -52,7 +58,10 @@ async def test_both_figures_stand_side_by_side(tmp_path: Path, prepared_model: "
         asked = len(server.asked)
         again = await asyncio.to_thread(check)
 
-    assert {(row.reading, row.value, row.questions) for row in found} == {("strict", 0.25, 8), ("lenient", 0.25, 8)}
+    assert {(row.reading, row.value, row.questions) for row in found} == {
+        ("strict", 0.25, 8),
+        ("lenient", 0.25, 8),
+    }
     assert {row.source for row in found} == {harness.harness_version()}
     assert asked == len(server.asked) == 16
     assert sorted(again, key=lambda row: row.id) == sorted(found, key=lambda row: row.id)
@@ -71,5 +80,11 @@ def test_a_model_without_an_evaluation_of_ours_is_not_checked(tmp_path: Path) ->
     store, questions = small_store(tmp_path, gate=8, final=2)
     with pytest.raises(InputError, match="has none in round 1"):
         cross_check(
-            store, Target("http://127.0.0.1:9", "m", tmp_path), BASE, round_of(1), questions, PROMPTS, Settings()
+            store,
+            Target("http://127.0.0.1:9", "m", tmp_path),
+            BASE,
+            round_of(1),
+            questions,
+            PROMPTS,
+            Settings(),
         )

@@ -34,9 +34,15 @@ def right_below(limit: int, words: str = "The answer is") -> Callable[[Asked], s
 
 
 def evaluated(
-    store: Store, script: Callable[[Asked], Scripted], questions: list[Question], *, model: Model = BASE,
-    number: int = 1, settings: Settings | None = None, role: str = "base",
-) -> tuple[list[Evaluation], ScriptedEngine]:  # fmt: skip
+    store: Store,
+    script: Callable[[Asked], Scripted],
+    questions: list[Question],
+    *,
+    model: Model = BASE,
+    number: int = 1,
+    settings: Settings | None = None,
+    role: str = "base",
+) -> tuple[list[Evaluation], ScriptedEngine]:
     engine = ScriptedEngine(script)
     with Judge() as judge:
         rows = evaluate_model(
@@ -62,10 +68,14 @@ def test_each_set_and_part_has_a_row_of_its_own(tmp_path: Path) -> None:
     store, questions = small_store(tmp_path, gate=20, final=5)
     rows, _ = evaluated(store, right_below(10), questions)
     assert {(row.domain, row.part, row.questions, row.strict_correct) for row in rows} == {
-        ("in_domain", "gate", 20, 10), ("in_domain", "final", 5, 5),
-        ("out_of_domain", "gate", 20, 10), ("out_of_domain", "final", 5, 5),
-    }  # fmt: skip
-    assert all(row.strict_low < row.strict_correct / row.questions <= row.strict_high for row in rows)
+        ("in_domain", "gate", 20, 10),
+        ("in_domain", "final", 5, 5),
+        ("out_of_domain", "gate", 20, 10),
+        ("out_of_domain", "final", 5, 5),
+    }
+    assert all(
+        row.strict_low < row.strict_correct / row.questions <= row.strict_high for row in rows
+    )
 
 
 def test_a_second_evaluation_of_the_same_model_asks_nothing(tmp_path: Path) -> None:
@@ -79,7 +89,9 @@ def test_a_second_evaluation_of_the_same_model_asks_nothing(tmp_path: Path) -> N
 def test_fixed_questions_are_answered_once_for_all_rounds(tmp_path: Path) -> None:
     store, questions = small_store(tmp_path, gate=20)
     evaluated(store, right_below(10), questions)
-    rows, engine = evaluated(store, right_below(0), [one for one in questions if one.draw == 0], number=2)
+    rows, engine = evaluated(
+        store, right_below(0), [one for one in questions if one.draw == 0], number=2
+    )
     assert engine.asked == []
     assert {row.round_id for row in rows} == {round_of(2).id}
 
@@ -90,7 +102,11 @@ def test_an_interrupted_evaluation_goes_on_with_what_is_missing(tmp_path: Path) 
 
     def dies_late(asked: Asked) -> Scripted:
         seen.append(asked.prompt)
-        return RequestFailed("the server is gone", reason="gone", attempts=1, fatal=True) if len(seen) > 30 else "1"
+        return (
+            RequestFailed("the server is gone", reason="gone", attempts=1, fatal=True)
+            if len(seen) > 30
+            else "1"
+        )
 
     with pytest.raises(RequestFailed, match="the server is gone"):
         evaluated(store, dies_late, questions)
@@ -100,7 +116,9 @@ def test_an_interrupted_evaluation_goes_on_with_what_is_missing(tmp_path: Path) 
     assert len(engine.asked) == len(questions) - kept
 
 
-def test_a_question_without_an_answer_is_a_failed_request_and_is_not_counted(tmp_path: Path) -> None:
+def test_a_question_without_an_answer_is_a_failed_request_and_is_not_counted(
+    tmp_path: Path,
+) -> None:
     store, questions = small_store(tmp_path, gate=40, final=0)
 
     def refuses_one(asked: Asked) -> Scripted:
@@ -113,27 +131,37 @@ def test_a_question_without_an_answer_is_a_failed_request_and_is_not_counted(tmp
     assert [failed.stage for failed in store.select(FailedRequest)] == ["answer"]
 
 
-@pytest.mark.parametrize(("reason", "kind"), [("prompt_too_long", PermanentError), ("timed_out", TransientError)])
+@pytest.mark.parametrize(
+    ("reason", "kind"), [("prompt_too_long", PermanentError), ("timed_out", TransientError)]
+)
 def test_an_evaluation_with_many_answers_missing_is_an_error_that_says_whether_it_may_pass(
     tmp_path: Path, reason: str, kind: type[Exception]
 ) -> None:
     store, questions = small_store(tmp_path, gate=20)
 
     def refuses_most(asked: Asked) -> Scripted:
-        return right_below(99)(asked) if "gate 1 " in asked.prompt else RequestFailed("no", reason=reason, attempts=1)
+        return (
+            right_below(99)(asked)
+            if "gate 1 " in asked.prompt
+            else RequestFailed("no", reason=reason, attempts=1)
+        )
 
     with pytest.raises(kind, match="needs an answer to at least 95%"):
         evaluated(store, refuses_most, questions)
 
 
-@pytest.mark.parametrize(("reason", "kind"), [("refused", PermanentError), ("endpoint_error", TransientError)])
+@pytest.mark.parametrize(
+    ("reason", "kind"), [("refused", PermanentError), ("endpoint_error", TransientError)]
+)
 def test_an_evaluation_whose_requests_all_fail_ends_with_the_servers_words(
     tmp_path: Path, reason: str, kind: type[Exception]
 ) -> None:
     store, questions = small_store(tmp_path, gate=4)
 
     with pytest.raises(kind, match=r"all failed.*CUDA error"):
-        evaluated(store, lambda _: RequestFailed("CUDA error", reason=reason, attempts=1), questions)
+        evaluated(
+            store, lambda _: RequestFailed("CUDA error", reason=reason, attempts=1), questions
+        )
 
 
 def test_strict_and_lenient_readings_are_counted_apart(tmp_path: Path) -> None:
@@ -143,7 +171,9 @@ def test_strict_and_lenient_readings_are_counted_apart(tmp_path: Path) -> None:
     assert all(row.unjudged == 20 for row in rows)
 
 
-def test_an_adapter_that_changes_nothing_is_refused_before_its_answers_are_kept(tmp_path: Path) -> None:
+def test_an_adapter_that_changes_nothing_is_refused_before_its_answers_are_kept(
+    tmp_path: Path,
+) -> None:
     store, questions = small_store(tmp_path)
     evaluated(store, right_below(10), questions)
     with pytest.raises(PermanentError, match="all 16 probes gave the base's very texts"):
@@ -151,14 +181,20 @@ def test_an_adapter_that_changes_nothing_is_refused_before_its_answers_are_kept(
     assert store.select(Answer, model_id=CHALLENGER.id) == []
 
 
-def test_an_adapter_that_changes_answers_is_evaluated_and_its_probes_are_kept(tmp_path: Path) -> None:
+def test_an_adapter_that_changes_answers_is_evaluated_and_its_probes_are_kept(
+    tmp_path: Path,
+) -> None:
     store, questions = small_store(tmp_path)
     evaluated(store, right_below(10), questions)
-    _, engine = evaluated(store, right_below(10, words="So the answer is"), questions, model=CHALLENGER)
+    _, engine = evaluated(
+        store, right_below(10, words="So the answer is"), questions, model=CHALLENGER
+    )
     assert len(engine.asked) == len(questions) == len(store.select(Answer, model_id=CHALLENGER.id))
 
 
-def test_full_weights_that_leave_the_first_answers_as_they_were_are_evaluated_all_the_same(tmp_path: Path) -> None:
+def test_full_weights_that_leave_the_first_answers_as_they_were_are_evaluated_all_the_same(
+    tmp_path: Path,
+) -> None:
     store, questions = small_store(tmp_path, gate=20)
     store.append([make(Adapter, id=CHALLENGER.adapter_id, kind="full")])
     evaluated(store, right_below(10), questions)
@@ -169,7 +205,9 @@ def test_full_weights_that_leave_the_first_answers_as_they_were_are_evaluated_al
 def test_two_engines_are_probed_without_storing_anything(tmp_path: Path) -> None:
     store, questions = small_store(tmp_path)
     one, other = ScriptedEngine(right_below(10)), ScriptedEngine(right_below(12))
-    changed = probe_adapter(one, other, TextRenderer(), questions, prompts=PROMPTS, settings=Settings())
+    changed = probe_adapter(
+        one, other, TextRenderer(), questions, prompts=PROMPTS, settings=Settings()
+    )
     assert changed == 2
     assert store.select(Answer) == []
 

@@ -13,7 +13,9 @@ from tests.fakes.small_store import BASE, clock, round_of, small_store
 from tests.tasks.evaluation.test_evaluate_model import PROMPTS, evaluated, right_below
 
 
-def asked_again(store: Store, limit: int, questions: list[Question], sample: int = 1) -> tuple[Noise, ScriptedEngine]:
+def asked_again(
+    store: Store, limit: int, questions: list[Question], sample: int = 1
+) -> tuple[Noise, ScriptedEngine]:
     engine = ScriptedEngine(right_below(limit))
     with Judge() as judge:
         noise = ask_again(

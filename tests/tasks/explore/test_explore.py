@@ -38,21 +38,27 @@ def test_a_text_is_shown_and_does_nothing() -> None:
     assert "\\x1b[31mred\\x07 \\u202eesrever" in shown
     assert "<script" not in shown
     assert "<img" not in shown
-    assert shown.count("</pre>") == 2  # of `said`, and of the table's cell, which unfolds to the whole text
+    assert (
+        shown.count("</pre>") == 2
+    )  # of `said`, and of the table's cell, which unfolds to the whole text
 
 
 @pytest.mark.parametrize("draw", [None, 2])
 @pytest.mark.parametrize("question_set", ["", "sums", "it's"])
-def test_every_question_of_the_pages_runs_under_every_filter(store: Store, draw: int | None, question_set: str) -> None:
+def test_every_question_of_the_pages_runs_under_every_filter(
+    store: Store, draw: int | None, question_set: str
+) -> None:
     chosen = Chosen(draw, question_set)
     ids = challenger(1).id, challenger(2).id
     statements = [
-        asking.guidelines_sql(chosen), asking.rejects_sql(chosen), asking.rejected_sql(chosen, "answer_differs"),
+        asking.guidelines_sql(chosen),
+        asking.rejects_sql(chosen),
+        asking.rejected_sql(chosen, "answer_differs"),
         asking.changes_sql(*ids, chosen),
         *(asking.questions_sql(chosen, "train", solved, "What's") for solved in asking.SOLVED),
         *(asking.pairs_sql(*ids, chosen, change) for change in asking.CHANGES),
         *(asking.to_rate_sql(chosen, kind) for kind in asking.RATEABLE),
-    ]  # fmt: skip
+    ]
 
     for statement in statements:
         assert len(rows_of(store, statement)) <= asking.MOST_ROWS
@@ -62,7 +68,9 @@ def test_the_leaderboard_of_the_only_trained_set_is_that_of_all(store: Store) ->
     assert rows_of(store, asking.guidelines_sql(Chosen(None, "sums"))) == rows_of(
         store, asking.guidelines_sql(Chosen())
     )
-    assert rows_of(store, asking.guidelines_sql(Chosen(2, "sums"))) == rows_of(store, asking.guidelines_sql(Chosen(2)))
+    assert rows_of(store, asking.guidelines_sql(Chosen(2, "sums"))) == rows_of(
+        store, asking.guidelines_sql(Chosen(2))
+    )
 
 
 def test_a_questions_tree_holds_each_of_its_paths_once(store: Store) -> None:
@@ -92,9 +100,9 @@ def test_a_comparison_begins_with_champion_and_challenger_of_the_newest_round(st
 def test_fixed_and_broken_are_those_of_the_views(store: Store) -> None:
     first, second = challenger(1).id, challenger(2).id
     [by_view] = store.query(
-        f"SELECT (SELECT count(*) FROM answers_fixed WHERE before_model_id = '{first}' AND after_model_id = '{second}')"
-        f" AS fixed, (SELECT count(*) FROM answers_broken WHERE before_model_id = '{first}'"
-        f" AND after_model_id = '{second}') AS broken"
+        f"SELECT (SELECT count(*) FROM answers_fixed WHERE before_model_id = '{first}' AND"
+        f" after_model_id = '{second}') AS fixed, (SELECT count(*) FROM answers_broken WHERE"
+        f" before_model_id = '{first}' AND after_model_id = '{second}') AS broken"
     ).to_pylist()
 
     counted = rows_of(store, asking.changes_sql(first, second, Chosen()))
@@ -126,13 +134,17 @@ def test_a_verdict_without_a_rater_is_refused_in_words(store: Store) -> None:
     assert "names its rater" in sentence
 
 
-LONG_TEXTS = st.text(min_size=161, max_size=400) | st.sampled_from([HOSTILE * 4, "x" * 5000, "a b " * 100])
+LONG_TEXTS = st.text(min_size=161, max_size=400) | st.sampled_from(
+    [HOSTILE * 4, "x" * 5000, "a b " * 100]
+)
 
 
 @settings(max_examples=40, deadline=None)
 @given(LONG_TEXTS)
 def test_a_long_text_stands_whole_in_a_table_and_is_broken_over_lines(text: str) -> None:
-    assert f"<td class=long><details><summary>{cell(text)}</summary>{said(text)}" in table([{"why": text}])
+    assert f"<td class=long><details><summary>{cell(text)}</summary>{said(text)}" in table(
+        [{"why": text}]
+    )
     assert f"<td class=long>{escape(text)}</td>" in table_html([{"why": text}])
 
 
@@ -140,9 +152,15 @@ def test_a_long_text_stands_whole_in_a_table_and_is_broken_over_lines(text: str)
     ("sql", "shown"),
     [
         ("SELECT 0.123456 AS share, 12345678 AS n", ["0.123456", "12,345,678", "1 rows."]),
-        ("SELECT ['a', 'b'] AS names, {'x': 1} AS pair", ["[&quot;a&quot;, &quot;b&quot;]", "{&quot;x&quot;: 1}"]),
+        (
+            "SELECT ['a', 'b'] AS names, {'x': 1} AS pair",
+            ["[&quot;a&quot;, &quot;b&quot;]", "{&quot;x&quot;: 1}"],
+        ),
         ("SELECT repeat('word ', 60) AS text", ["<td class=long><details>", "word word"]),
-        ("SELECT range AS n FROM range(201)", ["<td class=number>199</td>", "The first 200 rows; regenesis sql"]),
+        (
+            "SELECT range AS n FROM range(201)",
+            ["<td class=number>199</td>", "The first 200 rows; regenesis sql"],
+        ),
         ("SELECT 1 AS n WHERE FALSE", ["The statement gives no rows."]),
         ("SELECT 1 AS n, 2 AS n", ["<th>n</th>", "<th>n 1</th>"]),
         ("DELETE FROM paths", ["refused", "Only SELECT"]),
@@ -151,7 +169,9 @@ def test_a_long_text_stands_whole_in_a_table_and_is_broken_over_lines(text: str)
 def test_the_rows_of_a_users_select_are_a_table(
     sql: str, shown: list[str], store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pages, "read_environment", lambda: replace(read_environment(), store_url=store.url))
+    monkeypatch.setattr(
+        pages, "read_environment", lambda: replace(read_environment(), store_url=store.url)
+    )
     page = pages.asked(sql)
 
     assert [one for one in shown if one not in page] == []

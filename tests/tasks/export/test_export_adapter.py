@@ -1,4 +1,6 @@
-"""Weights leave as they were stored or merged, loadable by transformers and PEFT, with a card of their figures."""
+"""Weights leave as they were stored or merged, loadable by transformers and PEFT, with a card of
+their figures.
+"""
 
 import json
 import sys
@@ -22,9 +24,16 @@ from tests.storage.examples import make, uid
 from tests.storage.story import RIDDLES, SUMS, round_id
 
 LORA: dict[str, Any] = {
-    "peft_type": "LORA", "task_type": "CAUSAL_LM", "r": 4, "lora_alpha": 8, "lora_dropout": 0.0, "bias": "none",
-    "target_modules": ["down_proj", "q_proj"], "base_model_name_or_path": "tiny", "inference_mode": True,
-}  # fmt: skip
+    "peft_type": "LORA",
+    "task_type": "CAUSAL_LM",
+    "r": 4,
+    "lora_alpha": 8,
+    "lora_dropout": 0.0,
+    "bias": "none",
+    "target_modules": ["down_proj", "q_proj"],
+    "base_model_name_or_path": "tiny",
+    "inference_mode": True,
+}
 
 
 def write_lora(folder: Path) -> Path:
@@ -51,15 +60,23 @@ class Place:
     def __init__(self, home: Path, tokenizer_folder: Path) -> None:
         self.environment = Environment(home, f"duckdb:///{home / 'regenesis.duckdb'}", (), None)
         self.store: Store = story_store(home / "regenesis.duckdb")
-        self.base = describe_model(write_tiny_model(home / "models" / "tiny", tokenizer_folder), self.environment)
+        self.base = describe_model(
+            write_tiny_model(home / "models" / "tiny", tokenizer_folder), self.environment
+        )
         self.lora = write_lora(home / "adapters" / "lora")
         self.full = home / "adapters" / "full"
         self.full.mkdir()
-        for name, text in (("config.json", "{}"), ("model.safetensors", "weights"), ("tokenizer.json", "{}")):
+        for name, text in (
+            ("config.json", "{}"),
+            ("model.safetensors", "weights"),
+            ("tokenizer.json", "{}"),
+        ):
             (self.full / name).write_text(text, "utf-8")
         last = self.store.select(Round, id=round_id(3))[0]
         model = {"model": {"name": str(self.base.folder)}}
-        self.store.update(replace(last, settings=json.dumps(model), base_model_id=self.base.record.id))
+        self.store.update(
+            replace(last, settings=json.dumps(model), base_model_id=self.base.record.id)
+        )
         self.adapter = self._adapter("lora", "lora", self.lora)
         self.whole = self._adapter("full", "full", self.full)
 
@@ -76,24 +93,47 @@ class Place:
             tokens_trained=12,
             training_set_id=self.store.select(Adapter, id=uid(Adapter, 3))[0].training_set_id,
         )
-        model = make(Model, key, name=f"tiny+{kind}", base_model_id=self.base.record.id, adapter_id=adapter.id)
-        figures = {"questions": 8, "strict_correct": 2, "lenient_correct": 6, "part": "gate", "round_id": round_id(3)}
+        model = make(
+            Model,
+            key,
+            name=f"tiny+{kind}",
+            base_model_id=self.base.record.id,
+            adapter_id=adapter.id,
+        )
+        figures = {
+            "questions": 8,
+            "strict_correct": 2,
+            "lenient_correct": 6,
+            "part": "gate",
+            "round_id": round_id(3),
+        }
         rows = [
             make(
-                Evaluation, (key, one.name, own.name), question_set_id=one.id, domain=one.domain, model_id=own.id,
+                Evaluation,
+                (key, one.name, own.name),
+                question_set_id=one.id,
+                domain=one.domain,
+                model_id=own.id,
                 **figures,
             )
             for one in (SUMS, RIDDLES)
             for own in (model, self.base.record)
-        ]  # fmt: skip
+        ]
         decision = make(
-            Promotion, key, challenger_model_id=model.id, outcome="inconclusive", decided_by="gate", reasons="Too few."
+            Promotion,
+            key,
+            challenger_model_id=model.id,
+            outcome="inconclusive",
+            decided_by="gate",
+            reasons="Too few.",
         )
         self.store.append([self.base.record, adapter, model, *rows, decision])
         return adapter
 
     def export(self, adapter: Adapter, target: Path, **options: Any) -> dict[str, object]:
-        return export_adapter(self.store, str(adapter.id), target, self.environment, **options).figures
+        return export_adapter(
+            self.store, str(adapter.id), target, self.environment, **options
+        ).figures
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +156,9 @@ def test_merged_weights_answer_as_the_adapter_upon_its_base(place: Place, tmp_pa
 
     tokenizer = AutoTokenizer.from_pretrained(str(tmp_path / "merged"))
     turns = [{"role": "user", "content": "What is 2 + 2?"}]
-    ids = tokenizer.apply_chat_template(turns, add_generation_prompt=True, return_tensors="pt", return_dict=True)
+    ids = tokenizer.apply_chat_template(
+        turns, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
     with torch.no_grad():
         base = AutoModelForCausalLM.from_pretrained(str(place.base.folder))
         plain = base(**ids).logits
@@ -134,7 +176,10 @@ def test_an_adapter_leaves_as_it_was_stored_but_for_a_base_that_is_found(
 
     named = {"base_model_name_or_path": base or str(place.base.folder)}
     left, stored = bytes_of(tmp_path / "out"), bytes_of(place.lora)
-    assert json.loads(left.pop("adapter_config.json")) == json.loads(stored.pop("adapter_config.json")) | named
+    assert (
+        json.loads(left.pop("adapter_config.json"))
+        == json.loads(stored.pop("adapter_config.json")) | named
+    )
     assert left == stored
     assert figures["base"] == named["base_model_name_or_path"]
     assert figures["files"] == ["README.md", "adapter_config.json", "adapter_model.safetensors"]
@@ -153,7 +198,9 @@ def test_peft_finds_the_base_of_an_exported_adapter_by_itself(place: Place, tmp_
     from peft import AutoPeftModelForCausalLM
 
     place.export(place.adapter, tmp_path / "out")
-    assert AutoPeftModelForCausalLM.from_pretrained(str(tmp_path / "out")).num_parameters() > 1_000_000
+    assert (
+        AutoPeftModelForCausalLM.from_pretrained(str(tmp_path / "out")).num_parameters() > 1_000_000
+    )
 
 
 def test_merged_weights_come_with_tokenizer_and_chat_template(place: Place, tmp_path: Path) -> None:
@@ -165,7 +212,9 @@ def test_merged_weights_come_with_tokenizer_and_chat_template(place: Place, tmp_
     assert [one.name for one in tmp_path.iterdir()] == ["out"]
 
 
-def test_the_card_says_base_training_set_figures_decision_and_sources(place: Place, tmp_path: Path) -> None:
+def test_the_card_says_base_training_set_figures_decision_and_sources(
+    place: Place, tmp_path: Path
+) -> None:
     place.export(place.adapter, tmp_path / "out")
 
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
@@ -181,7 +230,9 @@ def test_the_card_says_base_training_set_figures_decision_and_sources(place: Pla
     assert str(place.environment.home) not in card
 
 
-def test_another_base_is_refused_and_leaves_nothing(place: Place, model_folder: Path, tmp_path: Path) -> None:
+def test_another_base_is_refused_and_leaves_nothing(
+    place: Place, model_folder: Path, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=r"stands upon 'tiny'.*--model"):
         place.export(place.adapter, tmp_path / "out", merged=True, base_model=str(model_folder))
 
@@ -216,7 +267,9 @@ def test_a_dry_run_writes_nothing(place: Place, tmp_path: Path) -> None:
     assert (figures["written"], list(tmp_path.iterdir())) == (False, [])
 
 
-def test_merging_without_torch_says_what_to_do(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_merging_without_torch_says_what_to_do(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "safetensors", None)
 
     with pytest.raises(InputError, match=r"needs torch.*without --merged"):

@@ -1,4 +1,6 @@
-"""Rows leave whole, as other tools load them, with a card that says what they are; or nothing is written."""
+"""Rows leave whole, as other tools load them, with a card that says what they are; or nothing is
+written.
+"""
 
 import json
 import sys
@@ -51,15 +53,21 @@ def accepted_ids(store: Store, *draws: int) -> set[str]:
     for one in store.select(Verdict, draw=list(draws)):
         known = best.get(one.path_id)
         if known is None or (one.verifier == "human", one.verifier_version) > (
-            known.verifier == "human", known.verifier_version,
-        ):  # fmt: skip
+            known.verifier == "human",
+            known.verifier_version,
+        ):
             best[one.path_id] = one
     return {str(id) for id, one in best.items() if one.verdict == "correct"}
 
 
 def conversation_of(one: TrainingExample) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """As it was trained: the system message and the question, then the answer behind what was begun for it."""
-    asked = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": one.prompt.strip()}]
+    """As it was trained: the system message and the question, then the answer behind what was begun
+    for it.
+    """
+    asked = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": one.prompt.strip()},
+    ]
     return asked, [{"role": "assistant", "content": f"Work: {one.completion.strip()}"}]
 
 
@@ -70,14 +78,17 @@ def test_rows_loaded_back_are_the_conversations_that_were_trained(
     export_rows(store, wanted_training_set(store), tmp_path / "out", places, format=format)
 
     loaded = load(datasets, format, tmp_path)
-    assert [(row["prompt"], row["completion"], row["path_id"], row["training_example_id"]) for row in loaded] == [
-        (*conversation_of(one), str(one.path_id), str(one.id)) for one in stored_examples(store)
-    ]
+    assert [
+        (row["prompt"], row["completion"], row["path_id"], row["training_example_id"])
+        for row in loaded
+    ] == [(*conversation_of(one), str(one.path_id), str(one.id)) for one in stored_examples(store)]
     assert {row["question_set_id"] for row in loaded} == {str(SUMS.id)}
     assert f'("{tmp_path / "out"}"' not in (tmp_path / "out" / "README.md").read_text("utf-8")
 
 
-@pytest.mark.parametrize(("format", "beside"), [("axolotl", "axolotl.yaml"), ("llama-factory", "dataset_info.json")])
+@pytest.mark.parametrize(
+    ("format", "beside"), [("axolotl", "axolotl.yaml"), ("llama-factory", "dataset_info.json")]
+)
 def test_other_trainers_get_messages_and_the_lines_of_their_configuration(
     format: str, beside: str, store: Store, places: Environment, tmp_path: Path, datasets: Any
 ) -> None:
@@ -88,10 +99,22 @@ def test_other_trainers_get_messages_and_the_lines_of_their_configuration(
     ]
     assert done.figures["files"] == ["README.md", *sorted([beside, "train.jsonl"])]
     text = (tmp_path / "out" / beside).read_text("utf-8")
-    described = yaml.safe_load(text)["datasets"][0] if format == "axolotl" else json.loads(text)["regenesis"]
+    described = (
+        yaml.safe_load(text)["datasets"][0]
+        if format == "axolotl"
+        else json.loads(text)["regenesis"]
+    )
     expected = {  # as the documentation of each tool names them; neither installs beside vLLM here
-        "axolotl": {"type": "chat_template", "field_messages": "messages", "roles_to_train": ["assistant"]},
-        "llama-factory": {"formatting": "sharegpt", "columns": {"messages": "messages"}, "file_name": "train.jsonl"},
+        "axolotl": {
+            "type": "chat_template",
+            "field_messages": "messages",
+            "roles_to_train": ["assistant"],
+        },
+        "llama-factory": {
+            "formatting": "sharegpt",
+            "columns": {"messages": "messages"},
+            "file_name": "train.jsonl",
+        },
     }[format]
     assert {name: described[name] for name in expected} == expected
 
@@ -99,7 +122,9 @@ def test_other_trainers_get_messages_and_the_lines_of_their_configuration(
 def load(datasets: Any, format: str, folder: Path) -> Any:
     if format == "datasets":
         return datasets.load_from_disk(str(folder / "out"))
-    return datasets.load_dataset(str(folder / "out"), split="train", cache_dir=str(folder / "cache"))
+    return datasets.load_dataset(
+        str(folder / "out"), split="train", cache_dir=str(folder / "cache")
+    )
 
 
 @pytest.mark.parametrize("format", ["parquet", "chat"])
@@ -117,14 +142,21 @@ def test_questions_of_every_kind_load_together(
 
     files = [str(tmp_path / str(number) / SHAPES[format].file) for number in (0, 1)]
     kind = "parquet" if format == "parquet" else "json"
-    together = datasets.load_dataset(kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache"))
+    together = datasets.load_dataset(
+        kind, data_files=files, split="train", cache_dir=str(tmp_path / "cache")
+    )
     assert sorted(together["path_id"]) == sorted(rows["path_id"].to_pylist())
 
 
-def test_the_rows_of_a_file_of_lines_have_one_type_a_column(store: Store, places: Environment, tmp_path: Path) -> None:
+def test_the_rows_of_a_file_of_lines_have_one_type_a_column(
+    store: Store, places: Environment, tmp_path: Path
+) -> None:
     export_rows(store, wanted_paths(store), tmp_path / "out", places, format="chat")
 
-    rows = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text("utf-8").split("\n")[:-1]]
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "out" / "train.jsonl").read_text("utf-8").split("\n")[:-1]
+    ]
     types = {name: {type(row[name]) for row in rows} for name in rows[0]}
     assert [name for name, kinds in types.items() if len(kinds) > 1 or type(None) in kinds] == []
     assert {name for name, kinds in types.items() if list in kinds} == {"prompt", "completion"}
@@ -136,23 +168,37 @@ def test_accepted_paths_are_those_whose_verdict_that_counts_is_correct(
     export_rows(store, wanted_paths(store, 2), tmp_path / "two", places, format="chat")
     export_rows(store, wanted_paths(store), tmp_path / "all", places)
 
-    two = [json.loads(line) for line in (tmp_path / "two" / "train.jsonl").read_text("utf-8").split("\n")[:-1]]
-    every = datasets.load_dataset(str(tmp_path / "all"), split="train", cache_dir=str(tmp_path / "cache"))
+    two = [
+        json.loads(line)
+        for line in (tmp_path / "two" / "train.jsonl").read_text("utf-8").split("\n")[:-1]
+    ]
+    every = datasets.load_dataset(
+        str(tmp_path / "all"), split="train", cache_dir=str(tmp_path / "cache")
+    )
     assert {row["path_id"] for row in two} == accepted_ids(store, 2)
     assert sorted(every["path_id"]) == sorted(accepted_ids(store, 1, 2, 3))
     texts = {str(one.id): one.text for one in store.select(RecordedPath)}
-    assert [row["completion"][0]["content"] for row in two] == [texts[row["path_id"]] for row in two]
+    assert [row["completion"][0]["content"] for row in two] == [
+        texts[row["path_id"]] for row in two
+    ]
 
 
-def test_a_chat_row_of_a_path_asks_with_the_lettered_choices(store: Store, places: Environment, tmp_path: Path) -> None:
+def test_a_chat_row_of_a_path_asks_with_the_lettered_choices(
+    store: Store, places: Environment, tmp_path: Path
+) -> None:
     export_rows(store, wanted_paths(store, 1), tmp_path / "out", places, format="chat")
 
-    rows = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text("utf-8").split("\n")[:-1]]
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "out" / "train.jsonl").read_text("utf-8").split("\n")[:-1]
+    ]
     asked = {row["prompt"][0]["content"] for row in rows if "Which?" in row["prompt"][0]["content"]}
     assert asked == {"Which?\nA. red\nB. blue"}
 
 
-def test_a_folder_with_something_in_it_is_left_as_it_is(store: Store, places: Environment, tmp_path: Path) -> None:
+def test_a_folder_with_something_in_it_is_left_as_it_is(
+    store: Store, places: Environment, tmp_path: Path
+) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine", "utf-8")
 
@@ -170,7 +216,9 @@ def test_an_empty_folder_is_taken(store: Store, places: Environment, tmp_path: P
     assert done.figures["files"] == ["README.md", "train.parquet"]
 
 
-def test_a_place_that_cannot_be_written_is_named(store: Store, places: Environment, tmp_path: Path) -> None:
+def test_a_place_that_cannot_be_written_is_named(
+    store: Store, places: Environment, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_text("", "utf-8")
 
     with pytest.raises(InputError, match="can be written"):
@@ -185,12 +233,16 @@ def test_an_export_that_fails_in_the_middle_leaves_nothing(
 
     monkeypatch.setattr(exporting, "conversations", full)
     with pytest.raises(InputError, match="No space left"):
-        export_rows(store, wanted_training_set(store), tmp_path / "new" / "out", places, format="chat")
+        export_rows(
+            store, wanted_training_set(store), tmp_path / "new" / "out", places, format="chat"
+        )
 
     assert list((tmp_path / "new").iterdir()) == []
 
 
-def test_a_dry_run_counts_and_writes_nothing(store: Store, places: Environment, tmp_path: Path) -> None:
+def test_a_dry_run_counts_and_writes_nothing(
+    store: Store, places: Environment, tmp_path: Path
+) -> None:
     done = export_rows(store, wanted_training_set(store), tmp_path / "out", places, dry_run=True)
 
     assert list(tmp_path.iterdir()) == []
@@ -199,7 +251,9 @@ def test_a_dry_run_counts_and_writes_nothing(store: Store, places: Environment, 
 
 
 @pytest.mark.parametrize("format", ["csv", "arrow", "PARQUET"])
-def test_another_format_is_refused(format: str, store: Store, places: Environment, tmp_path: Path) -> None:
+def test_another_format_is_refused(
+    format: str, store: Store, places: Environment, tmp_path: Path
+) -> None:
     with pytest.raises(InputError, match=f"preference, kto; found '{format}'"):
         export_rows(store, wanted_training_set(store), tmp_path / "out", places, format=format)
 
@@ -213,7 +267,9 @@ def test_without_the_package_datasets_it_says_what_to_install(
         export_rows(store, wanted_training_set(store), tmp_path / "out", places, format="datasets")
 
 
-def test_rows_that_are_none_are_not_exported(store: Store, places: Environment, tmp_path: Path) -> None:
+def test_rows_that_are_none_are_not_exported(
+    store: Store, places: Environment, tmp_path: Path
+) -> None:
     empty = make(TrainingSet, "empty", settings="{}", round_id=None)
     store.append([empty])
 

@@ -1,4 +1,6 @@
-"""Preference pairs: a right and a wrong path of one question, unaided and ended by the model itself."""
+"""Preference pairs: a right and a wrong path of one question, unaided and ended by the model
+itself.
+"""
 
 import json
 from collections.abc import Callable
@@ -32,12 +34,16 @@ def test_each_pair_is_a_right_and_a_wrong_path_of_one_question_and_each_path_is_
     export_rows(store, wanted_pairs(store), tmp_path / "out", places, format="preference")
 
     rows = pq.read_table(str(tmp_path / "out" / "train.parquet")).to_pylist()
-    pairs = {(row["prompt"][0]["content"], row["chosen"][0]["content"], row["rejected"][0]["content"]) for row in rows}
+    pairs = {
+        (row["prompt"][0]["content"], row["chosen"][0]["content"], row["rejected"][0]["content"])
+        for row in rows
+    }
     assert len(rows) == 2
     assert ("Which?\nA. red\nB. blue", "A.", "B.") in pairs
     assert {(asked, rejected) for asked, _, rejected in pairs} == {
-        ("Which?\nA. red\nB. blue", "B."), ("1 + 1?", "It is 3."),
-    }  # fmt: skip
+        ("Which?\nA. red\nB. blue", "B."),
+        ("1 + 1?", "It is 3."),
+    }
     assert {row["prompt"][0]["role"] for row in rows} == {"user"}
 
 
@@ -48,17 +54,26 @@ def test_labelled_paths_leave_out_what_is_hinted_cut_unjudged_or_said_twice(
 
     rows = pq.read_table(str(tmp_path / "out" / "train.parquet")).to_pylist()
     assert sorted((row["completion"][0]["content"], row["label"]) for row in rows) == [
-        ("A.", True), ("B.", False), ("It is 2.", True), ("It is 3.", False), ("It is 5.", False), ("Two, so 2.", True),
-    ]  # fmt: skip
+        ("A.", True),
+        ("B.", False),
+        ("It is 2.", True),
+        ("It is 3.", False),
+        ("It is 5.", False),
+        ("Two, so 2.", True),
+    ]
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert "trl.KTOTrainer" in card
     assert "cut texts are left out" in card
 
 
 @pytest.mark.parametrize("wanted_of", [wanted_pairs, wanted_judged])
-def test_the_sql_of_the_card_gives_the_same_rows(wanted_of: Callable[[Store], Wanted], store: Store) -> None:
+def test_the_sql_of_the_card_gives_the_same_rows(
+    wanted_of: Callable[[Store], Wanted], store: Store
+) -> None:
     again = json.loads(run_user_sql(store.url, wanted_of(store).sql, output="json"))
-    assert [row["path_id"] for row in again] == store.query(wanted_of(store).sql)["path_id"].to_pylist()
+    assert [row["path_id"] for row in again] == store.query(wanted_of(store).sql)[
+        "path_id"
+    ].to_pylist()
     assert again
 
 

@@ -1,4 +1,6 @@
-"""Which rows an export holds, and its card: counts, sources, licences, and SQL that gives the same rows."""
+"""Which rows an export holds, and its card: counts, sources, licences, and SQL that gives the same
+rows.
+"""
 
 import json
 import re
@@ -41,7 +43,9 @@ def front_of(folder: Path) -> dict[str, Any]:
     return yaml.safe_load(card_of(folder).split("\n---", 1)[0])
 
 
-@pytest.mark.parametrize("wanted_of", [wanted_training_set, wanted_paths, lambda store: wanted_paths(store, 2)])
+@pytest.mark.parametrize(
+    "wanted_of", [wanted_training_set, wanted_paths, lambda store: wanted_paths(store, 2)]
+)
 def test_the_sql_of_the_card_gives_the_same_ids(
     wanted_of: Callable[[Store], Wanted], store: Store, places: Environment, tmp_path: Path
 ) -> None:
@@ -81,7 +85,11 @@ def test_the_base_models_licence_is_that_of_the_prepared_model_or_unknown(
     export_rows(store, wanted_training_set(store), tmp_path / "before", places)
     digests = places.models / ".digests"
     digests.mkdir(parents=True)
-    known = {"weights": BASE.revision, "chat_template": BASE.chat_template_hash, "licence": "Apache-2.0"}
+    known = {
+        "weights": BASE.revision,
+        "chat_template": BASE.chat_template_hash,
+        "licence": "Apache-2.0",
+    }
     (digests / "x.json").write_text(json.dumps(known), "utf-8")
     export_rows(store, wanted_training_set(store), tmp_path / "after", places)
 
@@ -109,8 +117,10 @@ def test_a_training_set_is_named_by_the_beginning_of_its_id(store: Store) -> Non
         (lambda store: wanted_training_set(store, round=9), "there: 1, 2, 3"),
         (lambda store: wanted_paths(store, 9), "there: 1, 2, 3"),
     ],
-)  # fmt: skip
-def test_rows_that_are_not_there_are_named(ask: Callable[[Store], Wanted], said: str, store: Store) -> None:
+)
+def test_rows_that_are_not_there_are_named(
+    ask: Callable[[Store], Wanted], said: str, store: Store
+) -> None:
     with pytest.raises(InputError, match=said):
         ask(store)
 
@@ -137,7 +147,9 @@ def test_a_source_that_forbids_redistribution_stops_the_export(
     assert not (tmp_path / "out").exists()
 
 
-def test_a_private_export_says_so_in_its_card(shut: Store, places: Environment, tmp_path: Path) -> None:
+def test_a_private_export_says_so_in_its_card(
+    shut: Store, places: Environment, tmp_path: Path
+) -> None:
     done = export_rows(shut, wanted_training_set(shut), tmp_path / "out", places, private=True)
 
     assert "**Private: do not publish this folder.**" in card_of(tmp_path / "out")

@@ -1,4 +1,6 @@
-"""Published question sets: each layout from file to stored questions, counted, divided, licensed, and only whole."""
+"""Published question sets: each layout from file to stored questions, counted, divided, licensed,
+and only whole.
+"""
 
 import json
 from pathlib import Path
@@ -15,7 +17,8 @@ from tasks.rules.questions.published_sets import PUBLISHED_SETS, published_set
 from tests.fakes.published_files import PUBLISHED, Splits, known_with_counts_of, write_published
 
 NLI = ["entailment", "neutral", "contradiction"]
-# Of one question of each layout: source row id, whether it trains, beginning of the text, choices, answer, kind.
+# Of one question of each layout: source row id, whether it trains, beginning of the text, choices,
+# answer, kind.
 STORED: list[tuple[str, str, bool, str, list[str], str, str]] = [
     ("gsm8k", "train/1", True, "What is 500 + 572?", [], "1072", "number"),
     ("numglue", "validation/1", True, "P.\nHow many?", [], "7", "number"),
@@ -37,22 +40,35 @@ def store(tmp_path: Path) -> Store:
     return open_store(f"duckdb:///{tmp_path / 'store.duckdb'}")
 
 
-def ingest(store: Store, folder: Path, name: str, splits: Splits, own_name: str = "") -> list[Question]:
+def ingest(
+    store: Store, folder: Path, name: str, splits: Splits, own_name: str = ""
+) -> list[Question]:
     published = read_published_set(known_with_counts_of(name, splits), folder)
     return ingest_published_set(store, published, own_name)[1]
 
 
 @pytest.mark.parametrize(("name", "row_id", "trains", "text", "choices", "answer", "kind"), STORED)
 def test_a_published_file_becomes_stored_questions(
-    name: str, row_id: str, trains: bool, text: str, choices: list[str], answer: str, kind: str,
-    store: Store, tmp_path: Path,
-) -> None:  # fmt: skip
+    name: str,
+    row_id: str,
+    trains: bool,
+    text: str,
+    choices: list[str],
+    answer: str,
+    kind: str,
+    store: Store,
+    tmp_path: Path,
+) -> None:
     ingest(store, write_published(tmp_path / name, name, PUBLISHED[name]), name, PUBLISHED[name])
 
     [question_set] = store.select(QuestionSet)
     [stored] = store.select(Question, source_row_id=row_id)
     known = published_set(name)
-    assert (question_set.name, question_set.domain, question_set.source) == (name, known.domain, known.url)
+    assert (question_set.name, question_set.domain, question_set.source) == (
+        name,
+        known.domain,
+        known.url,
+    )
     assert (question_set.licence, question_set.citation) == (known.licence, known.citation)
     assert question_set.redistributable == known.redistributable
     assert stored.text.startswith(text)
@@ -68,12 +84,17 @@ def test_every_known_set_has_its_layout_tested() -> None:
 def test_a_file_may_be_gzipped(name: str, store: Store, tmp_path: Path) -> None:
     folder = write_published(tmp_path / name, name, PUBLISHED[name], gz=True)
 
-    assert len(ingest(store, folder, name, PUBLISHED[name])) == sum(map(len, PUBLISHED[name].values()))
+    assert len(ingest(store, folder, name, PUBLISHED[name])) == sum(
+        map(len, PUBLISHED[name].values())
+    )
 
 
 def test_a_json_file_may_have_one_object_a_line(tmp_path: Path) -> None:
     known = known_with_counts_of("numglue", PUBLISHED["numglue"])
-    files = [write_published(tmp_path / str(lines), "numglue", PUBLISHED["numglue"], lines=lines) for lines in (0, 1)]
+    files = [
+        write_published(tmp_path / str(lines), "numglue", PUBLISHED["numglue"], lines=lines)
+        for lines in (0, 1)
+    ]
 
     assert read_published_set(known, files[0]).rows == read_published_set(known, files[1]).rows
 
@@ -91,16 +112,24 @@ def test_the_same_files_again_change_nothing(store: Store, tmp_path: Path) -> No
 def test_other_content_is_another_digest(tmp_path: Path) -> None:
     digests: set[str] = set()
     for answer in ("2", "3"):
-        splits = {**PUBLISHED["gsm8k"], "test": [{"question": "What is it?", "answer": f"#### {answer}"}]}
+        splits = {
+            **PUBLISHED["gsm8k"],
+            "test": [{"question": "What is it?", "answer": f"#### {answer}"}],
+        }
         folder = write_published(tmp_path / answer, "gsm8k", splits)
         digests.add(read_published_set(known_with_counts_of("gsm8k", splits), folder).digest)
 
     assert len(digests) == 2
 
 
-def test_a_published_test_split_is_halved_and_its_train_split_trains(store: Store, tmp_path: Path) -> None:
+def test_a_published_test_split_is_halved_and_its_train_split_trains(
+    store: Store, tmp_path: Path
+) -> None:
     splits = {
-        split: [{"question": f"What is {n} + {first}?", "answer": f"#### {n + first}"} for n in range(200)]
+        split: [
+            {"question": f"What is {n} + {first}?", "answer": f"#### {n + first}"}
+            for n in range(200)
+        ]
         for split, first in (("train", 1000), ("test", 2000))
     }
     questions = ingest(store, write_published(tmp_path, "gsm8k", splits), "gsm8k", splits)
@@ -111,32 +140,51 @@ def test_a_published_test_split_is_halved_and_its_train_split_trains(store: Stor
     assert parts.count(("gate", "test")) + parts.count(("final", "test")) == 200
 
 
-def test_questions_that_differ_only_in_their_options_are_divided_too(store: Store, tmp_path: Path) -> None:
-    rows = [{"input": f"Which is right?\nOptions:\n(A) {n}\n(B) -{n}", "target": "(A)"} for n in range(40)]
+def test_questions_that_differ_only_in_their_options_are_divided_too(
+    store: Store, tmp_path: Path
+) -> None:
+    rows = [
+        {"input": f"Which is right?\nOptions:\n(A) {n}\n(B) -{n}", "target": "(A)"}
+        for n in range(40)
+    ]
 
-    questions = ingest(store, write_published(tmp_path, "bbh", {"test": rows}), "bbh", {"test": rows})
+    questions = ingest(
+        store, write_published(tmp_path, "bbh", {"test": rows}), "bbh", {"test": rows}
+    )
 
     assert {question.part for question in questions} == {"gate", "final"}
 
 
 def test_an_out_of_domain_set_takes_no_published_train_split(store: Store, tmp_path: Path) -> None:
     known = known_with_counts_of("aqua_rat", PUBLISHED["aqua_rat"])
-    published = read_published_set(known, write_published(tmp_path, "aqua_rat", PUBLISHED["aqua_rat"]))
+    published = read_published_set(
+        known, write_published(tmp_path, "aqua_rat", PUBLISHED["aqua_rat"])
+    )
 
     question_set, questions = ingest_published_set(store, published)
 
     assert published.not_taken == ("train", "validation")
     assert json.loads(question_set.mapping)["not_taken"] == ["train", "validation"]
-    assert [(question.text, question.part == "train") for question in questions] == [("Twenty-two?", False)]
+    assert [(question.text, question.part == "train") for question in questions] == [
+        ("Twenty-two?", False)
+    ]
 
 
-def test_repeats_and_rows_without_a_reference_are_left_out_and_counted(store: Store, tmp_path: Path) -> None:
+def test_repeats_and_rows_without_a_reference_are_left_out_and_counted(
+    store: Store, tmp_path: Path
+) -> None:
     [train] = PUBLISHED["gsm8k"]["train"]
     splits = {
-        "train": [train, {**train, "question": "what is  500 + 572?"}, {"question": "Why?", "answer": "#### because"}],
+        "train": [
+            train,
+            {**train, "question": "what is  500 + 572?"},
+            {"question": "Why?", "answer": "#### because"},
+        ],
         "test": [train, {"question": "How?", "answer": None}],
     }
-    published = read_published_set(known_with_counts_of("gsm8k", splits), write_published(tmp_path, "gsm8k", splits))
+    published = read_published_set(
+        known_with_counts_of("gsm8k", splits), write_published(tmp_path, "gsm8k", splits)
+    )
 
     question_set, [question] = ingest_published_set(store, published)
 
@@ -149,7 +197,9 @@ def test_hidden_labels_are_counted_only(tmp_path: Path) -> None:
     labelled = {**PUBLISHED["reclor"]["test"][0], "label": 1}
     splits = {**PUBLISHED["reclor"], "test": [labelled]}
 
-    published = read_published_set(known_with_counts_of("reclor", splits), write_published(tmp_path, "reclor", splits))
+    published = read_published_set(
+        known_with_counts_of("reclor", splits), write_published(tmp_path, "reclor", splits)
+    )
 
     assert published.unusable == 1
     assert {row.source_row_id for row in published.rows} == {"r1", "r2"}
@@ -175,7 +225,9 @@ def test_a_known_set_under_another_name_is_another_set(store: Store, tmp_path: P
 def test_another_number_of_rows_than_published_is_refused(rows: int, tmp_path: Path) -> None:
     known = known_with_counts_of("svamp", {"test": [{}, {}]})
     one = PUBLISHED["svamp"]["test"][0]
-    folder = write_published(tmp_path, "svamp", {"test": [{**one, "Body": f"{n}."} for n in range(rows)]})
+    folder = write_published(
+        tmp_path, "svamp", {"test": [{**one, "Body": f"{n}."} for n in range(rows)]}
+    )
 
     with pytest.raises(InputError, match=f"2 rows as published; found {rows}"):
         read_published_set(known, folder)
@@ -191,15 +243,31 @@ def test_a_published_total_is_checked_over_all_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("splits", "message"),
     [
-        ({"train": PUBLISHED["gsm8k"]["train"]}, "gsm8k test is 'main/test-00000-of-00001.parquet' below the folder"),
-        ({**PUBLISHED["gsm8k"], "test": [{"frage": "x", "answer": "#### 1"}]}, "row 1 has no column 'question'"),
-        ({"train": [{"question": "?", "answer": "x"}], "test": [{"question": "", "answer": "1"}]}, "none of 2 rows"),
+        (
+            {"train": PUBLISHED["gsm8k"]["train"]},
+            "gsm8k test is 'main/test-00000-of-00001.parquet' below the folder",
+        ),
+        (
+            {**PUBLISHED["gsm8k"], "test": [{"frage": "x", "answer": "#### 1"}]},
+            "row 1 has no column 'question'",
+        ),
+        (
+            {
+                "train": [{"question": "?", "answer": "x"}],
+                "test": [{"question": "", "answer": "1"}],
+            },
+            "none of 2 rows",
+        ),
     ],
 )
-def test_another_layout_is_one_line_that_says_what_to_do(splits: Splits, message: str, tmp_path: Path) -> None:
+def test_another_layout_is_one_line_that_says_what_to_do(
+    splits: Splits, message: str, tmp_path: Path
+) -> None:
     folder = write_published(tmp_path, "gsm8k", splits)
 
-    with pytest.raises(InputError, match=r"^[^\n]*https://huggingface.co/datasets/openai/gsm8k[^\n]*$") as caught:
+    with pytest.raises(
+        InputError, match=r"^[^\n]*https://huggingface.co/datasets/openai/gsm8k[^\n]*$"
+    ) as caught:
         read_published_set(known_with_counts_of("gsm8k", splits), folder)
 
     assert message in str(caught.value)
@@ -222,15 +290,21 @@ def test_the_hub_is_asked_for_the_files_that_are_read_and_no_others(
     assert (folder, asked) == (tmp_path, [("deepmind/aqua_rat", wanted)])
 
 
-def test_a_hub_that_is_not_reached_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_hub_that_is_not_reached_says_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
 
-    with pytest.raises(InputError, match=r"^gsm8k could not be fetched[^\n]*openai/gsm8k[^\n]*--folder\.$"):
+    with pytest.raises(
+        InputError, match=r"^gsm8k could not be fetched[^\n]*openai/gsm8k[^\n]*--folder\.$"
+    ):
         fetch_published_set(published_set("gsm8k"))
 
 
 @pytest.mark.parametrize("name", ["strategyqa", "svamp"])
 def test_a_set_that_is_not_on_the_hub_says_where_it_is(name: str) -> None:
-    with pytest.raises(InputError, match=r"is not on the hub\. Download https://github\.com/\S+ elsewhere"):
+    with pytest.raises(
+        InputError, match=r"is not on the hub\. Download https://github\.com/\S+ elsewhere"
+    ):
         fetch_published_set(published_set(name))

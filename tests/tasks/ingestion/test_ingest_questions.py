@@ -35,7 +35,9 @@ def settings() -> Settings:
     return load_settings(overrides=SMALL)
 
 
-def test_parts_of_an_embedded_set_are_disjoint_over_rounds(store: Store, settings: Settings) -> None:
+def test_parts_of_an_embedded_set_are_disjoint_over_rounds(
+    store: Store, settings: Settings
+) -> None:
     for draw in (1, 2):
         ingest_embedded(store, settings, draw)
     questions = store.select(Question)
@@ -43,12 +45,16 @@ def test_parts_of_an_embedded_set_are_disjoint_over_rounds(store: Store, setting
     assert len(texts) == len(set(texts)) == (8 + 4 + 6) + (8 + 6) + (8 + 4) + 8
 
 
-def test_a_second_round_draws_other_train_and_gate_questions_and_keeps_final(store: Store, settings: Settings) -> None:
+def test_a_second_round_draws_other_train_and_gate_questions_and_keeps_final(
+    store: Store, settings: Settings
+) -> None:
     picked: dict[tuple[int, Part], set[str]] = {}
     for draw in (1, 2):
         ingest_embedded(store, settings, draw)
         for part in PARTS:
-            picked[draw, part] = {question.text for question in questions_of(store, settings, part, draw)}
+            picked[draw, part] = {
+                question.text for question in questions_of(store, settings, part, draw)
+            }
     assert not picked[1, "train"] & picked[2, "train"]
     assert not picked[1, "gate"] & picked[2, "gate"]
     assert picked[1, "final"] == picked[2, "final"]
@@ -62,7 +68,9 @@ def test_drawing_twice_changes_nothing(store: Store, settings: Settings) -> None
     assert store.select(Question, order_by="id") == before
 
 
-def test_train_questions_never_come_from_an_out_of_domain_set(store: Store, settings: Settings) -> None:
+def test_train_questions_never_come_from_an_out_of_domain_set(
+    store: Store, settings: Settings
+) -> None:
     ingest_embedded(store, settings, 1)
     outside = {one.id for one in store.select(QuestionSet, domain="out_of_domain")}
     assert not [q for q in store.select(Question, part="train") if q.question_set_id in outside]
@@ -78,16 +86,24 @@ def test_a_set_too_small_for_the_round_says_so(store: Store) -> None:
 def test_a_file_set_keeps_its_split_and_its_parts(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "own.jsonl"
     rows = [
-        {"id": str(n), "question": f"What is {n} + 1?", "answer": str(n + 1), "answer_kind": "number",
-         "split": "train" if n < 30 else "test"}
+        {
+            "id": str(n),
+            "question": f"What is {n} + 1?",
+            "answer": str(n + 1),
+            "answer_kind": "number",
+            "split": "train" if n < 30 else "test",
+        }
         for n in range(60)
-    ]  # fmt: skip
+    ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
     done = ingest_rows(store, file_source(file), NewSet("own", "in_domain"))
     question_set, questions = done.question_set, done.questions
     assert {q.source_row_id for q in questions if q.part == "train"} == {str(n) for n in range(30)}
     assert {q.part for q in questions} == {"train", "gate", "final"}
-    assert ingest_rows(store, file_source(file), NewSet("own", "in_domain")).question_set.id == question_set.id
+    assert (
+        ingest_rows(store, file_source(file), NewSet("own", "in_domain")).question_set.id
+        == question_set.id
+    )
     assert len(store.select(Question)) == 60
 
 
@@ -106,7 +122,8 @@ def test_there_are_twenty_five_guidelines_and_the_last_three_sit_out_a_hinted_re
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[[guideline]]\nname = 'x'", "[[guideline]]\ntext='a'\n[[guideline]]\ntext='a'", "["]
+    "text",
+    ["", "[[guideline]]\nname = 'x'", "[[guideline]]\ntext='a'\n[[guideline]]\ntext='a'", "["],
 )
 def test_a_bad_guideline_list_is_refused(text: str) -> None:
     with pytest.raises(InputError):

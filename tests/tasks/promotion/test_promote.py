@@ -1,4 +1,6 @@
-"""Promotion on a real store: the decision, the alias that follows, crashes between, roll-back, people's say."""
+"""Promotion on a real store: the decision, the alias that follows, crashes between, roll-back,
+people's say.
+"""
 
 import json
 from dataclasses import dataclass, field
@@ -11,9 +13,26 @@ from storage.errors import InputError
 from storage.mlflow_tracking import Tracking
 from storage.open_store import Store
 from storage.records import Model, Promotion, Round
-from tasks.promotion.promote import Word, carry_out, current_champion, decide_promotion, overrule, repair, roll_back
+from tasks.promotion.promote import (
+    Word,
+    carry_out,
+    current_champion,
+    decide_promotion,
+    overrule,
+    repair,
+    roll_back,
+)
 from tasks.settings import Settings
-from tests.fakes.small_store import BASE, CHALLENGER, Clock, clock, model, questions_of, round_of, small_store
+from tests.fakes.small_store import (
+    BASE,
+    CHALLENGER,
+    Clock,
+    clock,
+    model,
+    questions_of,
+    round_of,
+    small_store,
+)
 from tests.fakes.small_store import SETS as QUESTION_SETS
 from tests.tasks.evaluation.test_evaluate_model import evaluated, right_below
 
@@ -44,9 +63,17 @@ class Aliases:
 
 
 def played(
-    store: Store, number: int, champion: Model, challenger: Model, before: int, after: int, ticks: Clock
+    store: Store,
+    number: int,
+    champion: Model,
+    challenger: Model,
+    before: int,
+    after: int,
+    ticks: Clock,
 ) -> Promotion:
-    """A round in which the champion answers `before` questions of each set rightly and the challenger `after`."""
+    """A round in which the champion answers `before` questions of each set rightly and the
+    challenger `after`.
+    """
     round = round_of(number, champion)
     questions = [one for each in QUESTION_SETS for one in questions_of(each, "gate", 64, number)]
     store.append([round, challenger, *questions])
@@ -84,7 +111,12 @@ def test_a_decision_is_made_once(tmp_path: Path) -> None:
     ticks = clock()
     first = played(store, 1, BASE, CHALLENGER, 20, 50, ticks)
     again = decide_promotion(
-        store, round=round_of(1), challenger=CHALLENGER, champion=BASE, settings=Settings(), now=ticks
+        store,
+        round=round_of(1),
+        challenger=CHALLENGER,
+        champion=BASE,
+        settings=Settings(),
+        now=ticks,
     )
     assert again == first
     assert len(store.select(Promotion)) == 1
@@ -97,7 +129,13 @@ def test_the_figures_and_the_number_of_tests_are_kept(tmp_path: Path) -> None:
     second = played(store, 2, BASE, model("base+round2", "round2"), 20, 50, ticks)
     figures = json.loads(second.statistics)
     assert second.tests_so_far == 2
-    assert figures["gain"]["pairs"] == {"questions": 64, "before": 20, "after": 50, "gained": 30, "lost": 0}
+    assert figures["gain"]["pairs"] == {
+        "questions": 64,
+        "before": 20,
+        "after": 50,
+        "gained": 30,
+        "lost": 0,
+    }
     assert 0 < figures["smallest_gain"] < 0.5
 
 
@@ -143,7 +181,11 @@ def test_a_roll_back_restores_the_champion_before_and_keeps_the_reason(tmp_path:
     aliases, ticks = Aliases(), clock()
     carry_out(store, aliases, played(store, 1, BASE, CHALLENGER, 20, 50, ticks))
     rolled = roll_back(store, aliases, base=BASE, line=LINE, reason="It is rude.", now=ticks)
-    assert (rolled.decided_by, rolled.reasons, rolled.state) == ("rollback", "Rolled back. It is rude.", "done")
+    assert (rolled.decided_by, rolled.reasons, rolled.state) == (
+        "rollback",
+        "Rolled back. It is rude.",
+        "done",
+    )
     assert current_champion(store, BASE, LINE) == BASE
     assert aliases.names[LINE] == BASE.id
 
@@ -165,7 +207,9 @@ def test_a_person_forces_what_the_gate_refused(tmp_path: Path) -> None:
     store, _ = small_store(tmp_path)
     aliases, ticks = Aliases(), clock()
     refused = played(store, 1, BASE, CHALLENGER, 40, 20, ticks)
-    forced = overrule(store, aliases, refused, "promoted", Word("Ada", "A demo.", ticks()), base=BASE)
+    forced = overrule(
+        store, aliases, refused, "promoted", Word("Ada", "A demo.", ticks()), base=BASE
+    )
     assert (forced.decided_by, forced.reasons) == ("Ada", "Forced. A demo.")
     assert current_champion(store, BASE, LINE) == CHALLENGER
 
@@ -192,7 +236,9 @@ def test_a_champion_without_evaluation_stops_the_decision_by_name(tmp_path: Path
     store.append([round])
     evaluated(store, right_below(30), questions, model=CHALLENGER)
     with pytest.raises(InputError, match="has no evaluation on 'sums' in round 1"):
-        decide_promotion(store, round=round, challenger=CHALLENGER, champion=BASE, settings=Settings())
+        decide_promotion(
+            store, round=round, challenger=CHALLENGER, champion=BASE, settings=Settings()
+        )
 
 
 def test_mlflows_own_alias_follows_promotion_and_roll_back(tmp_path: Path) -> None:

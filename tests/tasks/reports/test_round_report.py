@@ -23,7 +23,10 @@ from tests.tasks.evaluation.test_evaluate_model import evaluated, right_below
 from tests.tasks.evaluation.test_noise import asked_again
 from tests.tasks.promotion.test_promote import Aliases, played
 
-HOSTILE = "<script>alert('x')</script><img src=http://evil.example/x onerror=go()> </pre></dd>&amp; ${HOME} $title"
+HOSTILE = (
+    "<script>alert('x')</script><img src=http://evil.example/x onerror=go()> </pre></dd>&amp;"
+    " ${HOME} $title"
+)
 
 
 @dataclass
@@ -44,7 +47,9 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         known = dict(attrs)
         self.tags.append(tag)
-        self.links += [value or "" for name, value in attrs if name in ("src", "href", "xlink:href")]
+        self.links += [
+            value or "" for name, value in attrs if name in ("src", "href", "xlink:href")
+        ]
         if known.get("class") == "figure":
             self._figure = known["id"] or ""
             self.rows[self._figure] = []
@@ -106,10 +111,22 @@ def test_every_figure_is_what_its_sql_gives(story: tuple[Store, Round]) -> None:
 def test_the_figures_that_a_round_must_show_are_not_empty(story: tuple[Store, Round]) -> None:
     page = read(draw_report(*story).page)
     for name in (
-        "accuracy_in_domain_strict", "accuracy_out_of_domain_lenient", "accepted_by_guideline", "rejects_by_reason",
-        "loss_curve", "changes", "fixed_questions", "accepted_chains", "refused_chains", "decision", "timings", "rates",
-        "rounds_in_domain", "lengths", "training_sets",
-    ):  # fmt: skip
+        "accuracy_in_domain_strict",
+        "accuracy_out_of_domain_lenient",
+        "accepted_by_guideline",
+        "rejects_by_reason",
+        "loss_curve",
+        "changes",
+        "fixed_questions",
+        "accepted_chains",
+        "refused_chains",
+        "decision",
+        "timings",
+        "rates",
+        "rounds_in_domain",
+        "lengths",
+        "training_sets",
+    ):
         assert page.rows[name], name
 
 
@@ -125,9 +142,17 @@ def test_figures_of_a_live_round_equal_their_sql_too(tmp_path: Path) -> None:
     for name in ("gate_gain", "gate_no_loss", "gate_sets", "endings", "lengths"):
         assert page.rows[name], name
     assert page.rows["gate_gain"][0][:5] == ["64", "50", "40", "0", "10"]
-    held_to = [("champion", "strict"), ("champion", "lenient"), ("base", "strict"), ("base", "lenient")]
+    held_to = [
+        ("champion", "strict"),
+        ("champion", "lenient"),
+        ("base", "strict"),
+        ("base", "lenient"),
+    ]
     assert [tuple(row[:2]) for row in page.rows["gate_no_loss"]] == held_to
-    assert page.rows["changes"] == [["broken", "in_domain", "sums", "10"], ["broken", "out_of_domain", "riddles", "10"]]
+    assert page.rows["changes"] == [
+        ["broken", "in_domain", "sums", "10"],
+        ["broken", "out_of_domain", "riddles", "10"],
+    ]
     assert len(page.rows["broken_questions"]) == 6
 
 
@@ -149,9 +174,10 @@ def test_sampled_answers_are_reported_alone_any_and_by_majority(tmp_path: Path) 
     page = read(draw_report(store, store.select(Round, number=1)[0]).page)
     strict = [row[3:8] for row in page.rows["sampled"] if row[1] == "sums" and row[3] == "strict"]
     assert strict == [
-        ["strict", "pass_at_k", "1", "4", "0.5"], ["strict", "pass_at_k", "3", "4", "0.75"],
+        ["strict", "pass_at_k", "1", "4", "0.5"],
+        ["strict", "pass_at_k", "3", "4", "0.75"],
         ["strict", "maj_at_k", "3", "4", "0.5"],
-    ]  # fmt: skip
+    ]
 
 
 def test_the_noise_floor_stands_in_the_report_with_its_sql(tmp_path: Path) -> None:
@@ -207,11 +233,14 @@ def test_the_first_screen_says_in_one_sentence_what_came_out(tmp_path: Path) -> 
     carry_out(store, Aliases(), played(store, 1, BASE, CHALLENGER, 20, 50, ticks))
     played(store, 2, CHALLENGER, model("base+round2", "round2"), 50, 40, ticks)
 
-    assert first_sentence(store, 1) == (
-        "Better in domain, no worse outside than the margin allows, and promoted: "
-        "in domain 31.2 % -> 78.1 % right (+46.9 points), out of domain 31.2 % -> 78.1 % (+46.9 points)."
+    assert (
+        first_sentence(store, 1)
+        == "Better in domain, no worse outside than the margin allows, and promoted: in domain 31.2"
+        " % -> 78.1 % right (+46.9 points), out of domain 31.2 % -> 78.1 % (+46.9 points)."
     )
-    assert first_sentence(store, 2).startswith("Worse in domain, and refused because it is significantly worse")
+    assert first_sentence(store, 2).startswith(
+        "Worse in domain, and refused because it is significantly worse"
+    )
 
 
 def test_a_round_that_has_hardly_begun_has_a_report(tmp_path: Path) -> None:
@@ -231,15 +260,36 @@ def test_a_report_replaces_the_older_one_whole(story: tuple[Store, Round], tmp_p
 
 
 def test_an_interval_chart_says_each_figure_in_words(tmp_path: Path) -> None:
-    row = {"question_set": "sums", "model": "a<b", "role": "base", "accuracy": 0.25, "low": 0.1, "high": 0.4}
+    row = {
+        "question_set": "sums",
+        "model": "a<b",
+        "role": "base",
+        "accuracy": 0.25,
+        "low": 0.1,
+        "high": 0.4,
+    }
     assert "<title>a&lt;b (base): 25.0%, 10.0% to 40.0%</title>" in interval_chart([row])
 
 
-@pytest.mark.parametrize(("highest", "end"), [(0.0, "10%"), (0.09, "10%"), (0.11, "20%"), (0.5, "50%"), (0.6, "100%")])
-def test_an_axis_of_shares_ends_where_low_ones_can_still_be_told_apart(highest: float, end: str) -> None:
-    row = {"question_set": "sums", "model": "m", "role": "base", "accuracy": highest, "low": 0.0, "high": highest}
+@pytest.mark.parametrize(
+    ("highest", "end"), [(0.0, "10%"), (0.09, "10%"), (0.11, "20%"), (0.5, "50%"), (0.6, "100%")]
+)
+def test_an_axis_of_shares_ends_where_low_ones_can_still_be_told_apart(
+    highest: float, end: str
+) -> None:
+    row = {
+        "question_set": "sums",
+        "model": "m",
+        "role": "base",
+        "accuracy": highest,
+        "low": 0.0,
+        "high": highest,
+    }
 
-    for chart in (interval_chart([row]), line_chart([row | {"round": 1}], "round", "accuracy", "role", percent=True)):
+    for chart in (
+        interval_chart([row]),
+        line_chart([row | {"round": 1}], "round", "accuracy", "role", percent=True),
+    ):
         assert re.findall(r'class="soft"[^>]*>([\d.]+%)<', chart)[-1] == end
 
 

@@ -1,4 +1,6 @@
-"""The SQL of a report's figures lies in files: each is used, none has a gap left open, and a line's name is quoted."""
+"""The SQL of a report's figures lies in files: each is used, none has a gap left open, and a line's
+name is quoted.
+"""
 
 import re
 from dataclasses import fields
@@ -13,7 +15,9 @@ from tasks.rules.training.collapse import TextHealth
 from tests.storage.examples import make
 
 HOSTILE = "o'hara; DROP TABLE paths --/$round"
-NAMES = {file.name.removesuffix(".sql") for file in (resources.files("tasks.reports") / "sql").iterdir()}
+NAMES = {
+    file.name.removesuffix(".sql") for file in (resources.files("tasks.reports") / "sql").iterdir()
+}
 
 
 def hostile_round() -> Round:
@@ -25,12 +29,19 @@ def test_every_figure_runs_and_no_gap_is_left_open(tmp_path: Path) -> None:
     identity = str(hostile_round().id)
     for figure in figures_of(hostile_round(), identity, identity):
         store.query(figure.sql)
-        assert set(re.findall(r"\$[a-z_]+", figure.sql)) <= {"$round"}, figure.name  # the one of the line's own name
+        assert set(re.findall(r"\$[a-z_]+", figure.sql)) <= {"$round"}, (
+            figure.name
+        )  # the one of the line's own name
 
 
 def test_every_file_is_the_sql_of_a_figure() -> None:
     shown = {figure.sql for figure in figures_of(hostile_round(), "after", "before")}
-    more = [{"domain": "in_domain"}, {"domain": "out_of_domain"}, {"challenger": "after", "champion": "before"}, {}]
+    more = [
+        {"domain": "in_domain"},
+        {"domain": "out_of_domain"},
+        {"challenger": "after", "champion": "before"},
+        {},
+    ]
 
     def is_shown(name: str) -> bool:
         for values in more:
@@ -45,7 +56,9 @@ def test_every_file_is_the_sql_of_a_figure() -> None:
 
 
 def test_a_lines_name_is_a_literal_whatever_is_in_it() -> None:
-    assert "line = 'o''hara; DROP TABLE paths --/$round'" in sql_of("rounds", hostile_round(), domain="in_domain")
+    assert "line = 'o''hara; DROP TABLE paths --/$round'" in sql_of(
+        "rounds", hostile_round(), domain="in_domain"
+    )
 
 
 def test_the_collapse_watch_shows_each_of_its_figures() -> None:

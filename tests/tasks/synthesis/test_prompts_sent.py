@@ -55,16 +55,24 @@ def test_the_text_shown_for_each_stage_of_each_preset_is_the_text_sent(
     shown = {row.id: prompt_sent(store, str(row.id)).turns for row in rows}
 
     assert {row.hinted for row in rows} == {False, True}
-    assert selects == any(store.get(Prompt, row.prompt_id).name == "select_guidelines" for row in rows)  # type: ignore[union-attr]
+    assert selects == any(
+        store.get(Prompt, row.prompt_id).name == "select_guidelines" for row in rows
+    )  # type: ignore[union-attr]
     render = TextRenderer().prompt_ids
     wrong = [row for row in rows if "".join(map(chr, render(shown[row.id]))) != sent[row.seed]]
     assert wrong == []
 
 
-def test_a_selection_whose_list_was_not_kept_is_refused_and_nothing_is_made_up(tmp_path: File) -> None:
+def test_a_selection_whose_list_was_not_kept_is_refused_and_nothing_is_made_up(
+    tmp_path: File,
+) -> None:
     store, _ = synthesized(tmp_path, settings("official-code", guideline_selections=1, **FEW))
     prompts = {prompt.id: prompt.name for prompt in store.select(Prompt)}
-    selection = next(row for row in store.select(AdaptedGuideline) if prompts[row.prompt_id] == "select_guidelines")
+    selection = next(
+        row
+        for row in store.select(AdaptedGuideline)
+        if prompts[row.prompt_id] == "select_guidelines"
+    )
     before = make(
         AdaptedGuideline,
         "before",
@@ -75,5 +83,7 @@ def test_a_selection_whose_list_was_not_kept_is_refused_and_nothing_is_made_up(t
     )
     store.append([before])
 
-    with pytest.raises(InputError, match=r"list of guidelines.*versions before 0\.2 did not keep it"):
+    with pytest.raises(
+        InputError, match=r"list of guidelines.*versions before 0\.2 did not keep it"
+    ):
         prompt_sent(store, str(before.id))

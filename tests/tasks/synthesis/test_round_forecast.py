@@ -26,7 +26,14 @@ def forecast_and_run(folder: File, draw: int) -> tuple[Forecast, SynthesisReport
     with Judge() as judge:
         expected = forecast_round(
             Asking(
-                store, engine, TextRenderer(), judge, model=MODEL, prompts=marked_prompts(), settings=chosen, draw=draw
+                store,
+                engine,
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=chosen,
+                draw=draw,
             ),
             QUESTIONS,
             guidelines(),
@@ -36,7 +43,14 @@ def forecast_and_run(folder: File, draw: int) -> tuple[Forecast, SynthesisReport
         asked = len(engine.asked)
         report = synthesize_paths(
             Asking(
-                store, engine, TextRenderer(), judge, model=MODEL, prompts=marked_prompts(), settings=chosen, draw=draw
+                store,
+                engine,
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=chosen,
+                draw=draw,
             ),
             QUESTIONS,
             guidelines(),
@@ -62,7 +76,10 @@ def _probe_tokens(folder: File, draw: int, report: SynthesisReport) -> int:
         f"SELECT completion_tokens AS n FROM {table} WHERE draw = $1"
         for table in ("adapted_guidelines", "structures", "paths")
     )
-    return int(store.query(f"SELECT sum(n)::BIGINT AS n FROM ({union})", [draw]).to_pylist()[0]["n"]) - report.tokens
+    return (
+        int(store.query(f"SELECT sum(n)::BIGINT AS n FROM ({union})", [draw]).to_pylist()[0]["n"])
+        - report.tokens
+    )
 
 
 def test_a_given_rate_is_printed_as_an_assumption() -> None:
@@ -73,12 +90,19 @@ def test_a_given_rate_is_printed_as_an_assumption() -> None:
 
 
 def test_full_weights_take_four_bytes_each_and_an_adapter_a_small_part(tmp_path: File) -> None:
-    config = {"hidden_size": 576, "intermediate_size": 1536, "num_hidden_layers": 30, "dtype": "bfloat16"}
+    config = {
+        "hidden_size": 576,
+        "intermediate_size": 1536,
+        "num_hidden_layers": 30,
+        "dtype": "bfloat16",
+    }
     (tmp_path / "config.json").write_text(json.dumps(config), "utf-8")
     (tmp_path / "model.safetensors").write_bytes(b"x" * 100)
 
     assert kept_weight_bytes(tmp_path, TrainingSettings(kind="full")) == 200
-    assert kept_weight_bytes(tmp_path, TrainingSettings()) == 4 * 30 * 16 * (8 * 576 + 3 * (576 + 1536))
+    assert kept_weight_bytes(tmp_path, TrainingSettings()) == 4 * 30 * 16 * (
+        8 * 576 + 3 * (576 + 1536)
+    )
 
 
 def test_a_probe_without_a_rate_asks_for_one() -> None:

@@ -9,7 +9,14 @@ from tasks.settings import Settings
 from tasks.synthesis.synthesis_plan import SynthesisPlan, plan_synthesis
 from tasks.synthesis.synthesize_paths import synthesize_paths
 from tasks.verification.verify_paths import Judge
-from tests.fakes.ladder_examples import MODEL, always_right, always_wrong, guidelines, question, settings
+from tests.fakes.ladder_examples import (
+    MODEL,
+    always_right,
+    always_wrong,
+    guidelines,
+    question,
+    settings,
+)
 from tests.fakes.scripted_engine import Script, ScriptedEngine, TextRenderer, marked_prompts
 
 QUESTIONS = [question(number) for number in range(6)]
@@ -71,5 +78,10 @@ def test_unsolved_questions_are_planned_a_hinted_retry(tmp_path: File) -> None:
     planned = plan(store, settings(hinted_chains=3, chains_per_question=2))
 
     assert planned.to_generate == {}
-    assert planned.hinted_at_most == {"adapted_guideline": 18, "structure": 18, "path": 18, "close": 18}
+    assert planned.hinted_at_most == {
+        "adapted_guideline": 18,
+        "structure": 18,
+        "path": 18,
+        "close": 18,
+    }
     assert any("at most 72" in line for line in planned.lines())

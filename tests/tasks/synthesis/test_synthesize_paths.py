@@ -12,7 +12,16 @@ import pytest
 
 from storage.errors import TransientError
 from storage.open_store import Store, open_store
-from storage.records import AdaptedGuideline, AnswerKind, FailedRequest, Guideline, Path, Question, Structure, Verdict
+from storage.records import (
+    AdaptedGuideline,
+    AnswerKind,
+    FailedRequest,
+    Guideline,
+    Path,
+    Question,
+    Structure,
+    Verdict,
+)
 from tasks.asking import Asking
 from tasks.engines.engine import Completion, RequestFailed
 from tasks.limits import Limits, Spending
@@ -30,7 +39,14 @@ from tests.fakes.ladder_examples import (
     right_sometimes,
     settings,
 )
-from tests.fakes.scripted_engine import Answer, Asked, ScriptedEngine, TextRenderer, completion, marked_prompts
+from tests.fakes.scripted_engine import (
+    Answer,
+    Asked,
+    ScriptedEngine,
+    TextRenderer,
+    completion,
+    marked_prompts,
+)
 
 
 @pytest.fixture
@@ -39,13 +55,25 @@ def store(tmp_path: File) -> Store:
 
 
 def run(
-    store: Store, engine: ScriptedEngine, questions: list[Question], chosen: Settings, *, draw: int = 1,
+    store: Store,
+    engine: ScriptedEngine,
+    questions: list[Question],
+    chosen: Settings,
+    *,
+    draw: int = 1,
     advice: list[Guideline] | None = None,
-) -> SynthesisReport:  # fmt: skip
+) -> SynthesisReport:
     with Judge() as judge:
         return synthesize_paths(
             Asking(
-                store, engine, TextRenderer(), judge, model=MODEL, prompts=marked_prompts(), settings=chosen, draw=draw
+                store,
+                engine,
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=chosen,
+                draw=draw,
             ),
             questions,
             guidelines() if advice is None else advice,
@@ -71,15 +99,27 @@ def test_every_stage_of_a_chain_is_stored_with_its_parents(store: Store) -> None
 
 
 def test_sampling_a_question_stops_at_enough_accepted_paths(store: Store) -> None:
-    report = run(store, ScriptedEngine(always_right), questions(20), settings(chains_per_question=8, enough_accepted=3))
+    report = run(
+        store,
+        ScriptedEngine(always_right),
+        questions(20),
+        settings(chains_per_question=8, enough_accepted=3),
+    )
 
-    assert Counter(path.question_id for path in store.select(Path)) == {one.id: 3 for one in questions(20)}
+    assert Counter(path.question_id for path in store.select(Path)) == {
+        one.id: 3 for one in questions(20)
+    }
     assert report.fates == {"accepted": 60, "enough_accepted": 100}
 
 
 def test_unsolved_questions_are_tried_again_with_the_answer_shown(store: Store) -> None:
     engine = ScriptedEngine(right_sometimes(0.0))
-    report = run(store, engine, questions(3), settings(chains_per_question=2, hinted_chains=4, enough_accepted=2))
+    report = run(
+        store,
+        engine,
+        questions(3),
+        settings(chains_per_question=2, hinted_chains=4, enough_accepted=2),
+    )
 
     hinted = store.select(Path, hinted=True)
     assert len(hinted) == 6
@@ -87,7 +127,11 @@ def test_unsolved_questions_are_tried_again_with_the_answer_shown(store: Store) 
     assert report.solved_questions == 3
     names = {guideline.id: guideline.position for guideline in guidelines()}
     assert all(names[path.guideline_id or UUID(int=0)] <= 22 for path in hinted)
-    assert all("|3|" not in asked.prompt for asked in engine.asked if not asked.prompt_name.endswith("_hinted"))
+    assert all(
+        "|3|" not in asked.prompt
+        for asked in engine.asked
+        if not asked.prompt_name.endswith("_hinted")
+    )
 
 
 def test_a_hinted_path_that_talks_about_the_answer_is_not_accepted(store: Store) -> None:
@@ -97,7 +141,9 @@ def test_a_hinted_path_that_talks_about_the_answer_is_not_accepted(store: Store)
             return f"I count to 1 in {asked.seed} steps. The given answer is that. The answer is 1."
         return text
 
-    report = run(store, ScriptedEngine(leak), questions(1), settings(chains_per_question=1, hinted_chains=3))
+    report = run(
+        store, ScriptedEngine(leak), questions(1), settings(chains_per_question=1, hinted_chains=3)
+    )
 
     assert report.fates["mentions_given_answer"] == 3
     assert report.accepted == 0
@@ -122,7 +168,9 @@ def test_a_hinted_path_is_closed_without_its_hint(store: Store) -> None:
     def open_ended(asked: Asked) -> str:
         if asked.prompt_name == "close":
             return " 1."
-        return "I add up to 1 with care" if asked.prompt_name == "path_hinted" else always_wrong(asked)
+        return (
+            "I add up to 1 with care" if asked.prompt_name == "path_hinted" else always_wrong(asked)
+        )
 
     engine = ScriptedEngine(open_ended)
     run(store, engine, questions(1), settings(chains_per_question=1, hinted_chains=1))
@@ -140,7 +188,12 @@ def test_a_cut_path_stays_cut_when_it_is_closed_and_is_not_accepted(store: Store
             return completion("One and 1 more. And then", finish_reason="length")
         return always_right(asked)
 
-    report = run(store, ScriptedEngine(endless), questions(1), settings(chains_per_question=2, hinted_chains=1))
+    report = run(
+        store,
+        ScriptedEngine(endless),
+        questions(1),
+        settings(chains_per_question=2, hinted_chains=1),
+    )
 
     paths = store.select(Path)
     assert {(path.closed, path.cut) for path in paths} == {(True, True)}
@@ -149,9 +202,15 @@ def test_a_cut_path_stays_cut_when_it_is_closed_and_is_not_accepted(store: Store
     assert {verdict.verdict for verdict in store.select(Verdict)} == {"correct"}
 
 
-def test_a_structure_that_gives_the_result_away_ends_its_chain_also_in_a_rerun(store: Store) -> None:
+def test_a_structure_that_gives_the_result_away_ends_its_chain_also_in_a_rerun(
+    store: Store,
+) -> None:
     def telling(asked: Asked) -> str:
-        return "Add, then 2 + 5 = 7" if asked.prompt_name.startswith("structure") else always_right(asked)
+        return (
+            "Add, then 2 + 5 = 7"
+            if asked.prompt_name.startswith("structure")
+            else always_right(asked)
+        )
 
     asked_for = [question(number, answer="7") for number in (1, 2)]
     first = run(store, ScriptedEngine(telling), asked_for, settings(chains_per_question=2))
@@ -168,7 +227,9 @@ def test_advice_that_was_cut_goes_on_as_its_whole_sentences(store: Store) -> Non
             return completion(" Read it.\n2. Add.\n3. Now wri", finish_reason="length")
         return always_right(asked)
 
-    run(store, ScriptedEngine(cut), questions(1), settings(chains_per_question=1, enough_accepted=1))
+    run(
+        store, ScriptedEngine(cut), questions(1), settings(chains_per_question=1, enough_accepted=1)
+    )
 
     (structure,) = store.select(Structure)
     assert (structure.text, structure.finish_reason) == ("1. Read it.\n2. Add.", "length")
@@ -180,7 +241,9 @@ def test_right_paths_of_equal_text_do_not_lower_a_pass_rate(store: Store) -> Non
             return "I count up to 1 here. The answer is 1."
         return always_right(asked)
 
-    chosen = settings(chains_per_question=8, min_pass_rate=0.5, pass_rate_after_chains=4, enough_accepted=2)
+    chosen = settings(
+        chains_per_question=8, min_pass_rate=0.5, pass_rate_after_chains=4, enough_accepted=2
+    )
     report = run(store, ScriptedEngine(same), questions(1), chosen)
 
     assert "pass_rate_too_low" not in report.fates
@@ -200,7 +263,12 @@ def test_a_rerun_asks_nothing_and_gives_the_same_account(store: Store) -> None:
 
 
 def test_another_path_prompt_reuses_adapted_guidelines_and_structures(store: Store) -> None:
-    run(store, ScriptedEngine(always_wrong), questions(4), settings(chains_per_question=3, hinted_retry=False))
+    run(
+        store,
+        ScriptedEngine(always_wrong),
+        questions(4),
+        settings(chains_per_question=3, hinted_retry=False),
+    )
     hotter = settings(chains_per_question=3, hinted_retry=False, path={"temperature": 1.0})
     engine = ScriptedEngine(always_wrong)
 
@@ -216,9 +284,12 @@ def test_another_guideline_generates_only_its_own_chains(store: Store) -> None:
     run(store, ScriptedEngine(always_right), questions(4), five, advice=guidelines(5))
 
     report = run(
-        store, ScriptedEngine(always_right), questions(4), settings(chains_per_question=6, adaptive=False),
+        store,
+        ScriptedEngine(always_right),
+        questions(4),
+        settings(chains_per_question=6, adaptive=False),
         advice=guidelines(6),
-    )  # fmt: skip
+    )
 
     assert report.generated == {"adapted_guideline": 4, "structure": 4, "path": 4}
 
@@ -291,10 +362,20 @@ def test_the_account_of_every_candidate_adds_up(store: Store) -> None:
     report = run(store, ScriptedEngine(script), questions(60), settings(enough_accepted=2))
 
     assert sum(report.fates.values()) == report.candidates
-    assert report.fates["failed"] == len(store.select(FailedRequest)) == report.reasons["prompt_too_long"]
+    assert (
+        report.fates["failed"]
+        == len(store.select(FailedRequest))
+        == report.reasons["prompt_too_long"]
+    )
     paths = store.select(Path)
-    judged = sum(report.fates.get(fate, 0) for fate in ("accepted", "duplicate", "wrong", "unjudged"))
-    assert judged + report.fates.get("mentions_given_answer", 0) == len(paths) == len(store.select(Verdict))
+    judged = sum(
+        report.fates.get(fate, 0) for fate in ("accepted", "duplicate", "wrong", "unjudged")
+    )
+    assert (
+        judged + report.fates.get("mentions_given_answer", 0)
+        == len(paths)
+        == len(store.select(Verdict))
+    )
     rows = [*store.select(AdaptedGuideline), *store.select(Structure), *paths]
     assert report.tokens == sum(row.completion_tokens for row in rows)
     assert report.generated["path"] == len(paths)
@@ -302,13 +383,21 @@ def test_the_account_of_every_candidate_adds_up(store: Store) -> None:
 
 @pytest.mark.parametrize("kind", ["number", "text", "expression"])
 @pytest.mark.parametrize("preset", PRESETS)
-def test_no_preset_and_no_kind_of_answer_passes_a_token_budget(store: Store, preset: str, kind: AnswerKind) -> None:
+def test_no_preset_and_no_kind_of_answer_passes_a_token_budget(
+    store: Store, preset: str, kind: AnswerKind
+) -> None:
     def to_the_limit(asked: Asked) -> Completion:
         text = "yes" if asked.prompt_name == "self_check" else "some words without an answer"
         return replace(completion(text), completion_tokens=asked.sampling.max_tokens)
 
     budget = 20_000
-    chosen = settings(preset, token_budget=budget, adaptive=False, hinted_retry=False, refuse_telling_structures=False)
+    chosen = settings(
+        preset,
+        token_budget=budget,
+        adaptive=False,
+        hinted_retry=False,
+        refuse_telling_structures=False,
+    )
     asked_for = [replace(one, answer_kind=kind) for one in questions(40)]
 
     report = run(store, ScriptedEngine(to_the_limit), asked_for, chosen)
@@ -328,7 +417,9 @@ def test_a_token_budget_is_never_passed_and_the_next_run_goes_on(store: Store) -
     more = run(store, ScriptedEngine(always_right), questions(60), chosen)
     assert more.stopped_by == "token_budget"
     assert more.tokens < 200
-    unlimited = chosen.model_copy(update={"synthesis": chosen.synthesis.model_copy(update={"token_budget": 0})})
+    unlimited = chosen.model_copy(
+        update={"synthesis": chosen.synthesis.model_copy(update={"token_budget": 0})}
+    )
     run(store, ScriptedEngine(always_right), questions(60), unlimited)
     assert len(store.select(Path)) == 180
 
@@ -350,7 +441,8 @@ def test_a_window_that_is_over_ends_the_run_cleanly(store: Store) -> None:
             questions(500),
             guidelines(),
             spending=Spending(
-                Limits(until=NOW + timedelta(seconds=100)), now=lambda: NOW + timedelta(seconds=next(clock))
+                Limits(until=NOW + timedelta(seconds=100)),
+                now=lambda: NOW + timedelta(seconds=next(clock)),
             ),
         )
 
@@ -361,7 +453,9 @@ def test_a_window_that_is_over_ends_the_run_cleanly(store: Store) -> None:
 
 
 def test_a_target_of_accepted_paths_ends_the_set(store: Store) -> None:
-    report = run(store, ScriptedEngine(right_sometimes(0.5)), questions(200), settings(target_accepted=100))
+    report = run(
+        store, ScriptedEngine(right_sometimes(0.5)), questions(200), settings(target_accepted=100)
+    )
 
     assert report.stopped_by == "target_accepted"
     assert report.complete
@@ -370,7 +464,9 @@ def test_a_target_of_accepted_paths_ends_the_set(store: Store) -> None:
 
 
 def test_a_question_outside_the_pass_rate_band_gets_no_more_chains(store: Store) -> None:
-    chosen = settings(min_pass_rate=0.2, pass_rate_after_chains=3, hinted_retry=False, chains_per_question=8)
+    chosen = settings(
+        min_pass_rate=0.2, pass_rate_after_chains=3, hinted_retry=False, chains_per_question=8
+    )
 
     report = run(store, ScriptedEngine(always_wrong), questions(4), chosen)
 
@@ -385,8 +481,13 @@ def test_official_code_makes_45_chains_and_245_calls_a_question(store: Store) ->
 
     assert len(engine.asked) == 2 * 245
     assert report.generated == {
-        "selection": 40, "adapted_guideline": 90, "structure": 90, "path": 90, "summary": 90, "self_check": 90
-    }  # fmt: skip
+        "selection": 40,
+        "adapted_guideline": 90,
+        "structure": 90,
+        "path": 90,
+        "summary": 90,
+        "self_check": 90,
+    }
     assert report.texts == 3 * 90
     assert all('"self_check": true' in verdict.details for verdict in store.select(Verdict))
 
@@ -400,7 +501,11 @@ def test_the_shorter_ladders_skip_their_stage(store: Store) -> None:
         engine = ScriptedEngine(always_right)
         run(store, engine, questions(2), settings(strategy=strategy))
         assert {asked.prompt_name for asked in engine.asked} == names
-    assert {path.strategy for path in store.select(Path)} == {"direct", "no_adaptation", "no_structure"}
+    assert {path.strategy for path in store.select(Path)} == {
+        "direct",
+        "no_adaptation",
+        "no_structure",
+    }
 
 
 def test_a_fatal_failure_stores_what_arrived_and_is_raised(store: Store) -> None:
@@ -416,8 +521,12 @@ def test_a_fatal_failure_stores_what_arrived_and_is_raised(store: Store) -> None
     assert len(store.select(Path)) == len(store.select(Verdict))
 
 
-def test_an_engine_that_only_fails_ends_the_run_before_every_question_is_spent(store: Store) -> None:
-    engine = ScriptedEngine(lambda asked: RequestFailed("gone", reason="endpoint_error", attempts=5))
+def test_an_engine_that_only_fails_ends_the_run_before_every_question_is_spent(
+    store: Store,
+) -> None:
+    engine = ScriptedEngine(
+        lambda asked: RequestFailed("gone", reason="endpoint_error", attempts=5)
+    )
 
     with pytest.raises(TransientError, match="run the same command again"):
         run(store, engine, questions(500), settings(window_chains=8))
@@ -426,12 +535,20 @@ def test_an_engine_that_only_fails_ends_the_run_before_every_question_is_spent(s
 
 
 def test_empty_and_unstorable_texts_neither_stop_nor_spoil_the_run(store: Store) -> None:
-    strange = ["", "   ", "a\x00b. The answer is 1.", "\ud800 lone. The answer is 1.", "long " * 100_000]
+    strange = [
+        "",
+        "   ",
+        "a\x00b. The answer is 1.",
+        "\ud800 lone. The answer is 1.",
+        "long " * 100_000,
+    ]
 
     def script(asked: Asked) -> str:
         return strange[asked.seed % 5] if asked.prompt_name == "path" else always_right(asked)
 
-    report = run(store, ScriptedEngine(script), questions(5), settings(adaptive=False, close_paths=False))
+    report = run(
+        store, ScriptedEngine(script), questions(5), settings(adaptive=False, close_paths=False)
+    )
 
     assert sum(report.fates.values()) == report.candidates
     assert report.reasons["empty_text"] == len(store.select(FailedRequest)) > 0
@@ -505,7 +622,12 @@ def test_a_choice_a_yes_or_a_text_counts_only_where_the_work_alone_leads_there_a
 ) -> None:
     right, wrong = RESTATED[kind]
     asked_for = [
-        replace(one, answer=right, answer_kind=kind, choices=["red", "green"] if kind == "choice" else [])
+        replace(
+            one,
+            answer=right,
+            answer_kind=kind,
+            choices=["red", "green"] if kind == "choice" else [],
+        )
         for one in questions(24)
     ]
 

@@ -11,7 +11,16 @@ import pytest
 from storage.errors import InputError, PermanentError
 from storage.ids import content_id
 from storage.open_store import Store, open_store
-from storage.records import Path, Question, Round, Selection, Strategy, TrainingExample, TrainingSet, Verdict
+from storage.records import (
+    Path,
+    Question,
+    Round,
+    Selection,
+    Strategy,
+    TrainingExample,
+    TrainingSet,
+    Verdict,
+)
 from tasks.prompt_files import load_prompts, prompt_record
 from tasks.rules.ladder.prompts import Turns
 from tasks.settings import Settings, load_settings
@@ -19,9 +28,12 @@ from tasks.training.select_examples import SelectionPlan, select_examples
 from tests.storage.examples import make
 
 SET = content_id("question_sets", "sums")
-# Texts here are a few words: what a path must hold to be accepted is asked of tests/rules/test_acceptance.py.
+# Texts here are a few words: what a path must hold to be accepted is asked of
+# tests/rules/test_acceptance.py.
 ANY_WORK = {"min_work_words": 0, "answer_in_work": False}
-SETTINGS = load_settings(overrides={"selection": ANY_WORK | {"keep_per_question": 2, "max_hinted_share": 1}})
+SETTINGS = load_settings(
+    overrides={"selection": ANY_WORK | {"keep_per_question": 2, "max_hinted_share": 1}}
+)
 ROUND = make(Round, "one", number=1, line="base/test")
 
 
@@ -32,29 +44,52 @@ def store(tmp_path: Folder) -> Store:
 
 def ask(store: Store, name: str, part: str = "train", draw: int = 1, **values: Any) -> Question:
     question = make(
-        Question, name, question_set_id=SET, part=part, draw=draw, text=f"What is {name}?", answer="4",
-        answer_kind="number", **values,
-    )  # fmt: skip
+        Question,
+        name,
+        question_set_id=SET,
+        part=part,
+        draw=draw,
+        text=f"What is {name}?",
+        answer="4",
+        answer_kind="number",
+        **values,
+    )
     store.append([question])
     return question
 
 
-def answer(store: Store, question: Question, text: str, *, verdict: str = "correct", **values: Any) -> Path:
+def answer(
+    store: Store, question: Question, text: str, *, verdict: str = "correct", **values: Any
+) -> Path:
     path = make(
-        Path, (question.id, text), question_id=question.id, text=text, draw=question.draw or 1, strategy="regenesis",
+        Path,
+        (question.id, text),
+        question_id=question.id,
+        text=text,
+        draw=question.draw or 1,
+        strategy="regenesis",
         completion_tokens=9,
-    )  # fmt: skip
+    )
     path = replace(path, **values)
     reason = "equal" if verdict == "correct" else "answer_differs"
     judged = make(
-        Verdict, path.id, path_id=path.id, draw=path.draw, verifier="reference", verifier_version="1",
-        verdict=verdict, reason=reason, details="{}",
-    )  # fmt: skip
+        Verdict,
+        path.id,
+        path_id=path.id,
+        draw=path.draw,
+        verifier="reference",
+        verifier_version="1",
+        verdict=verdict,
+        reason=reason,
+        details="{}",
+    )
     store.append([path, judged])
     return path
 
 
-def select(store: Store, settings: Settings = SETTINGS, strategy: Strategy | None = None, **values: Any) -> TrainingSet:
+def select(
+    store: Store, settings: Settings = SETTINGS, strategy: Strategy | None = None, **values: Any
+) -> TrainingSet:
     plan = SelectionPlan.of_round(ROUND, settings, load_prompts(), **values)
     return select_examples(store, plan, round=ROUND, question_set_ids=[SET], strategy=strategy)
 
@@ -76,7 +111,13 @@ def test_each_path_has_a_row_and_each_kept_one_an_example(store: Store) -> None:
 
 def test_an_example_asks_as_evaluation_does_and_teaches_the_path(store: Store) -> None:
     question = ask(store, "Water is", choices=["wet", "dry"])
-    question = replace(question, answer="A", answer_kind="choice", id=content_id("questions", "other"), text="Is it?")
+    question = replace(
+        question,
+        answer="A",
+        answer_kind="choice",
+        id=content_id("questions", "other"),
+        text="Is it?",
+    )
     store.append([question])
     path = answer(store, question, "\nThe answer is A.\n")
     select(store)
@@ -89,21 +130,32 @@ def test_an_example_asks_as_evaluation_does_and_teaches_the_path(store: Store) -
 def test_words_that_the_answer_prompt_begins_are_not_taught_a_second_time(store: Store) -> None:
     answer(store, ask(store, "2 + 2"), "Work: 2 + 2 = 4.")
     answer(store, ask(store, "1 + 3"), "One and three are 4.")
-    prompts = load_prompts() | {"answer": prompt_record("answer", "[user]\n{question}\n[assistant]\nWork:")}
-    select_examples(store, SelectionPlan.of_round(ROUND, SETTINGS, prompts), round=ROUND, question_set_ids=[SET])
-    assert {one.completion for one in store.select(TrainingExample)} == {"2 + 2 = 4.", "One and three are 4."}
+    prompts = load_prompts() | {
+        "answer": prompt_record("answer", "[user]\n{question}\n[assistant]\nWork:")
+    }
+    select_examples(
+        store, SelectionPlan.of_round(ROUND, SETTINGS, prompts), round=ROUND, question_set_ids=[SET]
+    )
+    assert {one.completion for one in store.select(TrainingExample)} == {
+        "2 + 2 = 4.",
+        "One and three are 4.",
+    }
 
 
 @pytest.mark.parametrize("section", ["system", "assistant"])
 @pytest.mark.parametrize("name", ["form", "question"])
-def test_an_answer_prompt_that_each_question_would_begin_otherwise_is_refused(section: str, name: str) -> None:
+def test_an_answer_prompt_that_each_question_would_begin_otherwise_is_refused(
+    section: str, name: str
+) -> None:
     texts = {"system": "Be brief.", "user": "{question}", "assistant": "So:"}
     texts[section] += f" {{{name}}}"
     with pytest.raises(InputError, match=rf"\[{section}\]"):
         prompt_record("answer", "\n".join(f"[{key}]\n{text}" for key, text in texts.items()))
 
 
-def test_the_text_that_is_trained_on_keeps_every_brace_and_no_task_is_called_mathematics(store: Store) -> None:
+def test_the_text_that_is_trained_on_keeps_every_brace_and_no_task_is_called_mathematics(
+    store: Store,
+) -> None:
     text = "Half is \\boxed{\\frac{1}{2}}, a set is {1, {2}}. The answer is \\boxed{4}}."
     answer(store, ask(store, "2 + 2"), text)
     select(store)
@@ -164,9 +216,16 @@ def test_a_self_check_that_said_no_refuses_the_path(store: Store) -> None:
 def test_a_newer_verdict_stands_over_an_older_one(store: Store) -> None:
     path = answer(store, ask(store, "2 + 2"), "It is 4.", verdict="wrong")
     newer = make(
-        Verdict, "newer", path_id=path.id, draw=1, verifier="reference", verifier_version="2", verdict="correct",
-        reason="equal", details="{}",
-    )  # fmt: skip
+        Verdict,
+        "newer",
+        path_id=path.id,
+        draw=1,
+        verifier="reference",
+        verifier_version="2",
+        verdict="correct",
+        reason="equal",
+        details="{}",
+    )
     store.append([newer])
     select(store)
     assert [(row.reason, row.verdict_id) for row in store.select(Selection)] == [("kept", newer.id)]

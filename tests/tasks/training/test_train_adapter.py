@@ -1,4 +1,6 @@
-"""From a training set to an adapter that is stored by content, logged, registered, merged and loadable."""
+"""From a training set to an adapter that is stored by content, logged, registered, merged and
+loadable.
+"""
 
 import json
 import subprocess
@@ -15,7 +17,15 @@ from storage.errors import InputError, PermanentError
 from storage.ids import content_id
 from storage.mlflow_tracking import Tracking, registered_name
 from storage.open_store import Store, open_store
-from storage.records import Adapter, Model, Question, QuestionSet, Round, TrainingExample, TrainingSet
+from storage.records import (
+    Adapter,
+    Model,
+    Question,
+    QuestionSet,
+    Round,
+    TrainingExample,
+    TrainingSet,
+)
 from tasks.engines.models.base_models import PreparedModel, describe_model
 from tasks.engines.models.merging import merge_adapter
 from tasks.engines.models.model_files import folder_digest
@@ -34,7 +44,9 @@ from tests.fakes.tiny_model import write_tiny_model
 from tests.storage.examples import make
 
 SETTINGS = load_settings(
-    overrides={"training": {"epochs": 1, "learning_rate": 1e-2, "precision": "float32", "max_tokens": 128}}
+    overrides={
+        "training": {"epochs": 1, "learning_rate": 1e-2, "precision": "float32", "max_tokens": 128}
+    }
 )
 LINE = "tiny/embedded"
 LOADER = """
@@ -56,12 +68,20 @@ class Place:
     def __init__(self, home: Path, tokenizer_folder: Path) -> None:
         self.environment = Environment(home, f"duckdb:///{home / 'store.duckdb'}", (), None)
         self.base: PreparedModel = describe_model(
-            write_tiny_model(home / "models" / "tiny", tokenizer_folder), self.environment, name="tiny"
+            write_tiny_model(home / "models" / "tiny", tokenizer_folder),
+            self.environment,
+            name="tiny",
         )
         self.store: Store = open_store(self.environment.store_url)
         self.tracking = Tracking(home)
         self.round = make(
-            Round, "one", number=1, line=LINE, settings="{}", champion_model_id=self.base.record.id, status="running"
+            Round,
+            "one",
+            number=1,
+            line=LINE,
+            settings="{}",
+            champion_model_id=self.base.record.id,
+            status="running",
         )
         self.store.append([self.base.record, self.round])
         self.said: list[str] = []
@@ -70,22 +90,37 @@ class Place:
     def training_set(self, texts: Sequence[str]) -> TrainingSet:
         """A stored set that teaches these texts."""
         found = make(
-            TrainingSet, list(texts), round_id=self.round.id, settings="{}", examples=len(texts), method="regenesis"
+            TrainingSet,
+            list(texts),
+            round_id=self.round.id,
+            settings="{}",
+            examples=len(texts),
+            method="regenesis",
         )
         rows = [
             make(
-                TrainingExample, (found.id, place), training_set_id=found.id, position=place,
-                prompt=f"What is {place} + {place}?", completion=text,
+                TrainingExample,
+                (found.id, place),
+                training_set_id=found.id,
+                position=place,
+                prompt=f"What is {place} + {place}?",
+                completion=text,
             )
             for place, text in enumerate(texts)
-        ]  # fmt: skip
+        ]
         self.store.append([found, *rows])
         return found
 
     def train(self, training_set: TrainingSet, settings: Settings = SETTINGS) -> Adapter:
         training = Training(training_set, self.base, settings, self.round)
         return train_adapter(
-            self.store, self.tracking, self.environment, LocalMachinery(), training, self.steps.append, self.said.append
+            self.store,
+            self.tracking,
+            self.environment,
+            LocalMachinery(),
+            training,
+            self.steps.append,
+            self.said.append,
         )
 
 
@@ -96,11 +131,15 @@ def place(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Place
 
 @pytest.fixture(scope="module")
 def adapter(place: Place) -> Adapter:
-    return place.train(place.training_set([f"Twice {n} makes {2 * n}. The answer is {2 * n}." for n in range(16)]))
+    return place.train(
+        place.training_set([f"Twice {n} makes {2 * n}. The answer is {2 * n}." for n in range(16)])
+    )
 
 
 @pytest.mark.engine
-def test_an_adapter_lies_under_its_digest_and_its_row_tells_all(place: Place, adapter: Adapter) -> None:
+def test_an_adapter_lies_under_its_digest_and_its_row_tells_all(
+    place: Place, adapter: Adapter
+) -> None:
     folder = place.environment.home / adapter.location
     assert adapter.digest == folder_digest(folder)
     assert folder.name == adapter.digest[:32]
@@ -120,7 +159,9 @@ def test_an_adapter_that_is_there_is_not_trained_again(place: Place, adapter: Ad
 
 
 @pytest.mark.engine
-def test_base_and_challenger_are_registered_and_the_base_is_champion(place: Place, adapter: Adapter) -> None:
+def test_base_and_challenger_are_registered_and_the_base_is_champion(
+    place: Place, adapter: Adapter
+) -> None:
     assert place.tracking.champion(LINE) == place.base.record.id
     assert place.tracking.challenger(LINE) == model_of(place.base.record, adapter).id
     version = place.tracking.version_of(LINE, model_of(place.base.record, adapter).id)
@@ -137,7 +178,9 @@ def test_the_registered_champion_and_challenger_answer_in_another_process(
     place: Place, adapter: Adapter, tmp_path: Path
 ) -> None:
     program = LOADER.format(uri=place.tracking.uri, name=registered_name(LINE))
-    ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    ran = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert ran.returncode == 0, ran.stderr
     answers, described = map(json.loads, ran.stdout.splitlines()[-2:])
     assert [[type(answer) for answer in of_one] for of_one in answers] == [[str, str]] * 2
@@ -146,16 +189,23 @@ def test_the_registered_champion_and_challenger_answer_in_another_process(
 
 
 @pytest.mark.engine
-def test_merged_weights_are_base_plus_scaled_product(place: Place, adapter: Adapter, tmp_path: Path) -> None:
+def test_merged_weights_are_base_plus_scaled_product(
+    place: Place, adapter: Adapter, tmp_path: Path
+) -> None:
     import torch
     from safetensors.torch import load_file
 
     folder = place.environment.home / adapter.location
-    merged = load_file(str(merge_adapter(place.base.folder, folder, tmp_path / "merged") / "model.safetensors"))
+    merged = load_file(
+        str(merge_adapter(place.base.folder, folder, tmp_path / "merged") / "model.safetensors")
+    )
     base = load_file(str(place.base.folder / "model.safetensors"))
     parts = load_file(str(folder / "adapter_model.safetensors"))
     name = "model.layers.1.mlp.down_proj"
-    product = parts[f"base_model.model.{name}.lora_B.weight"] @ parts[f"base_model.model.{name}.lora_A.weight"]
+    product = (
+        parts[f"base_model.model.{name}.lora_B.weight"]
+        @ parts[f"base_model.model.{name}.lora_A.weight"]
+    )
     assert product.abs().max() > 0
     torch.testing.assert_close(merged[f"{name}.weight"], base[f"{name}.weight"] + 32 / 16 * product)
     untouched = "model.embed_tokens.weight"
@@ -165,7 +215,9 @@ def test_merged_weights_are_base_plus_scaled_product(place: Place, adapter: Adap
 
 
 @pytest.mark.engine
-def test_an_adapter_of_another_base_is_not_merged(place: Place, adapter: Adapter, tmp_path: Path) -> None:
+def test_an_adapter_of_another_base_is_not_merged(
+    place: Place, adapter: Adapter, tmp_path: Path
+) -> None:
     from safetensors.torch import load_file, save_file
 
     folder = place.environment.home / adapter.location
@@ -191,7 +243,9 @@ def test_each_example_is_known_by_its_question_set_and_mixed_by_its_weight(place
     sets = [make(QuestionSet, name, name=name) for name in ("gcd", "products")]
     questions = [make(Question, n, question_set_id=sets[n > 0].id) for n in range(3)]
     place.store.append([*sets, *questions])
-    examples = [make(TrainingExample, n, question_id=question.id) for n, question in enumerate(questions)]
+    examples = [
+        make(TrainingExample, n, question_id=question.id) for n, question in enumerate(questions)
+    ]
     names = question_sets_of(place.store, examples)
     assert names == ["gcd", "products", "products"]
     settings = load_settings(overrides={"training": {"mixing": {"gcd": 2}}})
@@ -213,7 +267,9 @@ def test_a_champion_of_another_kind_cannot_be_gone_on_from(place: Place) -> None
     full = make(Adapter, "full", kind="full", location="adapters/full")
     champion = make(Model, "champion", adapter_id=full.id)
     place.store.append([full, champion])
-    going_on = SETTINGS.model_copy(update={"training": SETTINGS.training.model_copy(update={"start": "champion"})})
+    going_on = SETTINGS.model_copy(
+        update={"training": SETTINGS.training.model_copy(update={"start": "champion"})}
+    )
     after = replace(place.round, id=content_id("rounds", "two"), champion_model_id=champion.id)
     with pytest.raises(InputError, match="of its own kind"):
         parent_of(place.store, after, going_on)

@@ -16,7 +16,13 @@ from tasks.verification.verify_paths import Judge, verify_paths
 from tasks.verification.vote_paths import vote_paths
 from tests.storage.examples import NOW, make, uid
 
-TEXTS = ("The answer is 5.", "The answer is 5 or 6.", "The answer is five.", "The answer is 7.", "So 5.")
+TEXTS = (
+    "The answer is 5.",
+    "The answer is 5 or 6.",
+    "The answer is five.",
+    "The answer is 7.",
+    "So 5.",
+)
 
 
 @pytest.fixture
@@ -26,13 +32,21 @@ def store(tmp_path: File) -> Store:
     blind = make(Question, "blind", answer="", answer_kind="number", part="train", draw=1)
     for name, one in (("q", question), ("blind", blind)):
         store.append([one])
-        store.append([
-            make(
-                Path, f"{name}{i}", question_id=one.id, text=text, draw=1, finish_reason="stop", strategy="regenesis",
-                model_id=uid(Model),
-            )
-            for i, text in enumerate(TEXTS)
-        ])  # fmt: skip
+        store.append(
+            [
+                make(
+                    Path,
+                    f"{name}{i}",
+                    question_id=one.id,
+                    text=text,
+                    draw=1,
+                    finish_reason="stop",
+                    strategy="regenesis",
+                    model_id=uid(Model),
+                )
+                for i, text in enumerate(TEXTS)
+            ]
+        )
     return store
 
 
@@ -65,7 +79,9 @@ def test_questions_are_put_to_the_vote_and_references_show_its_worth(store: Stor
         "unjudged",
     ]
     assert '"share": 0.66' in rows[uid(Path, "blind0")].details
-    votes = store.query("SELECT voters, winner_is_right FROM majority_votes ORDER BY winner_is_right").to_pylist()
+    votes = store.query(
+        "SELECT voters, winner_is_right FROM majority_votes ORDER BY winner_is_right"
+    ).to_pylist()
     assert votes == [{"voters": 5, "winner_is_right": True}, {"voters": 5, "winner_is_right": None}]
 
 
@@ -80,10 +96,19 @@ def test_the_second_judge_reads_prone_cases_and_never_decides(store: Store):
     assert sum(row.cases for row in audit.table) == len(audit.cases)
     assert "first judge" in audit_text(audit)
     assert len(store.select(Verdict, verifier="second")) == len(audit.cases)
-    rows = store.query("SELECT chosen, sum(paths)::BIGINT AS paths FROM judge_confusion GROUP BY ALL ORDER BY ALL")
-    assert rows.to_pylist() == [{"chosen": "prone", "paths": len(audit.cases) - 3}, {"chosen": "sampled", "paths": 3}]
-    drawn = Drawn(draws=(1,), question_set_ids=(make(Question, "q").question_set_id,), strategy="regenesis")
-    assert {one.verdict.verifier for one in read_candidates(store, drawn) if one.verdict} == {"reference"}
+    rows = store.query(
+        "SELECT chosen, sum(paths)::BIGINT AS paths FROM judge_confusion GROUP BY ALL ORDER BY ALL"
+    )
+    assert rows.to_pylist() == [
+        {"chosen": "prone", "paths": len(audit.cases) - 3},
+        {"chosen": "sampled", "paths": 3},
+    ]
+    drawn = Drawn(
+        draws=(1,), question_set_ids=(make(Question, "q").question_set_id,), strategy="regenesis"
+    )
+    assert {one.verdict.verifier for one in read_candidates(store, drawn) if one.verdict} == {
+        "reference"
+    }
 
 
 def test_a_persons_verdict_is_kept_with_rater_and_time_and_overrides(store: Store):
@@ -92,14 +117,22 @@ def test_a_persons_verdict_is_kept_with_rater_and_time_and_overrides(store: Stor
     path = uid(Path, "q0")
 
     record_human_verdict(store, path, "correct", "zoe", now=NOW)
-    record_human_verdict(store, path, "wrong", "anna", note="lucky guess", now=NOW + timedelta(days=1))
+    record_human_verdict(
+        store, path, "wrong", "anna", note="lucky guess", now=NOW + timedelta(days=1)
+    )
 
-    current = store.query("SELECT verifier, verdict FROM current_verdicts WHERE path_id = ?", [path]).to_pylist()
+    current = store.query(
+        "SELECT verifier, verdict FROM current_verdicts WHERE path_id = ?", [path]
+    ).to_pylist()
     audit = audit_verdicts(store, draw=1, sample=0)
     assert current == [{"verifier": "human", "verdict": "wrong"}]
-    assert [(one.rater, one.verdict) for one in store.select(Verdict, verifier="human", order_by="created_at")] == [
-        ("zoe", "correct"), ("anna", "wrong"),
-    ]  # fmt: skip
+    assert [
+        (one.rater, one.verdict)
+        for one in store.select(Verdict, verifier="human", order_by="created_at")
+    ] == [
+        ("zoe", "correct"),
+        ("anna", "wrong"),
+    ]
     assert (audit.human_verdicts, audit.human_agreements) == (1, 0)
 
 
@@ -110,9 +143,15 @@ def test_a_persons_verdict_on_an_unknown_path_says_what_to_do(store: Store):
 
 @pytest.mark.parametrize(
     ("prefix", "verdict", "said"),
-    [("q0", "perhaps", "correct, wrong, unjudged"), ("", "wrong", "--path ID"), ("question", "wrong", "questions")],
+    [
+        ("q0", "perhaps", "correct, wrong, unjudged"),
+        ("", "wrong", "--path ID"),
+        ("question", "wrong", "questions"),
+    ],
 )
-def test_a_verdict_that_is_typed_wrongly_is_refused_with_what_to_do(store: Store, prefix: str, verdict: str, said: str):
+def test_a_verdict_that_is_typed_wrongly_is_refused_with_what_to_do(
+    store: Store, prefix: str, verdict: str, said: str
+):
     ids = {"q0": str(uid(Path, "q0")), "question": str(make(Question, "q").id), "": ""}
 
     with pytest.raises(InputError, match=said):

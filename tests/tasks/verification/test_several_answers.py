@@ -1,4 +1,6 @@
-"""A question that accepts several answers: any of them counts, and all are shown wherever a reference is."""
+"""A question that accepts several answers: any of them counts, and all are shown wherever a
+reference is.
+"""
 
 import re
 from dataclasses import replace
@@ -19,9 +21,14 @@ from tasks.verification.verify_paths import Judge, case_of, verify_paths
 from tests.storage.examples import make
 
 NIGER = make(
-    Question, 1, text="Which country has Niamey as its capital?", answer="Niger", answer_kind="text",
-    other_answers=["Republic of Niger", "the Niger Republic"], part="train",
-)  # fmt: skip
+    Question,
+    1,
+    text="Which country has Niamey as its capital?",
+    answer="Niger",
+    answer_kind="text",
+    other_answers=["Republic of Niger", "the Niger Republic"],
+    part="train",
+)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +47,10 @@ def test_any_accepted_answer_is_right_and_no_other_is(said: str, verdict: str) -
 
 
 async def test_one_path_is_judged_as_many_are() -> None:
-    cases = [case_of(NIGER, f"The answer is {one}.", "stop") for one in ("Niger", "Republic of Niger", "Chad")]
+    cases = [
+        case_of(NIGER, f"The answer is {one}.", "stop")
+        for one in ("Niger", "Republic of Niger", "Chad")
+    ]
     with Judge() as judge:
         assert [await judge.judge_one(one) for one in cases] == judge.judge(cases)
 
@@ -55,7 +65,12 @@ def test_several_expressions_are_compared_by_algebra_one_by_one() -> None:
 @settings(max_examples=50)
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=5), st.integers(0, 9))
 def test_a_number_is_right_exactly_when_it_is_one_of_them(answers: list[int], said: int) -> None:
-    case = Case(f"The answer is {said}.", str(answers[0]), "number", also_accepted=tuple(map(str, answers[1:])))
+    case = Case(
+        f"The answer is {said}.",
+        str(answers[0]),
+        "number",
+        also_accepted=tuple(map(str, answers[1:])),
+    )
     judged = judged_quickly(case)
     assert isinstance(judged, Judgement)
     assert (judged.verdict == "correct") == (said in answers)
@@ -72,7 +87,9 @@ def test_all_are_shown_in_prompts_views_and_the_explorer(tmp_path: FilePath) -> 
     assert shown_answer(NIGER) == all_of_them
     assert [one.verdict for one in store.select(Verdict)] == ["correct"]
     for view in ("lineage", "accepted_paths"):
-        assert store.query(f"SELECT reference_answer FROM {view}")["reference_answer"].to_pylist() == [all_of_them]
+        assert store.query(f"SELECT reference_answer FROM {view}")[
+            "reference_answer"
+        ].to_pylist() == [all_of_them]
     assert store.select(Question) == [NIGER]
     assert second_opinion_of(path, NIGER) == "correct"
     assert all_of_them in story_markup(QuestionStory(NIGER, make(QuestionSet), [], [], 0))
@@ -82,8 +99,12 @@ PRODUCT = FilePath(__file__).parents[3]
 
 
 def test_no_statement_reads_the_first_of_the_accepted_answers_alone() -> None:
-    """Each statement of the product, wherever it stands, that names `q.answer` names `q.other_answers` beside it."""
-    files = [one for folder in ("flows", "tasks", "storage") for one in (PRODUCT / folder).rglob("*")]
+    """Each statement of the product, wherever it stands, that names `q.answer` names
+    `q.other_answers` beside it.
+    """
+    files = [
+        one for folder in ("flows", "tasks", "storage") for one in (PRODUCT / folder).rglob("*")
+    ]
     lines = [
         f"{one.relative_to(PRODUCT)}: {line.strip()}"
         for one in files

@@ -54,17 +54,25 @@ def test_a_case_that_is_killed_leaves_its_neighbours_unharmed():
     with Judge(VerificationSettings(deadline_seconds=3.0)) as judge:
         judge.judge([EASY])
 
-        verdicts = [(one.verdict, one.reason) for one in judge.judge([EASY, ENDLESS, FALSE, ENDLESS, EASY])]
+        verdicts = [
+            (one.verdict, one.reason) for one in judge.judge([EASY, ENDLESS, FALSE, ENDLESS, EASY])
+        ]
 
     assert verdicts == [
-        ("correct", "equal"), ("unjudged", "timed_out"), ("wrong", "answer_differs"), ("unjudged", "timed_out"),
         ("correct", "equal"),
-    ]  # fmt: skip
+        ("unjudged", "timed_out"),
+        ("wrong", "answer_differs"),
+        ("unjudged", "timed_out"),
+        ("correct", "equal"),
+    ]
 
 
 def test_one_case_is_judged_without_blocking_the_event_loop(judge: Judge):
     async def both() -> list[str]:
-        return [one.verdict for one in await asyncio.gather(judge.judge_one(EASY), judge.judge_one(FALSE))]
+        return [
+            one.verdict
+            for one in await asyncio.gather(judge.judge_one(EASY), judge.judge_one(FALSE))
+        ]
 
     assert asyncio.run(both()) == ["correct", "wrong"]
 
@@ -80,7 +88,9 @@ def test_several_workers_judge_a_large_batch_in_order():
 
 def test_a_million_parentheses_are_judged_in_process():
     with Judge() as judge:
-        judgement = judge.judge([Case("\\boxed{" + "(" * 1_000_000 + ")" * 1_000_000 + "}", "x", "expression")])[0]
+        judgement = judge.judge(
+            [Case("\\boxed{" + "(" * 1_000_000 + ")" * 1_000_000 + "}", "x", "expression")]
+        )[0]
 
     assert (judgement.verdict, judgement.reason) == ("wrong", "not_an_answer")
 
@@ -99,23 +109,30 @@ def test_a_judge_whose_workers_were_all_lost_goes_on():
 
 def test_a_script_without_a_main_guard_may_judge():
     program = (
-        "from tasks.verification.verify_paths import Judge\nfrom tasks.rules.answers.verdicts import Case\n"
-        "with Judge() as judge:\n    print(judge.judge([Case(r'\\boxed{1+x}', 'x+1', 'expression')])[0].verdict)\n"
+        "from tasks.verification.verify_paths import Judge\nfrom tasks.rules.answers.verdicts"
+        " import Case\nwith Judge() as judge:\n    print(judge.judge([Case(r'\\boxed{1+x}', 'x+1',"
+        " 'expression')])[0].verdict)\n"
     )
 
-    done = subprocess.run([sys.executable, "-"], input=program, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-"], input=program, capture_output=True, text=True, check=False
+    )
 
     assert (done.stdout, done.stderr) == ("correct\n", "")
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="address-space limits are read from Linux's /proc")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="address-space limits are read from Linux's /proc"
+)
 def test_a_worker_cannot_take_more_memory_than_its_bound():
     program = (
         "from tasks.engines.algebra.math_verify_worker import MEMORY, prepare\nprepare()\n"
         "try:\n    bytearray(2 * MEMORY)\nexcept MemoryError:\n    print('bounded')\n"
     )
 
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
 
     assert done.stdout == "bounded\n"
 
@@ -123,13 +140,15 @@ def test_a_worker_cannot_take_more_memory_than_its_bound():
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's parent-death signal is Linux's")
 def test_no_worker_outlives_a_judge_that_is_killed():
     program = (
-        "from tasks.verification.verify_paths import Judge\nfrom tasks.rules.answers.verdicts import Case\n"
-        "if __name__ == '__main__':\n"
-        "    judge = Judge()\n    judge.judge([Case(r'\\boxed{1+x}', 'x+1', 'expression')])\n"
-        "    print('warm', flush=True)\n"
-        "    judge.judge([Case(r'\\boxed{2003^{2002^{2001}}}', '3', 'expression')] * 50)\n"
+        "from tasks.verification.verify_paths import Judge\nfrom tasks.rules.answers.verdicts"
+        " import Case\nif __name__ == '__main__':\n    judge = Judge()\n   "
+        " judge.judge([Case(r'\\boxed{1+x}', 'x+1', 'expression')])\n    print('warm',"
+        " flush=True)\n    judge.judge([Case(r'\\boxed{2003^{2002^{2001}}}', '3', 'expression')] *"
+        " 50)\n"
     )
-    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     assert owner.stdout is not None
     assert owner.stdout.readline() == "warm\n"
 

@@ -1,4 +1,5 @@
-"""The grammar of mathematical answers, LaTeX or plain: words in, a tree of `Node`s or a reason why not out.
+"""The grammar of mathematical answers, LaTeX or plain: words in, a tree of `Node`s or a reason why
+not out.
 
     answer     = alternative {("or" | "and" | "," | ";") alternative}
     alternative = union {relation union}            x = 2, 1 < x <= 3, x \\in [0, 1]
@@ -6,9 +7,11 @@
     sum        = [sign] product {("+" | "-" | "±" | "∓") product}
     product    = power {["*" | "/"] power}          a factor may stand beside the next: 2x, 3(x+1)
     power      = atom {"^" atom | "!" | "'" | "°" | "%"}
-    atom       = number | name | "(" answer ")" | interval | set | |sum| | \\frac | \\sqrt | function | matrix
+    atom       = number | name | "(" answer ")" | interval | set | |sum| | \\frac | \\sqrt |
+    function | matrix
 
-What is no answer of that form is `NotMathematics`; what is mathematics beyond it (an integral) is `BeyondGrammar`.
+What is no answer of that form is `NotMathematics`; what is mathematics beyond it (an integral) is
+`BeyondGrammar`.
 """
 
 import re
@@ -34,7 +37,9 @@ class BeyondGrammar(Exception):
 
 @dataclass(frozen=True)
 class Node:
-    """One knot of a tree: an operator with its arguments, a name, or a number with its decimals as written."""
+    """One knot of a tree: an operator with its arguments, a name, or a number with its decimals as
+    written.
+    """
 
     kind: str
     args: tuple["Node", ...] = ()
@@ -44,31 +49,33 @@ class Node:
 
 
 GREEK = (
-    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi rho varrho sigma tau"
-    " upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega ell hbar aleph nabla"
+    "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi"
+    " rho varrho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma"
+    " Upsilon Phi Psi Omega ell hbar aleph nabla"
 )
 NAMES = frozenset(GREEK.split())
 FUNCTION_WORDS = (
-    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth ln log lg exp arcsinh arccosh arctanh arccot sgn"
-    " det gcd lcm max min re im arg deg dim ker"
+    "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth ln log lg exp arcsinh arccosh"
+    " arctanh arccot sgn det gcd lcm max min re im arg deg dim ker"
 )
 FUNCTIONS = frozenset(FUNCTION_WORDS.split())
 # each spelling with the sign it stands for
 RELATION_PAIRS = (
-    "=→= <→< >→> <=→<= >=→>= !=→!= :→: \\le→<= \\leq→<= \\leqslant→<= \\ge→>= \\geq→>= \\geqslant→>= \\lt→<"
-    " \\gt→> \\ne→!= \\neq→!= \\in→in \\equiv→== \\colon→: \\sim→~ \\to→-> \\mid→mid"
+    "=→= <→< >→> <=→<= >=→>= !=→!= :→: \\le→<= \\leq→<= \\leqslant→<= \\ge→>= \\geq→>="
+    " \\geqslant→>= \\lt→< \\gt→> \\ne→!= \\neq→!= \\in→in \\equiv→== \\colon→: \\sim→~ \\to→->"
+    " \\mid→mid"
 )
 WORD_PAIRS = (
-    "sqrt→\\sqrt pi→\\pi infinity→\\infty infty→\\infty inf→\\infty oo→\\infty infinite→\\infty or→or and→and"
-    " in→\\in union→\\cup cup→\\cup theta→\\theta alpha→\\alpha beta→\\beta phi→\\phi"
+    "sqrt→\\sqrt pi→\\pi infinity→\\infty infty→\\infty inf→\\infty oo→\\infty infinite→\\infty"
+    " or→or and→and in→\\in union→\\cup cup→\\cup theta→\\theta alpha→\\alpha beta→\\beta phi→\\phi"
     " degrees→° degree→° deg→° percent→% pct→%"
 )
 SIGN_PAIRS = (
-    "·→* ×→* ∙→* ⋅→* ÷→/ −→- º→° ′→' ’→' ∪→\\cup_ ∩→\\cap_ ∈→\\in_ ≤→\\le_ ≥→\\ge_ ≠→\\ne_ √→\\sqrt_ ∛→\\cbrt_"
-    " ∞→\\infty_ π→\\pi_ ±→\\pm_ ∓→\\mp_ ∅→\\emptyset_ ∠→\\angle_ △→\\triangle_ ⟨→\\langle_ ⟩→\\rangle_"
-    " ⌊→\\lfloor_ ⌋→\\rfloor_ ∫→\\int_ ∑→\\sum_ ℝ→\\mathbb{R} θ→\\theta_ α→\\alpha_ β→\\beta_ γ→\\gamma_"
-    " δ→\\delta_ Δ→\\Delta_ λ→\\lambda_ μ→\\mu_ φ→\\phi_ ω→\\omega_ σ→\\sigma_ Σ→\\Sigma_ Ω→\\Omega_"
-    " ε→\\epsilon_"
+    "·→* ×→* ∙→* ⋅→* ÷→/ −→- º→° ′→' ’→' ∪→\\cup_ ∩→\\cap_ ∈→\\in_ ≤→\\le_ ≥→\\ge_ ≠→\\ne_"
+    " √→\\sqrt_ ∛→\\cbrt_ ∞→\\infty_ π→\\pi_ ±→\\pm_ ∓→\\mp_ ∅→\\emptyset_ ∠→\\angle_ △→\\triangle_"
+    " ⟨→\\langle_ ⟩→\\rangle_ ⌊→\\lfloor_ ⌋→\\rfloor_ ∫→\\int_ ∑→\\sum_ ℝ→\\mathbb{R} θ→\\theta_"
+    " α→\\alpha_ β→\\beta_ γ→\\gamma_ δ→\\delta_ Δ→\\Delta_ λ→\\lambda_ μ→\\mu_ φ→\\phi_ ω→\\omega_"
+    " σ→\\sigma_ Σ→\\Sigma_ Ω→\\Omega_ ε→\\epsilon_"
 )
 
 
@@ -86,14 +93,28 @@ SETWISE = {
     "\\bigcup": "union",
 }
 SKIPPED_WORDS = (
-    "\\left \\right \\big \\Big \\bigg \\Bigg \\bigl \\bigr \\Bigl \\Bigr \\biggl \\biggr \\displaystyle \\textstyle"
-    " \\limits \\nolimits \\middle \\scriptstyle \\, \\; \\: \\! \\quad \\qquad \\( \\) \\[ \\]"
+    "\\left \\right \\big \\Big \\bigg \\Bigg \\bigl \\bigr \\Bigl \\Bigr \\biggl \\biggr"
+    " \\displaystyle \\textstyle \\limits \\nolimits \\middle \\scriptstyle \\, \\; \\: \\! \\quad"
+    " \\qquad \\( \\) \\[ \\]"
 )
 SKIPPED = frozenset({*SKIPPED_WORDS.split(), "\\ "})
 NAMING = frozenset(
-    {"\\overline", "\\vec", "\\hat", "\\bar", "\\overrightarrow", "\\mathbb", "\\mathcal", "\\angle", "\\triangle"}
+    {
+        "\\overline",
+        "\\vec",
+        "\\hat",
+        "\\bar",
+        "\\overrightarrow",
+        "\\mathbb",
+        "\\mathcal",
+        "\\angle",
+        "\\triangle",
+    }
 )
-BEYOND_WORDS = "\\int \\iint \\oint \\sum \\prod \\lim \\partial \\sup \\inf \\pmod \\bmod \\mod \\oplus \\otimes"
+BEYOND_WORDS = (
+    "\\int \\iint \\oint \\sum \\prod \\lim \\partial \\sup \\inf \\pmod \\bmod \\mod \\oplus"
+    " \\otimes"
+)
 BEYOND = frozenset(BEYOND_WORDS.split())
 # each of text, number (with its thousands), command, word, sign
 TOKEN = re.compile(
@@ -106,7 +127,10 @@ TOKEN = re.compile(
     r"|(?P<word>[a-zA-Z]+)|(?P<sign><=|>=|!=|\*\*|\S)",
     re.DOTALL,
 )
-BEGINNINGS = frozenset("( [ { \\{ \\sqrt \\frac \\pi \\infty \\binom \\cbrt \\lvert \\lfloor \\lceil".split(" "))  # noqa: SIM905
+BEGINNINGS = frozenset(
+    {"(", "[", "{", "\\{", "\\sqrt", "\\frac", "\\pi", "\\infty", "\\binom", "\\cbrt"}
+    | {"\\lvert", "\\lfloor", "\\lceil"}
+)
 OPENING, CLOSING = {"(", "[", "\\{", "\\langle"}, {")", "]", "\\}", "\\rangle"}
 UNITS = re.compile(
     r"(?:\s*\\?[ ,~]?(?:(?:square|cubic|sq\.?)\s+)?(?:degrees?|cm|mm|km|kg|mg|ml|meters?"
@@ -271,7 +295,9 @@ class _Parser:
         tree = self._signed()
         while self.peek() in ("+", "-", "\\pm", "\\mp"):
             sign = self.take()
-            tree = Node({"+": "add", "-": "sub", "\\pm": "pm", "\\mp": "mp"}[sign], (tree, self.product()))
+            tree = Node(
+                {"+": "add", "-": "sub", "\\pm": "pm", "\\mp": "mp"}[sign], (tree, self.product())
+            )
         return tree
 
     def _signed(self) -> Node:
@@ -287,7 +313,8 @@ class _Parser:
             tree
             if sign == "+"
             else Node(
-                {"-": "neg"}.get(sign, "pm" if sign == "\\pm" else "mp"), (tree,) if sign == "-" else (zero, tree)
+                {"-": "neg"}.get(sign, "pm" if sign == "\\pm" else "mp"),
+                (tree,) if sign == "-" else (zero, tree),
             )
         )
 
@@ -318,19 +345,30 @@ class _Parser:
             return not self.in_bars
         if kind in ("number", "word") or token in BEGINNINGS or token.startswith("\\begin"):
             return True
-        return kind == "command" and (token[1:] in NAMES or token[1:] in FUNCTIONS or token in NAMING)
+        return kind == "command" and (
+            token[1:] in NAMES or token[1:] in FUNCTIONS or token in NAMING
+        )
 
     def _beside(self, tree: Node) -> Node:
-        """Two factors side by side; `2 1/2` and `2\\frac{1}{2}` are mixed numbers, `2 3` is nothing."""
+        """Two factors side by side; `2 1/2` and `2\\frac{1}{2}` are mixed numbers, `2 3` is
+        nothing.
+        """
         if self.peek_kind() == "number" and _ends_in_number(tree):
             if tree.kind != "num" or tree.value.denominator != 1 or self.peek(1) != "/":
                 self.fail()
             top = self.power()
             self.take("/")
             return Node("mixed", (tree, Node("div", (top, self.power()))))
-        if self.peek() == "\\frac" and tree.kind == "num" and tree.value.denominator == 1 and tree.value > 0:
+        if (
+            self.peek() == "\\frac"
+            and tree.kind == "num"
+            and tree.value.denominator == 1
+            and tree.value > 0
+        ):
             fraction = self.power()
-            plain_fraction = fraction.kind == "div" and all(arg.kind == "num" for arg in fraction.args)
+            plain_fraction = fraction.kind == "div" and all(
+                arg.kind == "num" for arg in fraction.args
+            )
             return Node("mixed" if plain_fraction else "mul", (tree, fraction))
         return Node("mul", (tree, self.power()))
 
@@ -489,9 +527,15 @@ class _Parser:
         if token in ("\\emptyset", "\\varnothing"):
             return Node("set")
         if token in ("\\frac", "\\binom", "\\dbinom", "\\tbinom"):
-            return Node("div" if token == "\\frac" else "binomial", (self._argument(), self._argument()))
+            return Node(
+                "div" if token == "\\frac" else "binomial", (self._argument(), self._argument())
+            )
         if token in ("\\sqrt", "\\cbrt"):
-            return self._root() if token == "\\sqrt" else Node("root", (self._argument(), _number("3")))
+            return (
+                self._root()
+                if token == "\\sqrt"
+                else Node("root", (self._argument(), _number("3")))
+            )
         if token in ("\\lfloor", "\\lceil"):
             tree = self.sum()
             self.take("\\r" + token[2:])
@@ -520,7 +564,10 @@ class _Parser:
             return self.braced()
         token = self.tokens[self.place] if self.place < len(self.tokens) else None
         if token and token.kind == "number" and len(token.text) > 1 and token.text.isdigit():
-            self.tokens[self.place : self.place + 1] = [Token("number", token.text[0]), Token("number", token.text[1:])]
+            self.tokens[self.place : self.place + 1] = [
+                Token("number", token.text[0]),
+                Token("number", token.text[1:]),
+            ]
         return self.atom()
 
     def _root(self) -> Node:
@@ -536,7 +583,9 @@ class _Parser:
         return Node("root", (radicand, degree or _number("2")))
 
     def _function(self, name: str) -> Node:
-        """\\sin x, \\sin^2 x, \\sin(2x), \\sin 2x, \\log_2 8: the argument is a group, else the factors beside it."""
+        """\\sin x, \\sin^2 x, \\sin(2x), \\sin 2x, \\log_2 8: the argument is a group, else the
+        factors beside it.
+        """
         base: tuple[Node, ...] = ()
         power: Node | None = None
         while self.peek() in ("_", "^"):
@@ -548,7 +597,11 @@ class _Parser:
             argument = self.braced() if self.peek() == "{" else self.group()
         else:
             argument = self._factor()
-            while self._begins_factor() and self.peek()[1:] not in FUNCTIONS and self.peek() not in ("(", "["):
+            while (
+                self._begins_factor()
+                and self.peek()[1:] not in FUNCTIONS
+                and self.peek() not in ("(", "[")
+            ):
                 argument = self._beside(argument)
         tree = Node("function", (argument, *base), name)
         inverse = power is not None and power.kind == "neg"

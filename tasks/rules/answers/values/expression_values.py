@@ -1,7 +1,9 @@
-"""The value of an expression's tree at given values of its names: exact where rational, else a complex number.
+"""The value of an expression's tree at given values of its names: exact where rational, else a
+complex number.
 
-Two expressions of equal value at several points are the same expression. Nothing is evaluated that could grow
-without bound: what is too large is `BeyondGrammar`, for an algebra system in a process that can be killed.
+Two expressions of equal value at several points are the same expression. Nothing is evaluated that
+could grow without bound: what is too large is `BeyondGrammar`, for an algebra system in a process
+that can be killed.
 """
 
 import cmath
@@ -54,7 +56,10 @@ FUNCTIONS: dict[str, Callable[[complex], complex]] = {
 
 
 def value_at(tree: Node, point: int, sign: int = 1) -> Value:
-    """The value at one of POINTS points, with one of the two that a ± stands for. Raises Undefined, BeyondGrammar."""
+    """The value at one of POINTS points, with one of the two that a ± stands for.
+
+    Raises Undefined, BeyondGrammar.
+    """
     try:
         return _bounded(_value(tree, point, sign))
     except (ZeroDivisionError, ValueError):
@@ -93,7 +98,9 @@ def _value(tree: Node, point: int, sign: int) -> Value:
 
 
 def sample(name: str, point: int) -> Fraction:
-    """A name's value at a point: positive, negative, whole and broken ones, the same wherever the name stands."""
+    """A name's value at a point: positive, negative, whole and broken ones, the same wherever the
+    name stands.
+    """
     seed = zlib.crc32(f"{name}@{point}".encode())
     top = seed % 97 + 2
     if point == 0:
@@ -109,7 +116,11 @@ def _function(name: str, arguments: list[Value]) -> Value:
         return _exactly_log(arguments[0], arguments[1])
     if name == "log":
         # whether log is natural or decimal nobody says, so its base is a name of its own
-        return Fraction(0) if arguments[0] == 1 else cmath.log(complex(arguments[0])) / complex(sample("log", 0) + 2)
+        return (
+            Fraction(0)
+            if arguments[0] == 1
+            else cmath.log(complex(arguments[0])) / complex(sample("log", 0) + 2)
+        )
     if name not in FUNCTIONS:
         raise BeyondGrammar(name)
     if arguments[0] == 0 and name in ("sin", "tan", "sinh", "tanh", "arcsin", "arctan"):
@@ -124,7 +135,12 @@ def _function(name: str, arguments: list[Value]) -> Value:
 def _exactly_log(value: Value, base: Value) -> Value:
     close = cmath.log(complex(value)) / cmath.log(complex(base))
     near = Fraction(close.real).limit_denominator(64)
-    if isinstance(value, Fraction) and isinstance(base, Fraction) and near.denominator == 1 and abs(near) < 500:
+    if (
+        isinstance(value, Fraction)
+        and isinstance(base, Fraction)
+        and near.denominator == 1
+        and abs(near) < 500
+    ):
         return near if base ** int(near) == value else close
     return close
 
@@ -135,14 +151,24 @@ def _power(base: Value, exponent: Value) -> Value:
         if abs(exponent) > MOST_EXPONENT or bits * abs(exponent) > MOST_BITS:
             raise BeyondGrammar("too large")
         return base ** int(exponent)
-    if isinstance(exponent, Fraction) and exponent.denominator <= 12 and isinstance(base, Fraction) and base >= 0:
+    if (
+        isinstance(exponent, Fraction)
+        and exponent.denominator <= 12
+        and isinstance(base, Fraction)
+        and base >= 0
+    ):
         root = _exact_root(base, exponent.denominator)
         if root is not None:
             return _power(root, Fraction(exponent.numerator))
     if base == 0:
         raise Undefined
     real = isinstance(base, Fraction) or base.imag == 0
-    if isinstance(exponent, Fraction) and exponent.denominator % 2 == 1 and real and complex(base).real < 0:
+    if (
+        isinstance(exponent, Fraction)
+        and exponent.denominator % 2 == 1
+        and real
+        and complex(base).real < 0
+    ):
         below = _power(-base, exponent)  # as \sqrt[3]{-8}: the real root
         return -below if exponent.numerator % 2 else below
     return complex(base) ** complex(exponent)
@@ -154,7 +180,12 @@ def _root(radicand: Value, degree: Value) -> Value:
     if isinstance(radicand, Fraction) and radicand < 0 and degree % 2 == 1:
         below = _power(-radicand, 1 / degree)
         return -below
-    if isinstance(radicand, complex) and radicand.imag == 0 and radicand.real < 0 and degree % 2 == 1:
+    if (
+        isinstance(radicand, complex)
+        and radicand.imag == 0
+        and radicand.real < 0
+        and degree % 2 == 1
+    ):
         return -(complex(-radicand.real) ** (1 / float(degree)))
     return Fraction(0) if radicand == 0 else _power(radicand, 1 / degree)
 
@@ -168,7 +199,9 @@ def _whole_root(value: int, degree: int) -> int | None:
     if value.bit_length() > 1000:
         return None
     near = math.isqrt(value) if degree == 2 else round(value ** (1 / degree))
-    return next((root for root in (near - 1, near, near + 1) if root >= 0 and root**degree == value), None)
+    return next(
+        (root for root in (near - 1, near, near + 1) if root >= 0 and root**degree == value), None
+    )
 
 
 def _whole(value: Value, most: int) -> int:
@@ -252,7 +285,9 @@ OPERATORS: dict[str, Callable[..., Value]] = {
 
 
 def same_value(one: Node, other: Node, sign: int = 1, other_sign: int = 1) -> bool:
-    """Whether two expressions have the same value at every point where both have one (half of them at least)."""
+    """Whether two expressions have the same value at every point where both have one (half of them
+    at least).
+    """
     rounded = has_decimals(one) != has_decimals(other)
     cancels = has_sum(one) or has_sum(other)
     names = names_of(one) | names_of(other)
@@ -265,20 +300,29 @@ def same_value(one: Node, other: Node, sign: int = 1, other_sign: int = 1) -> bo
         if not close(ours, theirs, rounded, cancels):
             return False
         exactly = isinstance(ours, Fraction) and isinstance(theirs, Fraction)
-        if not exactly and (cancels or not names) and max(abs(complex(ours)), abs(complex(theirs))) > MOST_BY_FLOAT:
+        if (
+            not exactly
+            and (cancels or not names)
+            and max(abs(complex(ours)), abs(complex(theirs))) > MOST_BY_FLOAT
+        ):
             raise BeyondGrammar("more digits than a float has")
         seen += 1
     return seen >= (POINTS // 2 if names else 1)
 
 
 def close(one: Value, other: Value, rounded: bool, cancels: bool = False) -> bool:
-    """Equal: exactly where both are rational and as written; else to the precision of the machine, or 1e-6.
+    """Equal: exactly where both are rational and as written; else to the precision of the machine,
+    or 1e-6.
 
-    Where terms may cancel (`cancels`), what is left of them is nothing."""
+    Where terms may cancel (`cancels`), what is left of them is nothing.
+    """
     if isinstance(one, Fraction) and isinstance(other, Fraction) and (one == other or not rounded):
         return one == other
     try:
-        difference, size = abs(complex(one) - complex(other)), max(abs(complex(one)), abs(complex(other)))
+        difference, size = (
+            abs(complex(one) - complex(other)),
+            max(abs(complex(one)), abs(complex(other))),
+        )
     except OverflowError:
         raise BeyondGrammar("too large") from None
     return difference <= (1e-6 if rounded else 1e-11) * size or (cancels and difference < 1e-13)
@@ -286,15 +330,23 @@ def close(one: Value, other: Value, rounded: bool, cancels: bool = False) -> boo
 
 def has_decimals(tree: Node) -> bool:
     """Whether a number in it is written with decimals, so that it may be rounded."""
-    return bool(tree.kind == "num" and tree.decimals) or any(has_decimals(argument) for argument in tree.args)
+    return bool(tree.kind == "num" and tree.decimals) or any(
+        has_decimals(argument) for argument in tree.args
+    )
 
 
 def names_of(tree: Node) -> frozenset[str]:
     """The names in it that are no constants."""
-    own = frozenset({tree.name}) if tree.kind in ("name", "call") and tree.name not in CONSTANTS else frozenset[str]()
+    own = (
+        frozenset({tree.name})
+        if tree.kind in ("name", "call") and tree.name not in CONSTANTS
+        else frozenset[str]()
+    )
     return own.union(*(names_of(argument) for argument in tree.args))
 
 
 def has_sum(tree: Node) -> bool:
     """Whether terms in it may cancel."""
-    return tree.kind in ("add", "sub", "pm", "mp", "function") or any(has_sum(argument) for argument in tree.args)
+    return tree.kind in ("add", "sub", "pm", "mp", "function") or any(
+        has_sum(argument) for argument in tree.args
+    )

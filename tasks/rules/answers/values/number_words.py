@@ -1,10 +1,12 @@
-"""English number words in digits: "twenty-one apples" in, "21 apples" out; "two and a half" -> "2 1/2"."""
+"""English number words in digits: "twenty-one apples" in, "21 apples" out; "two and a half" -> "2
+1/2".
+"""
 
 import re
 
 UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
-    "eighteen nineteen"
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen"
+    " sixteen seventeen eighteen nineteen"
 )
 DECADES = "twenty thirty forty fifty sixty seventy eighty ninety"
 ONES = {word: value for value, word in enumerate(UNITS.split())}
@@ -12,27 +14,65 @@ TENS = {word: 10 * value for value, word in enumerate(DECADES.split(), 2)}
 POWERS = {"thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 WORD = "|".join(sorted([*ONES, *TENS, "hundred", *POWERS], key=len, reverse=True))
 RUN = re.compile(
-    rf"(?!one\s+of\b)\b(?:{'|'.join([*ONES, *TENS])})(?:(?:\s+and\s+(?!an?\b)|[\s-]+)(?:{WORD}))*\b", re.IGNORECASE
+    rf"(?!one\s+of\b)\b(?:{'|'.join([*ONES, *TENS])})(?:(?:\s+and\s+(?!an?\b)|[\s-]+)(?:{WORD}))*\b",
+    re.IGNORECASE,
 )
 AND = re.compile(r"\s+and\s+", re.IGNORECASE)
-PARTS = {"half": 2, "halve": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7}
+PARTS = {
+    "half": 2,
+    "halve": 2,
+    "third": 3,
+    "quarter": 4,
+    "fourth": 4,
+    "fifth": 5,
+    "sixth": 6,
+    "seventh": 7,
+}
 PARTS.update(
-    {"eighth": 8, "ninth": 9, "tenth": 10, "twelfth": 12, "twentieth": 20, "hundredth": 100, "thousandth": 1000}
+    {
+        "eighth": 8,
+        "ninth": 9,
+        "tenth": 10,
+        "twelfth": 12,
+        "twentieth": 20,
+        "hundredth": 100,
+        "thousandth": 1000,
+    }
 )
-PARTS.update({"eleventh": 11, "fifteenth": 15, "sixteenth": 16, "thirtieth": 30, "fortieth": 40, "fiftieth": 50})
-PARTS.update({"thirteenth": 13, "fourteenth": 14, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19})
+PARTS.update(
+    {
+        "eleventh": 11,
+        "fifteenth": 15,
+        "sixteenth": 16,
+        "thirtieth": 30,
+        "fortieth": 40,
+        "fiftieth": 50,
+    }
+)
+PARTS.update(
+    {"thirteenth": 13, "fourteenth": 14, "seventeenth": 17, "eighteenth": 18, "nineteenth": 19}
+)
 PARTS.update({"millionth": 10**6, "billionth": 10**9})
 PART = "|".join(sorted(PARTS, key=len, reverse=True))
-# "2 and a half", "1 and 3 quarters"; "3 quarters", "5-tenths"; a bare "half"; "half a million" loses its article
+# "2 and a half", "1 and 3 quarters"; "3 quarters", "5-tenths"; a bare "half"; "half a million"
+# loses its article
 MIXED = re.compile(rf"(?<![\w./,])(\d+)\s+and\s+(an?|\d+)[\s-]+({PART})s?\b", re.IGNORECASE)
-SIMPLE = re.compile(rf"(?<![\w./,])(\d+)[\s-]+({PART})(?:s\b|\b(?!\s+(?:of\s+)?\d))(?!\s+place)", re.IGNORECASE)
-ALONE = re.compile(rf"(?<![\w./,-])(?:an?\s+({PART})|(half))\b(?=\s*(?:$|[.,;!)]|(?:of\s+)?an?\b))", re.IGNORECASE)
+SIMPLE = re.compile(
+    rf"(?<![\w./,])(\d+)[\s-]+({PART})(?:s\b|\b(?!\s+(?:of\s+)?\d))(?!\s+place)", re.IGNORECASE
+)
+ALONE = re.compile(
+    rf"(?<![\w./,-])(?:an?\s+({PART})|(half))\b(?=\s*(?:$|[.,;!)]|(?:of\s+)?an?\b))", re.IGNORECASE
+)
 MIXED_HALF = re.compile(r"(?<![\w.,])(\d+)\s+and\s+(?:an?\s+)?half\b", re.IGNORECASE)
 A_POWER = re.compile(r"\b(?:an?)\s+(dozen|hundred|thousand|million|billion)\b", re.IGNORECASE)
-HALF_A = re.compile(r"(?<=1/2)\s+an?\s+(?=(?:dozen|hundred|thousand|million|billion)\b)", re.IGNORECASE)
+HALF_A = re.compile(
+    r"(?<=1/2)\s+an?\s+(?=(?:dozen|hundred|thousand|million|billion)\b)", re.IGNORECASE
+)
 
 
-NUMBER_WORDS = frozenset({*ONES, *TENS, *POWERS, *PARTS, *(f"{part}s" for part in PARTS), "dozen", "hundred"})
+NUMBER_WORDS = frozenset(
+    {*ONES, *TENS, *POWERS, *PARTS, *(f"{part}s" for part in PARTS), "dozen", "hundred"}
+)
 LETTERS = re.compile(r"[a-z]+")
 
 
@@ -42,7 +82,9 @@ def in_digits(words: str) -> str:
         return words
     words = RUN.sub(lambda run: _digits(run.group()), words)
     words = MIXED_HALF.sub(r"\1 1/2", words)
-    words = MIXED.sub(lambda m: f"{m[1]} {m[2] if m[2].isdigit() else 1}/{PARTS[m[3].lower()]}", words)
+    words = MIXED.sub(
+        lambda m: f"{m[1]} {m[2] if m[2].isdigit() else 1}/{PARTS[m[3].lower()]}", words
+    )
     words = SIMPLE.sub(lambda m: f"{m[1]}/{PARTS[m[2].lower()]}", words)
     if not any(character.isdigit() for character in words):
         words = ALONE.sub(lambda m: f"1/{PARTS[(m[1] or m[2]).lower()]}", words)

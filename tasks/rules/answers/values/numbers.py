@@ -1,7 +1,9 @@
-"""Numbers as people and models write them, read exactly: words in, the number they offer or why there is none out.
+"""Numbers as people and models write them, read exactly: words in, the number they offer or why
+there is none out.
 
-The WHOLE answer has to be the number, with a unit and harmless words at most: `25 - C`, `2 pi` and `2 or more` are
-not 25 and 2. A calculation is not a number: who restates the question has not answered it. Never `eval`.
+The WHOLE answer has to be the number, with a unit and harmless words at most: `25 - C`, `2 pi` and
+`2 or more` are not 25 and 2. A calculation is not a number: who restates the question has not
+answered it. Never `eval`.
 """
 
 import re
@@ -17,7 +19,14 @@ from tasks.rules.answers.values.units import same_quantity
 NoNumber = Literal["ambiguous", "not_evaluated", "not_an_answer", "algebra"]
 MAX_DIGITS = 4000
 MAX_EXPONENT = 5000
-MAGNITUDES = {"dozen": 12, "hundred": 100, "thousand": 10**3, "lakh": 10**5, "million": 10**6, "crore": 10**7}
+MAGNITUDES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 10**3,
+    "lakh": 10**5,
+    "million": 10**6,
+    "crore": 10**7,
+}
 MAGNITUDES.update({"ten": 10, "billion": 10**9, "trillion": 10**12, "bn": 10**9, "mn": 10**6})
 MAGNITUDES["quadrillion"] = 10**15
 MAGNITUDE = "|".join(MAGNITUDES)
@@ -49,14 +58,19 @@ SIMPLE = re.compile(
     r"(?:(%)|\s+([a-z]{3,}s))?\s*[.!]?\s*",
     re.ASCII,
 )
-FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))")
+FRACTION = re.compile(
+    r"\\[dtc]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))"
+)
 UNIT_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*\\(?:text|mathrm)\{[^{}]*\}\s*\}\s*){2}")
 # a prime behind a number that no quote opens: 2' is a derivative, or feet, or minutes
 DERIVED = re.compile(r"[^'‘]*\d'+")
 DOLLARS_AND_CENTS = re.compile(r"(\d+) dollars?,? and (\d{1,2}) cents?\b", re.IGNORECASE)
-# 15 000 as the whole answer or with its unit: one blank groups thousands where there is no second number
+# 15 000 as the whole answer or with its unit: one blank groups thousands where there is no second
+# number
 ONE_BLANK = re.compile(r"(?<![\d.,])(?<!\d )(-?[$€£]?[1-9]\d{0,2}) (\d{3})(?=\D*$)(?!\s?/)")
-CLOCK = re.compile(r"(?<![\d:])(\d{1,2}):00(?::00)?(?:\s*(?:[ap]\.?m\b\.?|o'?clock))?(?![\d:])", re.IGNORECASE)
+CLOCK = re.compile(
+    r"(?<![\d:])(\d{1,2}):00(?::00)?(?:\s*(?:[ap]\.?m\b\.?|o'?clock))?(?![\d:])", re.IGNORECASE
+)
 DOLLAR_KINDS = re.compile(r"\b(?:US|AU|CA|NZ|HK|[RACS])\$")
 LATEX_SIGNS = {
     "\\%": "%",
@@ -75,25 +89,31 @@ LATEX_SIGNS = {
     "\\displaystyle": "",
 }
 REASON = re.compile(
-    r"[,;:.]?\s+(?:because|since|given that|as (?:it|he|she|they|the|there|\d)|so that)\b", re.IGNORECASE
+    r"[,;:.]?\s+(?:because|since|given that|as (?:it|he|she|they|the|there|\d)|so that)\b",
+    re.IGNORECASE,
 )
 SAME_AS = re.compile(
-    r"(?<![<>!])=(?!>)|\bi\.\s?e\.,?|\bthat is,|,\s?that is\b|,?\s*\bwhich (?:is|equals|gives|makes)\b"
+    r"(?<![<>!])=(?!>)|\bi\.\s?e\.,?|\bthat is,|,\s?that is\b|,?\s*\bwhich"
+    r" (?:is|equals|gives|makes)\b"
     r"|\bequals\b|(?<!or )\bequal to\b|→|⇒|=>",
     re.I,
 )
-ABOUT = re.compile(r"≈|≃|~=|\bwhich is (?:about|approximately|roughly)\b|,?\s(?:or )?approximately\s(?=[\d$-])")
+ABOUT = re.compile(
+    r"≈|≃|~=|\bwhich is (?:about|approximately|roughly)\b|,?\s(?:or )?approximately\s(?=[\d$-])"
+)
 # `72 clips in 2 months`: what is said behind the value and its unit is no second value
 CIRCUMSTANCE = re.compile(
     r"(?:(?<=[a-zA-Z)])|(?<=,))\s+(?:for|in|after|during|on|at|each|every|from|when|where|if"
     r"|with|which|who)\b"
-    r"|(?:(?<=[a-z]s)(?<!times)(?<!parts)\s+of|(?<=\d)\s+of the)(?=\s\d+\s[a-z]\D*$)"  # 12 sets of 5 cards
+    # 12 sets of 5 cards
+    r"|(?:(?<=[a-z]s)(?<!times)(?<!parts)\s+of|(?<=\d)\s+of the)(?=\s\d+\s[a-z]\D*$)"
     r"|(?<=[\w),])\s+(?:not|rather than|instead of)\s+[-$]?\d",
     re.IGNORECASE,
 )
 # `8, but with tax 9`, `15 only if x is even, otherwise 16`, `15, which is wrong`
 BUT_ANOTHER = re.compile(
-    r"\b(?:but(?! not)|otherwise|or else)\b.*\d|\b(?:subtracted|taken|taken away|deducted) from \$?\d|\badded to \$?\d",
+    r"\b(?:but(?! not)|otherwise|or else)\b.*\d|\b(?:subtracted|taken|taken away|deducted) from"
+    r" \$?\d|\badded to \$?\d",
     re.IGNORECASE,
 )
 WITHDRAWN = re.compile(
@@ -106,11 +126,13 @@ BEFORE_THE_VALUE = re.compile(
     r"\b(?:not|never|n't|(?:more|less|fewer|greater|larger|smaller|higher|lower|other"
     r"|rather) than|at (?:the )?(?:very )?(?:least|most|minimum|maximum)|up to"
     r"|no longer|as (?:many|much|few|little) as|quarter\s+(?:past|to|of)|at (?:worst|best)"
-    r"|divisible|undefined|coprime|impossible|no solutions?|(?:a|one)\s(?:third|fourth|fifth|tenth)\sof"
+    r"|divisible|undefined|coprime|impossible|no"
+    r" solutions?|(?:a|one)\s(?:third|fourth|fifth|tenth)\sof"
     r"|(?:bounded|capped|limited) (?:\w+ )?(?:by|at|to)|(?:negative|minus)(?=\s*\(\s*$)"
     r"|nearly|almost|far from|close to|near|rarely|seldom|thought to be|over|under|above|below"
     r"|half|twice|double|triple|neither|except|minimum of"
-    r"|(?:(?<!an )average|mean|median|(?<!a )sum|product|difference|quotient|ratio|remainder)s? (?:of|between)(?=\W*$)"
+    r"|(?:(?<!an )average|mean|median|(?<!a )sum|product|difference|quotient|ratio|remainder)s?"
+    r" (?:of|between)(?=\W*$)"
     r"|maximum of|multiple of"
     r"|(?:square|cube|reciprocal|inverse|opposite|negative|factor|divisor|power|multiple"
     r"|fraction)s?\s+of"
@@ -133,8 +155,8 @@ BEHIND_THE_VALUE = re.compile(
     re.IGNORECASE,
 )
 MATHS = (
-    "root roots sqrt pi ln log logarithm sin sine cos cosine tan tangent exp euler infinity infinite factorial squared"
-    " cubed power modulo mod"
+    "root roots sqrt pi ln log logarithm sin sine cos cosine tan tangent exp euler infinity"
+    " infinite factorial squared cubed power modulo mod"
 )
 MATHS_WORDS = frozenset(MATHS.split())
 # plurals that scale or change the number in front of them
@@ -143,7 +165,8 @@ NO_UNITS = frozenset(
     | MATHS_WORDS
     | {"plus", "minus", "times", "less", "gross", "percents"}
 )
-# words without which no pattern for reasons, or for a chain of equal sides, can match: most answers have none
+# words without which no pattern for reasons, or for a chain of equal sides, can match: most answers
+# have none
 REASON_WORDS = frozenset({"because", "since", "given", "as", "so"})
 EQUAL_WORDS = frozenset({"i", "that", "which", "equals", "equal", "approximately"})
 EQUAL_SIGNS = frozenset("=≈≃→⇒")
@@ -178,18 +201,21 @@ GLUED_BRACKET = re.compile(
 )
 THOUSANDS_K = re.compile(r"¦ ?[kK]\b")  # 5k may be 5,000
 MINUS_WORD = re.compile(
-    r"^(\W*)(?:(?:approximately|about|around|roughly|an?)\s+)?(?:negative|minus)\s+(?=[\d$.])", re.IGNORECASE
+    r"^(\W*)(?:(?:approximately|about|around|roughly|an?)\s+)?(?:negative|minus)\s+(?=[\d$.])",
+    re.IGNORECASE,
 )
 APART_SIGN = re.compile(r"^-\s*(?:approximately|about|around|roughly)?\s+(?=[\d$.])", re.IGNORECASE)
 SIGN_OF = {"plus": "+", "minus": "-", "times": "*"}
 OPERATORS = re.compile(r"\b(?:plus|minus|times)\b", re.IGNORECASE)
-# the left side of an equation that names what is sought: x, n_1, f(2), the total, P(X > 2), \angle ABC, |AB|
+# the left side of an equation that names what is sought: x, n_1, f(2), the total, P(X > 2), \angle
+# ABC, |AB|
 NAME = re.compile(r"[\s\w'’.,$°|\\{}_]*(?:\([^()=]{0,40}\))?\s*")
 
 
 @dataclass(frozen=True)
 class Number:
-    """An exact value; `percent` when a percent sign followed; `decimals` as written, None for fractions.
+    """An exact value; `percent` when a percent sign followed; `decimals` as written, None for
+    fractions.
 
     `also` holds other forms of the same value that were offered with it: 1/3 ≈ 0.333, 0.5 (or 50%).
     """
@@ -201,7 +227,9 @@ class Number:
 
 
 def is_same_number(answer: Number, reference: Number) -> bool:
-    """Equal values; 1e-6 relative where one is rounded; 0.5 is 50% only for a reference with a percent sign."""
+    """Equal values; 1e-6 relative where one is rounded; 0.5 is 50% only for a reference with a
+    percent sign.
+    """
     if any(is_same_number(other, reference) for other in answer.also):
         return True
     if _close(answer, reference):
@@ -213,7 +241,9 @@ def is_same_number(answer: Number, reference: Number) -> bool:
 
 
 def _close(answer: Number, reference: Number) -> bool:
-    """Rounding is forgiven to 1e-6, and never by more than the last place that the rounder one shows."""
+    """Rounding is forgiven to 1e-6, and never by more than the last place that the rounder one
+    shows.
+    """
     if answer.decimals == reference.decimals:
         return answer.value == reference.value
     apart = abs(answer.value - reference.value)
@@ -222,7 +252,9 @@ def _close(answer: Number, reference: Number) -> bool:
     exact = _places(answer.value) == _places(reference.value) is not None or (
         answer.decimals in (0, None) and reference.decimals in (0, None)
     )
-    shown = min(places for places in (answer.decimals, reference.decimals, 99) if places is not None)
+    shown = min(
+        places for places in (answer.decimals, reference.decimals, 99) if places is not None
+    )
     last_place = Fraction(1, 10**shown) if 0 < shown < 99 else Fraction(1, 10**4)
     return not exact and apart <= last_place
 
@@ -259,13 +291,17 @@ def _simple(words: str) -> Number | None:
         return None
     digits = simple[2].replace(",", "")
     value = Fraction(digits) if "." in digits else Fraction(int(digits))
-    return Number(-value if simple[1] == "-" else value, simple[3] is not None, len(digits.partition(".")[2]))
+    return Number(
+        -value if simple[1] == "-" else value, simple[3] is not None, len(digits.partition(".")[2])
+    )
 
 
 def _with_approximation(exact: Number | NoNumber, rounded: Number | NoNumber) -> Number | NoNumber:
     """`1/3 ≈ 0.333` offers both, where the second is the first as rounded."""
     if not isinstance(rounded, Number):
-        return "algebra" if rounded == "algebra" else exact if isinstance(exact, Number) else rounded
+        return (
+            "algebra" if rounded == "algebra" else exact if isinstance(exact, Number) else rounded
+        )
     if not isinstance(exact, Number):
         return rounded if exact in ("not_an_answer", "not_evaluated") else exact
     same = _is_rounded(rounded, exact)
@@ -273,13 +309,17 @@ def _with_approximation(exact: Number | NoNumber, rounded: Number | NoNumber) ->
 
 
 def _is_rounded(rounded: Number, exact: Number) -> bool:
-    """Whether one value is the other, rounded or cut off at its last decimal: 0.67 or 0.66 for 2/3, not 0.7 for 0.6."""
+    """Whether one value is the other, rounded or cut off at its last decimal: 0.67 or 0.66 for 2/3,
+    not 0.7 for 0.6.
+    """
     apart, place = abs(exact.value - rounded.value), Fraction(1, 10 ** (rounded.decimals or 0))
     return 2 * apart <= place or (apart < place and abs(rounded.value) < abs(exact.value))
 
 
 def _sides(words: str) -> Number | NoNumber:
-    """An equation's chain of sides: the last value counts, and what stands before it may not contradict."""
+    """An equation's chain of sides: the last value counts, and what stands before it may not
+    contradict.
+    """
     sides = [side.strip(" ,;:") for side in SAME_AS.split(words)]
     if any(SEVERAL.search(side) for side in sides[:-1]):
         return "ambiguous"
@@ -296,7 +336,9 @@ def _sides(words: str) -> Number | NoNumber:
     if BEFORE_THE_VALUE.search(sides[-2]):
         return "not_an_answer"
     before = _one_side(sides[0]) if len(sides) == 2 else "algebra"
-    if isinstance(before, Number) and isinstance(both := _with_aside(before, sides[1], sides[0]), Number):
+    if isinstance(before, Number) and isinstance(
+        both := _with_aside(before, sides[1], sides[0]), Number
+    ):
         return both  # 120 minutes, which is 2 hours
     return offered if _names_the_value(sides[0], offered) else "algebra"
 
@@ -307,11 +349,15 @@ def _names_the_value(side: str, offered: Number) -> bool:
         other = _one_side(side)
         return not isinstance(other, Number) or other.value == offered.value
     offer = _one_side(side)
-    return offer in ("not_evaluated", "not_an_answer") or (isinstance(offer, Number) and offer.value == offered.value)
+    return offer in ("not_evaluated", "not_an_answer") or (
+        isinstance(offer, Number) and offer.value == offered.value
+    )
 
 
 def simplified(words: str) -> str:
-    """The words without LaTeX and Markdown dress, with plain fractions as a/b and words of sign as a sign."""
+    """The words without LaTeX and Markdown dress, with plain fractions as a/b and words of sign as
+    a sign.
+    """
     words = plain(words)
     if "\\" in words:
         words = UNIT_FRACTION.sub(" unit", words)
@@ -320,7 +366,11 @@ def simplified(words: str) -> str:
             words = words.replace(latex, sign)
     words = undressed(words)
     if words.count("$") != 1:
-        words = re.sub(r"\$(?=\s*$)|\$(?=[-\\\d.\s][^$]*\$)", " ", words) if words.count("$") % 2 == 0 else words
+        words = (
+            re.sub(r"\$(?=\s*$)|\$(?=[-\\\d.\s][^$]*\$)", " ", words)
+            if words.count("$") % 2 == 0
+            else words
+        )
         words = DOLLARS.sub(" ", words) if "\\" in words else words
     words = words.replace("¤", "$").replace("~", " ")
     words = DOLLAR_KINDS.sub("$", words) if "$" in words else words.replace("{,}", ",")
@@ -347,7 +397,9 @@ def _one_side(words: str) -> Number | NoNumber:
             return _with_aside(this, f"or {other}", one)
     words = in_digits(words)
     words = APART_SIGN.sub("-", MINUS_WORD.sub(r"\1-", words))
-    words = DOLLARS_AND_CENTS.sub(lambda match: f"${match[1]}.{match[2]:0>2}", ONE_BLANK.sub(r"\1\2", words, count=1))
+    words = DOLLARS_AND_CENTS.sub(
+        lambda match: f"${match[1]}.{match[2]:0>2}", ONE_BLANK.sub(r"\1\2", words, count=1)
+    )
     first = QUANTITY.search(words)
     if first and BUT_ANOTHER.search(words, first.end()):
         return "ambiguous"
@@ -362,12 +414,21 @@ def _has_value(words: str) -> bool:
 
 
 def _with_aside(this: Number, inside: str, outside: str) -> Number | NoNumber:
-    """`72 (48+24)`, `0.5 (or 50%)`, `90 minutes (1.5 hours)` say one value twice; `72 (or 73)` says two."""
-    if re.match(r"\s*(?:rounded|since|because|from|as|after|not\s+(?:counting|including))\b", inside):
+    """`72 (48+24)`, `0.5 (or 50%)`, `90 minutes (1.5 hours)` say one value twice; `72 (or 73)` says
+    two.
+    """
+    if re.match(
+        r"\s*(?:rounded|since|because|from|as|after|not\s+(?:counting|including))\b", inside
+    ):
         return this
-    if re.match(r"\s*(?:at (?:least|most)|or (?:more|less|fewer)|minimum|maximum|up to|not\s*$|wrong)", inside):
+    if re.match(
+        r"\s*(?:at (?:least|most)|or (?:more|less|fewer)|minimum|maximum|up to|not\s*$|wrong)",
+        inside,
+    ):
         return "not_an_answer"
-    alternative = re.match(r"\s*(?:or|i\.e\.,?|that is,?|which is|equal to|equals|=|≈|about|approximately)\s*", inside)
+    alternative = re.match(
+        r"\s*(?:or|i\.e\.,?|that is,?|which is|equal to|equals|=|≈|about|approximately)\s*", inside
+    )
     bare = inside[alternative.end() :] if alternative else inside
     other = number_offered(bare)
     if isinstance(other, Number):
@@ -377,18 +438,32 @@ def _with_aside(this: Number, inside: str, outside: str) -> Number | NoNumber:
             this.percent and this.value == 100 * other.value
         )
         rounded = bool(other.decimals) and _is_rounded(other, this)
-        return Number(this.value, this.percent, this.decimals, (other,)) if same or percent or rounded else "ambiguous"
+        return (
+            Number(this.value, this.percent, this.decimals, (other,))
+            if same or percent or rounded
+            else "ambiguous"
+        )
     parts = [Fraction(part) for part in re.findall(r"\d+", inside)]
     if not _has_value(inside) or value_of_sum(simplified(bare)) == this.value:
         return this
     if not alternative and "." not in inside and sum(parts) == this.value:
         return this  # 8 apples (5 red and 3 green)
-    return "ambiguous" if alternative or other == "ambiguous" else this if other == "not_evaluated" else "algebra"
+    return (
+        "ambiguous"
+        if alternative or other == "ambiguous"
+        else this
+        if other == "not_evaluated"
+        else "algebra"
+    )
 
 
 def _apart_from_brackets(words: str) -> tuple[str, str | None]:
     match = re.search(r"\s\(([^()]*)\)\s*[.,]?$|(?<=[a-zA-Z%°])\(([^()]*)\)\s*[.,]?$", words)
-    return (words[: match.start()], match[1] or match[2]) if match and match.start() > 0 else (words, None)
+    return (
+        (words[: match.start()], match[1] or match[2])
+        if match and match.start() > 0
+        else (words, None)
+    )
 
 
 def _single_quantity(words: str) -> Number | NoNumber:
@@ -403,23 +478,38 @@ def _single_quantity(words: str) -> Number | NoNumber:
         return "not_an_answer"
     glued = {match["glue"][:1] for match in found} - {""}
     if glued:
-        return "algebra" if "^" in glued or "!" in glued else "not_an_answer" if "+" in glued else "ambiguous"
+        return (
+            "algebra"
+            if "^" in glued or "!" in glued
+            else "not_an_answer"
+            if "+" in glued
+            else "ambiguous"
+        )
     if not MATHS_WORDS.isdisjoint(LETTERS.findall(residue.lower())):
         return "algebra"
-    if _is_calculation(words, found) or re.search(r"¦\s*(?:squared|cubed)\b", residue, re.IGNORECASE):
+    if _is_calculation(words, found) or re.search(
+        r"¦\s*(?:squared|cubed)\b", residue, re.IGNORECASE
+    ):
         return "not_evaluated"
     if GLUED_BRACKET.search(residue) or any(_takes_away(match, words) for match in found):
         return "algebra"
     if BEFORE_THE_VALUE.search(residue.partition("¦")[0]) or BEHIND_THE_VALUE.search(residue):
         return "not_an_answer"
-    if any(sign in residue for sign in "=±<>≤≥") or "¦ '" in residue or "…" in residue.partition("¦")[2]:
+    if (
+        any(sign in residue for sign in "=±<>≤≥")
+        or "¦ '" in residue
+        or "…" in residue.partition("¦")[2]
+    ):
         return "not_an_answer"
     return _only_value(words, found, residue)
 
 
 def _takes_away(match: re.Match[str], words: str) -> bool:
     """Whether the sign in front of a number is an operator behind a letter: `A - 2`."""
-    return bool(match["sign"]) and re.search(r"(?:^|[\s$])[A-Za-z]\s*$", words[: match.start()]) is not None
+    return (
+        bool(match["sign"])
+        and re.search(r"(?:^|[\s$])[A-Za-z]\s*$", words[: match.start()]) is not None
+    )
 
 
 def _only_value(words: str, found: list[re.Match[str]], residue: str) -> Number | NoNumber:
@@ -434,7 +524,11 @@ def _only_value(words: str, found: list[re.Match[str]], residue: str) -> Number 
     if residue.strip() == "¦":
         return numbers[0]
     behind = QUANTITY.sub(lambda match: "5" if match.group()[-1].isdigit() else "¦", words)
-    if PRODUCT_OF_NAMES.search(behind) or VARIABLE.search(behind) or UNIT_LETTER_APART.search(residue):
+    if (
+        PRODUCT_OF_NAMES.search(behind)
+        or VARIABLE.search(behind)
+        or UNIT_LETTER_APART.search(residue)
+    ):
         return "algebra" if len(found) == 1 else "ambiguous"
     return numbers[0]
 
@@ -442,7 +536,9 @@ def _only_value(words: str, found: list[re.Match[str]], residue: str) -> Number 
 def _is_calculation(words: str, found: list[re.Match[str]]) -> bool:
     for one, next_one in pairwise(found):
         between = words[one.end() : next_one.start()]
-        if CALCULATION.search(between) or (not between.strip() and (next_one["sign"] or next_one["sign2"])):
+        if CALCULATION.search(between) or (
+            not between.strip() and (next_one["sign"] or next_one["sign2"])
+        ):
             return True
     return False
 
@@ -467,7 +563,11 @@ def _unsigned(match: re.Match[str]) -> tuple[Fraction, int | None] | None:
         return _scaled(match["mantissa"] or "1", match["power_exponent"])
     if match["whole"]:
         bottom = int(match["mixed_bottom"])
-        return None if bottom == 0 else (int(match["whole"]) + Fraction(int(match["mixed_top"]), bottom), None)
+        return (
+            None
+            if bottom == 0
+            else (int(match["whole"]) + Fraction(int(match["mixed_top"]), bottom), None)
+        )
     if match["top"]:
         bottom_value = _fraction(match["bottom"])
         return None if bottom_value == 0 else (_fraction(match["top"]) / bottom_value, None)
@@ -487,7 +587,9 @@ def _fraction(digits: str) -> Fraction:
 
 
 def _english(digits: str) -> str:
-    """A numeral of any locale with a point for its decimals and no thousands marks: 1.234,50 -> 1234.50."""
+    """A numeral of any locale with a point for its decimals and no thousands marks: 1.234,50 ->
+    1234.50.
+    """
     if digits.isdigit():
         return digits
     digits = digits.replace("'", "").replace(" ", "")
@@ -501,7 +603,9 @@ def _english(digits: str) -> str:
 
 
 def value_of_sum(words: str) -> Fraction | None:
-    """The value of a plain calculation of + - * / without brackets, from left to right by precedence; else None."""
+    """The value of a plain calculation of + - * / without brackets, from left to right by
+    precedence; else None.
+    """
     words = OPERATORS.sub(lambda match: SIGN_OF[match.group().lower()], in_digits(words))
     tokens = re.findall(r"\d+(?:\.\d+)?|[-+*/×·÷]|\S", words.replace(",", ""))
     if len(tokens) % 2 == 0 or len(tokens) > 99:

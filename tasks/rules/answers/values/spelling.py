@@ -1,7 +1,7 @@
 """Spelling, not meaning: one plain form for the many ways in which models dress an answer.
 
-LaTeX, Markdown, HTML and Unicode dress off; text out. Superscripts and vulgar fractions are spelled out first,
-because NFKC would glue their digits to their neighbours (5² must not become 52).
+LaTeX, Markdown, HTML and Unicode dress off; text out. Superscripts and vulgar fractions are spelled
+out first, because NFKC would glue their digits to their neighbours (5² must not become 52).
 """
 
 import re
@@ -14,7 +14,8 @@ VULGAR = re.compile("[¼½¾⅐-⅞]")
 MINUS = re.compile("[‐‑−‒–—﹣－➖]")
 OTHER_DIGITS = re.compile(r"[^\W\D0-9]")
 ARABIC_MARKS = str.maketrans("٫٬", ".'")
-# A thousands mark that can be nothing else (thin blanks, LaTeX spacing, {,}) becomes ': 15,\!000 -> 15'000.
+# A thousands mark that can be nothing else (thin blanks, LaTeX spacing, {,}) becomes ': 15,\!000 ->
+# 15'000.
 THOUSANDS = re.compile(
     r"(?<=\d)(?:,?\s*\\[,;:! ]\s*|~|\s?\{\s?,\s?\}|\\text\{,\}"
     r"|[\u202f\u00a0\u2009\u2007])(?=\d{3}(?!\d))|(?<=\d)’(?=\d{3}(?!\d))"
@@ -30,11 +31,15 @@ WRAPPERS = re.compile(
 SPACES = re.compile(r"(?<!\\)\\[,;:! ]|\\q?quad\b|~")
 DOLLARS = re.compile(r"(?<!\\)\$")
 MARKDOWN = re.compile(r"(?<![\w*])(\*{1,3}|_{1,2})(?=\S)([^*_]+?)(?<=\S)\1(?![\w*])")
-HTML_TAG = re.compile(r"</?(?:b|i|u|em|strong|span|code|p|div|mark|answer|br)(?:\s[^<>]{0,80})?/?>", re.IGNORECASE)
+HTML_TAG = re.compile(
+    r"</?(?:b|i|u|em|strong|span|code|p|div|mark|answer|br)(?:\s[^<>]{0,80})?/?>", re.IGNORECASE
+)
 
 
 def plain(words: str) -> str:
-    """NFKC text in ASCII digits, superscripts as ^2, vulgar fractions as 1/2 and every dash as a hyphen."""
+    """NFKC text in ASCII digits, superscripts as ^2, vulgar fractions as 1/2 and every dash as a
+    hyphen.
+    """
     if "\\" in words or "~" in words or "{," in words:
         words = REPEATING.sub(_fraction, THOUSANDS.sub("'", words))
     if words.isascii():
@@ -42,8 +47,14 @@ def plain(words: str) -> str:
     words = THOUSANDS.sub("'", words)
     words = SUPERSCRIPT_RUN.sub(lambda run: "^" + run.group().translate(SUPERSCRIPTS), words)
     words = VULGAR.sub(lambda sign: " " + unicodedata.normalize("NFKC", sign.group()), words)
-    words = MINUS.sub("-", unicodedata.normalize("NFKC", words)).replace("⁄", "/").translate(ARABIC_MARKS)
-    return OTHER_DIGITS.sub(lambda digit: str(unicodedata.decimal(digit.group(), digit.group())), words)
+    words = (
+        MINUS.sub("-", unicodedata.normalize("NFKC", words))
+        .replace("⁄", "/")
+        .translate(ARABIC_MARKS)
+    )
+    return OTHER_DIGITS.sub(
+        lambda digit: str(unicodedata.decimal(digit.group(), digit.group())), words
+    )
 
 
 def _fraction(match: re.Match[str]) -> str:
@@ -55,16 +66,22 @@ def _fraction(match: re.Match[str]) -> str:
 
 
 def undressed(words: str) -> str:
-    """Without Markdown emphasis, HTML tags, code quotes, maths delimiters and text commands; what it says stays."""
+    """Without Markdown emphasis, HTML tags, code quotes, maths delimiters and text commands; what
+    it says stays.
+    """
     if "<" in words:
         words = HTML_TAG.sub("", words)
     words = words.replace("`", "").strip()
     if "*" in words or "_" in words:
         words = MARKDOWN.sub(r"\2", words).strip()
-        words = words.strip("*").strip() if words.startswith("**") or words.endswith("**") else words
+        words = (
+            words.strip("*").strip() if words.startswith("**") or words.endswith("**") else words
+        )
     if "\\" in words:
         words = THOUSANDS.sub("'", words)
-        words = words.replace("\\(", " ").replace("\\)", " ").replace("\\[", " ").replace("\\]", " ")
+        words = (
+            words.replace("\\(", " ").replace("\\)", " ").replace("\\[", " ").replace("\\]", " ")
+        )
         for _ in range(3):
             words = WRAPPERS.sub(r" \1 ", words)
         words = SPACES.sub(" ", words)

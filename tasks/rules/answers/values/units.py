@@ -21,7 +21,12 @@ DIMENSIONS: tuple[dict[str, Fraction], ...] = tuple(
             ("m meters metres meter metre", 1000),
             ("km kilometers kilometres", 10**6),
         ],
-        [("inch inches in", 1), ("foot feet ft", 12), ("yard yards yd", 36), ("mile miles mi", 63360)],
+        [
+            ("inch inches in", 1),
+            ("foot feet ft", 12),
+            ("yard yards yd", 36),
+            ("mile miles mi", 63360),
+        ],
         [("mg", 1), ("g gram grams", 1000), ("kg kilogram kilograms", 10**6)],
         [("ounce ounces oz", 1), ("pound pounds lb lbs", 16), ("ton tons", 32000)],
         [("ml milliliters millilitres mL", 1), ("l L liter liters litre litres", 1000)],
@@ -34,7 +39,9 @@ WORD = re.compile(r"[A-Za-z]+|[$¢]")
 
 
 def same_quantity(one: Fraction, one_words: str, other: Fraction, other_words: str) -> bool | None:
-    """Whether two values with their units are the same quantity; None where the units say nothing of it."""
+    """Whether two values with their units are the same quantity; None where the units say nothing
+    of it.
+    """
     for dimension in DIMENSIONS:
         factors = [_factor(words, dimension) for words in (one_words, other_words)]
         if factors[0] is not None and factors[1] is not None:
