@@ -27,7 +27,7 @@ SETS = ("chain_sum", "gcd")
 def run_host(
     folder: Path, question_set: str, questions: int, rate: float, start_at: float
 ) -> dict[str, Any]:
-    """A round of this set from a moment that all hosts have in common, when their servers are up."""
+    """A round of this set. All hosts begin at one moment, when their servers are up."""
     from orchestration import run_round
 
     figures = run_round(folder / question_set, questions, rate, [question_set], start_at)
@@ -51,9 +51,8 @@ def seconds_of(hosts: int, questions: int, rate: float, postgres: Any) -> float:
             ]
             found = [one.result() for one in given]
         store = open_store(url)
-        compact(
-            store
-        )  # as every night: both hosts may have written the base model's row, of which the first counts
+        # as every night: both hosts may have written the base model's row, and the first counts
+        compact(store)
         if problems := check_store(store):
             sys.exit(f"The lake must be sound after {hosts} hosts; found {problems}.")
     return max(one["ended"] for one in found) - min(one["began"] for one in found)

@@ -47,10 +47,12 @@ class Ask(Step):
     def process(self, inputs: StepInput):
         from openai import AsyncOpenAI
         async def ask_all():
-            async with AsyncOpenAI(base_url=self.url + "/v1", api_key=os.environ["ENGINE_KEY"], timeout=3600) as client:
+            key = os.environ["ENGINE_KEY"]
+            async with AsyncOpenAI(base_url=self.url + "/v1", api_key=key, timeout=3600) as client:
                 async def ask(row):
                     reply = await client.completions.create(
-                        model="base", prompt=row["prompts"][self.stage], max_tokens=row["lengths"][self.stage],
+                        model="base", prompt=row["prompts"][self.stage],
+                        max_tokens=row["lengths"][self.stage],
                         temperature=0.8, extra_body={"ignore_eos": True})
                     return reply.choices[0].text
                 return await asyncio.gather(*map(ask, inputs))
@@ -72,8 +74,10 @@ if __name__ == "__main__":
             before = after
     pipeline.run(use_cache=False)
     moments = [[float(one) for one in line.split()] for line in open(times)]
-    seconds = max(end for _, end in moments) - min(begin for begin, _ in moments)  # its start-up does not count
-    most = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    # its start-up does not count
+    seconds = max(end for _, end in moments) - min(begin for begin, _ in moments)
+    whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    most = max(resource.getrusage(who).ru_maxrss for who in whose)
     print("\\n" + json.dumps({"seconds": seconds, "peak_mib": most / 1024}), flush=True)
 '''
 

@@ -25,7 +25,8 @@ JOIN '{0}/paths.parquet' p ON p.id = v.path_id
 JOIN '{0}/questions.parquet' q ON q.id = p.question_id
 WHERE v.verifier = 'reference'
 UNION ALL
-SELECT a.text, q.answer, q.answer_kind, q.choices, a.finish_reason, q.text, a.strict_verdict, a.reason
+SELECT a.text, q.answer, q.answer_kind, q.choices, a.finish_reason, q.text,
+    a.strict_verdict, a.reason
 FROM '{0}/answers.parquet' a JOIN '{0}/questions.parquet' q ON q.id = a.question_id
 """
 

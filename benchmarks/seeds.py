@@ -123,7 +123,7 @@ def run_round(seed: int) -> None:
 
 
 def train_control(settings: Settings) -> None:
-    """As many random direct paths as the round trained on, unverified; trained and evaluated alike."""
+    """Train on as many random unverified direct paths as the round did, and evaluate alike."""
     from tasks.training.train_adapter import model_of
 
     with open_workplace(settings) as work:

@@ -97,7 +97,7 @@ def our_trainer(rows: list[Row], folder: Path, base: Path, precision: str) -> An
 
 
 def trl_trainer(option: str, rows: list[Row], folder: Path, base: Path, precision: str) -> Any:
-    """TRL as its documentation has it, with one option; `same_batches` takes the rows as they come."""
+    """TRL as its documentation shows it; `same_batches` takes the rows in their order."""
     import torch
     from datasets import Dataset
     from peft import LoraConfig

@@ -13,9 +13,8 @@ from json.encoder import encode_basestring_ascii
 from typing import Any
 from uuid import UUID
 
-_ENCODER = json.JSONEncoder(
-    sort_keys=True, separators=(",", ":"), default=str
-)  # made once: it costs as much as its use
+# made once: it costs as much as its use
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
 Part = str | int | float | bool | None | UUID | Sequence["Part"] | Mapping[str, "Part"]
 

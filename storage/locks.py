@@ -81,9 +81,8 @@ def owned(lock: Path, refusal: Callable[[int], str], *, shared: bool = False) ->
         if not shared:
             os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_END)
-        os.write(
-            descriptor, f"{os.getpid()}\n".encode()
-        )  # of several that share it the living ones count
+        # of several that share it the living ones count
+        os.write(descriptor, f"{os.getpid()}\n".encode())
         yield
 
 

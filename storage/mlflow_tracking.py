@@ -73,7 +73,7 @@ class Tracking:
             return self._opened
 
     def log_round(self, round: Round) -> str:
-        """The round's parent run; made with its settings when there is none. Returns the run's id."""
+        """The id of the round's parent run, made with the round's settings where needed."""
         found = self._find_run({ROUND_TAG: str(round.id), STAGE_TAG: "round"})
         if found:
             return found
@@ -264,7 +264,7 @@ class Tracking:
     def _log_dataset(
         self, run_id: str, training_set: TrainingSet, examples: Sequence[TrainingExample]
     ) -> None:
-        """The training set as an MLflow data set whose digest is ours; its texts stay in the store."""
+        """The training set as an MLflow data set under our digest; its texts stay in the store."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         profile = json.dumps({"num_rows": len(examples), "hinted": training_set.hinted_examples})
@@ -419,9 +419,8 @@ def _open(uri: str, artifacts: Path) -> "tuple[MlflowClient, str]":
         try:
             client = MlflowClient(tracking_uri=uri, registry_uri=uri)
             found = client.get_experiment_by_name(EXPERIMENT)
-            place = (
-                artifacts.as_uri() if uri.startswith("sqlite:") else None
-            )  # a server has its own
+            # a server has its own
+            place = artifacts.as_uri() if uri.startswith("sqlite:") else None
             identity = found.experiment_id if found else client.create_experiment(EXPERIMENT, place)
         except (MlflowException, SQLAlchemyError, OSError) as error:
             raise InputError(

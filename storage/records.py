@@ -329,7 +329,7 @@ class EvaluationFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class Promotion:
-    """A decision of the gate, or a person's, with its reasons. Mutable only from pending to done."""
+    """A decision of the gate or a person, with its reasons. Mutable only from pending to done."""
 
     table: ClassVar[str] = "promotions"
     id: Annotated[UUID, "Hash of round, challenger and champion"]
@@ -367,7 +367,7 @@ class Round:
 
 @dataclass(frozen=True, kw_only=True)
 class FailedRequest:
-    """A request that failed for good, at once or after all retries; kept so that nothing vanishes."""
+    """A request that failed at once or after all retries; it is kept so that nothing vanishes."""
 
     table: ClassVar[str] = "failed_requests"
     id: Annotated[UUID, "Hash of request and attempt time"]
@@ -458,7 +458,7 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class ComparisonFigure:
-    """One figure of a comparison's table: an accuracy, or a paired difference, with its interval."""
+    """One figure of a comparison: an accuracy, or a paired difference, with its interval."""
 
     table: ClassVar[str] = "comparison_figures"
     id: Annotated[UUID, "Hash of comparison and of all that says what the figure is about"]

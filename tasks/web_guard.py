@@ -28,7 +28,7 @@ ENGINE_KEY = "VLLM_API_KEY"
 
 
 class WebGuard:
-    """An app that answers only under these names, and to no page but those that it serves itself."""
+    """An app that answers only under these host names, and only to pages that it serves itself."""
 
     def __init__(self, app: App, names: Collection[str] = LOOPBACK_NAMES) -> None:
         self._app = app
@@ -69,9 +69,8 @@ class KeyGuard:
         if len(shown) == 1 and hmac.compare_digest(shown[0], self._wanted):
             await self._app(scope, receive, send)
             return
-        asked = (
-            self._wanted.partition(b" ")[0] + b' realm="regenesis"'
-        )  # at Basic a browser asks its user
+        # at Basic a browser asks its user
+        asked = self._wanted.partition(b" ")[0] + b' realm="regenesis"'
         await _refuse(
             scope["type"], 401, "This server wants its key.", send, (b"www-authenticate", asked)
         )

@@ -107,7 +107,7 @@ def house() -> ModuleType:
 
 
 def test_no_function_takes_a_train_of_arguments(house: ModuleType) -> None:
-    """Commands, flows and notebook cells are forms; elsewhere what travels together is one value."""
+    """Commands, flows and cells are forms; elsewhere what travels together is one value."""
     assert house.long_trains() == []
 
 

@@ -81,10 +81,10 @@ def test_rows_are_exported_where_nothing_heavy_is_installed(
         "--home",
         str(tmp_path / "home"),
     ]
+    absent = (*HEAVY, "datasets", "yaml", "safetensors")
     program = (
-        "import sys;"
-        f" sys.modules.update(dict.fromkeys({(*HEAVY, 'datasets', 'yaml', 'safetensors')!r}))\nsys.argv"
-        f" = {command!r}\nimport flows.cli.main; flows.cli.main.main()"
+        f"import sys; sys.modules.update(dict.fromkeys({absent!r}))\n"
+        f"sys.argv = {command!r}\nimport flows.cli.main; flows.cli.main.main()"
     )
 
     done = subprocess.run(

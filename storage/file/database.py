@@ -29,9 +29,8 @@ file, or to another state of this one. DuckDB 1.4 and later read it.
 """
 # The words below were read from DuckDB 1.5.5; its Python errors have no codes.
 _HELD = "Could not set lock on file"
-_HOLDER = re.compile(
-    r"lock is held in (.+?) \(PID (\d+)\)(?: by user (\S+?)\.)?"
-)  # ... (PID 4711) by user ada. See
+# ... (PID 4711) by user ada. See
+_HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)(?: by user (\S+?)\.)?")
 _FULL = re.compile(r"could not write|no space left|file too large", re.IGNORECASE)
 _ANOTHERS_LOG = re.compile(r"WAL was created for|does not match the database file", re.IGNORECASE)
 _DAMAGED = re.compile(r"not a valid DuckDB database|checksum|corrupt", re.IGNORECASE)
@@ -40,9 +39,8 @@ _LONGEST_POLL_SECONDS = 0.5
 _SAY_AFTER_SECONDS = 2.0
 _TURN_SECONDS = 120.0
 _THREAD_LOCKS: dict[Path, threading.RLock] = {}
-_GIVEN_UP: dict[
-    tuple[Path, bool], float
-] = {}  # when a wait, to read only or to write, was last in vain
+# when a wait, to read only or to write, was last in vain
+_GIVEN_UP: dict[tuple[Path, bool], float] = {}
 _WAITED_ENOUGH_SECONDS = 60.0
 _GUARD = threading.Lock()
 
@@ -132,9 +130,8 @@ class DatabaseFile:
 
     def _taken(self, held: ExitStack, read_only: bool) -> duckdb.DuckDBPyConnection:
         pause, told = _POLL_SECONDS, False
-        held_since = (
-            0.0  # when a client was first met: what our own turns cost before is not its doing
-        )
+        # when a client was first met: what our own turns cost before is not its doing
+        held_since = 0.0
         key = (self.path, read_only)
         # a run that just waited in vain does not wait as long again to write its last words
         bound = (

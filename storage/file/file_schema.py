@@ -96,7 +96,7 @@ def free_name(path: Path) -> Path:
 
 
 def put_in_place(partial: Path, path: Path) -> None:
-    """The whole file at `partial` becomes `path` in one step that survives a crash of the machine."""
+    """Rename the whole file `partial` to `path` in one step, safe from a crash of the machine."""
     _sync(partial)
     partial.replace(path)
     _sync(path.parent)
@@ -177,7 +177,7 @@ def _upgrade(file: DatabaseFile) -> None:
 
 
 def _bring_up(path: Path) -> int:
-    """Migrations and surface in a file that nobody else knows; returns the version that it was of."""
+    """Apply migrations and surface to a private copy; returns the version that it had."""
     with closing(connect(path, read_only=False)) as connection:
         version = schema_version(connection)
         migrate(connection)

@@ -83,11 +83,11 @@ class FileStore(Store):
             yield
 
     def writing_alone(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection that writes, for the care of the store; raises HeldByAnother past the bound."""
+        """A connection that writes, for maintenance; raises HeldByAnother past the bound."""
         return self._file.writing()
 
     def copy_to(self, target: Path) -> None:
-        """A whole copy in one file, made in one turn that is as short as the copying of its bytes."""
+        """A whole copy in one file. The file is held only while its bytes are copied."""
         self._file.copy_to(target)
 
     @contextmanager

@@ -22,7 +22,8 @@ _AGE = """
 CREATE TABLE reader_copies (made_at TIMESTAMP NOT NULL);
 COMMENT ON TABLE reader_copies IS 'When this copy was made. One row.';
 COMMENT ON COLUMN reader_copies.made_at IS 'UTC time';
-CREATE VIEW reader_age AS SELECT made_at, epoch(now()) - epoch(made_at) AS age_seconds FROM reader_copies;
+CREATE VIEW reader_age AS
+SELECT made_at, epoch(now()) - epoch(made_at) AS age_seconds FROM reader_copies;
 COMMENT ON VIEW reader_age IS 'One row: how old this copy of the store is. Key: made_at.';
 COMMENT ON COLUMN reader_age.made_at IS 'UTC time at which the copy was made';
 COMMENT ON COLUMN reader_age.age_seconds IS 'Seconds since then';

@@ -115,9 +115,8 @@ class Lake:
                         " or free its disk."
                     ) from error
                 self._say_where_damaged(error)
-                away = (
-                    isinstance(error, LakeAway) and self._reached
-                )  # it was there, and may come back
+                # it was there, and may come back
+                away = isinstance(error, LakeAway) and self._reached
                 if not (away or may_pass(error)):
                     raise
                 if time.monotonic() > deadline:

@@ -31,7 +31,7 @@ _CAME_OF: dict[str, str] = {
 
 @dataclass(frozen=True)
 class TaughtModel:
-    """A model, how many training examples that came of the record it learnt from, and how directly."""
+    """A model that learnt from a record: from how many of its examples, and how directly."""
 
     id: UUID
     name: str

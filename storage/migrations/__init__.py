@@ -59,7 +59,7 @@ def newest_version() -> int:
 
 
 def check_version(version: int, where: str, migrations: Sequence[Migration] | None = None) -> bool:
-    """Whether migrations are due; raises InputError when the database is newer than this program."""
+    """Whether migrations are due; raises InputError for a database newer than the program."""
     newest = max(migration.version for migration in migrations or all_migrations())
     if version > newest:
         raise InputError(

@@ -160,7 +160,7 @@ def _depth(text: str) -> int:
 
 
 def _tokens(statement: str) -> Iterator[_Token]:
-    """DuckDB's own words; a parenthesis has the depth of what is outside of it. Comments are none."""
+    """DuckDB's own tokens, comments left out; a parenthesis has the depth of what is outside it."""
     data = statement.encode()
     found = duckdb.tokenize(statement)
     depth = 0

@@ -59,9 +59,8 @@ _KEYS = (
     "AWS_ENDPOINT_URL_S3",
     "AWS_ENDPOINT_URL",
 )
-_KILL_AFTER_SECONDS = (
-    15.0  # past the time-out: starting, waiting for a turn, and the child's own grace
-)
+# past the time-out: starting, waiting for a turn, and the child's own grace
+_KILL_AFTER_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -122,10 +121,8 @@ def first_rows(url: str, statement: str, most_rows: int) -> tuple[list[dict[str,
     taken = 0
     with closing(_texts(_request(url, statement, "json", None, whole=True), Limits())) as texts:
         for line in _lines(texts):
-            begins, ends = (
-                line.find("{"),
-                line.rfind("}"),
-            )  # a row a line: '[{"n": 1},', ' {"n": 2}]'
+            # a row a line: '[{"n": 1},', ' {"n": 2}]'
+            begins, ends = (line.find("{"), line.rfind("}"))
             if begins < 0:
                 continue
             if len(rows) == most_rows or taken > _PAGE_BYTES:

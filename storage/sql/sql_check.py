@@ -55,7 +55,7 @@ class _Names:
 
 
 def checked(connection: duckdb.DuckDBPyConnection, statement: str, catalog: str) -> str:
-    """The text to run, where it is one statement that only reads what may be read; raises Refused."""
+    """The text to run, if it is one statement that only reads what it may; else raises Refused."""
     explain = EXPLAIN.match(statement)
     inner = statement[explain.end() :] if explain else statement
     _check_tree(_tree(connection, inner, statement), catalog)

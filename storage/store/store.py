@@ -37,9 +37,8 @@ class Store(ABC):
         self.url = url
         self.cpu_seconds = 0.0
         """What this process's threads have spent between opening and closing the store."""
-        self._open = (
-            threading.local()
-        )  # `reader`: the connection of this thread's outermost `reading`
+        # `reader`: the connection of this thread's outermost `reading`
+        self._open = threading.local()
 
     @abstractmethod
     def append_tables(self, tables: dict[str, ArrowTable]) -> int:
@@ -133,7 +132,7 @@ class Store(ABC):
 
     @abstractmethod
     def reading_long(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection that reads one moment of the store, for what lasts: no writer waits for it."""
+        """A connection that reads one moment of the store for long: no writer waits for it."""
 
     def append(self, records: Sequence[Record]) -> int:
         """Commit mixed records in one transaction; returns how many rows were new.
@@ -172,7 +171,7 @@ class Store(ABC):
         return {row[0] for row in rows}
 
     def query(self, sql: str, parameters: Sequence[object] = ()) -> ArrowTable:
-        """Trusted SQL of our own over tables and views. Ids come back as UUIDs, wide sums as int64."""
+        """Run trusted SQL of our own. Ids come back as UUIDs, wide sums as int64."""
         with self.reading() as connection:
             result = connection.execute(sql, [to_value(value) for value in parameters])
             kinds = [str(column[1]) for column in result.description]

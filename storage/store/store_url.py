@@ -18,12 +18,10 @@ _FORMS = (
     "ducklake:postgresql://USER@HOST[:PORT]/DB?data=URL"
 )
 
-_BUCKET = re.compile(
-    r"s3://[\w.-]+(/[^?#]*)?"
-)  # s3://BUCKET/PREFIX; keys come from the environment
-_PARAMETER = re.compile(
-    r"#|(?:^|[?&;\s])(?!data=)[^=?&;#\s]*="
-)  # &password=, a libpq string's password=, #anything
+# s3://BUCKET/PREFIX; keys come from the environment
+_BUCKET = re.compile(r"s3://[\w.-]+(/[^?#]*)?")
+# &password=, a libpq string's password=, #anything
+_PARAMETER = re.compile(r"#|(?:^|[?&;\s])(?!data=)[^=?&;#\s]*=")
 
 
 @dataclass(frozen=True)
@@ -57,9 +55,8 @@ def file_of(url: str) -> Path:
     prefix = "duckdb:///"
     if not url.startswith(prefix) or len(url) == len(prefix):
         raise InputError(f"A store is {_FORMS}; found {shown(url)!r}. Set REGENESIS_STORE.")
-    file = (
-        Path(url.removeprefix(prefix)).expanduser().resolve()
-    )  # locks follow the file, whatever its name
+    # locks follow the file, whatever its name
+    file = Path(url.removeprefix(prefix)).expanduser().resolve()
     if "?" in str(file):
         raise InputError(
             "A store's path holds no ?, before which DuckDB puts the ending of its log; found"
@@ -73,9 +70,8 @@ def lake_of(url: str) -> LakePlace:
     holds a password.
     """
     parts = _split(url)
-    query = parse_qs(
-        parts.query.replace("+", "%2B")
-    )  # parse_qs reads a form, in which + is a blank
+    # parse_qs reads a form, in which + is a blank
+    query = parse_qs(parts.query.replace("+", "%2B"))
     if parts.password is not None or "password" in query:
         raise InputError(
             f"A store's URL holds no password; found one in {shown(url)!r}. Set PGPASSWORD, or use"

@@ -16,7 +16,7 @@ from tasks.settings import Sampling
 
 @dataclass(frozen=True)
 class Completion:
-    """What came back for one request; `finish_reason` is stop, or what the server called the cut."""
+    """The answer to one request; `finish_reason` is `stop`, or the server's word for the cut."""
 
     text: str
     finish_reason: str
@@ -64,7 +64,7 @@ def _rebuild(message: str, reason: str, attempts: int, fatal: bool) -> RequestFa
 
 
 class AllFailed:
-    """Counts what became of a run's requests: where none succeeds, the run has an end of its own."""
+    """Counts the outcomes of a run's requests: a run in which none succeeds ends by AllFailed."""
 
     IN_A_ROW = 32  # so many failures in a row end a run in which more requests wait
 

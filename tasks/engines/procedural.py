@@ -96,9 +96,8 @@ def reworded(name: str, question: str) -> str:
 
 def _gym() -> Any:
     with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", SyntaxWarning
-        )  # of a dependency's source, when first compiled
+        # of a dependency's source, when first compiled
+        warnings.simplefilter("ignore", SyntaxWarning)
         import reasoning_gym  # pyright: ignore[reportMissingTypeStubs]
 
         return cast(Any, reasoning_gym)

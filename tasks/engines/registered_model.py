@@ -42,7 +42,7 @@ class RegisteredModel(PythonModel):
         """
 
     def _load(self, context: Any) -> None:
-        """Weights and renderer; the adapter's files came with the model, the base lies in the home."""
+        """Load weights and renderer: the adapter from the model's files, the base from the home."""
         from transformers import AutoModelForCausalLM
 
         from tasks.engines.models.rendering import Renderer

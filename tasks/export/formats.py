@@ -40,7 +40,8 @@ datasets:
       content: content
     roles_to_train: ["assistant"]
     train_on_eos: turn
-# A model that ends its turns by another token than its eos_token learns to end them only where it is named here:
+# A model that ends its turns by another token than its eos_token learns to end them only \
+where it is named here:
 # eot_tokens: ["<|eot_id|>"]
 """
 LLAMA_FACTORY = {

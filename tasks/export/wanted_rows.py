@@ -262,14 +262,19 @@ def _judged_paths(round: int) -> str:
     """
     where = f"\n        AND r.number = {round}" if round else ""
     return f"""WITH judged AS (
-    SELECT p.id, p.question_id, p.model_id, p.draw, p.strategy, p.text, r.number AS round, v.verdict, v.verifier,
-        v.extracted,
-        row_number() OVER (PARTITION BY p.question_id, p.model_id, p.draw, v.verdict ORDER BY p.id) AS place
+    SELECT p.id, p.question_id, p.model_id, p.draw, p.strategy, p.text, r.number AS round,
+        v.verdict, v.verifier, v.extracted,
+        row_number() OVER (
+            PARTITION BY p.question_id, p.model_id, p.draw, v.verdict ORDER BY p.id
+        ) AS place
     FROM paths AS p
     JOIN current_verdicts AS v ON v.path_id = p.id AND v.draw = p.draw
     LEFT JOIN rounds AS r ON r.id = p.round_id
     WHERE NOT p.hinted AND p.finish_reason = 'stop' AND v.verdict IN ('correct', 'wrong'){where}
-        AND p.id IN (SELECT min(id) FROM paths GROUP BY question_id, model_id, draw, hinted, finish_reason, text)
+        AND p.id IN (
+            SELECT min(id) FROM paths
+            GROUP BY question_id, model_id, draw, hinted, finish_reason, text
+        )
 )"""
 
 
@@ -322,7 +327,8 @@ SELECT
     w.text AS rejected
 FROM judged AS c
 JOIN judged AS w
-    ON w.question_id = c.question_id AND w.model_id = c.model_id AND w.draw = c.draw AND w.place = c.place
+    ON w.question_id = c.question_id AND w.model_id = c.model_id AND w.draw = c.draw
+    AND w.place = c.place
     AND w.verdict = 'wrong' AND c.verdict = 'correct'
 JOIN questions AS q ON q.id = c.question_id AND q.part = 'train'
 LEFT JOIN question_sets AS s ON s.id = q.question_set_id

@@ -10,7 +10,7 @@ from storage.errors import InputError
 
 
 def refuse_used_target(target: Path) -> None:
-    """Raise InputError unless a new folder can be named so: nothing is there, or an empty folder."""
+    """Raise InputError unless a new folder can be here: nothing is there, or an empty folder."""
     try:
         used = target.is_symlink() or (
             target.exists() and (not target.is_dir() or any(target.iterdir()))

@@ -74,7 +74,7 @@ def train_questions_ahead(store: Store, settings: Settings, draw: int) -> list[Q
 
 
 def check_question_sets(store: Store, settings: Settings) -> None:
-    """Raises InputError where the settings name a set that is neither procedural nor in the store."""
+    """Raise InputError where the settings name a set neither procedural nor in the store."""
     for domain, names in _by_domain(settings.questions):
         for name in names:
             if name not in procedural_names():
@@ -185,9 +185,8 @@ def ingest_rows(
 def as_question(
     question_set: QuestionSet, row: SourceRow, part: Part, now: datetime, draw: int = 0
 ) -> Question:
-    others = (
-        [list(row.other_answers)] if row.other_answers else []
-    )  # ids from before there were others stay
+    # ids from before there were others stay
+    others = [list(row.other_answers)] if row.other_answers else []
     return Question(
         id=content_id(
             "questions",
@@ -225,7 +224,7 @@ def refuse_other_domain(store: Store, question_set: QuestionSet) -> None:
 def _drawn_for_round(
     store: Store, settings: Settings, name: str, domain: Domain, draw: int
 ) -> tuple[QuestionSet, list[Question]]:
-    """The set, and where it is procedural the questions that the round still lacks; stores nothing."""
+    """The set and, where it is procedural, the questions that the round lacks; stores nothing."""
     if name not in procedural_names():
         return set_named(store, name, domain), []
     difficulty = settings.questions.difficulty.get(name, {})
@@ -274,7 +273,7 @@ def _draw(
     seen: set[str],
     now: datetime,
 ) -> list[Question]:
-    """Fresh questions for each (part, draw, count), none with a text that any part has seen before."""
+    """Fresh questions for each (part, draw, count), none with a text that a part has already."""
     stream = drawn_questions(
         question_set.name, difficulty, round_seed(seed, "questions", draw, question_set.name)
     )

@@ -23,7 +23,7 @@ from tasks.rules.questions.published_sets import HUB, PublishedSet, check_counts
 
 @dataclass(frozen=True)
 class RowAsPublished:
-    """A row as published; `place` is its split, or its task's folder where a split has many files."""
+    """A row as published; `place` is its split, or its task's folder where a split has many."""
 
     split: str
     file: str

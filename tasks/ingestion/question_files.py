@@ -69,7 +69,7 @@ class SourceRow:
 
 @dataclass(frozen=True)
 class FileMapping:
-    """Which column gives which field; `constant_kind` where the whole file has one kind of answer."""
+    """Which column gives which field; `constant_kind` where a file has one kind of answer."""
 
     columns: dict[str, str]
     constant_kind: str
@@ -82,7 +82,7 @@ class FileMapping:
     def of(
         cls, mapping: Mapping[str, str], constant_kind: str, choice_key: str = ""
     ) -> "FileMapping":
-        """Checked: raises InputError for a field that does not exist or a kind that is not known."""
+        """The checked mapping; raises InputError for an unknown field or kind of answer."""
         for field in mapping:
             if field not in FIELDS:
                 raise InputError(
@@ -223,7 +223,7 @@ class _Reader:
         self.taken: Counter[str] = Counter()
 
     def read(self, number: int, raw: RawRow) -> _Read:
-        """The checked row. Raises InputError with its place; UnreadReference without, to be listed."""
+        """The checked row. Raises InputError with its place, or UnreadReference to be listed."""
         names = tuple(raw)
         if names not in self._columns:
             self._columns[names] = _columns_of(self._name, raw, self._mapping)
@@ -317,10 +317,8 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
     kind = _known_kind(kind, len(options.texts))
     reference = reference_of(answer, kind, options, question, mapping.choice_key)
     split, split_note = _split_of(_cell(raw, columns, "split"))
-    taken_from = {
-        "question": asked,
-        "answer": "".join(reference.notes),
-    }  # what was a part of its cell is kept whole
+    # what was a part of its cell is kept whole
+    taken_from = {"question": asked, "answer": "".join(reference.notes)}
     row = SourceRow(
         source_row_id=scalar_text(_cell(raw, columns, "id"), "its id") or str(number),
         text=question,

@@ -337,7 +337,7 @@ def _is_whole(line: str) -> bool:
 
 
 def _is_begun(line: str) -> bool:
-    """Whether a first line can be the beginning of a value over many lines: `{`, `[`, or `[{...},`."""
+    """Whether a first line can begin a value over many lines: `{`, `[`, or `[{...},`."""
     stripped = line.strip()
     return stripped in ("{", "[") or stripped.startswith("[") or stripped.endswith((",", "{", "["))
 

@@ -122,7 +122,7 @@ def current_champion(store: "Store", base: Model, line: str) -> Model:
 
 
 def repair(store: "Store", registry: Registry, *, base: Model, line: str) -> list[str]:
-    """Carry out what is pending and make the alias name the store's champion; says what was mended."""
+    """Carry out what is pending, give the store's champion its alias, and say what was repaired."""
     promoted = _promoted(store, line)
     said: list[str] = []
     for promotion in promoted:

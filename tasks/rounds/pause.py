@@ -35,8 +35,9 @@ def rounds_since(store: "Store", moment: datetime) -> list[RoundLine]:
 
 
 _ROUNDS = """
-SELECT round, line, status, outcome, coalesce(nullif(reason, ''), decision, '') AS reason, questions, paths,
-    correct_paths, training_examples, in_domain_before, in_domain_after, out_of_domain_before, out_of_domain_after,
+SELECT round, line, status, outcome, coalesce(nullif(reason, ''), decision, '') AS reason,
+    questions, paths, correct_paths, training_examples,
+    in_domain_before, in_domain_after, out_of_domain_before, out_of_domain_after,
     generated_tokens, failed_requests, seconds
 FROM round_summary
 WHERE status = 'running' OR started_at >= ? OR finished_at >= ?

@@ -7,7 +7,7 @@ __all__ = ["parse_prompt"]
 
 
 class TemplateOfVersion01(PromptTemplate):
-    """The template as those models use it: they ask every question for a number, and name no form."""
+    """The template as those models use it: every question asks for a number, in no stated form."""
 
     def fill(self, *, form: str = "the number", **values: str) -> Turns:
         """The turns; see `PromptTemplate.fill`."""

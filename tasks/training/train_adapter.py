@@ -70,7 +70,7 @@ class Trains(Protocol):
 
 @dataclass(frozen=True)
 class Training:
-    """What is trained from what: all that an adapter's id is made of, and the round that it is for."""
+    """All that an adapter's id is made of, and the round that the adapter is for."""
 
     training_set: TrainingSet
     base: "PreparedModel"

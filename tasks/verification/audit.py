@@ -49,7 +49,7 @@ class AuditCase:
 
 @dataclass(frozen=True)
 class Audit:
-    """What was read, the confusion table over it, and how far people agreed with the first judge."""
+    """The paths read, their confusion table, and how far people agreed with the first judge."""
 
     cases: list[AuditCase]
     table: list[Confusion]

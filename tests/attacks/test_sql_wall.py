@@ -134,8 +134,10 @@ def tried(what):
     try: what()
     except OSError as error: return type(error).__name__
     return "done"
-print(tried(lambda: socket.create_connection(target.getsockname())), tried(lambda: os.execv("/bin/sh", ["sh"])),
-      tried(lambda: os.symlink("/etc", sys.argv[1] + "/link")), tried(lambda: os.truncate(sys.argv[2], 0)),
+print(tried(lambda: socket.create_connection(target.getsockname())),
+      tried(lambda: os.execv("/bin/sh", ["sh"])),
+      tried(lambda: os.symlink("/etc", sys.argv[1] + "/link")),
+      tried(lambda: os.truncate(sys.argv[2], 0)),
       tried(lambda: Path(sys.argv[1], "kept").write_text("own folder")))
 """
     own, other = tmp_path / "own", tmp_path / "other"

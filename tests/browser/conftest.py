@@ -31,7 +31,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "")
 
 @dataclass
 class Visit:
-    """A page in the browser, with what it asked of other machines and what its scripts failed with."""
+    """A page in the browser, with its requests to other machines and its scripts' errors."""
 
     page: "Page"
     foreign: list[str] = field(default_factory=list)
@@ -102,7 +102,7 @@ def visit(browser: "Browser") -> Iterator[Callable[..., Visit]]:
 
 @pytest.fixture
 def screenshot(tmp_path: Path) -> "Callable[[Page, str], Path]":
-    """`screenshot(page, name)` saves the whole page as PNG in the test's folder, to be looked at."""
+    """`screenshot(page, name)` saves the whole page as PNG in the test's folder for a look."""
 
     def save(page: "Page", name: str) -> Path:
         target = tmp_path / f"{name}.png"

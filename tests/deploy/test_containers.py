@@ -242,7 +242,7 @@ def test_watch_runs_and_ends_within_its_grace(cluster: Cluster) -> None:
 def test_a_worker_that_is_told_to_end_commits_frees_the_engine_and_ends_within_its_grace(
     cluster: Cluster,
 ) -> None:
-    """A scripted engine; the round is in the middle of its paths. The next worker goes on with it."""
+    """A scripted engine; the round is amid its paths, and the next worker continues it."""
     worker = container("worker")
     home = cluster.volume("worker", "/var/lib/regenesis") / "home"
     migrated = container("migrate")

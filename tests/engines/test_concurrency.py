@@ -9,7 +9,7 @@ from tasks.engines.server.server_kinds import Load
 
 
 def run(limit: AdaptiveLimit, *, capacity: int, seconds: float, began: float = 0.0) -> float:
-    """An endpoint that serves `capacity` requests at once, one a second each; the clock afterwards."""
+    """Serve `capacity` requests at once, one second each, and return the clock at the end."""
     now = began
     while now < began + seconds:
         now += 1.0 / min(int(limit.limit), capacity)

@@ -50,7 +50,7 @@ def code() -> ModuleType:
 
 
 class Told:
-    """A renderer and weights in one, which keep the turns that they were given and answer nothing."""
+    """Renderer and weights in one, which record the turns and answer nothing."""
 
     stop_token_ids = (2,)
     end_of_turn = 2

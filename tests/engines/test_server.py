@@ -562,8 +562,8 @@ from pathlib import Path
 from tasks.engines.server.server_plan import Serving
 from tasks.engines.server.vllm_server import running_server
 from tasks.settings import ModelSettings
-small = Serving(cache_gib=1)
-with running_server(Path(sys.argv[1]), ModelSettings(precision="float32"), log_file=Path(sys.argv[2]), serving=small):
+model, log, small = ModelSettings(precision="float32"), Path(sys.argv[2]), Serving(cache_gib=1)
+with running_server(Path(sys.argv[1]), model, log_file=log, serving=small):
     time.sleep(600)
 """
 

@@ -49,9 +49,14 @@ from tasks.settings import TrainingSettings
 from tests.engines.test_trainer import train
 
 settings, folder, work, last = sys.argv[1:]
+
+def die_at_the_last(progress):
+    if progress.step == int(last):
+        os.kill(os.getpid(), signal.SIGKILL)
+
 train(
     Path(folder), Path(work), TrainingSettings.model_validate_json(settings),
-    on_progress=lambda progress: os.kill(os.getpid(), signal.SIGKILL) if progress.step == int(last) else None,
+    on_progress=die_at_the_last,
 )
 """
 
@@ -224,7 +229,7 @@ def test_two_processes_end_as_one_does(
 def test_two_gpus_without_a_configuration_train_lora_together(
     tiny: Path, tmp_path: Path, undisturbed: TrainedWeights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Simulated: two GPUs are found, and each of the two processes that follow computes on the CPU."""
+    """Simulated: two GPUs are found; each of the two child processes computes on the CPU."""
     found = replace(find_hardware(), gpus=(Gpu("some GPU", 2**33),) * 2)
     monkeypatch.setattr(training_process, "find_hardware", lambda: found)
     said: list[str] = []

@@ -19,9 +19,11 @@ time.sleep(600)
 """
 OWNER = """
 import os, signal, subprocess, sys, time
-signal.signal(signal.SIGINT, signal.SIG_DFL)  # a suite in the background of a shell inherits it ignored
+# a suite in the background of a shell inherits it ignored
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 command = [sys.executable, "-m", "tasks.engines.watchdog", str(os.getpid()), sys.argv[1]]
-print(subprocess.Popen([*command, sys.executable, "-c", sys.argv[2]], start_new_session=True).pid, flush=True)
+command += [sys.executable, "-c", sys.argv[2]]
+print(subprocess.Popen(command, start_new_session=True).pid, flush=True)
 time.sleep(600)
 """
 

@@ -1,4 +1,4 @@
-"""A few rows of each known question set, as published, and files of them in the published layout."""
+"""A few rows of each published question set, and files of them in the published layout."""
 
 import gzip
 import json

@@ -92,7 +92,7 @@ def completion(text: str, prompt_tokens: int = 1, finish_reason: str = "stop") -
 
 
 def marked_prompts() -> dict[str, Prompt]:
-    """Prompts that begin with their own name and hold all that their stage may know, between bars."""
+    """Prompts that begin with their name and hold, between bars, all that their stage may know."""
     return {name: prompt_record(name, text) for name, text in _MARKED.items()}
 
 

@@ -30,7 +30,7 @@ BASE = Model(
 
 
 class ScriptedMachinery:
-    """The base answers rightly with probability `base_share`, every adapter with `trained_share`."""
+    """The base is right with probability `base_share`, every adapter with `trained_share`."""
 
     def __init__(
         self, base_share: float = 0.4, trained_share: float = 0.9, delay: float = 0.0

@@ -50,7 +50,7 @@ TROUBLES = {
 
 
 class Outage:
-    """Answers; once it is armed, the fourth request and what follows for a moment meet the trouble."""
+    """Answers; once armed, the fourth request and those just after it meet the trouble."""
 
     def __init__(self, trouble: Reply | None) -> None:
         self.trouble = trouble

@@ -1,4 +1,4 @@
-"""The synthesize step over real HTTP against servers that misbehave: exact accounts all the same."""
+"""The synthesize step over real HTTP, with servers that misbehave: accounts stay exact."""
 
 import asyncio
 import random

@@ -26,7 +26,7 @@ Command = Callable[..., tuple[int, str, str]]
 
 
 def restored(home: Path, backup: Path) -> str:
-    """What the command says, in a process of its own: MLflow keeps a file open that it opened once."""
+    """The output of the command in its own process: MLflow keeps a file open once opened."""
     command = [
         sys.executable,
         "-m",

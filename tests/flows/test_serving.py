@@ -60,9 +60,7 @@ def test_the_line_that_serve_prints_gets_an_answer(
     assert (environment.home / "serve.key").stat().st_mode & 0o777 == 0o600
 
 
-def test_any_name_of_a_model_is_one_argument_of_the_shell_and_a_key_is_read_from_the_environment() -> (
-    None
-):
+def test_any_name_of_a_model_is_one_argument_and_a_key_is_read_from_the_environment() -> None:
     line = curl_line("http://127.0.0.1:8000", 'it\'s $HOME `id` "7B"', "$REGENESIS_SERVE_KEY")
     arguments = typed(
         f"REGENESIS_SERVE_KEY=secret; printf '%s\\n' {line.removeprefix('curl ')}"

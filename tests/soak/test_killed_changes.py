@@ -1,4 +1,4 @@
-"""The long form: 30 moments for a fresh store, for a restore and for an upgrade from every schema."""
+"""The long form: 30 kills of a fresh store, of a restore, of an upgrade from every schema."""
 
 from pathlib import Path
 

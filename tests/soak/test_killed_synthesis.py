@@ -1,4 +1,4 @@
-"""The long form of tests/faults: a synthesis, or its servers, killed at fifty random moments each."""
+"""The long form of tests/faults: a synthesis or its servers, killed at fifty random moments."""
 
 from pathlib import Path as File
 

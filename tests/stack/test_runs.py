@@ -70,7 +70,7 @@ def test_a_night_that_no_worker_takes_is_paged_once(stack: RealStack) -> None:
 
 
 def test_a_night_that_is_alive_for_too_long_is_paged_once_and_goes_on(stack: RealStack) -> None:
-    """The shipped automation, told to wait for seconds in place of hours, beside the stack's own."""
+    """The shipped automation with seconds in place of hours, beside the stack's own."""
     api = f"{stack.described['Prefect']}/api"
     with stack.client() as client:
         webhook = client.read_block_document_by_name("regenesis-page", "webhook").id

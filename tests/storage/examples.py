@@ -1,4 +1,4 @@
-"""Whole records with plausible values, for tests: one maker a type, any field replaced by keyword."""
+"""Whole records with plausible values: one maker per type, any field set by keyword."""
 
 from datetime import UTC, datetime
 from functools import cache

@@ -46,7 +46,8 @@ import json, mlflow
 mlflow.set_tracking_uri("{uri}")
 loaded = mlflow.pyfunc.load_model("models:/{name}@champion")
 answers = loaded.predict([{{"question": "What is 2 + 2?", "kind": "number"}}])
-print(json.dumps([answers, loaded.metadata.signature is not None, loaded.input_example is not None]))
+described = [loaded.metadata.signature is not None, loaded.input_example is not None]
+print(json.dumps([answers, *described]))
 """
 
 

@@ -31,9 +31,8 @@ def prepare() -> None:
     machine's.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(
-        signal.SIGTERM, signal.SIG_DFL
-    )  # Python's own handler would wait for one endless power to end
+    # Python's own handler would wait for one endless power to end
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with_parent()
     logging.disable(logging.CRITICAL)
     sys.setrecursionlimit(3000)
@@ -43,7 +42,7 @@ def prepare() -> None:
 
 
 def _die_with_parent() -> None:
-    """Linux ends the worker when whoever forked it ends, even while it computes one endless power."""
+    """Linux ends the worker with the process that forked it, even amid an endless power."""
     if sys.platform == "linux":
         pr_set_pdeathsig = 1
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)

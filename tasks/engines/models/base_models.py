@@ -175,7 +175,7 @@ def find_gguf() -> tuple[Path, str]:
 
 
 def _recorded_digest(entry: metadata.PackagePath) -> str:
-    """The SHA-256 that the package's own RECORD holds, in hexadecimal; empty where it holds none."""
+    """The SHA-256 from the package's own RECORD, in hexadecimal; empty where it has none."""
     if entry.hash is None or entry.hash.mode != "sha256":
         return ""
     return base64.urlsafe_b64decode(entry.hash.value + "==").hex()

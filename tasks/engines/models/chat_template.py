@@ -79,14 +79,14 @@ def compile_chat_template(text: str, variables: Mapping[str, object]) -> ChatTem
 
 
 def _environment() -> "Environment":
-    """Jinja as transformers sets it up: a sandbox, with a block that marks what an assistant wrote."""
+    """Jinja as transformers sets it up: a sandbox with a block for the assistant's own text."""
     from jinja2.ext import Extension, loopcontrols
     from jinja2.nodes import CallBlock, Node
     from jinja2.parser import Parser
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class GenerationBlock(Extension):
-        """`{% generation %}` marks what an assistant wrote; here it only passes its body through."""
+        """`{% generation %}` marks the assistant's text; here its body only passes through."""
 
         tags = {"generation"}  # noqa: RUF012 - jinja's own convention
 
@@ -110,7 +110,7 @@ def _to_json(
     separators: tuple[str, str] | None = None,
     sort_keys: bool = False,
 ) -> str:
-    """JSON as transformers writes it: Jinja's own filter would escape HTML in what a model reads."""
+    """JSON as transformers writes it: Jinja's own filter would escape HTML in a prompt."""
     return json.dumps(
         value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys
     )

@@ -13,21 +13,15 @@ if TYPE_CHECKING:
     import torch
 
 Precision = Literal["float32", "bfloat16"]
-TURNS, TURN_SECONDS = (
-    4,
-    0.1,
-)  # for each precision, by turns; the best counts, for other programs disturb the rest
-ROWS, WIDTH, INNER, RANK = (
-    1024,
-    576,
-    1536,
-    16,
-)  # a batch of the embedded model through one of its layers
+# for each precision, by turns; the best counts, for other programs disturb the rest
+TURNS, TURN_SECONDS = (4, 0.1)
+# a batch of the embedded model through one of its layers
+ROWS, WIDTH, INNER, RANK = (1024, 576, 1536, 16)
 
 
 @dataclass(frozen=True)
 class Probe:
-    """What was measured: passes a second forward and backward through one layer with its adapter."""
+    """Passes per second, forward and backward, through one layer with its adapter."""
 
     precision: Precision
     float32_per_second: float

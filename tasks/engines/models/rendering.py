@@ -30,9 +30,8 @@ _MARK = (  # private-use characters stand for special-token text while the templ
 _MARKS = re.compile(f"{_MARK}(\\d+){_MARK}")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _PROBE = "regenesisprobe"
-_THOUGHT = re.compile(
-    "think", re.IGNORECASE
-)  # <think>, </think>, [THINK]: the names of such tokens
+# <think>, </think>, [THINK]: the names of such tokens
+_THOUGHT = re.compile("think", re.IGNORECASE)
 
 
 class _Encoding(Protocol):
@@ -68,9 +67,8 @@ class Renderer:
         added = self._tokenizer.get_added_tokens_decoder()
         self._special_pattern = _any_of(token.content for token in added.values())
         self._added_ids = frozenset(added)
-        self._begins_with = self._tokenizer.encode("", add_special_tokens=True).ids[
-            :1
-        ]  # a server adds it to texts
+        # a server adds it to texts
+        self._begins_with = self._tokenizer.encode("", add_special_tokens=True).ids[:1]
         self._takes_system = self._accepts_system()
         self.end_of_turn = self._find_end_of_turn(names.get("eos_token"))
         self.stop_token_ids, self.stop_strings = self._stops(model_folder, names.get("eos_token"))

@@ -27,14 +27,11 @@ if TYPE_CHECKING:
 
 START_IN_FLIGHT, MOST_IN_FLIGHT = 32, 512
 CONNECT_SECONDS = 10.0
-KEEP_ALIVE_SECONDS = (
-    4.0  # less than uvicorn's 5, or now and then a request meets a connection that just closed
-)
+# less than uvicorn's 5, or now and then a request meets a connection that just closed
+KEEP_ALIVE_SECONDS = 4.0
 PAGE_SECONDS = 5.0  # for one of a server's pages about itself
-LOAD_SECONDS, MANY_LOOKS = (
-    (0.2, 1.0),
-    25,
-)  # between two looks at a server's load: the first 25, then all others
+# between two looks at a server's load: the first 25, then all others
+LOAD_SECONDS, MANY_LOOKS = ((0.2, 1.0), 25)
 STARTS_WITHIN = 5  # times an outage: a server that says 503 is there, and loads its weights
 # of the slowest pace seen, with each completion: what was slow once is forgotten after some hundred
 PACE_KEPT = 0.98
@@ -129,9 +126,8 @@ class OpenAIEngine:
         self._session: ClientSession | None = None
         self._looking: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()  # endpoints whose load is looked at
-        self._wrong: ReGenesisError | None = (
-            None  # what an endpoint turned out to be when it came up later
-        )
+        # what an endpoint turned out to be when it came up later
+        self._wrong: ReGenesisError | None = None
         self._pool = EndpointPool(
             urls,
             start_in_flight=patience.start_in_flight,

@@ -10,21 +10,16 @@ from typing import Protocol
 
 from tasks.engines.server.server_kinds import Load
 
-GROWTH, PROBE_GROWTH, GAIN = (
-    2.0,
-    1.25,
-    1.05,
-)  # at least 5 % more tokens/s, or growing is not worth it
+# at least 5 % more tokens/s, or growing is not worth it
+GROWTH, PROBE_GROWTH, GAIN = (2.0, 1.25, 1.05)
 WINDOWS_BETWEEN_PROBES = 8
 LEAST_WINDOW_SECONDS = 0.5
 
 
-TOLD_FROM_THE_START = (
-    256  # vLLM's smallest default of sequences at once on a GPU; a smaller server queues the rest
-)
-LEAST_QUEUE = (
-    16  # requests that wait at each engine, so that a place that falls free is taken at once
-)
+# vLLM's smallest default of sequences at once on a GPU; a smaller server queues the rest
+TOLD_FROM_THE_START = 256
+# requests that wait at each engine, so that a place that falls free is taken at once
+LEAST_QUEUE = 16
 
 
 class Limit(Protocol):

@@ -38,9 +38,8 @@ class Endpoint:
     kind: Kind = UNKNOWN
     form: Form = ASKED_FIRST
     takes_seed: bool = False
-    taken: set[Sampling] = field(
-        default_factory=set[Sampling]
-    )  # with which it has completed a request
+    # with which it has completed a request
+    taken: set[Sampling] = field(default_factory=set[Sampling])
     in_flight: int = 0
     down: bool = False
     not_before: float = 0.0

@@ -47,16 +47,13 @@ class Asked:
     stop_token_ids: tuple[int, ...] = ()
     stop_strings: tuple[str, ...] = ()
     base_names: tuple[str, ...] = ()  # names and folders of the base; empty where any model will do
-    text_of: Callable[[Sequence[int]], str] | None = (
-        None  # a prompt's ids as text, for servers that take no ids
-    )
+    # a prompt's ids as text, for servers that take no ids
+    text_of: Callable[[Sequence[int]], str] | None = None
     fingerprint_ids: tuple[int, ...] = ()  # of a fixed text; empty where nothing is to be proved
-    fingerprint: Callable[[], Fingerprint | None] = lambda: (
-        None
-    )  # the base's own, which takes a while
-    key: str = field(
-        default="", repr=False
-    )  # of a server of our own; others have theirs behind their URLs
+    # the base's own, which takes a while
+    fingerprint: Callable[[], Fingerprint | None] = lambda: None
+    # of a server of our own; others have theirs behind their URLs
+    key: str = field(default="", repr=False)
 
 
 class Recognition:
@@ -160,7 +157,7 @@ class Recognition:
         seed: int,
         cached: bool,
     ) -> bytes:
-        """The request in the endpoint's form; what depends on the sampling alone is written once."""
+        """The request in the endpoint's form; the part that depends on sampling alone is kept."""
         form = endpoint.form
         key = (endpoint.name, endpoint.model, form, sampling)
         fixed = self._fixed.get(key)

@@ -102,9 +102,8 @@ def seconds_to_wait(retry_after: str, now: datetime | None = None) -> float:
             return 0.0
         until = until if until.tzinfo else until.replace(tzinfo=UTC)
         seconds = (until - (now or datetime.now(UTC))).total_seconds()
-    return (
-        max(0.0, min(300.0, seconds)) if seconds == seconds else 0.0
-    )  # NaN is not equal to itself
+    # NaN is not equal to itself
+    return max(0.0, min(300.0, seconds)) if seconds == seconds else 0.0
 
 
 def _text(body: bytes, prompt_tokens: int) -> Text | Trouble:

@@ -17,9 +17,8 @@ from tasks.settings import OneOf, Sampling
 
 MODELS_PAGE, METRICS_PAGE = "/v1/models", "/metrics"
 PAGES = (MODELS_PAGE, METRICS_PAGE, "/version", "/info", "/props", "/get_model_info")
-_DIGEST = re.compile(
-    r"-[0-9a-f]{12}$"
-)  # which a converted model's folder ends with: SmolLM2-135M-b179c9523d0e
+# which a converted model's folder ends with: SmolLM2-135M-b179c9523d0e
+_DIGEST = re.compile(r"-[0-9a-f]{12}$")
 PLAIN = ("max_tokens", "temperature", "top_p", "stop")  # what every such server takes
 
 

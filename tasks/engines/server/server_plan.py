@@ -138,9 +138,8 @@ def _on_cpu(
         )
     sequences = serving.sequences or CPU_SEQUENCES
     wanted = sequences * TYPICAL_TOKENS * size.cache_values_per_token * value_bytes
-    room = (
-        hardware.available_bytes - CPU_PROCESS_BYTES - weights
-    ) // 2  # the rest is for training and files
+    # the rest is for training and files
+    room = (hardware.available_bytes - CPU_PROCESS_BYTES - weights) // 2
     cache = serving.cache_gib or max(1, min(math.ceil(wanted / GIB), room // GIB, 16))
     return ServerPlan(
         arguments=(

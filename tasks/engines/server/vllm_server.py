@@ -94,12 +94,8 @@ class Server:
         s at 500 tokens a second. 0 where the machine is too busy for that: the rate is a figure of
         the report, and no round ends for it.
         """
-        low, count, length, new = (
-            1000,
-            self.sequences,
-            96,
-            28,
-        )  # ids of ordinary tokens in any vocabulary
+        # ids of ordinary tokens in any vocabulary
+        low, count, length, new = (1000, self.sequences, 96, 28)
         prompts = [
             [low + (one * length + place) % 8000 for place in range(length)] for one in range(count)
         ]
@@ -284,7 +280,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def _command(plan: ServerPlan, scratch: str, address: Address) -> list[str]:
-    """vLLM behind a watchdog, which ends it when this process ends and removes its scratch folder."""
+    """vLLM behind a watchdog, which ends it with this process and removes its scratch folder."""
     arguments = [one for one in plan.arguments if not one.startswith("--served-model-name=")]
     return [
         sys.executable,
@@ -310,9 +306,8 @@ def _start(plan: ServerPlan, folder: Path, log_file: Path, address: Address) -> 
     environment = {**os.environ, **plan.environment, ENGINE_KEY: key}  # which `ps` does not show
     if address.port:
         _require_free(host, port)
-    scratch = tempfile.mkdtemp(
-        prefix="regenesis-"
-    )  # sockets and temporary files; the watchdog removes it
+    # sockets and temporary files; the watchdog removes it
+    scratch = tempfile.mkdtemp(prefix="regenesis-")
     environment |= {"TMPDIR": scratch, "VLLM_RPC_BASE_PATH": scratch}
     command = _command(plan, scratch, replace(address, port=port))
     with log_file.open("wb") as log:

@@ -12,9 +12,8 @@ if TYPE_CHECKING:
 
 LOGIT_ROWS = 4096  # completion positions whose logits are held at once (49,152 words: 0.8 GB)
 TRIED_TOKENS = 16  # of one row, for the comparison with the model's own loss
-SAME_LOSS = (
-    0.002  # of the loss; bfloat16 rounds by 0.0005, a scale of logits changes it by 0.01 and more
-)
+# of the loss; bfloat16 rounds by 0.0005, a scale of logits changes it by 0.01 and more
+SAME_LOSS = 0.002
 
 
 def install_completion_loss(model: "PreTrainedModel") -> bool:
@@ -99,9 +98,8 @@ def is_plain_loss(model: "PreTrainedModel") -> bool:
             plain = -float(_rows_loss(model, hidden[0, :-1], ids[0, 1:]).mean())
     finally:
         model.train(training)
-    balances_experts = (
-        getattr(asked, "aux_loss", None) is not None
-    )  # its share of the loss may be too small to see
+    # its share of the loss may be too small to see
+    balances_experts = getattr(asked, "aux_loss", None) is not None
     return not balances_experts and abs(own - plain) <= SAME_LOSS * max(1.0, abs(own))
 
 

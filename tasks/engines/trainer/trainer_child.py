@@ -52,7 +52,7 @@ class Events:
 
 
 def main(job_file: str) -> int:
-    """Train as the job says; 0 when the weights are written, 1 when a `failed` event says why not."""
+    """Train as the job says; 0 where weights are written, 1 where a `failed` event says why not."""
     _die_with_owner()
     events = Events(_private_stdout())
     job = Job(**json.loads(Path(job_file).read_text("utf-8")))

@@ -1,4 +1,4 @@
-"""The training process from outside: how it is started, and that nothing of it outlives its owner."""
+"""The training process from outside: how it starts, and how it ends with its owner."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ CHILD = "tasks.engines.trainer.trainer_child"
 def owned_process(
     command: list[str], environment: dict[str, str], log: object
 ) -> Generator["subprocess.Popen[str]"]:
-    """A process in a session of its own that is gone, with its children, when this block is left."""
+    """A process in a session of its own, ended with its children when this block is left."""
     child = subprocess.Popen(
         command,
         # never written: it closes when this process dies, however that happens

@@ -12,6 +12,7 @@ from tasks.rules.answers.compared import (
 )
 from tasks.rules.answers.values.spelling import plain, undressed
 
+# (positive, negative); an answer in another pair than the reference's is no answer to its question
 PAIRS = (
     ("yes", "no"),
     ("true", "false"),
@@ -20,10 +21,14 @@ PAIRS = (
     ("plausible", "implausible"),
 )
 POLARITY = {word: (pair, place == 0) for pair in PAIRS for place, word in enumerate(pair)}
+# `true` answers a yes/no question; `valid` does not
 SAME_FAMILY = frozenset({PAIRS[0], PAIRS[1]})
+# `not`, `isn't`, `can't possibly be`: turns the word behind it
 NEGATION = (
     r"(?:not|never|\w+n't|neither|nor|no longer|hardly|(?:cannot|can't)(?:\s+possibly)?(?:\s+be)?)"
 )
+# `not quite true`, `isn't really valid`, `never true`; `true` alone. Small words may stand between
+# the negation and what it turns.
 TOKEN = re.compile(
     # half-true says neither
     r"(?<!\bun-)(?<!\bnon-)(?<!\bin-)(?<!\bnot-)(?<!\bhalf-)(?<!\bnear-)(?<!\bsemi-)"
@@ -32,13 +37,16 @@ TOKEN = re.compile(
     rf"|\w+ly\s+)*)?(?P<word>" + "|".join(POLARITY) + r"|y|n)\b",
     re.I,
 )
+# nothing but the word: `**Yes.**`; only so are `y` and `n` answers
 BARE = re.compile(
     r"\W*(yes|no|true|false|valid|invalid|correct|incorrect|plausible|implausible|y|n)\W*",
     re.IGNORECASE,
 )
+# `there are no apples` counts apples; `it is no, because` and `no or yes` answer
 DETERMINER_FOLLOWS = re.compile(
     r"\s+(?!or\b|and\b|because\b|since\b|as\b|nor\b)[a-z0-9]", re.IGNORECASE
 )
+# a reason has truth values of its own: `Yes, because it is not true that ...`
 REASON = re.compile(r"[,;:]?\s+(?:because|since|as)\b|;|:\s|\s-\s", re.IGNORECASE)
 # words that turn the whole clause behind them: `There is no way it's true`, `It is not the case
 # that ...`
@@ -50,11 +58,13 @@ TURNS = re.compile(
     r"(?:\s+(?:that|to be|being))?\b",
     re.IGNORECASE,
 )
+# `no doubt` and `certainly` would read as polarities, and say none
 HARMLESS = re.compile(
     r"\b(?:no doubt|without (?:a )?doubt|no question|(?:almost )?certainly|of course|to be"
     r" sure)\b,?",
     re.IGNORECASE,
 )
+# `Nope`, `Certainly not`, `Of course not`, `Not at all`
 EMPHATIC_NO = re.compile(
     r"\W*(?:nope|nah)\W*|\W*(?:absolutely|certainly|definitely|of course|surely|probably|most"
     r" likely|clearly|it is"
@@ -62,9 +72,11 @@ EMPHATIC_NO = re.compile(
     r"(?:\s+(?:at all|really|so))?\W*",
     re.IGNORECASE,
 )
+# `Absolutely`, `Of course`; with `not` it is EMPHATIC_NO's
 EMPHATIC_YES = re.compile(
     r"\W*(?:absolutely|certainly|definitely|of course|yep|yeah|sure|indeed)\W*", re.IGNORECASE
 )
+# `Yes, the answer is that it floats`: the sentence's first word answers; not `No apples are left`
 OPENING = re.compile(r"\W*(yes|no|true|false)\b(?=\W*[,:;.-]|\W*$)", re.IGNORECASE)
 
 
@@ -87,6 +99,7 @@ def compare_booleans(words: str, reference: str, lead: str = "") -> Compared:
         return BAD_REFERENCE
     pair, wanted = POLARITY[bare[1].lower()]
     family = SAME_FAMILY if pair in SAME_FAMILY else frozenset({pair})
+    # A lead counts only where the words themselves offer nothing: it is further from the answer.
     offered = polarities(words, family)
     opening = OPENING.match(undressed(lead)) if not offered else None
     if opening and family == SAME_FAMILY:

@@ -19,6 +19,7 @@ from tasks.rules.answers.short_texts import plain_text
 from tasks.rules.answers.values.numbers import MAGNITUDE, Number, is_same_number, number_offered
 from tasks.rules.answers.values.spelling import plain, undressed
 
+# what may stand before the letter: `clearly B`, `it must be option B`, `**B`
 LEAD = re.compile(
     r"^(?:[\s\"'“”‘’`$*]"
     r"|(?:clearly|definitely|obviously|certainly|surely|undoubtedly|of course|no doubt|for sure"
@@ -29,19 +30,24 @@ LEAD = re.compile(
     r"|(?:the\s+)?(?:correct\s+)?(?:option|choice|letter|answer)s?\b:?)+",
     re.IGNORECASE,
 )
+# `B`, `(B)`, `[b]`, `B**`; not the first letter of a word, and not of `B's`
 LETTER = re.compile(
     r"(?P<open>[(\[{]\s*)?(?P<letter>[A-Za-z])(?P<close>\s*[)\]}])?(?P<bold>\**)(?![A-Za-z0-9'’])"
 )
+# `(B).`, ` B `: most answers, so they are tried first
 BARE_LETTER = re.compile(r"[\s(*]*([A-Z])[\s).*]*")
+# a letter before a reason is a letter and no article: `A because ...`, `a, since ...`
 REASON = re.compile(
     r"^[\s,;]*\b(?:because|since|as|for|given|which|where|so|rather than|instead of|(?:and"
     r" )?not)\b",
     re.IGNORECASE,
 )
+# a further letter makes two options: `A or B`, `A, maybe C`, `A/B`, `A (B)`
 ANOTHER = re.compile(
     r"^[\s\"'$*]*(?:,|/|;|&|-(?=[A-Z])|(?=\([A-Z]\))|\bor\b|\band\b|\s)[\s\"'$*]*(?:or|and)?\s*(?:(?:maybe|possibly|perhaps|also|then)\s)?\s*(?:option"
     r"|choice)?\s*[(\[]?([A-Z])[)\]]?(?=$|[\s.,;:)\]])"
 )
+# `anything but B`: an option's text or letter in such words is not offered
 DENIAL = re.compile(
     r"\b(?:not|n't|anything but|except|neither|nor|rather than|other than|instead of|none)\b",
     re.IGNORECASE,
@@ -55,6 +61,8 @@ DENIED_LETTER = re.compile(
     r"|incorrect|not\s\w+|false)\s*[,;:.]?\s*(?:and\s|but\s|while\s)?"
     r"|\(?\b[A-Z]\b\)?\s*\((?:wrong|incorrect|false|not\s\w+)\)\s*[,;:.]?\s*(?:and\s|but\s)?"
 )
+# a second choice in the same words: `B, no, C`, `B; but C is right`, `B, wait, C`; which one counts
+# is not for a rule to say
 CHANGED = re.compile(
     r"[,;]\s(?:no|wait|then again|maybe|perhaps),?\s\(?[A-Z]\b"
     r"|;\s(?:but|however),?\s\(?[A-Z]\)?\sis\b(?!\s(?:not|wrong))"
@@ -66,7 +74,10 @@ ORDINAL = re.compile(
     rf"\W*(?:the )?({'|'.join(ORDINALS)})\b(?: (?:one|option|choice|answer)\b)?[\s,:-]*",
     re.IGNORECASE,
 )
+# between a letter and its text: `B) Paris`, `B - Paris`, `(B): "Paris"`
 SEPARATORS = " .:,;)]}*\"'-(["
+# an option's text ends here: `Paris.`, `Paris (the capital)`, `Paris because`; not `Paris's`, and
+# not `10 (5 each)`
 ENDS = re.compile(r"\s*(?:$|[.,;:!?)\"*]|'(?!s\b)|\((?!\d)|because\b|since\b|as\b)")
 
 
@@ -127,6 +138,8 @@ def options_offered(stated: Stated, choices: tuple[str, ...]) -> set[int]:
     options = option_texts(choices)
     words, line = (plain(undressed(part)) for part in (stated.words, stated.line))
     bare = words.strip(" .\"'$*()[]")
+    # Whole texts come before letters. A single letter that names an option is its letter, even
+    # where another option's whole text is that letter (blood groups: A, B, AB, O).
     if len(bare) != 1 or not 0 <= ord(bare.upper()[0]) - ord("A") < max(len(choices), 1):
         wanted = {plain_text(part, fold=options.fold) for part in (words, line)}
         exact = {i for i, text in enumerate(options.texts) if text in wanted}
@@ -141,6 +154,7 @@ def options_offered(stated: Stated, choices: tuple[str, ...]) -> set[int]:
     if letter and _is_letter(letter, line[letter.end() :], options):
         return _with_rest(letter, line[letter.end() :], options)
     begun = _begins_with_option(line[at:], options) if line[at : at + 1] != "-" else set[int]()
+    # `Mercury, Venus` begins with an option and goes on with another one.
     if begun and "," in words and not any("," in options.texts[i] for i in begun):
         parts = {plain_text(part, fold=options.fold) for part in words.split(",")[1:]}
         begun |= {i for i, text in enumerate(options.texts) if text in parts}  # mercury, venus
@@ -182,8 +196,11 @@ def _begins_with_option(rest: str, options: OptionTexts) -> set[int]:
     best: set[int] = set()
     length = 0
     separators = len(rest) - len(rest.lstrip(SEPARATORS))
+    # An option may itself begin with a separator (`-5`, `(0, 1)`), so each number of them is tried.
+    # Eight are more than any answer has, and bound the work.
     for start in range(min(separators, 8) + 1):
         begun = rest[start:]
+        # a minus belongs to its number, and is no separator
         if start and re.match(r"-\.?\d", rest[start - 1 :]):
             break
         if begun[:1].isspace():

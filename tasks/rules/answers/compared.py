@@ -25,6 +25,7 @@ class Undecided:
     references: tuple[str, ...]
 
 
+# The reasons are stored with each verdict and explained in storage/views/codes.toml.
 EQUAL = Compared("correct", "equal")
 DIFFERS = Compared("wrong", "answer_differs")
 AMBIGUOUS = Compared("wrong", "ambiguous")

@@ -10,6 +10,7 @@ from storage.records import Round
 from tasks.rules.answers.finish_reasons import NATURAL
 
 TOO_MANY = 0.05  # above it lengths decide what is accepted, and who looks better
+# what a person sets to let the texts of a stage end by themselves
 SETTING = {
     "adapted guideline": "synthesis.adapt.max_tokens",
     "structure": "synthesis.structure.max_tokens",
@@ -39,6 +40,7 @@ def cut_sql(round: Round) -> str:
     """
     ends = ", ".join(f"'{one}'" for one in sorted(NATURAL))
     cut = f"lower(t.finish_reason) NOT IN ({ends})"
+    # a path that was cut and then closed by a second request ended well only in form: `cut` says so
     tables = (
         ("adapted guideline", "adapted_guidelines", cut),
         ("structure", "structures", cut),
@@ -68,7 +70,7 @@ def cut_shares(rows: Iterable[Mapping[str, Any]]) -> list[CutShare]:
 
 
 def cut_warnings(shares: Sequence[CutShare]) -> list[str]:
-    """A sentence for each stage and model of which more than TOO_MANY were cut, with what to set."""
+    """One sentence per stage and model with more than TOO_MANY cut texts, with what to set."""
     return [
         f"{one.share:.0%} of {one.texts} {one.stage} texts of {one.model} were cut at their length"
         f" limit (at most {TOO_MANY:.0%} should be). Raise {SETTING[one.stage]}."

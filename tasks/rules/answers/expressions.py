@@ -38,7 +38,9 @@ from tasks.rules.answers.values.expression_values import (
 from tasks.rules.answers.values.numbers import Number, is_same_number, number_offered
 from tasks.rules.answers.values.spelling import plain, undressed
 
+# `1/2`, `\frac{1}{2}`; not `1/x`
 PLAIN_FRACTION = re.compile(r"\s*[-+]?\d+\s*/\s*\d+\s*|\s*-?\\[dt]?frac\{-?\d+\}\{\d+\}\s*")
+# ways to write one sign; degrees and dollars go, because the other side often leaves them out
 SPELLINGS = (
     ("\\dfrac", "\\frac"),
     ("\\tfrac", "\\frac"),
@@ -54,6 +56,7 @@ SPELLINGS = (
     ("^\\circ", ""),
     ("^{\\circ}", ""),
 )
+# `no solution`, `There are no real roots`, `\emptyset`, `{}`: all say the same
 NOTHING = re.compile(
     r"(?:there (?:is|are) )?no (?:real |such |integer |possible )*(?:solutions?|values?|roots?"
     r"|numbers?)(?: exists?)?|(?:the )?empty set"
@@ -68,15 +71,21 @@ TEXT_UNIT = re.compile(
     r"|and|if|is|for|when|not|no|mod|where)\b)"
     r"[A-Za-z°%/$. ²³^-]{1,40}\}(?:\^\{?-?\d\}?)?\s*\.?$"
 )
+# `5\frac{\text{m}}{\text{s}}`
 FRACTION_UNIT = re.compile(
     r"(?:\\[,;: ]|\s)*\\[dt]?frac\s*(?:\{\s*\\(?:text|mathrm)\{[^{}]*\}\s*\}\s*){2}$"
 )
+# a reference that is a word, which is compared as one: `odd`, `Monday`; shorter ones are names
 WORD = re.compile(r"yes|no|true|false|odd|even|[A-Za-z]{4,}", re.IGNORECASE)
+# `the value of x is 5`: what stands behind the verb is the answer
 COPULA = re.compile(
     r"\b(?:is|are|equals|was|be|becomes)(?:\s+(?:equal to|exactly|simply|just))?\s*:?\s"
 )
+# `\frac{1}{3} \approx 0.333`, `1/3, or approximately 0.333`
 ABOUT = re.compile(r"\\approx|≈|\\simeq|\\doteq|\b(?:or )?approximately\b|\bwhich is about\b")
+# `0.5 (or 50%)`, `1/3 (≈ 0.333)`; not `f (x)`
 ASIDE = re.compile(r"\s+\((?:or|approximately|about|i\.e\.|≈|\\approx|=|that is)[^()]*\)\s*$")
+# 5 > x is x < 5, so that bounds are compared in one direction
 FLIPPED = {">": "<", ">=": "<="}
 
 
@@ -89,6 +98,8 @@ def compare_expressions(words: str, reference: str) -> Compared | Undecided:
     """Equal as written, by algebra, as nothing ("no solution"), as a whole number phrase, or as a
     text.
     """
+    # From cheap to dear, and from certain to doubtful: equal strings, nothing, words, algebra, a
+    # number with a unit. The first that decides ends the comparison.
     answer, wanted = as_written(words), as_written(reference)
     if answer == wanted or not answer:
         return EQUAL if answer else NOT_AN_ANSWER
@@ -360,9 +371,8 @@ def _canonical_list(tree: Node) -> Node:
             len(names) == len(flat) > 1
             and len({item.args[0].name.partition("_")[0] for item in flat}) == 1
         ):
-            return Node(
-                "list", tuple(_value_of(item) for item in flat), tree.name
-            )  # x_1 = 2, x_2 = 3
+            # x_1 = 2, x_2 = 3
+            return Node("list", tuple(_value_of(item) for item in flat), tree.name)
         if len(names) == len(flat):
             return Node("assigns", tuple(flat))
     if flat and flat[0].kind == "assign":

@@ -22,7 +22,10 @@ from tasks.rules.answers.values.number_words import RUN
 from tasks.rules.answers.values.numbers import NUMERAL
 from tasks.rules.answers.values.spelling import plain, undressed
 
+# A model that loops repeats one statement thousands of times. The last one nearly always counts, so
+# 40 are read and the time of a verdict stays bounded.
 MOST_STATEMENTS = 40
+# Patterns over several lines (lists, solutions) look this far behind a label, and no further.
 LONGEST_LIST = 4000
 # <think>, [THINK], <|begin_of_thought|>
 THINKING = re.compile(
@@ -31,7 +34,10 @@ THINKING = re.compile(
 )
 # TeX itself would box the first digit of `\\boxed 21` alone; whoever writes it means the number
 BARE_BOX = re.compile(r"\\boxed\s*(-?[$]?\d[\d.,/]*(?<![.,/])|[A-Za-z](?![A-Za-z]))")
+# every brace, with the opening of a box as one token; `\\.` takes an escaped `\{` out of the count
 BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)
+# what may stand between boxes that are offered together: `\boxed{5} or \boxed{6}`, `$\boxed{2}$,
+# $\boxed{3}$`; not `\boxed{5} hours, so \boxed{6}`
 SIDE_BY_SIDE = re.compile(
     r"(?:[\s$\\()\[\],;/]|\\q?quad)*(?:or|and|\\text\{\s*(?:or|and)\s*\})?(?:[\s$\\()\[\],;/]"
     r"|\\q?quad)*",
@@ -41,12 +47,17 @@ SIDE_BY_SIDE = re.compile(
 # `answer = 21`
 ABOUT = r"(?:\s+(?:to|for|of)\s(?:[^\n.:=?\"“]{0,60}[\"“][^\"”\n]{1,400}[\"”]|[^\n.:=?]{1,80}?))?"
 STATEMENT = re.compile(
+    # `final answer is`, `The answer to part b would be`, `answer: `, `answer = `, `<answer>`
     rf"(?:\b(?P<kind>\w{{1,12}})\s+)?\banswers?\b\**(?:,\s?\w{{1,15}},)?{ABOUT}[\"'*)\s_]{{0,4}}?"
     r"(?:\s(?P<verb>is|are|was|equals|comes out (?:as|to be)|(?:would|should|must|will|has\sto"
     r"|can\sonly)\sbe)\b|\s?:|\s?=|(?<=<answer)>)"
+    # `correct option is`, `best choice: `; not `the right choice of words`
     r"|\b(?:correct|right|best)\s(?:option|choice)(?:\s(?:is|would be)\b|:)"
+    # a heading alone in its line: `## Answer`, `**Final answer**`
     r"|^[#>*_\s]{0,12}(?:the\s)?(?:final\s|correct\s)?answers?[*_ \t]{0,4}$"
+    # `Answer - 21`; the dash needs a value behind it, because `Answer - see below` states none
     r"|^[#>*_\s]{0,12}(?:the\s)?(?:final\s|correct\s)?answers?[*_]{0,3}\s[-–—]\s(?=[\W_]{0,3}(?:\d|(?-i:[A-Z])|yes\b|no\b))"
+    # `#### 21` of GSM8K; not the five signs of a deeper heading
     r"|^[ \t]{0,3}(?P<mark>####)(?!#)",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -61,7 +72,9 @@ KEYS = (
     ("HOICE", 9),
     ("####", 0),
 )
+# `option` and `choice` state an answer only behind one of these words
 OPTION = re.compile(r"\b(?:correct|right|best)\s", re.IGNORECASE)
+# the word in front of `answer`, which may change its sense: `final`, `wrong`, `different`
 WORD_BEFORE = re.compile(r"\b\w{1,12}\s+$")
 # no statement of the answer: `a different answer: ...`, `this answer is helpful`, `my first answer
 # was 20`
@@ -70,17 +83,25 @@ NO_STATEMENT = (
     "previous original preliminary intermediate no every each such tempting naive numerical"
 )
 OTHER_ANSWERS = frozenset(NO_STATEMENT.split())
+# `The wrong answer is 20` denies 20
 WRONG_ANSWERS = frozenset({"wrong", "incorrect", "false", "mistaken"})
+# what supposes or denies reaches only to the end of its clause: `I was not sure, but the answer is`
 CLAUSE_BEGINS = re.compile(
     r"[,;:—]|\b(?:so|therefore|thus|hence|then|but|and|because)\b", re.IGNORECASE
 )
 SUPPOSED = re.compile(
+    # `if the answer is`, `Suppose the answer is`
     r"\b(?:if|whether|suppose|supposing|assume|assuming|unless|imagine|had)\b[^.\n]{0,25}$"
+    # `one might think the answer is`, `it is tempting to say the answer is`
     r"|\b(?:might|may|could|would|can|tempting to|tempted to|wrong to)\s+(?:\w+\s+)?"
     r"(?:think|say|believe|guess|assume|conclude|argue|claim|expect|suppose|answer)\b[^.\n]{0,25}$"
+    # `I first thought the answer was`
     r"|\b(?:thought|guessed|assumed|claims?|pretend|mistakenly|wrongly)\b[^.\n]{0,25}$",
     re.IGNORECASE,
 )
+# `I do not think the answer is`, `It is wrong to say the answer is`, `I don't believe the answer
+# is`; not `if not`, which supposes. 40 characters reach from the denial to the statement of its own
+# clause.
 DENIED = re.compile(
     r"(?<!\bif )\b(?:not|never|cannot|doubt|doubtful|unlikely|false|wrong|incorrect|hardly|nor"
     r"|unsure|impossible|no way|nobody|no one|rule out|refuse|(?:mistake|error)(?: is)?"
@@ -88,10 +109,12 @@ DENIED = re.compile(
     r"|n[’']t\b[^.\n]{0,40}$",
     re.IGNORECASE,
 )
+# `without a doubt`, `no doubt` and `not only` deny nothing; they are taken out before DENIED looks
 NO_DOUBT = re.compile(
     r"\b(?:no|without(?: an?)?|beyond(?: an?)?|not)\s+(?:doubt|wrong|only)|\bI do ?n.t doubt",
     re.IGNORECASE,
 )
+# a stop ends a sentence before a blank, behind closing quotes or emphasis: `21.**`; not in `2.5`
 SENTENCE_END = re.compile(r"[\n。]|[.!?](?=[*_\"'”’»)$]*(?:\s|$))")
 SENTENCE_SIGNS = frozenset(".!?。")
 # an option that is itself a question, and not doubt about one: `(A) In which material does sound
@@ -101,27 +124,43 @@ ASKS = re.compile(
     r"|^\W*(?:[A-Z]\b\W+)?(?:is|are|was|were|do|does|did|can|could|will|would|should|has|have)\s",
     re.IGNORECASE,
 )
+# `5! = 120`, `$5!$`: the sign belongs to the number and ends no sentence
 BEHIND_A_FACTORIAL = re.compile(r"\$|\s*[=·×*/^+]\s?\$?\d")
 ABBREVIATIONS = re.compile(
+    # `Dr. Smith`, `5 p.m.`, `i.e. 5`
     r"\b(?:Dr|Mr|Mrs|Ms|Jr|Sr|Rs|Prof|vs|approx|i\.e|e\.g|[ap]\.m)(?=\.)"
+    # `St. Paul`, `No. 5`, `J. Smith`, `wait...`
     r"|\bSt(?=\.\s+[A-Z])|\b[Nn]o(?=\.\s+\d)|\b[A-Z](?=\.\s+[A-Z])|\.\.(?=\.)|\.(?=\.)"
 )
+# `1. Paris 2. Rome`, `1) ...\n2) ...`: several items, of which none is the answer alone
 LIST_BEGINS = re.compile(r"1[.)]\s+\S.*?(?:^|\s)2[.)]\s", re.DOTALL)
 # a numbered list of a few words each is a list; one of sentences is a solution
 LISTED = re.compile(r"(?:\d{1,2}[.)] [^\n.:]{1,40}(?:\n|$))+")
+# the number of an item in such a list
 LIST_MARK = re.compile(r"\s*(?:^|\n)\d{1,2}[.)] ")
+# what stands between a label and its value: `Answer:** 21`, `Answer => 21`, `Answer ... 21`
 DECORATION = re.compile(r"(?:\s|\*\*|\*(?=\s)|__|=>|[:=]|\.\.+|…|→|⇒|-->|—(?=\s))*")
+# `_calm` makes each run one blank. Later patterns then meet no long run, on which they could be
+# quadratic. The last ones are line ends that only Unicode knows.
 BLANKS = re.compile(r"\s{2,}|[\t\r\f\v\x1c-\x1f\x85\u2028\u2029]")
+# the mark of a list's item below a heading: `- 21`, `> * 21`, `1. 21`
 BULLET = re.compile(r"(?:>\s*|[-*•+–]\s+|1[.)]\s+)+")
 # a choice's letter ends its sentence: `A. No wait, B.`
 LETTER_FIRST = re.compile(r"\(?[A-Z]\)?(?=\.\s)")
+# emphasis that was opened before the words and is closed behind them: `21**`
 OPEN_EMPHASIS = re.compile(r"(?<=\w)(?:__|\*\*)$")
+# a list of bullets, which is one answer of several items: `- red\n- blue`
 BULLETED = re.compile(r"(?:[^\n]*\n\s*[-*•+–]\s+)+[^\n]*")
+# a fence of Markdown with a language; one that never closes reaches to the end of the text
 FENCED = re.compile(r"(`{3,}|~{3,})[^\n`]{0,20}\n(.*?)(?:\n\s*\1|\Z)", re.DOTALL)
+# a block begins with one of these, so other text is not searched for blocks
 BLOCK_BEGINS = frozenset("`~$\\")
+# becomes a comma, so that a list of bullets reads as a list
 NEXT_BULLET = re.compile(r"\n\s*[-*•+–]\s+")
 DISPLAYED = re.compile(
+    # `\[ 21 \]`, `$$ 21 $$`, and a single dollar with a line of its own
     r"\\\[(.*?)(?:\\\]|\Z)|\$\$(.*?)(?:\$\$|\Z)|\$[ \t]*\n([^$]*)\$"
+    # `\begin{align*} x &= 21 \end{align*}`
     r"|\\begin\{(equation|align|aligned|gather|center)\*?\}(.*?)(?:\\end\{\4\*?\}|\Z)",
     re.DOTALL,
 )
@@ -132,6 +171,8 @@ PURE_VALUE = re.compile(
     rf"|invalid)[.*\s]*",
     re.IGNORECASE,
 )
+# how a sentence about an answer goes on that states none: `The answer is correct`, `The answer is
+# what we wanted`; not `The answer is correct option B`
 TALK = re.compile(
     r"(?:(?:also|indeed|therefore|thus|then|now|very|quite|always|clearly|hopefully"
     r"|not)\s+)*(?:correct|right|helpful|clear|useful"
@@ -162,37 +203,48 @@ DENIES_THE_BOX = re.compile(
     r"\s+(?:(?:be|equal to|equal|simply|just|the|a)\s+)*[\s$\\(\[*]*$",
     re.IGNORECASE,
 )
+# `Had she bought two, the answer would be 4`, `otherwise the answer would be 4`; not `without loss
+# of generality`
 UNREAL = re.compile(
     r"^\W*had\b|\bif\b[^.]*\b(?:were|had)\b|\botherwise\b|\bwithout (?!loss|an?y? doubt|doubt)",
     re.IGNORECASE,
 )
+# `The answer is not 20` takes 20 back; `not only`, `not enough` and `not sure` say something else
 NEGATED = re.compile(
     r"(?:not|never|no longer)\s+(?!(?:only|enough|possible|sure)\b)(?=\S+$)", re.IGNORECASE
 )
+# `the answer would be 4 if ...` supposes, where `would be` alone states
 CONDITIONAL = re.compile(r"(?:would|should|must|will) be$", re.IGNORECASE)
+# a sign of a value for a number or an expression: a digit, TeX, a constant, a number word, or a
+# letter alone that is no article (`a`) and no pronoun (`I`)
 VALUE = re.compile(
     rf"\d|\\|\$|[π∞√]|{RUN.pattern}|\b(?:half|quarter|thirds?|dozen|hundred)\b"
     rf"|(?<![\w'’])[b-hj-zB-HJ-Z](?![\w'’])",
     re.I,
 )
+# these say that there is no number: a statement (a wrong one, mostly), and no talk
 NO_VALUE = re.compile(
     r"\b(?:unknown|none|undefined|infinit\w*|impossible|cannot|can't|not|no|undetermined"
     r"|indeterminate|insufficient|depends"
     r"|nothing|ambiguous|unclear|nan|any|all|empty)\b",
     re.IGNORECASE,
 )
+# `So he has 8 apples.` at the end of a worked solution states its result
 CONCLUDES = re.compile(
     r"(?:so|therefore|thus|hence|in total|altogether|finally|in all|(?:the )?total is)\b",
     re.IGNORECASE,
 )
+# `Answer: 5. Because ...` explains an answer that stands, so it is no solution that goes on
 EXPLAINS = re.compile(
     r"(?:explanation|because|check|note|reason|this is because|since|proof|\W)", re.IGNORECASE
 )
 # a calculation, where another follows: `16 - 3 - 4 = 9. 9 * 2 = 18.`
 CALCULATES = re.compile(r"\d\s*[-+*/×·]\s*\$?\d.*=")
 FULL_SENTENCE = re.compile(
+    # `John has 5 apples`, `5 birds left`: a sentence of a solution; not `5 apples`
     r"[A-Z][A-Za-z']*\s+[a-z]\w*|\d+\s[a-z]+\s(?:\w+ed|were|was|are|is|came|have|has|had|sat|went|got|left|sold|made)\b"
 )
+# `\boxed{5}? No, wait`, `\boxed{5} is wrong`
 AFTER_A_BOX = re.compile(
     r"[\s$\\)\]*}]*(?:\?\s*(?:no\b|wait|hmm)|(?:is|was|would be)\s(?:wrong|incorrect|not\b))",
     re.IGNORECASE,
@@ -203,7 +255,10 @@ LAST_NUMBER = re.compile(
     r"|\d+\s\d+/\d+"
     rf"|{NUMERAL}(?:[eE][-+]?\d+)?(?:/\d+)?)%?"
 )
+# `(C)`, `C`, and `A` only where it ends a phrase, because `A` is an article; `I` is a pronoun, so
+# it counts in brackets only
 LAST_LETTER = re.compile(r"\(([A-Z])\)|\b([B-HJ-Z])\b(?![’'])|\b(A)\b(?=\W*$|[).:,;])")
+# `not true` first, or `true` would be found in it
 LAST_POLARITY = re.compile(
     r"\b(?:not\s+(?:true|valid)|yes|no|true|false|valid|invalid)\b", re.IGNORECASE
 )
@@ -250,6 +305,8 @@ def final_answer(
     if spoken is None:
         return NotStated("cut_off")
     spoken = BARE_BOX.sub(r"\\boxed{\1}", spoken) if "\\boxed" in spoken else spoken
+    # From the last statement backwards, and the first that counts ends the search. Whatever stands
+    # behind it (`denied`, `unsaid`) has been seen by then and bears on it.
     cut = not is_natural_stop(finish_reason)
     weak: Stated | None = None
     denied: list[Stated] = []
@@ -300,7 +357,7 @@ def spoken_text(text: str) -> str | None:
 
 
 def last_value(text: str, kind: AnswerKind) -> str | None:
-    """What the lenient reading falls back to: the last number, choice letter or yes/no in the text."""
+    """The last number, choice letter or yes/no in the text: the lenient reading's fallback."""
     pattern = {"number": LAST_NUMBER, "choice": LAST_LETTER, "boolean": LAST_POLARITY}.get(kind)
     found = list(pattern.finditer(spoken_text(text) or text)) if pattern else []
     return found[-1].group() if found else None
@@ -357,6 +414,8 @@ def _marks(text: str) -> Iterator[re.Match[str]]:
         before = WORD_BEFORE.search(text, max(last, place - 40), place)
         line = max(last, text.rfind("\n", 0, place) + 1)
         starts = {place, before.start() if before else place, line if place - line < 32 else place}
+        # STATEMENT begins at the word itself, at the word before it, or at the line (headings,
+        # marks). Three attempts in place of a search over the whole text keep this linear.
         for start in sorted(starts):
             match = STATEMENT.match(text, start)
             if match and match.end() > place:
@@ -505,6 +564,7 @@ def _content(text: str, match: re.Match[str], kind: AnswerKind | None) -> tuple[
     if "\n" in text[match.end() : begin] or match["mark"]:
         bullet = BULLET.match(text, begin)
         begin = bullet.end() if bullet and not LIST_BEGINS.match(text[begin:]) else begin
+    # A fence is looked for before a display: a formula in a fence belongs to the fence.
     for pattern in (FENCED, DISPLAYED) if text[begin : begin + 1] in BLOCK_BEGINS else ():
         block = pattern.match(text, begin)
         if block:

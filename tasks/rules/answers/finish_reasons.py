@@ -1,5 +1,7 @@
 """Why a text ended, in the words of servers of every kind: by the model's own choice, or cut."""
 
+# vLLM, SGLang and OpenAI say `stop`; TGI says `eos_token` or `stop_sequence`; Anthropic-like APIs
+# say `end_turn`. Empty: a server or a file that says nothing of it.
 NATURAL = frozenset(
     {
         "stop",

@@ -47,6 +47,8 @@ def majority_vote(
     for place, one in enumerate(stated):
         if not isinstance(one, Stated) or not _is_answer(one, kind, choices, question):
             continue
+        # Equality of answers is not transitive where rounding is forgiven (0.333, 1/3, 0.334), so
+        # each answer is compared with a class's first member only. The work is paths times classes.
         for members in classes:
             representative = stated[members[0]]
             if isinstance(representative, Stated) and _same(

@@ -14,7 +14,9 @@ from decimal import Decimal, InvalidOperation
 
 from storage.records import AnswerKind, Label
 
+# stored with each opinion; another rule here needs another number
 SECOND_VERSION = "second-1"
+# the last of these in the text is taken to state the answer
 MARKERS = (
     "answer is",
     "answer:",
@@ -31,7 +33,9 @@ OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
     ast.Mult: operator.mul,
     ast.Div: operator.truediv,
 }
+# a longer formula is not parsed: Python's parser recurses
 LONGEST = 2000
+# arbitrary points at which two formulas must agree; no formula of a question is zero at all three
 SAMPLES = (0.37, 1.61, 2.93)
 
 
@@ -86,6 +90,7 @@ def _stated(text: str) -> str | None:
         return None
     lowered = text.lower()
     place, marker = max((lowered.rfind(marker), marker) for marker in MARKERS)
+    # lower() may change a text's length (İ becomes two characters); then places do not agree
     if place < 0 or len(lowered) != len(text):
         return None
     rest = text[place + len(marker) :].lstrip(" :*\n\t").split("\n")[0]

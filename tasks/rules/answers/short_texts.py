@@ -9,16 +9,21 @@ from tasks.rules.answers.compared import AMBIGUOUS, DIFFERS, EQUAL, Compared
 from tasks.rules.answers.final_answer import Stated
 from tasks.rules.answers.values.spelling import undressed
 
+# of English, French and German typography
 QUOTES = "\"'`“”‘’«»‹›„"
 FINAL = ".,;:!?。"
 APOSTROPHES = str.maketrans("’‘ʼ", "'''")
+# `red, blue and green`, `red; blue`, one item per line
 SEPARATOR = re.compile(r"\s*(?:[,;、]\s*(?:and\s+)?|\s+and\s+|\n+)\s*")
+# `Paris, because ...`: the text ends before its reason
 REASON = re.compile(r",?\s+(?:because|since)\s")
+# `it is certainly the Nile` and `Nile` are one text; applied to both sides
 HARMLESS = re.compile(
     r"(?:(?:certainly|definitely|clearly|obviously|simply|probably|most likely|of course"
     r"|therefore|thus|no doubt"
     r"|it is|it's|called|known as|the word|the phrase),?\s+|the\s+)+"
 )
+# `Paris or Rome`, `Paris/Rome` offer two texts
 OFFERED_TWICE = re.compile(r"\s+or\s+|\s*/\s*")
 
 
@@ -28,6 +33,7 @@ def compare_texts(stated: Stated, reference: str) -> Compared:
     readings = {
         plain_text(words) for words in (stated.words, stated.line, REASON.split(stated.words)[0])
     }
+    # A reference of one letter, and a line that goes on behind it: `B. The capital is Paris`.
     if len(wanted) == 1:
         readings.add(plain_text(re.split(r"\.\s", stated.line)[0]))
     if wanted in readings or without_harmless(wanted) in {

@@ -22,8 +22,11 @@ from tasks.rules.answers.values.numbers import (
 )
 from tasks.rules.answers.values.spelling import plain, undressed
 
+# Characters that are searched; a longer text is a loop, and its beginning says what it holds.
 LONGEST = 50_000
+# A longer row of digits is no value of a question, and costs quadratic time to convert.
 LONGEST_NUMERAL = 200
+# `1,234`, `3 1/2`, `1/2`, `5 million`, `50 %`
 WRITTEN = re.compile(
     rf"(?<![\w.])(?:(?P<whole>\d+) (?=\d+/\d))?(?P<numeral>{NUMERAL})"
     r"(?:\s?/\s?(?P<bottom>\d+(?:\.\d+)?))?"

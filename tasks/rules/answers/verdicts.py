@@ -27,14 +27,19 @@ from tasks.rules.answers.final_answer import NotStated, Stated, final_answer, la
 from tasks.rules.answers.short_texts import compare_texts
 from tasks.rules.answers.values.numbers import NoNumber, Number, is_same_number, number_offered
 
+# Stored with each verdict, and part of its id: raise it with any change of the rules, so that old
+# paths are judged again. docs/decisions.md says why.
 VERIFIER_VERSION = "5"
+# An answer this long that is also twice its reference is a solution, not a value.
 LONGEST_ANSWER = 4000
+# what `number_offered` says of words that are no number, as a reason that is stored
 NO_NUMBER = {"ambiguous": AMBIGUOUS, "not_evaluated": NOT_EVALUATED, "not_an_answer": NOT_AN_ANSWER}
 # more digits than are ever computed with: such a number is compared as it is written
 LONG_DIGITS = re.compile(r"[-+]?[\d,]{3900,}")
 # 5! in maths is 120, and so it is before the full stop of a sentence; as its last sign it is 5,
 # said with joy
 FACTORIAL = re.compile(r"[\w)}]!(?:\s*(?:\$|\\\)|\\\]|=)|\.(?!\.))")
+# `How many dozens?` is answered by `3 dozen`, which is 3 and not 36
 ASKED = "dozen hundred thousand lakh million crore billion quarter half third tenth"
 ASKED_UNITS = tuple(ASKED.split())
 
@@ -61,7 +66,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Judgement:
-    """What the strict and the lenient reading make of a case; `reason` belongs to the strict one."""
+    """The strict and the lenient reading of a case; `reason` belongs to the strict one."""
 
     verdict: Label
     reason: str
@@ -129,6 +134,7 @@ def _compare_with(stated: Stated, reference: str, case: Case) -> Compared | Unde
     kind = case.answer_kind
     if kind == "number" or (kind == "text" and is_plain_fraction(reference)):
         words = stated.words
+        # `5!` is a factorial in a box or before more mathematics; in a sentence it may only be joy
         if "!" in words and (
             (stated.boxed and words.endswith("!")) or FACTORIAL.search(stated.line)
         ):

@@ -21,8 +21,11 @@ WHAT = (
     " ReGenesis. Their text is a model's: it is data, and nothing in it is an instruction."
 )
 PRIVATE = "**Private: do not publish this folder.** A source forbids redistribution: "
-_SFT = """  # prompt and completion are lists of messages:
-# trl.SFTTrainer renders them with its model's chat template and trains on the completion and its end of turn alone"""
+_SFT = (
+    "  # prompt and completion are lists of messages:\n"
+    "# trl.SFTTrainer renders them with its model's chat template and trains on the completion and"
+    " its end of turn alone"
+)
 _LOADS = {
     "parquet": 'datasets.load_dataset("FOLDER", split="train")' + _SFT,
     "chat": 'datasets.load_dataset("FOLDER", split="train")' + _SFT,

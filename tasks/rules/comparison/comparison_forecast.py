@@ -14,9 +14,12 @@ LENGTH_SHARE = 0.6
 """Of a stage's longest text, what it writes on average (measured on the embedded model:
 docs/decisions.md).
 """
+# the same as in tasks/synthesis/round_forecast.py, where nothing was measured
 TRAINING_TO_GENERATION = 0.8
 START_SECONDS = 45.0
+# of a question and its prompt in a training example
 PROMPT_TOKENS = 60
+# shares of questions on which two methods may differ; the forecast says for each what it shows
 DISCORDANCE = (0.1, 0.2, 0.3)
 
 

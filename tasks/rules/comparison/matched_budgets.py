@@ -95,7 +95,7 @@ def refuse_empty(
 
 
 def _of_size(entry: Entry, size: int, seed: int) -> list[Choice]:
-    """The choices with `size` of them kept, at most its share of them hinted; the seed takes them."""
+    """The choices with `size` kept, at most the allowed share of them hinted, drawn by the seed."""
     in_turn = sorted(entry.kept, key=lambda one: rank(seed, one.path.id))
     hinted = [one for one in in_turn if one.path.hinted]
     free = [one for one in in_turn if not one.path.hinted]

@@ -89,7 +89,7 @@ def parse_methods(text: str) -> dict[str, Method]:
 def contenders(
     table: Mapping[str, Method], names: Sequence[str], sets: Sequence[str], guidelines: int
 ) -> list[Contender]:
-    """What these methods enter with, in their order; variants one by one, a name given twice once."""
+    """The entries of these methods in order: one per variant, a repeated name counted once."""
     unknown = [name for name in names if name not in table]
     if unknown or not names:
         found = f"found {unknown[0]!r}" if unknown else "found none"

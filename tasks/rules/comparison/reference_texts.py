@@ -46,9 +46,8 @@ def few_shot_prompt(answer_prompt: str, solved: Sequence[Question]) -> str:
         f" {asked(one).strip()}\n{stated_rationale(one) or f'The answer is {shown_answer(one)}.'}"
         for one in solved
     ]
-    shown = (
-        _BRACE.sub("", "\n\n".join(lines)).replace("[", "(").replace("]", ")")
-    )  # a section begins with a bracket
+    # a section begins with a bracket
+    shown = _BRACE.sub("", "\n\n".join(lines)).replace("[", "(").replace("]", ")")
     opening = "[user]\n"
     if opening not in answer_prompt:
         answer_prompt = opening + answer_prompt

@@ -19,6 +19,7 @@ from tasks.rules.gate.statistics import Interval, pass_at_k, stratified_bootstra
 
 Reading = Literal["strict", "lenient"]
 READINGS: tuple[Reading, ...] = ("strict", "lenient")
+# the ends of a 95 % interval then waver by less than a fiftieth of its width
 RESAMPLED = 2_000
 
 
@@ -35,7 +36,7 @@ class Figure:
 
 
 def greedy_figures(answers: Sequence[Answer], generator: np.random.Generator) -> list[Figure]:
-    """Mean length, share stopped and share unjudged of one answer a question; none for no answers."""
+    """Mean length, share stopped and share unjudged of one answer per question."""
     if not answers:
         return []
     stopped = sum(is_natural_stop(answer.finish_reason) for answer in answers)
@@ -84,6 +85,7 @@ def majority_is_right(answers: Sequence[Answer], reading: Reading) -> float:
 
     Right answers are one class whatever their words, wrong ones are classes by what was extracted.
     """
+    # the empty string stands for the right answer, which no wrong one can be
     votes = Counter(
         "" if verdict_of(one, reading) == "correct" else f"wrong {stated}"
         for one in answers

@@ -149,8 +149,11 @@ def spendable_alpha(test_number: int, fresh: bool, settings: GateSettings) -> fl
     """
     if test_number < 1:
         raise InputError(f"Gate decisions are numbered from 1; found {test_number!r}.")
+    # 1/(t(t+1)) = 1/t - 1/(t+1) telescopes: all decisions together spend alpha
     if not fresh:
         return settings.alpha / (test_number * (test_number + 1))
+    # 1/1 + ... + 1/n is the harmonic number, so a block's shares add up to alpha. More in
+    # front, because a line's first rounds have the largest gains to show (docs/gate.md).
     place = (test_number - 1) % settings.spending_rounds + 1
     return settings.alpha / (
         place * sum(1 / turn for turn in range(1, settings.spending_rounds + 1))
@@ -163,6 +166,8 @@ def measure(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings
     inside = [one for one in sets if one.domain == "in_domain"]
     outside = [one for one in sets if one.domain == "out_of_domain"]
     spent = spendable_alpha(tests_so_far, all(one.fresh for one in sets), settings)
+    # Against the base too: each of many promotions may lose a little within the margin, and all of
+    # them together more than it.
     anchors = ["champion"] + (["base"] if any(one.base for one in outside) else [])
     readings: list[Reading] = (
         ["strict", "lenient"] if all(one.lenient for one in sets) else ["strict"]
@@ -185,6 +190,8 @@ def measure(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings
 
 def outcome_of(figures: Figures) -> Outcome:
     """Promoted: gain and no loss are shown. Refused: harm is shown. Inconclusive: neither."""
+    # Harm is looked for first, and at the whole alpha: these tests can only keep the champion, so
+    # they cannot promote by mistake.
     if (
         figures.gain.p_loss <= figures.alpha
         or any(test.harmful for test in figures.non_inferiority)
@@ -251,7 +258,9 @@ def _resampled(sets: Sequence[PairedSet]) -> Distribution:
     """Paired bootstrap of the pooled difference, stratified by set."""
     counts = [paired(one.champion, one.challenger) for one in sets]
     return bootstrap_distribution(
-        [(pairs.gained, pairs.lost, pairs.questions) for pairs in counts], pseudo_pairs=1.0
+        # with no discordant pair at all the bootstrap would see no uncertainty
+        [(pairs.gained, pairs.lost, pairs.questions) for pairs in counts],
+        pseudo_pairs=1.0,
     )
 
 
@@ -291,6 +300,7 @@ def _non_inferiority(
 
 def _each_set(sets: Sequence[PairedSet], settings: GateSettings) -> tuple[SetResult, ...]:
     counts = [paired(one.champion, one.challenger) for one in sets]
+    # each family of tests is adjusted on its own, because each answers one question over all sets
     gains = holm([mcnemar_gain(pairs.gained, pairs.lost) for pairs in counts])
     losses = holm([mcnemar_gain(pairs.lost, pairs.gained) for pairs in counts])
     limit = settings.max_loss_one_set

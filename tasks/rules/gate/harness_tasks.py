@@ -23,6 +23,8 @@ EXTRACTIONS: dict[Reading, tuple[str, int]] = {
     "strict": (r"(?:[Tt]he answer is|\\boxed\{)[:\s]*(.*?)\}?[.\s]*(?:\n|$)", 0),
     "lenient": (r"(-?[$0-9][$0-9.,]*|-?[0-9]+)", -1),
 }
+# what `exact_match` leaves out of both sides: thousands marks, dollars, brackets, a final stop,
+# emphasis
 IGNORED = (",", r"\$", r"[()]", r"\.$", r"\*")
 
 

@@ -28,9 +28,10 @@ class Interval:
 
 
 def wilson_interval(successes: int, total: int, confidence: float = 0.95) -> Interval:
-    """Two-sided score interval of a proportion (E. B. Wilson, JASA 22, 1927); [0, 1] for no trials."""
+    """Two-sided score interval of a proportion (Wilson, JASA 22, 1927); [0, 1] for no trials."""
     if total == 0:
         return Interval(0.0, 1.0)
+    # its ends are the two roots p of (p - share)^2 = z^2 p (1 - p) / total
     z = quantile((1 + confidence) / 2)
     share = successes / total
     middle = (share + z * z / (2 * total)) / (1 + z * z / total)
@@ -60,6 +61,7 @@ def mcnemar_gain(gained: int, lost: int) -> float:
     pairs = gained + lost
     if pairs == 0:
         return 1.0
+    # In logarithms: 2^-pairs underflows a double above 1,074 pairs.
     logs = _log_binomials(pairs) - pairs * math.log(2)
     return min(1.0, float(np.exp(logs[gained:]).sum()))
 
@@ -103,10 +105,9 @@ def tango_bounds(
     """
 
     def difference(alpha: float) -> float:
-        low, high = (
-            -1.0,
-            1.0,
-        )  # of the loss; the p-value falls as the loss that is asked about grows
+        # of the loss; the p-value falls as the loss that is asked about grows
+        low, high = (-1.0, 1.0)
+        # each halves the interval of length 2: 40 leave 2e-12, far below one question of any set
         for _ in range(40):
             middle = (low + high) / 2
             if tango_no_loss(strata, middle) > alpha:
@@ -122,6 +123,8 @@ def _tango_score(gained: int, lost: int, questions: int, loss: float) -> tuple[f
     """The score and its variance where the true loss is `loss`, the share that is lost at its most
     likely then.
     """
+    # The most likely share of losses under the null is the root of A q^2 + B q + C = 0 with A = 2n,
+    # B = `linear`, C = lost * `shift`; then the variance of the score is n (2q - shift).
     shift = loss * (loss + 1)
     linear = -gained - lost - (2 * questions - gained + lost) * loss
     root = math.sqrt(max(0.0, linear * linear - 8 * questions * lost * shift))
@@ -150,8 +153,10 @@ def stratified_bootstrap(
     for values in strata:
         if len(values) == 0:
             continue
+        # A paired verdict has three values, so a draw of three counts replaces one of n indices.
         distinct, counts = np.unique(np.asarray(values, dtype=np.float64), return_counts=True)
         weights = counts.astype(np.float64)
+        # one gain and one loss over all strata, each stratum its part
         if pseudo_pairs:
             distinct = np.append(distinct, [-1.0, 1.0])
             weights = np.append(weights, [pseudo_pairs * len(values) / total] * 2)
@@ -174,6 +179,7 @@ def crossed_bootstrap(
     total = sum(values.shape[1] for values in strata)
     if not seeds or not total:
         return np.zeros(samples)
+    # the same draw of seeds for every stratum: a seed is one trained model, which answers all sets
     weights = generator.multinomial(seeds, np.full(seeds, 1 / seeds), size=samples) / seeds
     sums = np.zeros(samples)
     for values in strata:
@@ -192,6 +198,8 @@ def two_sided(means: NDArray[np.float64]) -> float:
     leaves out 0.
     """
     beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
+    # One more above and below: a p-value by simulation is never 0 (Davison & Hinkley 1997, section
+    # 4.2).
     return min(1.0, 2 * (beyond + 1) / (len(means) + 1))
 
 
@@ -210,7 +218,7 @@ class Distribution:
         return float(self.values[min(len(self.values) - 1, place)])
 
     def high(self, alpha: float) -> float:
-        """One-sided upper bound at level `alpha`, read from the other end as `low` reads its own."""
+        """One-sided upper bound at level `alpha`; mirrors `low`."""
         return -Distribution(-self.values[::-1], self.shares[::-1]).low(alpha)
 
 
@@ -228,6 +236,7 @@ def bootstrap_distribution(
     total = sum(questions for _, _, questions in strata)
     if total == 0:
         return Distribution(np.zeros(1), np.ones(1))
+    # places for -total..total; the transform is circular, so negative differences wrap to its end
     width = 2 * total + 1
     transform = np.ones(width, dtype=np.complex128)
     for gained, lost, questions in strata:
@@ -237,7 +246,10 @@ def bootstrap_distribution(
             one[0] = questions - gained - lost
             one[1] = gained + pseudo
             one[-1] = lost + pseudo
+            # n independent draws are the n-th power: O(total log total), where drawing needs many
+            # samples
             transform *= np.fft.fft(one / one.sum()) ** questions
+    # rounding leaves negative shares of about 1e-17
     shares = np.fft.fftshift(np.clip(np.fft.ifft(transform).real, 0.0, None))
     return Distribution(np.arange(-total, total + 1) / total, shares / shares.sum())
 
@@ -258,6 +270,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
     Holm, Scand. J. Statistics 6, 1979).
     """
+    # The smallest p-value is multiplied by the number of tests, the next by one less, and so on;
+    # none may fall below the one before it.
     order = sorted(range(len(p_values)), key=lambda place: p_values[place])
     adjusted = [1.0] * len(p_values)
     highest = 0.0
@@ -282,8 +296,11 @@ def mcnemar_power(questions: int, discordance: float, gain: float, alpha: float)
     shares = np.exp(_log_pmf(questions, discordance, factorials))
     power = 0.0
     for pairs in range(1, questions + 1):
+        # numbers of discordant pairs this unlikely add nothing to the power that is shown
         if shares[pairs] < 1e-12:
             continue
+        # the tail from each count on; the test rejects from the first count whose tail is at most
+        # alpha
         null = np.exp(_log_pmf(pairs, 0.5, factorials))[::-1].cumsum()[::-1]
         critical = int(np.searchsorted(-null, -alpha))
         power += float(shares[pairs] * np.exp(_log_pmf(pairs, better, factorials))[critical:].sum())
@@ -303,6 +320,7 @@ def smallest_gain(questions: int, discordance: float, alpha: float, power: float
     low, high = 0.0, 1.0
     if mcnemar_power(questions, discordance, 1.0, alpha) < power:
         return 1.0
+    # half a tenth of a point of accuracy: what is shown has one decimal
     while high - low > 5e-4:
         middle = (low + high) / 2
         if mcnemar_power(questions, discordance, middle, alpha) < power:
@@ -326,6 +344,7 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
 
     Chen et al., arXiv 2107.03374).
     """
+    # fewer wrong answers than k: every choice of k holds a right one
     if samples - correct < k:
         return 1.0
     return 1.0 - math.comb(samples - correct, k) / math.comb(samples, k)
@@ -333,6 +352,7 @@ def pass_at_k(samples: int, correct: int, k: int) -> float:
 
 def _connor_gain(questions: int, discordance: float, alpha: float, power: float) -> float:
     z_alpha, z_power = quantile(1 - alpha), quantile(power)
+    # with fewer discordant questions than z^2 even all of them in one direction are not significant
     floor = z_alpha**2 / questions
     if discordance <= floor:
         return min(1.0, floor)
@@ -355,6 +375,7 @@ def _log_pmf(trials: int, share: float, factorials: NDArray[np.float64]) -> NDAr
     """Log of the binomial probabilities of 0..trials successes; shares of 0 and 1 are allowed."""
     counts = np.arange(trials + 1)
     ways = factorials[trials] - factorials[: trials + 1] - factorials[trials::-1]
+    # log(0) would make 0 * -inf = NaN where a count is 0
     tiny = 1e-300
     return (
         ways

@@ -32,6 +32,7 @@ def chains_to_start(settings: SynthesisSettings, tally: Tally, pass_rate: float 
         return tally.waiting
     if reason_to_stop(settings, tally):
         return 0
+    # at a pass rate of 1/4, one missing acceptance is worth four chains in flight
     missing = settings.enough_accepted - tally.accepted
     return max(0, min(tally.waiting, math.ceil(missing / pass_rate) - tally.in_flight))
 

@@ -27,6 +27,8 @@ from tasks.rules.ladder.prompts import (
 from tasks.rules.ladder.requests import Request, Stage, StagePlan, plan_stage, request_id
 from tasks.settings import OneOf, Sampling, Settings, SynthesisSettings
 
+# What a prompt of each stage may show. The reference answer is missing on purpose: only hinted
+# prompts see it, and `_check_placeholders` holds every prompt file to that.
 KNOWN_VALUES: dict[Stage, frozenset[str]] = {
     "selection": frozenset({"question", "guidelines"}),
     "adapted_guideline": frozenset({"question", "guideline"}),
@@ -39,17 +41,15 @@ KNOWN_VALUES: dict[Stage, frozenset[str]] = {
     ),  # the released code shows it to its check
     "restate": frozenset({"question", "path"}),
 }
+# strategies with an adapted guideline, and with a structure
 ADAPTING, PLANNING = ("regenesis", "no_structure"), ("regenesis", "no_adaptation")
+# a summary or a check is a sentence; greedy, so that the same path has the same one
 AFTER_PATH = Sampling(temperature=0.0, max_tokens=64)
-RESTATED_KINDS = (
-    "choice",
-    "boolean",
-    "text",
-)  # kinds whose value need not stand in the work that leads to it
+# kinds whose value need not stand in the work that leads to it
+RESTATED_KINDS = ("choice", "boolean", "text")
 _NUMBER = re.compile(r"\d+")
-_SELECTION = re.compile(
-    r"Selection (\d{1,4}) of (\d{1,4}): "
-)  # "Selection 2 of 20: two or three of ..."
+# "Selection 2 of 20: two or three of ..."
+_SELECTION = re.compile(r"Selection (\d{1,4}) of (\d{1,4}): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +108,8 @@ def selected_guidelines(selection_id: UUID, reply: str, guidelines: Sequence[Gui
     """
     # "Use 4 and 11." -> [4, 11]; a selection's list is short, so a number of four digits is none of
     # its numbers
+    # Small models name numbers beyond the list, name one twice, or write on about the question, so
+    # only the first 400 characters are read and the seed fills what is missing.
     places = list(
         dict.fromkeys(int(found) for found in _NUMBER.findall(reply[:400]) if len(found) < 4)
     )
@@ -217,9 +219,12 @@ class Ladder:
             else list(self.guidelines)
         )
         selections = [] if hinted else list(self.selections[:count])
+        # the question's own generator: the order of questions, and a run that goes on, change
+        # nothing
         order = random.Random(f"{self.seed}:{question.id}:{hinted}")
         heads: list[tuple[Guideline | None, int]] = []
         plain, sample = count - len(selections), 0
+        # more chains than guidelines: another sample of each, drawn without repetition per turn
         while pool and len(heads) < plain:
             heads += [
                 (one, sample) for one in order.sample(pool, min(len(pool), plain - len(heads)))
@@ -285,7 +290,7 @@ def build_ladder(
     draw: int,
     round_seed: int | None = None,
 ) -> Ladder:
-    """The ladder of a run. Raises InputError for a prompt that asks for what its stage cannot know."""
+    """The ladder of a run; raises InputError for a prompt with a field that its stage lacks."""
     synthesis = settings.synthesis
     if not guidelines and synthesis.strategy != "direct":
         raise InputError(

@@ -15,7 +15,10 @@ from tasks.rules.answers.stands_in import stands_in
 from tasks.rules.answers.values.numbers import Number, number_offered
 
 _THE = r"\b(?:the|this|that|our|your)\s+(?:already\s+)?"
-_TOLD = r"(?:given|provided|known|supplied|stated|expected|reference|target|hinted|aforementioned|official|intended)"
+_TOLD = (
+    r"(?:given|provided|known|supplied|stated|expected|reference|target|hinted|aforementioned"
+    r"|official|intended)"
+)
 _ANSWER = r"(?:(?:correct|final|right)\s+)?(?:answer|option|choice)"
 _IS = r"(?:is|was|are|must be|has to be|should be|needs to be|ought to be|equals|to be|of|:)"
 _TALK = re.compile(
@@ -76,6 +79,7 @@ _GIVEN_VALUE = re.compile(
     r"|\btold\s+(?:that\s+)?it(?:'s|\s+is)|\banswer,?\s+as\s+(?:given|stated|provided),?\s+(?:is|:)",
     re.IGNORECASE,
 )
+# Characters behind `the answer is` in which the value must stand; a longer answer has more.
 _NEAR = 24
 _WORD = re.compile(r"\w+")
 

@@ -23,6 +23,7 @@ PLACEHOLDERS = (
     "guidelines",
     "form",
 )
+# `{form}` in a prompt: `Put the number in a box.`
 FORMS: dict[AnswerKind, str] = {
     "number": "the number",
     "expression": "the expression",
@@ -30,7 +31,9 @@ FORMS: dict[AnswerKind, str] = {
     "boolean": "yes or no",
     "text": "the answer in a few words",
 }
+# `[user]` alone in its line; `[user] wrote` is text
 _SECTION = re.compile(r"^\[(system|user|assistant)\][ \t]*$", re.MULTILINE)
+# only the names that are ours: other braces, as of TeX or JSON, stay as they are
 _PLACEHOLDER = re.compile(r"\{(" + "|".join(PLACEHOLDERS) + r")\}")
 
 
@@ -97,6 +100,7 @@ class PromptTemplate:
                 " file."
             )
 
+        # one pass: a question that holds `{answer}` is shown as it is, and is never filled
         def value(match: re.Match[str]) -> str:
             return values[match.group(1)]
 

@@ -26,6 +26,8 @@ Stage = Literal[
     "self_check",
     "restate",
 ]
+# the table's name begins each id, so ids of two tables never meet; a selection shares the table of
+# adapted guidelines, as both are advice for one question
 TABLES: dict[Stage, str] = {
     "selection": "adapted_guidelines",
     "adapted_guideline": "adapted_guidelines",
@@ -45,7 +47,9 @@ _FIRST_WORDS: dict[AnswerKind, re.Pattern[str]] = {
     "choice": re.compile(r"\s*\(?[A-Z]\)?(?![\w'])"),
     "boolean": re.compile(r"\s*(?:yes|no|true|false)\b", re.IGNORECASE),
 }
+# `\n3.` at the end: the next step of a list, of which only the number came
 _LONE_MARK = re.compile(r"\n\s*\d{1,3}[.)]$")
+# not the point of `2.5`
 _SENTENCE_END = re.compile(r"[.!?](?=\s|$)|\n")
 
 
@@ -181,5 +185,6 @@ def clean(text: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
+        # UTF-16 joins a pair of surrogates that came apart; a lone one becomes U+FFFD
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return text

@@ -27,9 +27,8 @@ _T = {
     60: 1.67,
 }
 RATE_ERROR = 0.25  # relative; a probe is short and the machine is shared
-BYTES_A_ROW = (
-    220  # a row without its texts, compressed (measured: benchmarks/synthesis_memory.py's store)
-)
+# a row without its texts, compressed (measured: benchmarks/synthesis_memory.py's store)
+BYTES_A_ROW = 220
 
 
 @dataclass(frozen=True)
@@ -122,6 +121,7 @@ def predict_total(samples: Sequence[float], total: int, *, floor: float = 0.0) -
         return Estimate(0.0, 0.0, math.inf)
     to_come = max(0, total - seen)
     mean = sum(samples) / seen
+    # one question alone says nothing of its spread, which is then taken to be as large as its mean
     variance = sum((sample - mean) ** 2 for sample in samples) / (seen - 1) if seen > 1 else mean**2
     # an all-equal probe still leaves doubt: at least one item in seen + 2 may be otherwise
     variance = max(variance, (mean**2 or 1.0) / (seen + 2) ** 2)
@@ -142,15 +142,15 @@ def forecast(
     total = shape.questions
     synthesis = predict_total([cost.tokens for cost in costs], total)
     answers = shape.evaluation_answers * shape.tokens_an_answer
+    # how long held-out answers are is an assumption: give or take 40 %
     tokens = synthesis + Estimate(answers * 0.6, answers, answers * 1.4)
     accepted = predict_total([cost.accepted for cost in costs], total)
     kept = predict_total([min(cost.accepted, shape.keep_per_question) for cost in costs], total)
     mean_path = sum(cost.tokens for cost in costs) / max(1, sum(cost.paths for cost in costs))
     training = kept.times(shape.epochs * mean_path / rates.training)
     rows = predict_total([cost.rows for cost in costs], total).times(BYTES_A_ROW)
-    texts = predict_total([cost.text_bytes for cost in costs], total).times(
-        0.5
-    )  # compressed by about a half
+    # compressed by about a half
+    texts = predict_total([cost.text_bytes for cost in costs], total).times(0.5)
     seconds = _by_rate(tokens, rates.generation) + training
     seconds = seconds.plus(shape.start_seconds)
     return Forecast(

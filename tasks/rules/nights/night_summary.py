@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class RoundLine:
-    """A round as the view `round_summary` has it; accuracies are of the gate part, read strictly."""
+    """A row of the view `round_summary`; accuracies are of the gate part, read strictly."""
 
     round: int
     line: str
@@ -88,6 +88,7 @@ def cell(text: str) -> str:
     return re.sub(r"([\\`*_\[\]<>|!#~$&])", r"\\\1", plain)[:600].strip()
 
 
+# the columns of the table, in the order of `_round_row`
 _ROUND_COLUMNS = [
     "round",
     "line",

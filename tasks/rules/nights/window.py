@@ -37,6 +37,5 @@ def next_moment(text: str, since: datetime) -> datetime:
 def _moments(wall: datetime) -> list[datetime]:
     """In UTC, when a clock shows this: once, or twice where the clocks are put back over it."""
     first, second = (wall.replace(fold=fold).astimezone(UTC) for fold in (0, 1))
-    return (
-        [first, second] if second > first else [first]
-    )  # earlier, where the clocks are put forward over it
+    # earlier, where the clocks are put forward over it
+    return [first, second] if second > first else [first]

@@ -36,7 +36,7 @@ PYTHON_LIST = re.compile(r"\[\s*(?:'|\{\s*')[\s\S]*\]")
 
 
 class UnreadReference(InputError):
-    """A reference that cannot be read as its kind: the row alone is at fault, and may be left out."""
+    """A reference that cannot be read as its kind. Only its row is at fault and may be left out."""
 
 
 def is_empty(cell: object) -> bool:
@@ -45,7 +45,7 @@ def is_empty(cell: object) -> bool:
 
 
 def scalar_text(cell: object, what: str) -> str:
-    """The text of one value; empty for none. Raises InputError for a value that is no single one."""
+    """The text of one value, empty for none; raises InputError for more than a single value."""
     if cell is None:
         return ""
     if isinstance(cell, str):

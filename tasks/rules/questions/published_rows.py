@@ -113,7 +113,7 @@ def reclor(row: Row) -> PublishedRow | None:
 
 
 def labelled_choices(row: Row) -> PublishedRow:
-    """ARC and OpenBookQA: question or question_stem, choices {text, label}, answerKey (A-E or 1-5)."""
+    """ARC, OpenBookQA: question or question_stem, choices {text, label}, answerKey (A-E or 1-5)."""
     question = row.get("question")
     nested = cast(Row, question) if isinstance(question, Mapping) else row
     choices = nested["choices"]

@@ -14,6 +14,7 @@ from storage.records import Path, Question, Verdict
 from tasks.rules.answers.stands_in import stands_in
 from tasks.settings import SelectionSettings
 
+# explained in storage/views/codes.toml
 REFUSALS = ("cut", "no_work", "answer_not_reached")
 
 # Where a text begins to state its answer: "so the answer is 8", "Final answer: 8" on its own line,
@@ -25,14 +26,13 @@ _STATEMENT = re.compile(
     r"|^[^\w\n]{0,10}(?:final\s+)?answer[^\w\n]{0,3}:|####|\\boxed\s*\{",
     re.IGNORECASE | re.MULTILINE,
 )
-_SENTENCE = re.compile(
-    r"(?<=[.!?])\s+|\n+"
-)  # "21.4" is whole; "So 3 + 4 = 7. The answer is 7." are two
-_LABEL = re.compile(
-    r"^\s*[A-Za-z][A-Za-z ]{0,20}:"
-)  # "Work:", "Solution:", begun for the model or by it
+# "21.4" is whole; "So 3 + 4 = 7. The answer is 7." are two
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+# "Work:", "Solution:", begun for the model or by it
+_LABEL = re.compile(r"^\s*[A-Za-z][A-Za-z ]{0,20}:")
 _WORD = re.compile(r"\w+")
 _LIST_MARK = re.compile(r"^\s*\d+[.)]\s", re.MULTILINE)
+# the result of a calculation: the word behind `=`
 _AFTER_EQUALS = re.compile(r"=\s*(\S+)")
 
 
@@ -86,9 +86,8 @@ def _was_restated(verdict: Verdict) -> bool | None:
 
 def is_cut(path: Path) -> bool:
     """Whether the path's own text ended at its length limit, be it closed afterwards or not."""
-    return (
-        path.finish_reason == "length" if path.cut is None else path.cut
-    )  # null: a row from before schema 7
+    # null: a row from before schema 7
+    return path.finish_reason == "length" if path.cut is None else path.cut
 
 
 def states_reference(structure: str, question: Question) -> bool:

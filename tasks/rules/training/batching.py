@@ -11,9 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-GROUPED_BATCHES = (
-    8  # batches whose examples are sorted by length together: little padding, order still random
-)
+# batches whose examples are sorted by length together: little padding, order still random
+GROUPED_BATCHES = 8
 LOOK_BACK = 5  # losses in the means that tell a rising run
 RISING = 1.5  # times the first mean
 
@@ -83,6 +82,8 @@ def example_order(
             due[place] -= int(due[place])
         chance.shuffle(one_pass)
         stream += one_pass
+    # Groups of GROUPED_BATCHES batches are cut from the shuffled stream, so an example moves by at
+    # most that far from its random place.
     ordered: list[int] = []
     reach = plan.batch_size * GROUPED_BATCHES
     for start in range(0, total, reach):
@@ -128,6 +129,7 @@ def loss_trouble(losses: Sequence[float]) -> str:
     """
     if any(not math.isfinite(loss) for loss in losses):
         return "loss_not_finite"
+    # with fewer losses the first and the newest lie too close together to show a trend
     if len(losses) < 3 * LOOK_BACK:
         return ""
     first = sum(losses[:LOOK_BACK]) / LOOK_BACK

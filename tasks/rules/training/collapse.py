@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from storage.records import Path
 
+# a sign is a word too: formulas differ by their signs
 _WORD = re.compile(r"\w+|[^\w\s]")
+# the estimate of a Jaccard similarity then has a standard error of at most 1/16
 _PERMUTATIONS = 64
-_BAND_ROWS = (
-    4  # 16 bands of 4: pairs above a Jaccard of about 0.5 meet, those above 0.8 almost surely
-)
+# 16 bands of 4: pairs above a Jaccard of about 0.5 meet, those above 0.8 almost surely
+_BAND_ROWS = 4
 _NEAR = 0.8
 _TRIPLE_WORDS = 3
 
@@ -35,16 +36,14 @@ class TextHealth:
     distinct_1: float | None  # different words by all words
     distinct_2: float | None  # different pairs of words by all pairs
     mean_tokens: float | None
-    near_duplicate_rate: (
-        float | None
-    )  # paths with an earlier one of estimated Jaccard 0.8 or more, any question
+    # paths with an earlier one of estimated Jaccard 0.8 or more, any question
+    near_duplicate_rate: float | None
     exact_duplicate_rate: float | None  # paths whose text an earlier path of the same question has
     pass_at_1: float | None  # free paths
     pass_at_k: float | None  # at the median number of free paths a question
     k: int
-    guideline_entropy: (
-        float | None
-    )  # of accepted paths over guidelines, 0 (one guideline) to 1 (even)
+    # of accepted paths over guidelines, 0 (one guideline) to 1 (even)
+    guideline_entropy: float | None
     hinted_share: float | None  # of accepted paths
 
     def as_dict(self) -> dict[str, float | int | None]:
@@ -105,6 +104,7 @@ def near_duplicate_rate(texts: Sequence[Sequence[str]]) -> float | None:
             for start in range(0, _PERMUTATIONS, _BAND_ROWS)
         ]
         # the newest few of a band are enough: a text that repeats often meets one of them
+        # so a text costs 16 * 8 comparisons at most, whatever the number of texts
         rivals = {other for key in keys for other in bands[key][-8:]}
         near += any(_agreement(signature, signatures[other]) >= _NEAR for other in rivals)
         signatures.append(signature)

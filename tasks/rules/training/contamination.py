@@ -19,6 +19,7 @@ TELLING_GRAMS = 8  # fewer that are no template say nothing: "of 41 and 56" over
 TEMPLATE_SHARE = 0.02  # a single word in more than this share of a set's questions is template
 REWORDED_WORDS = 6  # fewer telling words say nothing about a rewording
 REWORDED_SHARE = 0.6  # of the telling words of two questions with the same numbers
+# words, numbers with their decimals, and the signs of arithmetic: `3 + 4` is not `3 - 4`
 WORD = re.compile(r"[^\W_]+(?:\.\d+)?|[-+*/=<>]")
 Words = tuple[str, ...]
 Item = TypeVar("Item", str, tuple[str, ...])
@@ -74,6 +75,8 @@ def find_overlaps(
     overlaps: dict[UUID, Overlap] = {}
     for question in training:
         own = words[question.id]
+        # cheapest first: equal texts, then shared 8-grams, then rewordings, which cost the most
+        # lookups
         if own in by_words:
             overlaps[question.id] = Overlap(by_words[own], 1.0)
             continue

@@ -24,14 +24,13 @@ BLANKS = re.compile(r"\s+")
 
 @dataclass(frozen=True)
 class Candidate:
-    """A path that might be trained on, its verdict (None where nobody judged it) and its question."""
+    """A path that may be trained on, its verdict (None where it was not judged), its question."""
 
     path: Path
     verdict: Verdict | None
     question: Question
-    self_check: bool | None = (
-        None  # what the model said of its own path; None where it was not asked
-    )
+    # what the model said of its own path; None where it was not asked
+    self_check: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -69,6 +68,8 @@ def select_paths(
         candidates, key=lambda candidate: (candidate.path.hinted, rank(seed, candidate.path.id))
     )
     open_candidates = [candidate for candidate in ranked if not reasons[candidate.path.id]]
+    # Each limit counts what the one before it left: first per question, then in all, then the share
+    # of hinted paths, then the balance of answers. Another order would keep fewer than it may.
     reasons |= _over_question(open_candidates, settings.keep_per_question)
     kept = [candidate for candidate in open_candidates if not reasons[candidate.path.id]]
     if count:
@@ -144,9 +145,10 @@ def _over_question(ranked: Sequence[Candidate], keep: int) -> dict[UUID, str]:
 
 
 def _over_hinted_share(kept: Sequence[Candidate], share: float) -> dict[UUID, str]:
-    """Reasons for hinted paths above `share` of all that stay (hinted <= share * (free + hinted))."""
+    """Reasons for hinted paths above `share` of what stays: hinted <= share * (free + hinted)."""
     hinted = [candidate for candidate in kept if candidate.path.hinted]
     free = len(kept) - len(hinted)
+    # solved for hinted; 1e-9 because 0.12 * 22 / 0.88 is 2.9999999999999996 in floats
     allowed = len(hinted) if share >= 1 else int(share * free / (1 - share) + 1e-9)
     return {candidate.path.id: "over_hinted_share" for candidate in hinted[allowed:]}
 

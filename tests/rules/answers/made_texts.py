@@ -1,4 +1,4 @@
-"""Texts made at random, right or wrong by construction, one generator for each kind of misreading."""
+"""Random texts, right or wrong by construction, one generator per kind of misreading."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -585,7 +585,8 @@ def harmless_words(draw: Random) -> Made:
             )
         )
         if draw.random() < 0.2:
-            word = f"{draw.choice(('un', 'non', 'half', 'not'))}-{draw.choice(('true', 'yes', 'no', 'false'))}"
+            negation = draw.choice(("un", "non", "half", "not"))
+            word = f"{negation}-{draw.choice(('true', 'yes', 'no', 'false'))}"
             return Made(
                 Case(f"The answer is {word}.", draw.choice(("yes", "no")), "boolean"), False
             )

@@ -1,4 +1,4 @@
-"""Cards: front matter that YAML reads back, tables that no text of others breaks, the hub's names."""
+"""Cards: front matter that YAML reads back, tables that no text breaks, the hub's names."""
 
 from typing import Any
 

@@ -96,7 +96,7 @@ def built(drawn: list[tuple[dict[int, int], int]], share: float) -> list[Entry]:
 
 
 @given(ENTRIES, st.sampled_from([0.3, 0.5, 1.0]), st.integers(0, 9))
-def test_matched_by_paths_all_sets_have_the_size_of_the_smallest_and_no_more_than_their_share_of_hints(
+def test_matched_by_paths_all_sets_have_the_smallest_size_and_at_most_their_share_of_hints(
     drawn: list[tuple[dict[int, int], int]], share: float, seed: int
 ) -> None:
     entries = built(drawn, share)

@@ -301,9 +301,7 @@ def test_thirty_nights_without_a_gain_promote_in_at_most_one_month_of_twenty() -
     assert false / months <= 0.05
 
 
-def test_thirty_nights_of_slow_out_of_domain_loss_promote_past_the_margin_in_at_most_one_month_of_twenty() -> (
-    None
-):
+def test_a_month_of_slow_out_of_domain_loss_passes_the_margin_in_at_most_one_of_twenty() -> None:
     generator = np.random.default_rng(2025)
     months = 300
     false = 0

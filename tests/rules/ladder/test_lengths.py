@@ -44,7 +44,7 @@ SHIPPED = shipped_settings()
 
 
 def without_files(text: str) -> str:
-    """The TOML without prompts and guidelines of its own, which a reader has and the test has not."""
+    """The TOML without its own prompts and guidelines, which a reader has and the test lacks."""
     return re.sub(r"^(prompts|guidelines) = .*$", "", text, flags=re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""The report of a round: each figure equals what its SQL gives, nothing in it can run or reach out."""
+"""The report of a round: each figure equals its SQL; nothing in the page runs or reaches out."""
 
 import json
 import re

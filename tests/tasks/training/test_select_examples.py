@@ -1,4 +1,4 @@
-"""From stored paths to a stored training set: every path has its row, and a rerun writes nothing."""
+"""From stored paths to a training set: every path has its row; a rerun writes nothing."""
 
 import json
 from collections import Counter

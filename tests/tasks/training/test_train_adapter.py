@@ -52,13 +52,15 @@ LINE = "tiny/embedded"
 LOADER = """
 import json, mlflow
 mlflow.set_tracking_uri("{uri}")
-loaded = [mlflow.pyfunc.load_model("models:/{name}@" + alias) for alias in ("champion", "challenger")]
+uris = ["models:/{name}@" + alias for alias in ("champion", "challenger")]
+loaded = [mlflow.pyfunc.load_model(uri) for uri in uris]
 rows = [
     {{"question": "What is 2 + 2?", "kind": "number"}},
     {{"question": "Which is largest?", "kind": "choice", "choices": ["7", "19"]}},
 ]
 print(json.dumps([one.predict(rows) for one in loaded]))
-print(json.dumps([[one.metadata.signature is not None, one.input_example is not None] for one in loaded]))
+described = [(one.metadata.signature, one.input_example) for one in loaded]
+print(json.dumps([[one is not None for one in parts] for parts in described]))
 """
 
 

@@ -21,7 +21,9 @@ from typing import NoReturn
 
 from tasks.rules.answers.values.spelling import plain
 
+# Characters. A value is shorter; a longer text would cost the parser seconds per path.
 LONGEST = 2000
+# brackets within brackets: each costs the parser several calls, and Python allows 1000 in all
 DEEPEST = 40
 # 1+1+1+... nests on its left; whoever reads a tree calls itself once or twice for each level
 DEEPEST_TREE = 120
@@ -48,12 +50,14 @@ class Node:
     decimals: int | None = None
 
 
+# names that mathematics writes as commands; each is one variable, not a product of letters
 GREEK = (
     "alpha beta gamma delta epsilon varepsilon zeta eta theta vartheta iota kappa lambda mu nu xi"
     " rho varrho sigma tau upsilon phi varphi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma"
     " Upsilon Phi Psi Omega ell hbar aleph nabla"
 )
 NAMES = frozenset(GREEK.split())
+# applied without brackets too: `\sin x`, `log 5`
 FUNCTION_WORDS = (
     "sin cos tan cot sec csc arcsin arccos arctan sinh cosh tanh coth ln log lg exp arcsinh arccosh"
     " arctanh arccot sgn det gcd lcm max min re im arg deg dim ker"
@@ -65,11 +69,14 @@ RELATION_PAIRS = (
     " \\geqslant→>= \\lt→< \\gt→> \\ne→!= \\neq→!= \\in→in \\equiv→== \\colon→: \\sim→~ \\to→->"
     " \\mid→mid"
 )
+# words that stand for a sign, in plain text as models write it: `sqrt(2)`, `30 degrees`, `x or y`
 WORD_PAIRS = (
     "sqrt→\\sqrt pi→\\pi infinity→\\infty infty→\\infty inf→\\infty oo→\\infty infinite→\\infty"
     " or→or and→and in→\\in union→\\cup cup→\\cup theta→\\theta alpha→\\alpha beta→\\beta phi→\\phi"
     " degrees→° degree→° deg→° percent→% pct→%"
 )
+# Unicode's signs. An underscore stands for the blank that ends a command, so that `∪A` becomes
+# `\cup A` and not `\cupA`.
 SIGN_PAIRS = (
     "·→* ×→* ∙→* ⋅→* ÷→/ −→- º→° ′→' ’→' ∪→\\cup_ ∩→\\cap_ ∈→\\in_ ≤→\\le_ ≥→\\ge_ ≠→\\ne_"
     " √→\\sqrt_ ∛→\\cbrt_ ∞→\\infty_ π→\\pi_ ±→\\pm_ ∓→\\mp_ ∅→\\emptyset_ ∠→\\angle_ △→\\triangle_"
@@ -92,12 +99,14 @@ SETWISE = {
     "\\backslash": "minus",
     "\\bigcup": "union",
 }
+# sizes and blanks of TeX, which change no value
 SKIPPED_WORDS = (
     "\\left \\right \\big \\Big \\bigg \\Bigg \\bigl \\bigr \\Bigl \\Bigr \\biggl \\biggr"
     " \\displaystyle \\textstyle \\limits \\nolimits \\middle \\scriptstyle \\, \\; \\: \\! \\quad"
     " \\qquad \\( \\) \\[ \\]"
 )
 SKIPPED = frozenset({*SKIPPED_WORDS.split(), "\\ "})
+# `\overline{AB}`, `\angle ABC`: the command and its letters are one name
 NAMING = frozenset(
     {
         "\\overline",
@@ -111,6 +120,7 @@ NAMING = frozenset(
         "\\triangle",
     }
 )
+# `BeyondGrammar` where such a sign stands, so that algebra is asked before an answer is refused
 BEYOND_WORDS = (
     "\\int \\iint \\oint \\sum \\prod \\lim \\partial \\sup \\inf \\pmod \\bmod \\mod \\oplus"
     " \\otimes"
@@ -118,20 +128,27 @@ BEYOND_WORDS = (
 BEYOND = frozenset(BEYOND_WORDS.split())
 # each of text, number (with its thousands), command, word, sign
 TOKEN = re.compile(
+    # `\text{ or }`: the words inside are one token
     r"\\(?:text|mathrm|textbf|textit|textrm|mbox|operatorname|mathbf|boldsymbol|mathit"
     r"|textnormal|mathsf)\*?\s*\{(?P<text>[^{}]*)\}"
+    # `1'234.5`, `1,234`, `.5`, `1.5e-3`; not `1,23`, which is a list
     r"|(?P<number>\d{1,3}(?:'\d{3})+(?:\.\d+)?|\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?"
     r"|(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+(?![\d.]))?)"
+    # `\begin{pmatrix}`, `\begin{array}{cc}`
     r"|(?P<environment>\\(?:begin|end)\s*\{[a-zA-Z]+\*?\}(?:\{[lcr|]*\})?)"
     r"|(?P<command>\\(?:[a-zA-Z]+|.))"
+    # letters are cut further by _split_word
     r"|(?P<word>[a-zA-Z]+)|(?P<sign><=|>=|!=|\*\*|\S)",
     re.DOTALL,
 )
+# what can stand directly behind a factor and multiply it: `2(x+1)`, `2\sqrt{3}`
 BEGINNINGS = frozenset(
     {"(", "[", "{", "\\{", "\\sqrt", "\\frac", "\\pi", "\\infty", "\\binom", "\\cbrt"}
     | {"\\lvert", "\\lfloor", "\\lceil"}
 )
 OPENING, CLOSING = {"(", "[", "\\{", "\\langle"}, {")", "]", "\\}", "\\rangle"}
+# a unit at the end: `5 cm^2`, `60 miles`, `3 square units`; taken off before parsing, or `cm` would
+# be c times m
 UNITS = re.compile(
     r"(?:\s*\\?[ ,~]?(?:(?:square|cubic|sq\.?)\s+)?(?:degrees?|cm|mm|km|kg|mg|ml|meters?"
     r"|metres?|feet|foot|ft|inch(?:es)?|in\.|miles?"
@@ -183,12 +200,13 @@ def tokens_of(words: str) -> list[Token]:
 
 
 def _split_word(word: str, spaced: bool) -> list[Token]:
-    """A word that mathematics knows, or the letters of a product; a longer word is no mathematics."""
+    """A word of mathematics, or the letters of a product; a longer word is no mathematics."""
     low = word.lower() if len(word) > 2 else word
     if low in WORDS:
         return [Token("command" if WORDS[low][0] == "\\" else "sign", WORDS[low], spaced)]
     if low in FUNCTIONS:
         return [Token("command", "\\" + low, spaced)]
+    # `2xpi`, `xsin`: at most two letters may stand before it, more are a word of English
     for name in ("sqrt", "pi", "sin", "cos", "tan", "log", "ln"):
         if word.endswith(name) and len(word) <= len(name) + 2:
             return [
@@ -209,6 +227,7 @@ def parse(words: str) -> Node:
     tree = parser.answer()
     if parser.place < len(found):
         parser.fail()
+    # checked once here: whatever walks the tree afterwards may recurse without a guard of its own
     if _is_deeper(tree, DEEPEST_TREE):
         raise NotMathematics("too deep")
     return tree
@@ -305,6 +324,7 @@ class _Parser:
         if sign not in ("+", "-", "\\pm", "\\mp"):
             return self.product()
         self.take()
+        # `--5` is no answer
         if self.peek() in ("+", "-"):
             self.fail()
         zero = Node("num")
@@ -433,6 +453,8 @@ class _Parser:
         opening = self.take()
         if self.peek() in (")", "]"):
             self.fail()
+        # A bracket within |...| begins afresh: in |(|x|)| the inner bar opens, and does not close
+        # the outer one.
         bars, self.in_bars = self.in_bars, 0
         tree = self.answer()
         self.in_bars = bars

@@ -15,9 +15,15 @@ from fractions import Fraction
 from tasks.rules.answers.values.expression_grammar import BeyondGrammar, Node
 
 Value = Fraction | complex
+# of numerator and denominator: about 6,000 digits, more than any reference has
 MOST_BITS = 20_000
+# 2^3000 is exact in no time; 9^9^9 would fill the memory
 MOST_EXPONENT = 3000
+# Two different formulas of school mathematics that agree at one of these points are rare, and at
+# all six practically impossible (Schwartz 1980: a polynomial of degree d agrees with another at a
+# random point of S values with chance d/|S| at most).
 POINTS = 6
+# Above it a double shows too few places behind the point to tell terms that nearly cancel.
 MOST_BY_FLOAT = 1e6
 
 
@@ -26,6 +32,7 @@ class Undefined(Exception):
 
 
 CONSTANTS: dict[str, Value] = {"\\pi": complex(math.pi), "e": complex(math.e), "i": 1j}
+# complex throughout, so that \sqrt{-1} or \ln(-1) has a value on both sides of a comparison
 FUNCTIONS: dict[str, Callable[[complex], complex]] = {
     "sin": cmath.sin,
     "cos": cmath.cos,
@@ -101,8 +108,10 @@ def sample(name: str, point: int) -> Fraction:
     """A name's value at a point: positive, negative, whole and broken ones, the same wherever the
     name stands.
     """
+    # A hash of the name and not Python's own, which differs from process to process.
     seed = zlib.crc32(f"{name}@{point}".encode())
     top = seed % 97 + 2
+    # the first two points are whole, so that powers of names stay exact
     if point == 0:
         return Fraction(top % 11 + 2)
     if point == 1:
@@ -123,6 +132,8 @@ def _function(name: str, arguments: list[Value]) -> Value:
         )
     if name not in FUNCTIONS:
         raise BeyondGrammar(name)
+    # exact where the value is rational: cmath.sin(0) is a float, and a float is never equal as
+    # written
     if arguments[0] == 0 and name in ("sin", "tan", "sinh", "tanh", "arcsin", "arctan"):
         return Fraction(0)
     if arguments[0] == 0 and name in ("cos", "exp", "cosh"):
@@ -133,6 +144,7 @@ def _function(name: str, arguments: list[Value]) -> Value:
 
 
 def _exactly_log(value: Value, base: Value) -> Value:
+    # log_5 125 is 3 and not 3.0000000000000004: a float that is near a whole number is tried exactly
     close = cmath.log(complex(value)) / cmath.log(complex(base))
     near = Fraction(close.real).limit_denominator(64)
     if (
@@ -196,8 +208,10 @@ def _exact_root(value: Fraction, degree: int) -> Fraction | None:
 
 
 def _whole_root(value: int, degree: int) -> int | None:
+    # int ** float overflows above 2^1024
     if value.bit_length() > 1000:
         return None
+    # a float's root may be one off; its neighbours are tried exactly
     near = math.isqrt(value) if degree == 2 else round(value ** (1 / degree))
     return next(
         (root for root in (near - 1, near, near + 1) if root >= 0 and root**degree == value), None
@@ -232,6 +246,7 @@ def _abs(value: Value) -> Value:
 
 
 def _div(one: Value, other: Value) -> Value:
+    # a denormal divisor is a zero that rounding hid
     if abs(other) < 1e-300:
         raise Undefined
     return one / other  # type: ignore[operator]
@@ -276,6 +291,7 @@ OPERATORS: dict[str, Callable[..., Value]] = {
     "root": _root,
     "abs": _abs,
     "factorial": _factorial,
+    # 90° and 50% are compared as 90 and 50: the sign is often left out on one side
     "degree": _same,
     "percent": _same,
     "binomial": _binomial,
@@ -325,6 +341,8 @@ def close(one: Value, other: Value, rounded: bool, cancels: bool = False) -> boo
         )
     except OverflowError:
         raise BeyondGrammar("too large") from None
+    # 1e-11 leaves a double's 1e-16 five digits for the rounding of a long formula; 1e-6 is what
+    # `is_same_number` forgives.
     return difference <= (1e-6 if rounded else 1e-11) * size or (cancels and difference < 1e-13)
 
 

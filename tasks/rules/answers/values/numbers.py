@@ -17,8 +17,11 @@ from tasks.rules.answers.values.spelling import DOLLARS, plain, undressed
 from tasks.rules.answers.values.units import same_quantity
 
 NoNumber = Literal["ambiguous", "not_evaluated", "not_an_answer", "algebra"]
+# Python refuses to convert more than 4300 digits (sys.set_int_max_str_digits), in quadratic time.
 MAX_DIGITS = 4000
+# 1e5000 is exact in microseconds; 1e999999999 would fill the memory
 MAX_EXPONENT = 5000
+# lakh and crore are India's 100,000 and 10,000,000
 MAGNITUDES = {
     "dozen": 12,
     "hundred": 100,
@@ -40,14 +43,21 @@ NUMERAL = (
     r"|(?<=€)\d+,\d{1,2}(?!\d)|(?<=€ )\d+,\d{1,2}(?!\d)|\d+(?:\.\d+)?|\.\d+)"
 )
 QUANTITY = re.compile(
+    # a sign that is no operator, then a currency, then a sign again: `-$5`, `$-5`
     r"(?P<sign>(?<![\w)])[-+]\s?)?(?P<currency>(?:[$€£¥₹]|\b(?:CHF|EUR|USD|GBP|INR"
     r"|Rs\.?)(?=\s?\d))\s?)?(?P<sign2>-)?"
     r"(?<![\w.,/^])(?:"
+    # `3 × 10^5`, `10^-3`
     rf"(?P<power>(?:(?P<mantissa>{NUMERAL})\s*[×·*xX]\s*)?10\s*(?:\^|\*\*)\s*[({{]?(?P<power_exponent>[-+]?\d+)[)}}]?)"
+    # `2 1/2`, `2 and 1/2`, `2-1/2`
     r"|(?P<whole>\d+)(?:\s+|\s+and\s+|-)(?P<mixed_top>\d+)\s*/\s*(?P<mixed_bottom>\d+)"
+    # `3/4`, `1/-2`
     rf"|(?P<top>{NUMERAL})\s?/\s?(?P<bottom>-?{NUMERAL})"
+    # `1,234.5`, `1e-3`
     rf"|(?P<number>{NUMERAL})(?:[eE](?P<exponent>[-+]?\d+))?"
+    # what is glued to a number makes it another thing: `5:30`, `5^2`, `5!`, `5+`
     r")(?P<glue>(?:[.,:/^!'-]\s?\d|\^|!|\+(?!\s*\w))?)"
+    # `5 million`, `5-dozen`
     rf"(?:[\s-]*(?P<magnitude>{MAGNITUDE})s?\b)?"
     r"(?P<percent>\s*%|\s+per\s?cent\b|\s+percent\b)?",
     re.ASCII | re.IGNORECASE,
@@ -58,22 +68,28 @@ SIMPLE = re.compile(
     r"(?:(%)|\s+([a-z]{3,}s))?\s*[.!]?\s*",
     re.ASCII,
 )
+# `\frac{1}{2}`, `\dfrac12`, `\frac{1,000}{3}`
 FRACTION = re.compile(
     r"\\[dtc]?frac\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))\s*(?:\{\s*(-?[\d.,]+)\s*\}|(\d))"
 )
+# `\frac{\text{miles}}{\text{hour}}` is a unit
 UNIT_FRACTION = re.compile(r"\\[dtc]?frac\s*(?:\{\s*\\(?:text|mathrm)\{[^{}]*\}\s*\}\s*){2}")
 # a prime behind a number that no quote opens: 2' is a derivative, or feet, or minutes
 DERIVED = re.compile(r"[^'‘]*\d'+")
+# `5 dollars and 20 cents` is $5.20
 DOLLARS_AND_CENTS = re.compile(r"(\d+) dollars?,? and (\d{1,2}) cents?\b", re.IGNORECASE)
 # 15 000 as the whole answer or with its unit: one blank groups thousands where there is no second
 # number
 ONE_BLANK = re.compile(r"(?<![\d.,])(?<!\d )(-?[$€£]?[1-9]\d{0,2}) (\d{3})(?=\D*$)(?!\s?/)")
+# `5:00`, `5:00 p.m.` answer with 5; `5:30` stays a time
 CLOCK = re.compile(
     r"(?<![\d:])(\d{1,2}):00(?::00)?(?:\s*(?:[ap]\.?m\b\.?|o'?clock))?(?![\d:])", re.IGNORECASE
 )
+# `US$5`, `A$5`, `R$5`
 DOLLAR_KINDS = re.compile(r"\b(?:US|AU|CA|NZ|HK|[RACS])\$")
 LATEX_SIGNS = {
     "\\%": "%",
+    # an amount's sign, told apart from the `$` that opens mathematics
     "\\$": "¤",
     "^{\\circ}": "°",
     "^\\circ": "°",
@@ -88,16 +104,20 @@ LATEX_SIGNS = {
     "\\ldots": "…",
     "\\displaystyle": "",
 }
+# `5, because 2 + 3 = 5`: the numbers of a reason are not offered
 REASON = re.compile(
     r"[,;:.]?\s+(?:because|since|given that|as (?:it|he|she|they|the|there|\d)|so that)\b",
     re.IGNORECASE,
 )
 SAME_AS = re.compile(
+    # `2 + 3 = 5`, `1/2, i.e. 0.5`, `that is, 5`; not `<=`
     r"(?<![<>!])=(?!>)|\bi\.\s?e\.,?|\bthat is,|,\s?that is\b|,?\s*\bwhich"
     r" (?:is|equals|gives|makes)\b"
+    # `equal to 5`; not `greater than or equal to 5`
     r"|\bequals\b|(?<!or )\bequal to\b|→|⇒|=>",
     re.I,
 )
+# `1/3 ≈ 0.333`, `1/3, or approximately 0.333`
 ABOUT = re.compile(
     r"≈|≃|~=|\bwhich is (?:about|approximately|roughly)\b|,?\s(?:or )?approximately\s(?=[\d$-])"
 )
@@ -116,12 +136,16 @@ BUT_ANOTHER = re.compile(
     r" \$?\d|\badded to \$?\d",
     re.IGNORECASE,
 )
+# `15 is clearly wrong`, `15, but that can't be`
 WITHDRAWN = re.compile(
     r"\b(?:is|was|seems)\s+(?:\w+ly\s+)?(?:wrong|incorrect|false|mistaken|impossible|not\s(?:right|correct|true))\b"
     r"|\bbut (?:it|that|this) (?:(?:is|was)(?:n['’]t| not)|can['’]t be|cannot be)\b",
     re.IGNORECASE,
 )
+# two values on one side of an equation: `x, y = 3, 4`; the comma of `1,234` separates nothing
 SEVERAL = re.compile(r"\d[^=]*(?:,(?!\d{3}(?!\d))|;|\band\b|\bor\b)", re.IGNORECASE)
+# words in front of a number that make it a bound (`at most 5`, `> 5`), a part of a calculation that
+# is not done (`half of 5`, `the sum of 5`), a denial (`not 5`) or a label (`step 5`)
 BEFORE_THE_VALUE = re.compile(
     r"\b(?:not|never|n't|(?:more|less|fewer|greater|larger|smaller|higher|lower|other"
     r"|rather) than|at (?:the )?(?:very )?(?:least|most|minimum|maximum)|up to"
@@ -142,6 +166,8 @@ BEFORE_THE_VALUE = re.compile(
     r"|chapter|level|item|no|(?<!the )number)s?[\s.#:]*$",
     re.IGNORECASE,
 )
+# The number is ¦ here. Behind it: `¦ or more`, `¦ times as many`, `¦ squared`, `¦ and a half`,
+# `¦-fold`, `¦+`, `¦th prime`.
 BEHIND_THE_VALUE = re.compile(
     r"¦[^¦]*?(?:\b(?:or|and)\s+(?:more|less|fewer|greater|above|below|over|under|higher|lower"
     r"|up|so|upwards?|larger|smaller)"
@@ -154,6 +180,7 @@ BEHIND_THE_VALUE = re.compile(
     r"|¦\s?(?:st|nd|rd|th)s\b|¦\s?(?:st|nd|rd|th)\s+(?:prime|term|root|power|multiple|number|square|cube)\b",
     re.IGNORECASE,
 )
+# a number beside one of these is still to be worked out, by algebra: `root 2`, `2 pi`
 MATHS = (
     "root roots sqrt pi ln log logarithm sin sine cos cosine tan tangent exp euler infinity"
     " infinite factorial squared cubed power modulo mod"
@@ -169,12 +196,15 @@ NO_UNITS = frozenset(
 # have none
 REASON_WORDS = frozenset({"because", "since", "given", "as", "so"})
 EQUAL_WORDS = frozenset({"i", "that", "which", "equals", "equal", "approximately"})
+# without any of these the slow patterns above are not tried
 EQUAL_SIGNS = frozenset("=≈≃→⇒")
+# between two numbers: `2 + 3`, `5 x 4`, `2 times 3`
 CALCULATION = re.compile(
     r"[-+*/×·÷]|\\(?:times|cdot|div)\b|^\s*[xX]\s*$"
     r"|\b(?:plus|minus|times|multiplied|divided|squared|cubed|modulo|mod|more than|less than)\b",
     re.I,
 )
+# a unit with a power, whose digit is no value: `5 cm^2`, `5 m2`
 UNIT = re.compile(
     r"\b(?:[munck]?m|cm|km|in|ft|yd|mi|feet|foot|inch(?:es)?|yards?|miles?|units?|(?:centi|kilo"
     r"|milli)?met(?:er|re)s?|s"
@@ -186,10 +216,12 @@ VARIABLE = re.compile(
     r"(?<![A-Za-z'’])(?![smghlLCFKNJWV])(?:(?<=\d)[A-Za-z]|(?<!\d)(?!a\s|A\s"
     r"|I\s)[A-Za-z])(?![A-Za-z'’.])"
 )
+# 2ab, 3xy
 PRODUCT_OF_NAMES = re.compile(
     r"(?<=\d)(?!cc)[abcxyz]{2,3}\b|(?<=\d )(?:xyz?|yz)\b"
     r"|(?<=[-+*/\d] )(?:alpha|beta|gamma|delta|epsilon|theta|lambda|sigma|omega|phi)\b(?!\s[a-z])"
-)  # 2ab, 3xy
+)
+# `s` or `m` that does not stand behind a number is a variable and no unit: `5 + m`
 UNIT_LETTER_APART = re.compile(
     r"(?:^|[^\w¦\s/°])\s*[smghlLCFKNJWV](?![A-Za-z'’.])"
     r"|(?<!¦)(?<!¦\s)\b[smghLCFKNJWV](?=\s*[-+*/=])"
@@ -200,11 +232,14 @@ GLUED_BRACKET = re.compile(
     r"|[A-Za-z]\s*[-+*×·÷]\s*¦"
 )
 THOUSANDS_K = re.compile(r"¦ ?[kK]\b")  # 5k may be 5,000
+# `negative 5`, `about minus 5`
 MINUS_WORD = re.compile(
     r"^(\W*)(?:(?:approximately|about|around|roughly|an?)\s+)?(?:negative|minus)\s+(?=[\d$.])",
     re.IGNORECASE,
 )
+# `- 5` becomes `-5`
 APART_SIGN = re.compile(r"^-\s*(?:approximately|about|around|roughly)?\s+(?=[\d$.])", re.IGNORECASE)
+# for plain calculations in words
 SIGN_OF = {"plus": "+", "minus": "-", "times": "*"}
 OPERATORS = re.compile(r"\b(?:plus|minus|times)\b", re.IGNORECASE)
 # the left side of an equation that names what is sought: x, n_1, f(2), the total, P(X > 2), \angle
@@ -234,6 +269,8 @@ def is_same_number(answer: Number, reference: Number) -> bool:
         return True
     if _close(answer, reference):
         return True
+    # Only this way round: a reference of 0.5 is not met by 50%, because a question that asks for a
+    # share says so.
     if reference.percent and not answer.percent:
         decimals = None if reference.decimals is None else reference.decimals + 2
         return _close(answer, Number(reference.value / 100, decimals=decimals))
@@ -247,8 +284,10 @@ def _close(answer: Number, reference: Number) -> bool:
     if answer.decimals == reference.decimals:
         return answer.value == reference.value
     apart = abs(answer.value - reference.value)
+    # relative, so that 1e-6 means six digits of small and of large values alike
     if not apart or apart * 1_000_000 > abs(reference.value):
         return not apart
+    # two values that both end after few places are exact, and then differ
     exact = _places(answer.value) == _places(reference.value) is not None or (
         answer.decimals in (0, None) and reference.decimals in (0, None)
     )

@@ -8,11 +8,16 @@ import re
 import unicodedata
 from fractions import Fraction
 
+# only what stands as an exponent; subscripts are names' own
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 SUPERSCRIPT_RUN = re.compile("[⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺]+")
+# ½ and the like: NFKC would make `2½` the number 21⁄2, so a blank is set first
 VULGAR = re.compile("[¼½¾⅐-⅞]")
+# hyphens and dashes of every length; models write a minus by all of them
 MINUS = re.compile("[‐‑−‒–—﹣－➖]")
+# digits of other scripts: ٣, ३
 OTHER_DIGITS = re.compile(r"[^\W\D0-9]")
+# decimal point and thousands mark of Arabic numerals
 ARABIC_MARKS = str.maketrans("٫٬", ".'")
 # A thousands mark that can be nothing else (thin blanks, LaTeX spacing, {,}) becomes ': 15,\!000 ->
 # 15'000.
@@ -24,13 +29,18 @@ THOUSANDS = re.compile(
 REPEATING = re.compile(
     r"(?<![\d.,])(\d{0,30})\.(\d{0,30})\\(?:overline|bar|dot)\s*\{?\s*(\d{1,30})(?:\}|(?<=\w)(?!\w))"
 )
+# `\text{ cm}`, `\mathrm{d}`: the command goes, its words stay
 WRAPPERS = re.compile(
     r"\\(?:text(?:bf|it|rm|sf|tt|normal)?|math(?:rm|bf|it|sf|tt|normal)|mbox"
     r"|operatorname)\s*\{([^{}]*)\}"
 )
+# `\,` and `\quad`; not the `\\` that ends a line
 SPACES = re.compile(r"(?<!\\)\\[,;:! ]|\\q?quad\b|~")
+# of mathematics, not the `\$` of an amount
 DOLLARS = re.compile(r"(?<!\\)\$")
+# `**21**`, `_x_`; not `2*3*4` and not `snake_case_name`
 MARKDOWN = re.compile(r"(?<![\w*])(\*{1,3}|_{1,2})(?=\S)([^*_]+?)(?<=\S)\1(?![\w*])")
+# tags that dress text; `<5` and `x < y` are mathematics
 HTML_TAG = re.compile(
     r"</?(?:b|i|u|em|strong|span|code|p|div|mark|answer|br)(?:\s[^<>]{0,80})?/?>", re.IGNORECASE
 )
@@ -82,6 +92,7 @@ def undressed(words: str) -> str:
         words = (
             words.replace("\\(", " ").replace("\\)", " ").replace("\\[", " ").replace("\\]", " ")
         )
+        # wrappers within wrappers; three are more than models write, and bound the work
         for _ in range(3):
             words = WRAPPERS.sub(r" \1 ", words)
         words = SPACES.sub(" ", words)
