@@ -17,7 +17,9 @@ from pathlib import Path
 from storage.errors import InputError, PermanentError, StoreBusy
 
 RUN_LOCK = "run.lock"  # beside a store: shared by the runs that work on it
+# a turn lasts milliseconds; flock has no way to wait with a bound but to ask again
 _POLL_SECONDS = 0.002
+# `owner_of` holds a shared lock while it looks
 _LOOK_SECONDS = 0.1
 
 
@@ -32,6 +34,8 @@ def turn(database: Path, *, exclusive: bool, wait_seconds: float) -> Generator[N
     Everybody queues at the gate; a writer keeps the gate until it has finished, so no stream of
     readers starves it.
     """
+    # Two locks in this order, the gate and the hall. A reader passes the gate and gives it back at
+    # once; a writer keeps it, so readers that come later queue behind the writer.
     deadline = time.monotonic() + wait_seconds
     with ExitStack() as held:
         gate = held.enter_context(
@@ -78,6 +82,7 @@ def owned(lock: Path, refusal: Callable[[int], str], *, shared: bool = False) ->
         except TurnNotTaken as error:
             living = (one for one in _owners(descriptor) if Path(f"/proc/{one}").exists())
             raise InputError(refusal(next(living, 0))) from error
+        # read back by whoever is refused, so it is written when the lock is held and not before
         if not shared:
             os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_END)

@@ -21,7 +21,10 @@ import duckdb
 from storage.errors import InputError, StoreBusy
 from storage.locks import turn
 
+# What DuckDB may have, so that the whole process stays below 2 GiB at ten million rows. With 1500MB
+# it was 2.05 GiB, and with 1 GB the leaderboard did not fit (docs/storage.md).
 MEMORY_LIMIT = "1300MB"
+# A small batch costs its own bytes until the log has grown so far, and then one checkpoint.
 LOG_LIMIT = "2MB"
 STORAGE_VERSION = "v1.4.0"
 """The file format of new files: the first in which DuckDB refuses a log that belongs to another
@@ -31,17 +34,26 @@ file, or to another state of this one. DuckDB 1.4 and later read it.
 _HELD = "Could not set lock on file"
 # ... (PID 4711) by user ada. See
 _HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)(?: by user (\S+?)\.)?")
+# the disk, a quota, and RLIMIT_FSIZE
 _FULL = re.compile(r"could not write|no space left|file too large", re.IGNORECASE)
+# a log that lies beside a file which a backup or a copy replaced
 _ANOTHERS_LOG = re.compile(r"WAL was created for|does not match the database file", re.IGNORECASE)
 _DAMAGED = re.compile(r"not a valid DuckDB database|checksum|corrupt", re.IGNORECASE)
+# the first pause between two tries at a file that another program holds; doubled up to the longest
 _POLL_SECONDS = 0.02
 _LONGEST_POLL_SECONDS = 0.5
+# a client's short query is not worth a word
 _SAY_AFTER_SECONDS = 2.0
+# our own processes hold the file for one batch or one question, so this is an emergency's bound
 _TURN_SECONDS = 120.0
+# flock does not keep two threads of one process apart, and DuckDB opens a file once per process;
+# reentrant, because a store's own methods call each other
 _THREAD_LOCKS: dict[Path, threading.RLock] = {}
 # when a wait, to read only or to write, was last in vain
 _GIVEN_UP: dict[tuple[Path, bool], float] = {}
+# long enough for a run to write its last words, short enough for the next one to wait again
 _WAITED_ENOUGH_SECONDS = 60.0
+# of the dictionary _THREAD_LOCKS alone
 _GUARD = threading.Lock()
 
 
@@ -107,6 +119,7 @@ class DatabaseFile:
         """
         with self.writing() as connection:
             connection.execute("CHECKPOINT")
+            # Between checkpoint and copy, in one turn: the copy is of this very state of the file.
             changed = changed_at(self.path)
             shutil.copyfile(self.path, target)
         return changed
@@ -115,6 +128,8 @@ class DatabaseFile:
     def locked(self, *, exclusive: bool) -> Generator[None]:
         """Our own turn at the file, nothing opened."""
         wait = max(_TURN_SECONDS, self.busy_seconds)
+        # threads first: a thread that waits for another one must not hold the turn of the whole
+        # machine
         with self._threads, turn(self.path, exclusive=exclusive, wait_seconds=wait):
             yield
 
@@ -147,6 +162,8 @@ class DatabaseFile:
                         closing(connect(self.path, read_only=read_only))
                     )
                     _GIVEN_UP.pop(key, None)
+                    # the turn and the connection now end with the caller's block and not with this
+                    # one
                     held.push(ours.pop_all())
                     return connection
                 except HeldByAnother as error:
@@ -158,6 +175,7 @@ class DatabaseFile:
                     if waited >= _SAY_AFTER_SECONDS and not told:
                         self._say(f"Waiting, {bound:g} s at most: {error}")
                         told = True
+            # at random, or processes that met once would meet at each try
             time.sleep(pause * (0.5 + random.random()))
             pause = min(2 * pause, _LONGEST_POLL_SECONDS)
 
@@ -175,6 +193,7 @@ def changed_at(path: Path) -> int:
 def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     """Open a DuckDB file once, without waiting; DuckDB's errors become ours."""
     config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": MEMORY_LIMIT}
+    # only a new file has a choice: DuckDB keeps the version of one that is there
     if not path.exists():
         config["storage_compatibility_version"] = STORAGE_VERSION
     try:
@@ -201,6 +220,7 @@ def told_clearly(path: Path) -> Generator[None]:
 def translated(path: Path, error: duckdb.Error) -> InputError | HeldByAnother | None:
     """Our error for one of DuckDB's about a whole file; None where it is about a statement."""
     line = _first_line(error)
+    # Tried in this order, because the later patterns are the wider ones.
     if _HELD in line:
         return HeldByAnother(
             f"{_holder(line)} holds {str(path)!r} open. Close it there, or open reader.duckdb there"

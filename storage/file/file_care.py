@@ -31,6 +31,7 @@ def compact_file(store: FileStore) -> tuple[int, int]:
             )
             catalog = _one(connection, "SELECT current_database()")
             connection.execute(f'COPY FROM DATABASE "{catalog}" TO compacted')
+            # compared before the rename, while the old file is still there
             _check_equal(connection, f'"{catalog}"', "compacted")
             connection.execute("DETACH compacted")
             put_in_place(partial, store.path)
@@ -73,6 +74,7 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _measured(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[object, ...] | None:
     """How many rows, and a hash that no order of them changes."""
+    # equal rows cancel in pairs, which the count shows
     return connection.execute(f"SELECT count(*), bit_xor(hash(t)) FROM {table} AS t").fetchone()
 
 

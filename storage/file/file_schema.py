@@ -30,6 +30,7 @@ from storage.migrations import check_version, migrate, newest_version, schema_ve
 from storage.views import all_views, make_views
 from storage.views.comments import record_comments, write_comments
 
+# the digest of views and comments; IF NOT EXISTS, because a kill can come just behind making it
 MAKE_STATE = "CREATE TABLE IF NOT EXISTS schema_state (surface VARCHAR NOT NULL)"
 
 
@@ -43,6 +44,7 @@ def ensure_schema(file: DatabaseFile) -> None:
             if not file.path.exists():  # another process may just have made it
                 _make(file.path)
                 return
+    # before migrating: those batches have the columns of their own version
     if waiting_batches(file.path):
         with file.writing() as connection:
             check_version(schema_version(connection), str(file.path))
@@ -66,6 +68,8 @@ def write_surface(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(MAKE_STATE)
     write_comments(connection)
     make_views(connection)
+    # the digest is written last, in the same transaction: a kill before it has the surface written
+    # again
     connection.execute("DELETE FROM schema_state")
     connection.execute("INSERT INTO schema_state VALUES (?)", [surface_digest()])
     connection.commit()
@@ -78,6 +82,8 @@ def keep_as(path: Path, kept: Path) -> None:
     partial = kept.with_name(kept.name + ".part")
     partial.unlink(missing_ok=True)
     try:
+        # another name of the same bytes: it takes no room, and lasts no time however large the
+        # store is
         os.link(path, partial)
     except OSError:  # a file system without links
         shutil.copyfile(path, partial)
@@ -97,6 +103,8 @@ def free_name(path: Path) -> Path:
 
 def put_in_place(partial: Path, path: Path) -> None:
     """Rename the whole file `partial` to `path` in one step, safe from a crash of the machine."""
+    # Bytes before the name, and the folder after it: else a power cut could leave the new name on
+    # an empty file, or the old one in its place.
     _sync(partial)
     partial.replace(path)
     _sync(path.parent)
@@ -157,6 +165,7 @@ def _upgrade(file: DatabaseFile) -> None:
         )
 
     with owned(file.path.with_name(RUN_LOCK), refusal):
+        # a log would belong to the file that is renamed away
         file.fold_log_in()
         with file.locked(exclusive=True), _partial(file.path) as partial:
             before = changed_at(file.path)
@@ -164,12 +173,15 @@ def _upgrade(file: DatabaseFile) -> None:
             version = _bring_up(partial)
             if version == newest_version():
                 return  # another process was first
+            # our own processes are kept out by locks; a foreign client knows none of them
             if file.log.exists() or changed_at(file.path) != before:
                 raise HeldByAnother(
                     f"Another program wrote into {str(file.path)!r} while it was migrated. Close it"
                     " there; the store is as it was, and the same command goes on."
                 )
             path = file.path
+            # the old store has its second name before the new one takes its first: at every moment
+            # both are there
             keep_as(
                 path, free_name(path.with_name(f"{path.stem}.before-schema-{version}{path.suffix}"))
             )
@@ -194,6 +206,7 @@ def _partial(path: Path) -> Generator[Path]:
         yield partial
     except PermanentError as error:  # of a migration that was undone
         cause = error.__cause__
+        # a full disk in a migration is told as a full disk, not as a bug of the migration
         raise (
             translated(path, cause) if isinstance(cause, duckdb.Error) else None
         ) or error from error

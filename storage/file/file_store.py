@@ -93,6 +93,8 @@ class FileStore(Store):
     @contextmanager
     def reading_long(self) -> Generator[duckdb.DuckDBPyConnection]:
         """What lasts reads a copy of its own, so that no batch waits for it."""
+        # beside the store, on the same disk; the name is of this process and moment, for several
+        # may read
         partial = self.path.with_name(f".{self.path.name}.{os.getpid()}-{time.monotonic_ns()}.part")
         try:
             self.copy_to(partial)

@@ -36,6 +36,7 @@ def merge_old_spool(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
 
     Raises InputError where a batch can't be put in; then it stays, and so do those after it.
     """
+    # killed between commit and removal, the file is there and its name is in the table
     done = _merged(connection, path)
     for file in waiting_batches(path):
         try:
@@ -66,6 +67,7 @@ def _merged(connection: duckdb.DuckDBPyConnection, path: Path) -> set[str]:
 
 def _merge(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     content = file.read_bytes()
+    # a file that was cut short by a full disk must not be taken for a whole batch
     if hashlib.sha256(content).hexdigest() != file.stem.rsplit("-", 1)[1]:
         raise ValueError("its hash is not its name's: it is damaged")
     with transaction(connection):

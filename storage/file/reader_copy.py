@@ -51,9 +51,13 @@ def refresh_reader(file: DatabaseFile) -> Path:
                 "INSERT INTO reader_copies VALUES (?)", [utc_now().replace(tzinfo=None)]
             )
             connection.execute("CHECKPOINT")
+        # a client that opens it to write is told at once, in place of losing its work at the next
+        # copy
         partial.chmod(0o444)
+        # `newest_reader` knows by the time whether the copy is of the store as it is
         os.utime(partial, ns=(changed, changed))
         partial.replace(target)
+        # after the rename: DuckDB would apply the log of the last copy to the new one
         log_of(target).unlink(missing_ok=True)  # of a client that wrote into the last copy
         return target
     except OSError as error:

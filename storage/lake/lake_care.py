@@ -41,8 +41,10 @@ def compact_lake(store: LakeStore, keep_days: float) -> Compacted:
     )
     doubled = store.lake.committed(_remove_later_rows)
     store.lake.committed(
+        # after the removal of later rows, whose places this frees
         lambda c: c.execute(f"CALL ducklake_rewrite_data_files('{CATALOG}')").fetchall()
     )
+    # states go before the files that only they named
     expired = store.lake.committed(lambda connection: _expire(connection, keep_days))
     store.lake.committed(_clean_up)
     files_after, bytes_after = _files(store)

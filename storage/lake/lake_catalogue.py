@@ -23,9 +23,13 @@ from storage.views import quoted
 
 T = TypeVar("T")
 CATALOG = "regenesis"
+# as for a file, and for the same reason
 MEMORY_LIMIT = "1300MB"
+# a fleet's writers commit every few seconds, so whoever fails for two minutes meets another trouble
 _CONFLICT_SECONDS = 120.0
+# doubled from one to the other, at random
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 1.0
+# how long SQLite itself waits for the catalogue's lock before it says that it is locked
 _BUSY_MILLISECONDS = 10_000
 # The words below were read from DuckDB 1.5.5 with its DuckLake, SQLite and Postgres: no error of
 # theirs has a code.
@@ -46,6 +50,7 @@ _WILL_NOT_PASS = re.compile(
     r"|no space left on device|disk is full|file too large",
     re.IGNORECASE,
 )
+# of a Parquet file: it has no end, or is not there
 _UNREADABLE = re.compile(
     r"no magic bytes|in parquet file|failed to read file|cannot open file|malformed", re.IGNORECASE
 )
@@ -78,6 +83,7 @@ class Lake:
         connection = self._connection(read_only=True)
         failed: duckdb.Error | None = None
         try:
+            # views that keep the first row of an id; base tables, in `stored`, may hold it twice
             connection.execute(f"USE {CATALOG}.main")
             connection.begin()
             yield connection
@@ -108,6 +114,8 @@ class Lake:
                 with self._writing() as connection:
                     return work(connection)
             except Exception as error:
+                # before _MAY_PASS: `failed to commit ... no space left on device` holds words of
+                # both
                 if _WILL_NOT_PASS.search(str(error)):
                     raise InputError(
                         f"The lake at {self.place.catalogue!r} must be one that can be written; it"
@@ -146,6 +154,7 @@ class Lake:
         connection = self._connection(read_only=False)
         failed: duckdb.Error | None = None
         try:
+            # an anti-join against the views would compute a window over the whole table
             connection.execute(f"USE {CATALOG}.stored")
             yield connection
         except duckdb.Error as error:
@@ -165,6 +174,8 @@ class Lake:
             if read_only not in self._attached:
                 self._attached[read_only] = attach(self.place, read_only=read_only)
                 self._reached = True
+            # attaching loads extensions and asks the catalogue; a cursor is a connection of its own
+            # on what is attached
             return self._attached[read_only].cursor()
 
     def _forget(self, *, read_only: bool) -> None:
@@ -232,6 +243,7 @@ def _put_away(connection: duckdb.DuckDBPyConnection) -> None:
     process.
     """
     with suppress(duckdb.Error):
+        # after a commit this fails, and nothing is left to end
         connection.rollback()
     connection.close()
 
@@ -267,6 +279,7 @@ def _add_object_store_keys(
     said += [f"{name} {quoted(value)}" for name, value in options.items() if value]
     endpoint = key("AWS_ENDPOINT_URL_S3") or key("AWS_ENDPOINT_URL")
     if endpoint:
+        # DuckDB takes the host alone; every other client takes a URL
         scheme, _, host = endpoint.rpartition("://")
         said += [
             f"ENDPOINT {quoted(host.rstrip('/'))}",

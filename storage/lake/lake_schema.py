@@ -29,12 +29,14 @@ def ensure_lake(lake: Lake) -> None:
     written.
     """
     place = lake.place
+    # the folders of a new lake on disk
     if place.catalogue_file is not None and not place.catalogue_file.exists():
         for folder in filter(None, (place.catalogue_file.parent, place.data_folder)):
             make_folder(folder)
     elif _is_current(lake):
         return
     with _one_at_a_time(place):
+        # asked again under the lock, for another process may have made it meanwhile
         if not _is_current(lake):
             lake.tried_again(lambda connection: _bring_up(connection, place))
     lake.close()  # what reads attaches the lake as it is now
@@ -66,6 +68,7 @@ def first_rows(record_type: type[Record]) -> str:
 def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
     version = schema_version(connection)
     if check_version(version, place.catalogue) and version:
+        # a run of the version before would go on inserting into tables that have changed under it
         refuse_beside_a_run(connection, place)
         _back_up_catalogue(place, version)
     migrate(connection)

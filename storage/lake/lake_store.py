@@ -21,6 +21,7 @@ from storage.store.store import ALONE_SECONDS, Store
 from storage.store.tables import R, to_arrow
 
 T = TypeVar("T")
+# a try costs a round trip to the catalogue's server
 _POLL_SECONDS = 0.2
 
 
@@ -42,6 +43,8 @@ class LakeStore(Store):
 
     def append_next(self, make: Callable[[int], R], column: str, unless: Mapping[str, object]) -> R:
         def append(connection: duckdb.DuckDBPyConnection) -> R:
+            # two that number a row at once would take the same number: one of them must fail to
+            # commit
             conflict_with_others(connection)
             return numbered_row(connection, make, column, unless)
 

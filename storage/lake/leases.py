@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 # Rows of a program before 0.2, which held no lock, are believed for as long as that program renewed
 # them.
 LEASE_SECONDS = 120.0
+# a row that every lease rewrites, so that two at once conflict (optimistic concurrency needs a row)
 _EVERYBODYS = "(everybody)"
 _LOCKED = "lock-"  # begins the last part of an owner whose lease is a lock
 # A machine that lost its power says no word: the server asks after it, and ends its session after
@@ -44,6 +45,8 @@ def held_lease(lake: Lake, question_sets: Sequence[str], draw: int) -> Generator
     """Hold the leases while the block runs; raises InputError where another holds one of them."""
     owner = f"{socket.gethostname()}:{os.getpid()}:{_LOCKED}{uuid.uuid4().hex[:8]}"
     with _locks_of(lake.place) as take:
+        # In one order for all: of two that want the same sets one gets them. In other orders both
+        # could take one and be refused the next.
         for name in sorted(set(question_sets)):
             if not take(name, draw):
                 raise InputError(_held(lake, name, draw))
@@ -142,6 +145,7 @@ class _FileLocks:
             except BlockingIOError:
                 os.close(descriptor)
                 return False
+            # the path may name another file by now, on which somebody else holds the lock
             if _is_still(file, descriptor):
                 self._held.callback(_give_back, file, descriptor)
                 self._taken.add(file)
@@ -158,6 +162,8 @@ class _SessionLocks:
 
     def __call__(self, question_set: str, draw: int) -> bool:
         key = _key(question_set, draw) - 2**63  # Postgres takes a signed number of 64 bits
+        # The lock is the session's: it ends with the connection, so no clock is needed and no row
+        # is left.
         row = self._session.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
         return bool(row and row[0])
 

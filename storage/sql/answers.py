@@ -14,11 +14,16 @@ import pyarrow as pa
 
 from storage.store.arrow import ArrowBatch
 
+# the kind of a piece, one byte
 TEXT, ARROW, END, ERROR = b"T", b"A", b"Z", b"E"
 LARGEST_ROW = 64 << 20
 """Bytes of one row of a CSV, JSON or Parquet answer; a table's cells are cut before."""
+# a piece is whole in memory on both sides
 _PIECE = 4 << 20
+# an Arrow stream is a little larger than its row; a length beyond this is no length but a child
+# that went wrong
 _LARGEST_PIECE = 2 * LARGEST_ROW
+# kind and length, big-endian
 _HEAD = struct.Struct(">cI")
 
 

@@ -42,7 +42,9 @@ _SYSTEM_FILES = (
     "/lib64",
     "/dev/urandom",
 )
+# variables that name a file which libpq reads when it connects
 _FILES_OF_LIBPQ = ("PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY")
+# libpq's own where a URL names none; a host's name is asked for over TCP where UDP is cut short
 _POSTGRES_PORT, _DNS_PORT = 5432, 53
 # beyond DuckDB's own memory: Python, Arrow and one batch of rows; and a thread's stack and its
 # allocator's share
@@ -123,6 +125,7 @@ def wall_in(store: Opened, url: str, keys: Mapping[str, str], folder: Path) -> i
     The wall's version.
     """
     threads = store.setting("threads")
+    # Landlock holds for the calling thread and those it starts, so DuckDB's must start behind it.
     store.connection.execute("SET threads = 1")
     version = close_in(_openings(url, keys, folder))
     store.connection.execute(f"SET threads = {threads}")
@@ -174,14 +177,17 @@ def limit(store: Opened, bounds: Bounds) -> None:
     with suppress(OSError):  # a system without /proc has no such limit either
         now = _data_bytes()
         _set(resource.RLIMIT_DATA, now + memory + _MEMORY_BESIDE + threads * _MEMORY_OF_A_THREAD)
+    # bytes of one file, so a spilled one cannot fill the disk
     _set(resource.RLIMIT_FSIZE, disk)
     _set(resource.RLIMIT_CORE, 0)  # a dump would hold the keys of the object store
 
 
 def shut(store: Opened) -> None:
     """Close DuckDB's own doors, for good."""
+    # else `FROM name` would find a variable of this program
     store.connection.execute("SET python_enable_replacements = false")
     store.connection.execute("SET enable_external_access = false")
+    # the last: no statement can open again what the lines before closed
     store.connection.execute("SET lock_configuration = true")
 
 

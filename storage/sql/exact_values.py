@@ -26,6 +26,7 @@ def exact(relation: duckdb.DuckDBPyRelation) -> duckdb.DuckDBPyRelation:
     bent = [bool(_BENT.search(str(kind).replace(_NOT_BENT, ""))) for kind in relation.types]
     if not any(bent):
         return relation
+    # by place and not by name: two columns may have one name
     columns = [
         f"#{number}{'::VARCHAR' if text else ''} AS c{number}"
         for number, text in enumerate(bent, 1)

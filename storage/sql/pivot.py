@@ -15,7 +15,9 @@ import duckdb
 from storage.sql.sql_check import EXPLAIN, Refused
 from storage.views import quoted
 
+# columns; a table of more is no answer that anybody reads
 MOST_VALUES = 1000
+# keywords behind PIVOT's ON list
 _ENDS_THE_COLUMNS = frozenset(
     {"USING", "GROUP", "ORDER", "LIMIT", "OFFSET", "UNION", "EXCEPT", "INTERSECT"}
 )
@@ -54,6 +56,7 @@ def with_values(
     explained = statement[: explain.end()] if explain else ""
     statement = statement.removeprefix(explained)
     while _is_two_statements(connection, statement) and (pivot := _found(statement)):
+        # from the back, so that the places of the others stay right
         for start, end in reversed(pivot.columns):
             column = statement[start:end].strip()
             values = _values(connection, check(_query(statement, pivot, column)), column)

@@ -22,11 +22,16 @@ _INVISIBLE = (
     r"\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
     r"\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f\ud800-\udfff"
 )
+# for a cell: line breaks too, or a row would be two
 _CONTROLS = re.compile(rf"[\x00-\x1f{_INVISIBLE}]")
+# for running text: tab and line feed stay
 _STEERS_A_TERMINAL = re.compile(rf"[\x00-\x08\x0b-\x1f{_INVISIBLE}]")
+# a CSV keeps its line breaks, which quotes protect, and its direction marks, which are the user's
 _CONTROLS_IN_FILES = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+# Excel, LibreOffice and Google Sheets run such a cell (OWASP: CSV injection)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+# two columns of text fit on a wide screen
 MAX_CELL = 72
 
 Row = Sequence[object]

@@ -32,11 +32,16 @@ from storage.sql.presenting import escaped
 from storage.store.store_url import is_lake
 
 Output = Literal["table", "csv", "json", "parquet"]
+# of a table on a screen; a file has them all
 _SHOWN_ROWS = 1000
+# Parquet's readers take a group at a time: small ones compress badly, large ones need memory
 _ROW_GROUP_BYTES = 32 << 20
+# what a browser still shows at once
 _PAGE_BYTES = 4 << 20
 _NARROW = "Narrow it (WHERE draw = …), or raise the limit."
+# as DuckDB, C++ and Python say it on the child's standard error before it dies
 _MEMORY = re.compile("out of memory|bad_alloc|MemoryError", re.IGNORECASE)
+# all else of the environment stays outside: it may hold keys, and LD_PRELOAD would run code
 _KEPT = ("PATH", "LANG", "HOME", "TZ")
 # how libpq reaches a catalogue's server; what is secret goes to the child with the request, and no
 # setting repeats it
@@ -49,6 +54,7 @@ _KEPT_FOR_A_LAKE = (
     "PGCONNECT_TIMEOUT",
     "PGCHANNELBINDING",
 )
+# sent with the request, and kept out of the child's environment
 _KEYS = (
     "PGPASSWORD",
     "AWS_ACCESS_KEY_ID",
@@ -233,12 +239,14 @@ def _why_cut_off(complaints: bytes, limits: Limits, *, late: bool) -> str:
 @contextmanager
 def _child(request: dict[str, object], limits: Limits) -> Generator[tuple[BinaryIO, IO[bytes]]]:
     process = subprocess.Popen(
+        # -P: the current folder, which may be the user's, is no place to import from
         [sys.executable, "-P", "-m", "storage.sql.sandbox_child"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment_for(str(request["url"])),
     )
+    # The child ends itself at its deadline; this is for one that hangs where it cannot.
     assassin = threading.Timer(limits.timeout_seconds + _KILL_AFTER_SECONDS, process.kill)
     assassin.start()
     try:
@@ -249,6 +257,7 @@ def _child(request: dict[str, object], limits: Limits) -> Generator[tuple[Binary
         yield cast("BinaryIO", process.stdout), process.stderr
     finally:
         assassin.cancel()
+        # also where the caller stopped reading in the middle: nothing runs on behind it
         process.kill()
         process.wait()
         for pipe in (process.stdout, process.stderr):

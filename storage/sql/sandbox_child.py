@@ -31,6 +31,7 @@ from storage.sql.presenting import as_csv, as_json, as_table, cut, told_apart
 from storage.sql.sql_check import Refused, checked
 from storage.store.arrow import ArrowBatch, ArrowBatches
 
+# DuckDB interrupts between vectors; a function that runs on within one is ended by the exit
 _GRACE_SECONDS = 5.0
 _BATCH_ROWS = 2048  # as DuckDB works, so that no more than one such vector is held
 TOO_LATE = 3
@@ -72,6 +73,9 @@ def main() -> None:
 
 def _closed_store(request: Request) -> Opened:
     folder = Path(request.folder)
+    # The order matters: files and the lake's server are opened first, then memory is bounded, then
+    # the system's wall is raised (nothing is opened after it), and DuckDB's own doors are closed
+    # last, because raising the wall still changes settings.
     store = opened(request.url, request.snapshot, request.keys)
     _load_what_comes_late(store)
     limit(store, Bounds(request.memory, request.disk, folder))
@@ -124,6 +128,7 @@ def _answer(
 
 
 def _send_table(names: list[str], batches: ArrowBatches, request: Request, answer: BinaryIO) -> int:
+    # one more than is shown tells whether there are more
     wanted = None if request.most_rows is None else request.most_rows + 1
     cells = [[cut(value) for value in row] for row in islice(_rows(batches), wanted)]
     more = wanted is not None and len(cells) == wanted
@@ -191,6 +196,7 @@ def _interrupt_after(connection: duckdb.DuckDBPyConnection, seconds: float) -> t
 
     for delay, action in (
         (seconds, interrupt),
+        # _exit and not exit: a thread of DuckDB that still computes would keep the process
         (seconds + _GRACE_SECONDS, lambda: os._exit(TOO_LATE)),
     ):
         timer = threading.Timer(delay, action)

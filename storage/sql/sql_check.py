@@ -34,6 +34,7 @@ EXPLAIN = re.compile(
 )
 # a name that no file, address or pattern of files can have, and that DuckDB does not use itself
 _PLAIN_NAME = re.compile(r"[^\W\d]\w*")
+# `duckdb_settings`, `pg_catalog`: a WITH name out of its scope is looked up among DuckDB's own
 _DUCKDB_NAME = re.compile(r"^(duckdb_|pg_|pragma_|sqlite_|__)", re.IGNORECASE)
 _MAY_RUN = (
     "Only SELECT, WITH, EXPLAIN, DESCRIBE, SUMMARIZE, SHOW, PIVOT and UNPIVOT may run here; found"
@@ -68,6 +69,8 @@ def checked(connection: duckdb.DuckDBPyConnection, statement: str, catalog: str)
 def _tree(connection: duckdb.DuckDBPyConnection, inner: str, statement: str) -> dict[str, Any]:
     if "\0" in statement:
         raise Refused("A statement holds no NUL character.")
+    # DuckDB's own parser makes the tree, so what is checked is what is run. It serialises SELECT
+    # alone: everything else is refused by having no tree.
     row = connection.execute("SELECT json_serialize_sql(?)", [inner]).fetchone()
     try:
         parsed: dict[str, Any] = json.loads(row[0]) if row else {"error": True}

@@ -17,19 +17,24 @@ from pathlib import Path
 
 # Linux, include/uapi/linux/landlock.h; the numbers of the calls are the same on x86-64 and ARM
 _CREATE, _ADD_RULE, _RESTRICT = 444, 445, 446
+# LANDLOCK_CREATE_RULESET_VERSION: with it the first call only answers
 _ASK_VERSION = 1
+# kinds of rules
 _PATH_BENEATH, _NET_PORT = 1, 2
 _NO_NEW_PRIVILEGES = 38  # prctl: without it the kernel restricts only root
 
+# LANDLOCK_ACCESS_FS_*; the bits in between (execute, devices, sockets, links) are opened for nobody
 _WRITE_FILE, _READ_FILE, _READ_FOLDER = 1 << 1, 1 << 2, 1 << 3
 _REMOVE_FOLDER, _REMOVE_FILE, _MAKE_FOLDER, _MAKE_FILE = 1 << 4, 1 << 5, 1 << 7, 1 << 8
 _TRUNCATE = 1 << 14
 # how many rights on files each version knows: 13 at first, then renaming across folders,
 # truncating, and devices
 _RIGHTS_OF_VERSION = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
+# LANDLOCK_ACCESS_NET_CONNECT_TCP
 _CONNECT = 1 << 1
 _BOTH_TCP = 3  # bind and connect, from version 4 on
 _BOTH_SCOPES = 3  # abstract sockets and signals, from version 6 on
+# a rule for a file may name only these; the kernel refuses rights of folders on it (EINVAL)
 _OF_A_FILE = _WRITE_FILE | _READ_FILE | _TRUNCATE
 
 
@@ -38,6 +43,7 @@ class _Rules(ctypes.Structure):
 
 
 class _Beneath(ctypes.Structure):
+    # struct landlock_path_beneath_attr is packed: 12 bytes, not 16
     _pack_ = 1
     _fields_ = (("rights", ctypes.c_uint64), ("parent", ctypes.c_int32))
 
@@ -74,6 +80,8 @@ def close_in(openings: Openings) -> int:
     version = wall_version()
     if not version:
         return 0
+    # A right that this kernel does not know is an error, and one that is not named stays open: so
+    # all that it knows are named.
     rights = (1 << _RIGHTS_OF_VERSION.get(version, 16)) - 1
     rules = _Rules(rights, _BOTH_TCP if version >= 4 else 0, _BOTH_SCOPES if version >= 6 else 0)
     ruleset = _done(_call(_CREATE, ctypes.byref(rules), ctypes.sizeof(rules), 0))
@@ -84,6 +92,8 @@ def close_in(openings: Openings) -> int:
         for port in openings.ports if version >= 4 else ():
             rule = _Port(_CONNECT, port)
             _done(_call(_ADD_RULE, ruleset, _NET_PORT, ctypes.byref(rule), 0))
+        # Last, and not to be undone: from here on the thread and its children have only the
+        # openings.
         _done(_libc().prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0))
         _done(_call(_RESTRICT, ruleset, 0))
     finally:
@@ -95,6 +105,7 @@ def _open_paths(ruleset: int, paths: Iterable[Path], rights: int) -> None:
     for path in paths:
         try:
             descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        # not there: nothing to open
         except OSError:
             continue
         try:

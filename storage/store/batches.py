@@ -41,6 +41,8 @@ def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTa
     try:
         inserted = connection.execute(
             f"INSERT INTO {table} ({columns}) SELECT {columns} FROM _batch"
+            # A hash join of the batch with the ids of its draws: no index to keep, and DuckLake has
+            # none.
             f" ANTI JOIN (SELECT id FROM {table}{within_draws(table, rows)}) USING (id)"
         ).fetchone()
     finally:

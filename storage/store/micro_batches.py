@@ -52,6 +52,7 @@ class Committer:
         self._waiting.extend(records)
         if len(self._waiting) >= self._rows:
             self._full.set()
+        # eight batches behind: storage no longer keeps up, and memory would grow with each answer
         if len(self._waiting) >= 8 * self._rows:
             self._room.clear()
 
@@ -76,6 +77,7 @@ class Committer:
                 await self._append_waiting()
             except Exception as error:
                 # the run stops; `close` tries these rows once more, and raises if that fails too
+                # whoever waits for room must not wait for a committer that has ended
                 self._room.set()
                 self._on_error(error)
                 return

@@ -25,8 +25,11 @@ from storage.store.arrow import ArrowTable, shaped
 from storage.store.batches import tables_of
 from storage.store.tables import R, from_rows, sql_types, table_of, to_value
 
+# SQLAlchemy writes the text; DuckDB's own connection runs it, with values by position
 _DIALECT = duckdb_sqlalchemy.Dialect(paramstyle="qmark")
+# drawing a set's questions takes seconds
 ALONE_SECONDS = 120.0
+# `number desc`; anything else would be SQL of the caller's
 _ORDER = re.compile(r"^\s*(\w+)\s*(asc|desc)?\s*$", re.IGNORECASE)
 
 
@@ -72,6 +75,8 @@ class Store(ABC):
 
         The connection is for modules of this folder.
         """
+        # A block inside a block uses the outer connection: both then see one moment, and a file is
+        # opened once.
         outer: duckdb.DuckDBPyConnection | None = getattr(self._open, "reader", None)
         if outer is not None:
             yield outer
@@ -179,6 +184,7 @@ class Store(ABC):
 
     @contextmanager
     def _metered(self) -> Generator[None]:
+        # the thread's own time: what it waits for the disk or for its turn is not counted
         began = time.thread_time()
         try:
             yield
