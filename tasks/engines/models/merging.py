@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import torch
 
 KEPT = "kept_share"  # in the files' metadata
+# files that the merged weights replace, and the index of shards
 WEIGHTS = re.compile(r".*\.(safetensors|bin)$|.*\.index\.json$")
 
 
@@ -87,6 +88,7 @@ def _read_adapter(folder: Path) -> dict[str, tuple["torch.Tensor", "torch.Tensor
             ' (evaluation.adapter = "lora").'
         )
     rank, alpha = int(settings["r"]), float(settings["lora_alpha"])
+    # rank-stabilised LoRA (Kalajdzievski 2023) divides by the root of the rank
     scale = alpha / rank**0.5 if settings.get("use_rslora") else alpha / rank
     tensors = load_file(str(folder / "adapter_model.safetensors"))
     found: dict[str, tuple[torch.Tensor, torch.Tensor, float]] = {}
@@ -128,6 +130,7 @@ def _merged(
     weight: "torch.Tensor", delta: tuple["torch.Tensor", "torch.Tensor", float], kept: _Kept
 ) -> "torch.Tensor":
     down, up, scale = delta
+    # in float32: bfloat16 has 8 bits of mantissa, which a small learning rate's deltas fall below
     learnt = scale * (up.float() @ down.float())
     merged = (weight.float() + learnt).to(weight.dtype)
     kept.learnt += float((learnt * learnt).sum())

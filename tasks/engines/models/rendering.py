@@ -28,7 +28,9 @@ _MARK = (  # private-use characters stand for special-token text while the templ
     "\U000f5a1e"
 )
 _MARKS = re.compile(f"{_MARK}(\\d+){_MARK}")
+# half a pair, which UTF-8 cannot hold and tokenizers refuse
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# a word that no template holds, to see where a text comes out
 _PROBE = "regenesisprobe"
 # <think>, </think>, [THINK]: the names of such tokens
 _THOUGHT = re.compile("think", re.IGNORECASE)
@@ -65,6 +67,8 @@ class Renderer:
         names = _special_names(model_folder)
         self._template = compile_chat_template(chat_template_text(model_folder), names)
         added = self._tokenizer.get_added_tokens_decoder()
+        # Text of questions and models may spell `<|im_end|>`. Read as that token it would end a
+        # turn, so each such spelling is put aside before rendering and encoded as plain characters.
         self._special_pattern = _any_of(token.content for token in added.values())
         self._added_ids = frozenset(added)
         # a server adds it to texts
@@ -88,6 +92,7 @@ class Renderer:
         kept: list[str] = []
         system = turns.system or self.settings.system_prompt
         rendered = self._render(self._guard(system, kept), self._guard(turns.user, kept))
+        # a prefill may quote a thought of the model's own, whose tags are then tokens
         prefill = self._guard(turns.prefill.rstrip(), kept, self._foreign_pattern)
         return self._encode(rendered + prefill, kept)
 
@@ -140,6 +145,7 @@ class Renderer:
             kept.append(match.group())
             return f"{_MARK}{len(kept) - 1}{_MARK}"
 
+        # the mark itself may not come from outside
         clean = _SURROGATE.sub("\ufffd", text).replace(_MARK, "\ufffd")
         return (pattern or self._special_pattern).sub(put_aside, clean)
 
@@ -238,6 +244,8 @@ class Renderer:
         strings.
         """
         ids = {self.end_of_turn}
+        # some models end a turn by one token and a text by another (Llama 3: `<|eot_id|>`,
+        # `<|end_of_text|>`)
         for name in ("generation_config.json", "config.json"):
             declared: object = read_json(folder / name).get("eos_token_id")
             ids |= (
@@ -257,6 +265,7 @@ class Renderer:
 
 def _any_of(tokens: Iterable[str]) -> re.Pattern[str]:
     """Matches any of these texts, the longest first; nothing where there are none."""
+    # the longest first, or `<|im` would be found in `<|im_end|>`
     listed = sorted({token for token in tokens if token.strip()}, key=len, reverse=True)
     return re.compile("|".join(re.escape(token) for token in listed) or r"(?!)")
 
@@ -286,6 +295,7 @@ def _load_tokenizer(folder: Path) -> _Tokenizer:
         from tokenizers import AddedToken, Tokenizer
 
         tokenizer = Tokenizer.from_file(str(file))
+        # some tokenizer.json files cut at 512 tokens, or pad
         tokenizer.no_truncation()
         tokenizer.no_padding()
         known = {token.content for token in tokenizer.get_added_tokens_decoder().values()}

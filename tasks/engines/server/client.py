@@ -25,7 +25,10 @@ from tasks.settings import Sampling
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
+# where an endpoint begins, and how far it may grow while it gives more tokens a second
 START_IN_FLIGHT, MOST_IN_FLIGHT = 32, 512
+# a machine that is there answers in milliseconds; behind a dropping firewall the kernel waits for
+# minutes
 CONNECT_SECONDS = 10.0
 # less than uvicorn's 5, or now and then a request meets a connection that just closed
 KEEP_ALIVE_SECONDS = 4.0
@@ -156,6 +159,7 @@ class OpenAIEngine:
         import aiohttp
 
         self._session = aiohttp.ClientSession(
+            # aiohttp's own limit is 100 connections in all; ours is per endpoint, in its pool
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
             read_bufsize=2**18,
         )
@@ -210,10 +214,12 @@ class OpenAIEngine:
                     endpoint.taken.add(sampling)
                     self._note_pace((time.monotonic() - began) / max(1, reply.completion_tokens))
                     return self._completion(endpoint, reply, so_far)
+            # before any waiting for another try: the place must not be idle meanwhile
             finally:
                 self._pool.give_back(endpoint)
             so_far.last, so_far.endpoint = reply, endpoint.name
             asks_first = reply.reason == "refused" and not self.model_name
+            # a refusal can be about the form (token ids, a field) and not about this request
             if asks_first and await self._recognition.refused(
                 endpoint, form, prompt_ids, sampling, reply
             ):
@@ -248,6 +254,8 @@ class OpenAIEngine:
         """Raise what no retry can mend; else wait as long as is wise."""
         if trouble.kind in ("fatal", "refused"):
             raise so_far.failed(fatal=trouble.kind == "fatal")
+        # no failure is counted: a full server that is asked often enough would else fail every
+        # request
         if trouble.kind == "pushed_back":  # busy is not broken: it may wait as often as need be
             endpoint.limit.pushed_back(time.monotonic())
             self._pool.hold(endpoint, trouble.retry_after or self._pool.pause(2))
@@ -259,6 +267,7 @@ class OpenAIEngine:
             await self._while_away(endpoint, so_far)
             return
         so_far.failures += 1
+        # it has more requests than it can answer in time
         if trouble.reason == "timed_out":
             endpoint.limit.pushed_back(time.monotonic())
         if so_far.failures > self._max_retries:
@@ -282,6 +291,7 @@ class OpenAIEngine:
         now = time.monotonic()
         so_far.away_since = so_far.away_since or now
         if now - so_far.away_since > longest:
+            # others were answered meanwhile, so the run goes on without this request
             if self._pool.last_success > so_far.away_since:
                 raise so_far.failed()
             raise so_far.down(f"none has for {longest:g} s")
@@ -293,6 +303,7 @@ class OpenAIEngine:
         return self._timeout_seconds + sampling.max_tokens * (4 * self._pace or self._first_pace)
 
     def _note_pace(self, seconds_per_token: float) -> None:
+        # rises at once and falls slowly: a time-out that is too short costs the whole request
         self._pace = max(seconds_per_token, PACE_KEPT * self._pace)
 
     async def _send_for_recognition(
@@ -318,6 +329,7 @@ class OpenAIEngine:
             ) as response:
                 raw = await response.content.read(MOST_BYTES)
                 while not response.content.at_eof():
+                    # a server that sends without end must not fill the memory
                     if len(raw) >= MOST_BYTES:
                         response.close()
                         return Trouble(
@@ -332,6 +344,8 @@ class OpenAIEngine:
             return Trouble("away", "unreachable", f"{error}.")
         except TimeoutError:
             return Trouble("failed", "timed_out", f"no whole reply in {seconds:g} s.")
+        # closed before a reply: as a rule a server that is being started again, so the request is
+        # not at fault
         except (aiohttp.ServerDisconnectedError, ConnectionResetError):
             return Trouble("away", "closed", "it closed the connection without a reply.")
         except (aiohttp.ClientError, OSError, ValueError) as error:

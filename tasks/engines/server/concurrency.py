@@ -12,7 +12,9 @@ from tasks.engines.server.server_kinds import Load
 
 # at least 5 % more tokens/s, or growing is not worth it
 GROWTH, PROBE_GROWTH, GAIN = (2.0, 1.25, 1.05)
+# a probe that fails costs one window in nine
 WINDOWS_BETWEEN_PROBES = 8
+# shorter windows measure the network and not the server
 LEAST_WINDOW_SECONDS = 0.5
 
 
@@ -121,6 +123,7 @@ class AdaptiveLimit:
             return
         self.limit = max(1.0, self.limit / 2)
         self._quiet_until = now + 1.0
+        # the best rate was measured under another load and says nothing any more
         self._best, self._settled, self._before_probe = 0.0, True, 0.0
         self._steady_windows = WINDOWS_BETWEEN_PROBES // 2
         self._restart(now)

@@ -19,7 +19,9 @@ from tasks.engines.server.concurrency import AdaptiveLimit, Limit
 from tasks.engines.server.server_kinds import UNKNOWN, Form, Kind, form_of
 from tasks.settings import Sampling
 
+# `https://user:password@host`
 _PASSWORD_IN_URL = re.compile(r"//[^/?#]*@")
+# a name and not a key: a key has other signs, or is refused unseen
 _NAME_OF_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 ASKED_FIRST = form_of(UNKNOWN)
 LEAST_PAUSE, MOST_PAUSE = 0.25, 20.0  # seconds, of backoff and of health probes
@@ -148,11 +150,13 @@ class EndpointPool:
 
         Or EverythingDown.
         """
+        # who comes later does not overtake those who wait
         may_go = not self._waiting
         while True:
             now = time.monotonic()
             free = [endpoint for endpoint in self.endpoints if endpoint.free(now)] if may_go else []
             if free:
+                # relative to its limit: a large server gets more than a small one
                 endpoint = min(free, key=lambda one: one.in_flight / one.limit.limit)
                 endpoint.in_flight += 1
                 endpoint.limit.sent(endpoint.in_flight)
@@ -211,6 +215,8 @@ class EndpointPool:
 
     def pause(self, tries: int) -> float:
         """Seconds: doubles with each try, with full jitter."""
+        # full jitter (Brooker, Exponential Backoff and Jitter, AWS 2015): clients that failed
+        # together do not come back together
         return self._jitter.uniform(0.0, min(MOST_PAUSE, LEAST_PAUSE * 2**tries))
 
     @property
@@ -226,6 +232,7 @@ class EndpointPool:
         self._probes.clear()
         self._waiting.clear()
         for endpoint in self.endpoints:
+            # requests of a loop that was cancelled never gave their places back
             endpoint.down, endpoint.not_before, endpoint.in_flight = False, 0.0, 0
 
     def _give_up_when_all_are_down(self) -> None:

@@ -33,6 +33,7 @@ from tasks.engines.server.server_kinds import (
 from tasks.settings import Sampling
 
 PATIENCE_SECONDS = 3.0  # a refusal comes at once; what takes longer is being written
+# a gateway without its server, or a server that loads its weights
 AWAY = (502, 503, 504)
 
 Get = Callable[[Endpoint, str], Awaitable[tuple[int, bytes]]]  # raises OSError where nobody answers
@@ -113,6 +114,8 @@ class Recognition:
         ids = self._asked.fingerprint_ids
         if not ids:
             return ""
+        # one greedy token after the fixed text; `echo` asks for the log-probabilities of the text
+        # itself
         body = {
             "model": endpoint.model,
             "prompt": ids,
@@ -131,6 +134,7 @@ class Recognition:
                 "; it gives no log-probabilities of a prompt, so its name alone says that it is the"
                 " base"
             )
+        # the base's own figures are computed once, whatever the number of endpoints
         async with self._proving:
             known = await asyncio.to_thread(self._asked.fingerprint)
         if known is None:
@@ -188,10 +192,12 @@ class Recognition:
         fatal.
         """
         async with self._meeting.setdefault(endpoint.name, asyncio.Lock()):
+            # another request has found the form meanwhile
             if endpoint.form != form:
                 return True
             if sampling in endpoint.taken:
                 return False
+            # a short request is refused at once or is taken; its answer is not waited for
             short, first = sampling.model_copy(update={"max_tokens": 1}), prompt_ids[:4]
             for other in self._forms_from(endpoint):
                 endpoint.form = other
@@ -200,6 +206,7 @@ class Recognition:
             else:
                 endpoint.form = form
                 raise self._refusal(endpoint, trouble)
+            # the form is taken, but this sampling (a length, a temperature) is not
             if await self._is_refused(endpoint, first, sampling):
                 raise self._refusal(endpoint, trouble)
             if endpoint.form == form:

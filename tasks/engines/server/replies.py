@@ -13,6 +13,7 @@ from typing import Literal, cast
 from tasks.rules.answers.finish_reasons import is_natural_stop
 
 MOST_BYTES = 16 * 1024 * 1024  # of a reply; 100,000 tokens are about 0.5 MB
+# NUL and half a surrogate pair, which no store takes
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # The words of vLLM, OpenAI, SGLang, llama.cpp ("exceeds the available context size"),
 # llama-cpp-python ("exceed context window of 512") and TGI ("must have less than 1024 tokens", "...
@@ -23,6 +24,7 @@ _TOO_LONG = re.compile(
     r" must be <=",
     re.I,
 )
+# a 404 that speaks of a model came from a server; another one from a wrong path
 _NO_MODEL = re.compile(r"model", re.I)
 _ERROR_FIELDS = (
     "error",
@@ -71,6 +73,8 @@ def read_reply(
     if status == 200:
         return _text(body, prompt_tokens)
     message = _message(body)
+    # From the surest sign to the vaguest: codes that mean one thing, then codes that depend on the
+    # words, then a 400 whose words are all there is.
     if status in (401, 403):
         return Trouble("fatal", "unauthorized", message)
     if status == 402 or (status == 429 and "insufficient_quota" in message):
@@ -115,6 +119,7 @@ def _text(body: bytes, prompt_tokens: int) -> Text | Trouble:
         text, finish = choice["text"], choice.get("finish_reason") or "stop"
         if not isinstance(text, str) or not isinstance(finish, str):
             raise TypeError("choices[0].text must be a string")
+        # vLLM ends requests so when it is told to stop
         if finish in ("abort", "error"):  # the server was ending, and the text is only a part
             return Trouble("failed", "closed", f"it ended the text with {finish!r}.")
         usage = reply.get("usage")
@@ -126,6 +131,7 @@ def _text(body: bytes, prompt_tokens: int) -> Text | Trouble:
                 if is_natural_stop(finish)
                 else _UNSTORABLE.sub("\ufffd", finish)[:MOST_OF_A_REASON]
             ),
+            # a server that counts nothing is taken at four characters per token
             prompt_tokens=_count(counted.get("prompt_tokens"), prompt_tokens),
             completion_tokens=_count(counted.get("completion_tokens"), max(1, len(text) // 4)),
         )

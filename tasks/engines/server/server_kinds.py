@@ -16,6 +16,7 @@ from typing import Any, cast
 from tasks.settings import OneOf, Sampling
 
 MODELS_PAGE, METRICS_PAGE = "/v1/models", "/metrics"
+# asked all at once: a server that does not have one says 404
 PAGES = (MODELS_PAGE, METRICS_PAGE, "/version", "/info", "/props", "/get_model_info")
 # which a converted model's folder ends with: SmolLM2-135M-b179c9523d0e
 _DIGEST = re.compile(r"-[0-9a-f]{12}$")
@@ -45,12 +46,14 @@ VLLM = Kind(
 SGLANG = Kind(
     "SGLang",
     fields=("seed", "top_k", "min_p", "repetition_penalty", "stop_token_ids"),
+    # SGLang refuses 0, with which vLLM switches top_k off
     top_k_off=-1,
     running="sglang:num_running_reqs",
     waiting="sglang:num_queue_reqs",
 )
 TGI = Kind(
     "TGI",
+    # TGI refuses a top_p of 1, and takes text alone
     takes_ids=False,
     fields=("seed", "repetition_penalty"),
     top_p_off=False,
@@ -112,6 +115,7 @@ def read_pages(pages: Mapping[str, str]) -> Served:
     props, loaded = _json(pages.get("/props", "")), _json(pages.get("/get_model_info", ""))
     metrics = pages.get(METRICS_PAGE, "")
     kind, said, root = UNKNOWN, "", ""
+    # By names first, and by fields of pages where no name tells.
     if "sglang" in owners or "sglang:" in metrics or "model_path" in loaded:
         kind, root = SGLANG, str(loaded.get("model_path", ""))
     elif "vllm" in owners or "vllm:" in metrics or (version.keys() == {"version"} and not info):

@@ -16,12 +16,14 @@ from tasks.engines.models.chat_template import read_json
 from tasks.engines.models.model_files import weight_bytes
 from tasks.settings import ModelSettings
 
+# no folder's name: paths of this machine are nobody's business in a request
 SERVED_NAME = "base"
 CPU_SEQUENCES = 128  # 32: 478 tokens/s, 128: 600-640, 256: 572
 CPU_BLOCK_TOKENS = 32  # the default of 128 is longer than what our prompts share
 CPU_BATCH_TOKENS = 4096  # at least the longest prompt, for prompts come whole
 CPU_PROCESS_BYTES = 3 * GIB  # three processes of vLLM, without weights and cache
 TYPICAL_TOKENS = 768  # of a request that holds cache
+# vLLM's own default
 GPU_SHARE = 0.9
 
 Precision = Literal["float32", "bfloat16"]
@@ -52,6 +54,7 @@ class ModelSize:
 def model_size(folder: Path) -> ModelSize:
     """Read from config.json and the sizes of the weight files."""
     config = read_json(folder / "config.json")
+    # `float32` or `torch.float32`; all other kinds in use have two bytes
     bytes_each = 4 if "32" in str(config.get("dtype") or config.get("torch_dtype")) else 2
 
     def number(name: str, default: int) -> int:
@@ -59,6 +62,7 @@ def model_size(folder: Path) -> ModelSize:
 
     heads = number("num_attention_heads", 1)
     head_size = number("head_dim", number("hidden_size", 1) // heads)
+    # keys and values, per layer
     values = 2 * number("num_hidden_layers", 1) * number("num_key_value_heads", heads) * head_size
     return ModelSize(
         weight_bytes(folder) // bytes_each, values, number("max_position_embeddings", 2**31)
@@ -93,6 +97,7 @@ def plan_server(
         f"--model={folder}",
         f"--served-model-name={SERVED_NAME}",
         "--seed=0",
+        # else the model's own generation_config.json would change samplings that are stored as ours
         "--generation-config=vllm",
         f"--max-model-len={size.longest}",
         "--enable-prefix-caching",
@@ -101,6 +106,7 @@ def plan_server(
     ]
     environment = {"HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}
     if lora_rank := serving.lora_rank:
+        # vLLM takes these ranks alone
         ranks = next((rank for rank in (8, 16, 32, 64, 128, 256) if rank >= lora_rank), lora_rank)
         arguments += [
             "--enable-lora",
@@ -113,6 +119,7 @@ def plan_server(
         arguments.append(
             "--worker-extension-cls=tasks.engines.server.vllm_worker.RepacksOutputLayer"
         )
+        # opens /collective_rpc, which EngineGuard then closes to everybody without the key
         environment["VLLM_SERVER_DEV_MODE"] = "1"
     if hardware.gpus:
         return _on_gpus(size, hardware, arguments, environment, precision, serving.sequences)
@@ -146,6 +153,7 @@ def _on_cpu(
             *arguments,
             f"--dtype={precision}",
             f"--max-num-seqs={sequences}",
+            # compiling costs 40 s of start for 7 % of speed (docs/engine.md)
             "--enforce-eager",
             f"--block-size={CPU_BLOCK_TOKENS}",
             # a request's own seed kills the CPU engine where its prompt comes in chunks
@@ -179,6 +187,7 @@ def _on_gpus(
     memory = min(gpu.memory_bytes for gpu in hardware.gpus)
     needed = size.parameters * value_bytes * 4 // 3 + 2 * GIB
     count = len(hardware.gpus)
+    # a number that divides the attention heads: a power of two nearly always does
     together = next((n for n in (1, 2, 4, 8) if n <= count and n * GPU_SHARE * memory >= needed), 0)
     if not together:
         raise InputError(

@@ -9,6 +9,7 @@ import ctypes
 import runpy
 import signal
 
+# include/uapi/linux/prctl.h
 PR_SET_PDEATHSIG = 1
 
 

@@ -40,10 +40,14 @@ from tasks.engines.server.server_plan import (
 from tasks.settings import ModelSettings
 from tasks.web_guard import ENGINE_KEY
 
+# also for large weights on a slow disk
 START_TIMEOUT_SECONDS = 900.0
+# more than the watchdog's GRACE_SECONDS, after which it kills
 END_SECONDS = 15.0
 MEASURING_SECONDS = 120.0
+# a key that a person sets for `regenesis serve`; else one is made up
 SERVE_KEY = "REGENESIS_SERVE_KEY"
+# printable ASCII without blanks: what an Authorization header can hold
 _KEY = re.compile(r"[!-~]+")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -162,6 +166,8 @@ class Server:
         reload = {"method": "reload_weights", "kwargs": {"weights_path": str(folder)}}
         repack = {"method": "repack_output_layer"}
         for path, body in (
+            # in this order: weights, then what was packed from them, then prefixes that were
+            # computed with the old ones
             ("/collective_rpc", reload),
             ("/collective_rpc", repack),
             ("/reset_prefix_cache", {}),
@@ -182,6 +188,7 @@ class Server:
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(END_SECONDS)
         with suppress(ProcessLookupError):  # what a killed watchdog may have left
+            # the process leads its session, so its group is all that it started
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
@@ -253,6 +260,7 @@ def serving_precision(machine: Hardware, folder: Path) -> Precision:
     """float32 or bfloat16, by a probe of a second whose outcome is kept in `folder`, for this
     processor.
     """
+    # by processor: a home may be on a disk that several machines share
     kept = folder / "precision.json"
     known = read_json(kept).get(machine.processor)
     if known in ("float32", "bfloat16"):
@@ -263,6 +271,7 @@ def serving_precision(machine: Hardware, folder: Path) -> Precision:
         "from tasks.engines.models.precision import probe_precision; p = probe_precision();"
         " print(p.precision)"
     )
+    # in a process of its own, so that torch does not stay in this one's memory
     probe = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False
     )
@@ -281,6 +290,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 def _command(plan: ServerPlan, scratch: str, address: Address) -> list[str]:
     """vLLM behind a watchdog, which ends it with this process and removes its scratch folder."""
+    # `regenesis serve` gives the model another name than rounds do
     arguments = [one for one in plan.arguments if not one.startswith("--served-model-name=")]
     return [
         sys.executable,
@@ -334,6 +344,7 @@ def _start(plan: ServerPlan, folder: Path, log_file: Path, address: Address) -> 
     try:
         _wait_until_it_answers(server, began)
     except BaseException:
+        # also on Ctrl-C: a server that never answered would hold its memory for ever
         server.close()
         raise
     server.start_seconds = time.monotonic() - began

@@ -38,6 +38,7 @@ def trainer_class() -> Any:
             if not self.accelerator.is_main_process:
                 return
             newest = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+            # the mark last: after a power cut a checkpoint with the mark has all its bytes
             _sync_tree(newest)
             _write_synced(newest / WHOLE)
             for other in Path(str(self.args.output_dir)).glob("checkpoint-*"):

@@ -38,11 +38,14 @@ def install_completion_loss(model: "PreTrainedModel") -> bool:
             return original(*args, **kwargs)
         from trl.trainer.utils import FusedCausalLMOutput
 
+        # position i predicts token i + 1, so hidden states and labels are shifted by one
         labels: torch.Tensor = kwargs.pop("labels")[:, 1:]
         kwargs.pop("num_items_in_batch", None)
         hidden: torch.Tensor = self.base_model(
             *args, **{**kwargs, "use_cache": False}
         ).last_hidden_state[:, :-1]
+        # prompts are about three quarters of all positions; the output layer is not computed for
+        # them
         mask = labels != -100
         scored = _scored(model, hidden[mask], labels[mask])
         log_probs = scored.new_zeros(mask.shape).masked_scatter(mask, scored)

@@ -35,6 +35,7 @@ __all__ = [
     "train_weights",
 ]
 
+# by the child's code for what went wrong
 ADVICE = {
     "loss_not_finite": "Lower training.learning_rate, or set training.precision to float32.",
     "loss_rising": "Lower training.learning_rate or raise training.warmup_share.",
@@ -117,6 +118,7 @@ def train_weights(
     """
     began = time.monotonic()
     tell = say or _say_nothing
+    # before anything is loaded: what is wrong with the examples must not cost minutes first
     check_end_of_turn(examples, wanted.end_of_turn)
     if note := plan_launch(wanted.settings.kind, wanted.settings.accelerate_config).note:
         tell(note)
@@ -153,6 +155,7 @@ def _run_until_it_fits(
                 "Setting 'training.lora_targets' must name modules of the model;"
                 f" {outcome.message}."
             )
+        # one example at a time is the least; then the model itself is too large
         if outcome.code != "out_of_memory" or job.device_batch_size == 1:
             raise PermanentError(_explain(outcome, wanted.work_folder, wanted.log_file))
         job = replace(job, device_batch_size=job.device_batch_size // 2)
@@ -197,6 +200,8 @@ def _job(examples: Sequence[Tokens], wanted: FineTune, tell: Callable[[str], Non
         own_loss=wanted.own_loss,
     )
     before = read_job(work_folder)
+    # everything but what this machine chose must be equal, or the checkpoints belong to another
+    # fine-tune
     if before and replace(before, precision="", device_batch_size=job.device_batch_size) == job:
         return before  # with its precision, so that the losses go on as they began
     precision: str = settings.precision
@@ -215,6 +220,7 @@ def _write_examples(examples: Sequence[Tokens], file: Path) -> None:
     import pyarrow.parquet as pq
 
     ids = [[*example.prompt_ids, *example.completion_ids] for example in examples]
+    # -100: torch's cross entropy leaves such a place out
     labels = [[-100] * len(example.prompt_ids) + example.completion_ids for example in examples]
     lists = pa.list_(pa.int64())
     takes = pa.array([example.takes for example in examples], pa.float64())

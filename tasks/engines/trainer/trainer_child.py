@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
 
+# of include/uapi/linux/prctl.h
 SET_PARENT_DEATH_SIGNAL = 1  # prctl
 
 
@@ -53,6 +54,7 @@ class Events:
 
 def main(job_file: str) -> int:
     """Train as the job says; 0 where weights are written, 1 where a `failed` event says why not."""
+    # first of all, or a parent that dies while torch is imported leaves this process behind
     _die_with_owner()
     events = Events(_private_stdout())
     job = Job(**json.loads(Path(job_file).read_text("utf-8")))
@@ -75,6 +77,7 @@ def train(job: Job, events: Events) -> None:
     import torch
     from transformers import set_seed
 
+    # torch would take all cores for each of several processes
     torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or os.cpu_count() or 1))
     set_seed(job.seed)
     trainer = build_trainer(job, events)
@@ -97,6 +100,8 @@ def build_trainer(job: Job, events: Events) -> "SFTTrainer":
     examples = Dataset.from_parquet(
         job.examples_file, cache_dir=str(Path(job.checkpoint_folder) / "cache")
     )
+    # Order and batches are fixed here and not by TRL: a run that goes on from a checkpoint, or on
+    # another number of devices, takes the same steps (tasks/rules/training/batching.py).
     lengths = [len(ids) for ids in cast("list[list[int]]", examples["input_ids"])]
     settings = job.settings
     processes = int(os.environ.get("WORLD_SIZE", "1"))
@@ -137,6 +142,7 @@ def _arguments(job: Job, steps: int, cut: BatchPlan, longest: int) -> "SFTConfig
     packing = bool(settings["packing"])
     return SFTConfig(
         output_dir=job.checkpoint_folder,
+        # the examples are laid out for all epochs already, so TRL passes over them once
         num_train_epochs=1.0,
         max_steps=-1 if packing else steps,
         per_device_train_batch_size=cut.device_batch_size,
@@ -153,6 +159,7 @@ def _arguments(job: Job, steps: int, cut: BatchPlan, longest: int) -> "SFTConfig
         bf16=job.precision == "bfloat16",
         use_cpu=not on_gpu,
         logging_steps=1,
+        # transformers would replace a NaN by the mean of what went before; here it must be seen
         logging_nan_inf_filter=False,
         save_strategy="steps",
         save_steps=settings["checkpoint_steps"],
@@ -161,6 +168,7 @@ def _arguments(job: Job, steps: int, cut: BatchPlan, longest: int) -> "SFTConfig
         seed=job.seed,
         data_seed=job.seed,
         dataloader_pin_memory=on_gpu,
+        # every trained parameter bears on every loss; the search costs a pass
         ddp_find_unused_parameters=False,
     )
 
@@ -173,6 +181,7 @@ def save_weights(trainer: "SFTTrainer", job: Job) -> None:
     trainer.save_model(str(folder))
     if not trainer.accelerator.is_main_process:
         return
+    # both hold paths of this machine; the second one is a pickle
     for name in ("README.md", "training_args.bin"):
         (folder / name).unlink(missing_ok=True)
     if job.kind == "lora":
@@ -182,6 +191,8 @@ def save_weights(trainer: "SFTTrainer", job: Job) -> None:
         configuration = folder / "adapter_config.json"
         settled: dict[str, Any] = json.loads(configuration.read_text("utf-8"))
         settled["base_model_name_or_path"] = job.base_name
+        # peft writes a set, whose order differs from run to run: equal weights must have equal
+        # bytes
         settled["target_modules"] = sorted(settled["target_modules"])
         configuration.write_text(json.dumps(settled, indent=2, sort_keys=True) + "\n", "utf-8")
         return
@@ -280,6 +291,8 @@ def _has_gpu() -> bool:
 
 def _private_stdout() -> TextIO:
     """The pipe to the parent; whatever a library prints goes to standard error instead."""
+    # the pipe is duplicated and number 1 is pointed at standard error, so a print breaks no JSON
+    # line
     stream = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return stream
@@ -295,6 +308,7 @@ def _die_with_owner() -> None:
     def watch() -> None:
         while os.read(0, 1):
             pass
+        # the pipe was closed: nobody is left to whom anything could be said
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

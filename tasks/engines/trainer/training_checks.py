@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+# torch.nn.functional.cross_entropy's ignore_index
 NO_LOSS = -100
 
 
@@ -42,6 +43,7 @@ def check_labels(input_ids: "torch.Tensor", labels: "torch.Tensor", end_of_turn:
     import torch
 
     bearing = labels != NO_LOSS
+    # whether the next position bears loss too; a run ends where it does not
     after = torch.nn.functional.pad(bearing[:, 1:], (0, 1), value=False)
     ends = labels[bearing & ~after]
     if bearing[:, 0].any():
@@ -70,6 +72,8 @@ def check_targets(model: "PreTrainedModel", targets: Sequence[str]) -> None:
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch or Python means that memory is spent."""
+    # torch raises RuntimeError with words of its own: CUDA's `out of memory`, the CPU allocator's
+    # `can't allocate memory`
     text = str(error).lower()
     return (
         isinstance(error, MemoryError) or "out of memory" in text or "can't allocate memory" in text

@@ -14,6 +14,7 @@ from storage.errors import InputError
 from tasks.engines.hardware import find_hardware, preload
 from tasks.engines.trainer.training_job import Job
 
+# accelerate's names of the ways in which a training is started here
 DISTRIBUTED = ("NO", "MULTI_CPU", "MULTI_GPU", "FSDP")
 CHILD = "tasks.engines.trainer.trainer_child"
 
@@ -36,6 +37,7 @@ def owned_process(
     try:
         yield child
     finally:
+        # the child leads its session, so its launcher's workers go with it
         with suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
@@ -69,6 +71,7 @@ def plan_launch(kind: str, configuration: str) -> Launch:
             return Launch(
                 gpus, "torch", note=f"Training on {gpus} GPUs, each with a copy of the model."
             )
+        # the first of those that this process may use, which need not be number 0
         first = (os.environ.get("CUDA_VISIBLE_DEVICES") or "0").split(",")[0]
         shards = (
             "training.accelerate_config takes deploy/gpus/fsdp-8.yaml or one like it, which shards"
@@ -84,6 +87,7 @@ def plan_launch(kind: str, configuration: str) -> Launch:
             " found here. Several CPU processes each hold the whole model: distributed_type:"
             " MULTI_CPU."
         )
+    # accelerate's launcher wants MPI for several CPU processes; torch's needs nothing more
     own = known["distributed_type"] == "MULTI_CPU"
     return Launch(int(str(known.get("num_processes", 1))), "torch" if own else "accelerate")
 
