@@ -19,6 +19,7 @@ from storage.locks import RUN_LOCK
 from storage.store.store_url import file_of
 
 _READ_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}")  # a%20b and a%2Fb, in a URL, are a b and a/b
+# outside the home, whose own path is what cannot be read
 _LINKS = Path("~/.cache/regenesis/places")
 
 
@@ -65,6 +66,7 @@ class Environment:
 def read_environment(home: str | Path | None = None) -> Environment:
     """Places from the environment; an explicit `home` wins. Creates nothing, but for `_plain`."""
     root = Path(home or os.environ.get("REGENESIS_HOME") or ".regenesis").expanduser().absolute()
+    # DuckDB 1.5.5 takes a path apart at its first ?
     if "?" in str(root):
         raise InputError(
             "REGENESIS_HOME is a path without ?, before which DuckDB puts the ending of its log;"
@@ -101,6 +103,7 @@ def _plain(folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not (link.is_symlink() and link.readlink() == folder):
+            # made aside and renamed: two processes at once both end with a whole link
             fresh = link.with_name(f"{link.name}.{os.getpid()}")
             fresh.symlink_to(folder)
             fresh.replace(link)
@@ -118,6 +121,7 @@ def make_home(environment: Environment) -> None:
     probe = environment.home / f".writable-{os.getpid()}"
     try:
         environment.home.mkdir(parents=True, exist_ok=True)
+        # permissions do not tell: a full quota, a read-only mount and an ACL all look writable
         probe.touch()
         probe.unlink()
     except OSError as error:
@@ -139,7 +143,11 @@ def write_secret(file: Path, text: str) -> None:
     """A whole file that only its user may read, or none."""
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     with os.fdopen(
-        os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8"
+        # the mode from the beginning: a chmod afterwards would leave a moment in which others can
+        # read it
+        os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+        "w",
+        encoding="utf-8",
     ) as opened:
         opened.write(text)
     part.replace(file)

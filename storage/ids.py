@@ -21,6 +21,8 @@ Part = str | int | float | bool | None | UUID | Sequence["Part"] | Mapping[str, 
 
 def content_id(kind: str, *parts: Part) -> UUID:
     """The id of a `kind` (a table's name) made of `parts`."""
+    # The kind first, so that equal parts in two tables have different ids. Written as a JSON list:
+    # no two lists of parts have the same text, as they could when joined by a blank.
     text = ",".join([_WRITERS.get(type(part), canonical)(part) for part in (kind, *parts)])
     return UUID(bytes=hashlib.blake2b(f"[{text}]".encode(), digest_size=16).digest())
 
@@ -43,4 +45,5 @@ million.
 
 def seed_of(request_id: UUID) -> int:
     """A 31-bit sampling seed that depends on the id alone."""
+    # 31 bits, because some servers read a seed as a signed 32-bit integer
     return int.from_bytes(request_id.bytes[:4], "big") & 0x7FFFFFFF

@@ -29,10 +29,13 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
+# one experiment for all lines: rounds are told apart by tags, and compared on one page
 EXPERIMENT = "regenesis"
 CHAMPION, CHALLENGER = "champion", "challenger"
+# tags carry the store's ids, by which a version or a run is found again; names are for people
 MODEL_TAG, ADAPTER_TAG = "regenesis.model_id", "regenesis.adapter_id"
 ROUND_TAG, STAGE_TAG, LINE_TAG = "regenesis.round_id", "regenesis.stage", "regenesis.line"
+# MLflow's first opening runs its own migrations, which a busy machine does slowly
 _OPEN_SECONDS = 300.0
 LONGEST_VALUE = 500  # characters of a parameter
 
@@ -74,6 +77,7 @@ class Tracking:
 
     def log_round(self, round: Round) -> str:
         """The id of the round's parent run, made with the round's settings where needed."""
+        # a step that runs again after a crash finds the run of its first try
         found = self._find_run({ROUND_TAG: str(round.id), STAGE_TAG: "round"})
         if found:
             return found
@@ -209,6 +213,7 @@ class Tracking:
             return None
         found = self.client.search_model_versions(f"name = '{name}'", max_results=1000)
         mine = [version for version in found if version.tags.get(MODEL_TAG) == str(model_id)]
+        # two processes may have registered it at once; the first version counts
         return min(mine, key=lambda version: int(version.version), default=None)
 
     def champion(self, line: str) -> UUID | None:
@@ -396,6 +401,7 @@ def _make_whole(file: Path, artifacts: Path) -> None:
     try:
         _open(f"sqlite:///{partial}", artifacts)
         with suppress(FileExistsError):  # another process was first
+            # link and not rename: it fails where the file is there, and overwrites nothing
             os.link(partial, file)
     finally:
         partial.unlink(missing_ok=True)
@@ -405,6 +411,7 @@ def _open(uri: str, artifacts: Path) -> "tuple[MlflowClient, str]":
     """Client and experiment; MLflow's chatter and telemetry off."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # MLflow asks for the git commit, and GitPython complains where there is no git
     os.environ.setdefault("GIT_PYTHON_REFRESH", "quiet")
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -455,6 +462,7 @@ def _log_pyfunc(
         ]
     )
     signature = ModelSignature(inputs, Schema([ColSpec(text)]))
+    # MLflow copies artifacts from files
     written = home / f".reference-{model.id}.json"
     written.write_text(json.dumps(dict(reference), indent=2, sort_keys=True), "utf-8")
     try:

@@ -16,6 +16,7 @@ from storage.store.store_url import file_of, is_lake, lake_of
 if TYPE_CHECKING:
     from storage.store.store import Store
 
+# `Store` is imported lazily: `regenesis --help` must not load DuckDB
 __all__ = ["Store", "existing_store", "open_store", "store_exists"]
 
 
@@ -82,6 +83,7 @@ def store_exists(url: str) -> bool:
     try:
         attach(place, read_only=True).close()
     except InputError as error:
+        # as DuckLake 1.5.5 says it of a catalogue without its tables
         if "does not exist" in str(error):
             return False
         raise

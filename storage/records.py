@@ -13,9 +13,12 @@ AnswerKind = Literal["number", "expression", "choice", "boolean", "text"]
 ANSWER_KINDS: tuple[AnswerKind, ...] = ("number", "expression", "choice", "boolean", "text")
 Domain = Literal["in_domain", "out_of_domain"]
 Part = Literal["train", "gate", "final"]
+# what a chain climbs through: whole, without adapted guidelines, without structures, without both,
+# or only the question
 LadderStrategy = Literal[
     "regenesis", "no_adaptation", "no_structure", "no_adaptation_no_structure", "direct"
 ]
+# `reference`: the worked solution that a question set comes with, for methods that train on it
 Strategy = Literal[LadderStrategy, "reference"]
 Label = Literal["correct", "wrong", "unjudged"]
 Outcome = Literal["promoted", "refused", "inconclusive"]
@@ -167,7 +170,7 @@ class Path(Generated):
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What a verifier made of a path: one row a path and verifier version."""
+    """What a verifier made of a path: one row per path and verifier version."""
 
     table: ClassVar[str] = "verdicts"
     id: Annotated[UUID, "Hash of path, verifier and version"]
@@ -190,7 +193,7 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """One row a path and training set: kept, or the reason why not."""
+    """One row per path and training set: kept, or the reason why not."""
 
     table: ClassVar[str] = "selections"
     id: Annotated[UUID, "Hash of training set and path"]
@@ -280,8 +283,9 @@ class Answer(Generated):
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """A model on one part of one question set in one round; a row with part `final` records that
-    reading.
+    """A model's answers to one part of one question set in one round, counted.
+
+    A row with part `final` records that these questions were read.
     """
 
     table: ClassVar[str] = "evaluations"
@@ -308,9 +312,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationFigure:
-    """One figure of an evaluation beside its accuracy, with its interval; also what another harness
-    found.
-    """
+    """One figure of an evaluation beside its accuracy, of ours or of another harness."""
 
     table: ClassVar[str] = "evaluation_figures"
     id: Annotated[UUID, "Hash of evaluation, source, name, reading and k"]
@@ -399,9 +401,7 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class Pool:
-    """The paths of one seed, generator and strategy, which methods share; its row says that it is
-    whole.
-    """
+    """The paths of one seed, generator and strategy, which methods share; a row once whole."""
 
     table: ClassVar[str] = "pools"
     id: Annotated[UUID, "Hash of draw, model, questions and synthesis settings"]
@@ -424,9 +424,7 @@ class Pool:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """A method tried with one seed and learning rate: what it was trained on, and the model that
-    came of it.
-    """
+    """A method tried with one seed and learning rate: its training data, and its model."""
 
     table: ClassVar[str] = "trials"
     id: Annotated[UUID, "Hash of comparison, method, seed, learning rate and iteration"]
@@ -510,6 +508,7 @@ Record = (
     | ComparisonFigure
 )
 
+# parents before children: rows of a batch are inserted in this order
 RECORD_TYPES: tuple[type[Record], ...] = (
     QuestionSet,
     Question,

@@ -12,6 +12,7 @@ class Reference:
     parent: str
 
 
+# every generated text names these
 _GENERATED = (
     ("question_id", "questions"),
     ("model_id", "models"),
@@ -19,6 +20,8 @@ _GENERATED = (
     ("round_id", "rounds"),
 )
 
+# The one list of edges: the view lineage_links, the check for dangling parents and the lineage's
+# steps are made from it.
 _COLUMNS: dict[str, tuple[tuple[str, str], ...]] = {
     "questions": (("question_set_id", "question_sets"),),
     "models": (("base_model_id", "models"), ("adapter_id", "adapters")),

@@ -23,6 +23,7 @@ from storage.open_store import open_store
 from storage.store.store import Store
 from storage.store.store_url import file_of, is_lake, shown
 
+# MLflow's database in the home: runs, registered models and aliases
 RECORDS = "mlflow.db"
 
 
@@ -80,7 +81,10 @@ def _take_place(backup: Path, file: DatabaseFile, stamp: str) -> list[Path]:
     kept: list[Path] = []
     try:
         with file.locked(exclusive=True):
+            # copied first: when the present store is set aside, what takes its place is whole
+            # already
             shutil.copyfile(backup, partial)
+            # what the log holds belongs to the store that is kept aside
             _fold_in(path)
             if path.exists():
                 kept += [_kept(path, aside)]
@@ -141,5 +145,7 @@ def _check_backup(backup: Path, target: Path) -> None:
 
 def _copy_records(source: Path, target: Path) -> None:
     """A whole copy, even while other processes write."""
+    # SQLite's own backup, page by page under its locks; a copy of the file could be torn in the
+    # middle of a write
     with closing(sqlite3.connect(source)) as reading, closing(sqlite3.connect(target)) as writing:
         reading.backup(writing)

@@ -16,7 +16,9 @@ from storage.references import REFERENCES
 from storage.store.store import Store
 from storage.views import all_views
 
+# a week to look at a lake as it was before something went wrong
 KEEP_DAYS = 7.0
+# parents and children of one chain have one draw; searches within a draw rely on it
 _CHAIN = (
     ("structures", "adapted_guideline_id", "adapted_guidelines"),
     ("paths", "structure_id", "structures"),
@@ -50,6 +52,7 @@ def check_store(store: Store, home: Path | None = None) -> list[Problem]:
     schema = f"{CATALOG}.stored." if isinstance(store, LakeStore) else ""
     problems += [problem for question in _questions(schema) for problem in _asked(store, *question)]
     for view in all_views():
+        # binds the view without running it: a view that names a column which is gone fails here
         store.query(f"EXPLAIN SELECT * FROM {view.name}")
     if home is not None:
         problems += _check_adapters(store, home)
@@ -74,6 +77,7 @@ def back_up_store(store: Store, target: Path) -> Path:
         raise InputError(
             f"A backup goes to a new file; {str(target)!r} is there already. Name another."
         )
+    # a backup has its name when it is whole; a kill leaves a .part that garbage collection removes
     partial = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

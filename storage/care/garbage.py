@@ -26,14 +26,18 @@ from storage.lake.lake_catalogue import CATALOG, attach
 from storage.store.store import Store
 from storage.store.store_url import LakePlace
 
+# below the home; weights cannot be made again cheaply, so they are kept there before they go
 TRASH = "trash"
 TRASH_DAYS = 30.0
+# a run that works has touched its files within a day
 _UNTOUCHED_SECONDS = 24 * 3600.0
 _ADAPTER = re.compile(r"[0-9a-f]{32}")  # the beginning of its digest
 _TRAINING = re.compile(r"\.work-[0-9a-f]{32}")  # checkpoints of the adapter of that id
 # regenesis-20261130-063000.duckdb.part
 _BACKUP = re.compile(r"regenesis-\d{8}-\d{6}\.duckdb\.part(\.wal|\.gate|\.lock)?")
 _TRASHED = re.compile(r"(\d{4}-\d{2}-\d{2})-.+")  # 2026-11-30-0123456789abcdef0123456789abcdef
+# any store below the home, one that a restore set aside too: regenesis.duckdb, catalogue.sqlite,
+# regenesis.duckdb.before-restore-20261130-063000
 _STORE = re.compile(r".+\.(?:duckdb|sqlite)(?:\.before-restore-[^.]+)?")
 
 
@@ -84,6 +88,7 @@ def _unnamed(store: Store, home: Path) -> Iterator[tuple[Path, str]]:
     if not folders:
         return
     rows = store.query("SELECT location FROM adapters")["location"].to_pylist()
+    # read already, or a copy of what was read
     own = {store.path, reader_of(store.path)} if isinstance(store, FileStore) else set[Path]()
     named = {(home / location).resolve() for location in [*rows, *_named_elsewhere(home, own)]}
     busy = store.query(
@@ -117,6 +122,7 @@ def _locations(file: Path) -> list[str]:
                 if _is_catalogue(file)
                 else []
             )
+        # the name of a lock file beside it tells whether others take turns at it
         if file.with_name(
             file.name + ".gate"
         ).exists():  # a store that somebody may write: it has turns

@@ -20,6 +20,7 @@ from storage.store.batches import transaction
 from storage.store.store import Store
 from storage.store.tables import sql_types
 
+# some hundred MiB of texts at once
 _BATCH_ROWS = 100_000
 
 
@@ -98,6 +99,7 @@ def _insert(writing: duckdb.DuckDBPyConnection, table: str, batch: ArrowTable) -
 
 def _measured(connection: duckdb.DuckDBPyConnection, record_type: type[Record]) -> MovedTable:
     row = connection.execute(
+        # a sum does not depend on the order of rows, and two equal rows do not cancel as under XOR
         f"SELECT count(*), coalesce(sum(hash({_columns(record_type)})), 0)::VARCHAR FROM"
         f" {record_type.table}"
     ).fetchone()

@@ -82,7 +82,7 @@ def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
             )
             purpose = (record_type.__doc__ or "").splitlines()[0]
             connection.execute(
-                f"COMMENT ON VIEW {record_type.table} IS {quoted(f'{purpose} One row an id.')}"
+                f"COMMENT ON VIEW {record_type.table} IS {quoted(f'{purpose} One row per id.')}"
             )
         make_views(connection, with_columns=False)  # DuckLake keeps no comment on a view's column
         connection.execute(f"USE {CATALOG}.stored")

@@ -63,6 +63,7 @@ class Step:
     where: str = ""
 
 
+# a leaf: following the model up from each of its texts would show the whole store
 _WRITTEN_BY = (Step("models", key="model_id", leaf=True),)
 UP: dict[str, tuple[Step, ...]] = {
     "questions": (Step("question_sets", key="question_set_id"),),

@@ -18,7 +18,9 @@ from storage.lineage.lineage_walk import Near, Row, Walk
 from storage.open_store import Store
 from storage.store.store_url import is_lake
 
+# of one kind on a screen; how many more there are is counted
 MOST_CHILDREN = 20
+# fewer digits are ambiguous in any store
 _SHORTEST_PREFIX = 4
 _PREFIX = re.compile(rf"[0-9a-f]{{{_SHORTEST_PREFIX},32}}")
 # A whole id is searched in the largest tables last, paths first of them: who asks mostly asks about
@@ -118,6 +120,7 @@ def _branches(
     path = above | {row.id}
     nodes: dict[UUID, LineageNode] = {}
     for other, followed in near[row.id].rows:
+        # a graph with shared parents is shown as a tree: each record once per branch
         if other.id in path or other.id in nodes:
             continue
         beyond, more = _branches(other, near, path, upward=upward) if followed else ((), 0)

@@ -45,6 +45,7 @@ _DOWN_ORDER = (
     "pools",
     "comparison_figures",
 )
+# an order of the tables in which each comes before those that it leads to
 _UP_ORDER = (
     "comparison_figures",
     "trials",
@@ -152,6 +153,8 @@ class Walk:
         wanted = list(keys)
         if step.column == "id":
             return self._sorted(self._rows(step, wanted, draws))
+        # One search for all keys costs one scan. Where a key has very many rows, a limit per key
+        # ends each scan early, which the joint search cannot.
         if len(wanted) > 1:
             together = self._rows(step, wanted, draws, _MOST_TOGETHER)
             if len(together) < _MOST_TOGETHER:

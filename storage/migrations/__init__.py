@@ -15,6 +15,7 @@ import duckdb
 from storage.clock import utc_now
 from storage.errors import InputError, PermanentError
 
+# IF NOT EXISTS: the first migration and a repeated one begin alike
 _LEDGER = """
 CREATE TABLE IF NOT EXISTS schema_migrations (
     version BIGINT NOT NULL, name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL
@@ -38,7 +39,9 @@ def all_migrations() -> list[Migration]:
         key=lambda file: file.name,
     )
     return [
-        Migration(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8")) for file in files
+        # 0003_lake.sql -> 3, lake
+        Migration(int(file.name[:4]), file.name[5:-4], file.read_text("utf-8"))
+        for file in files
     ]
 
 
@@ -84,6 +87,7 @@ def migrate(
 def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
     connection.begin()
     try:
+        # the change and its record commit together: a kill leaves both or neither
         connection.execute(migration.sql)
         connection.execute(
             "INSERT INTO schema_migrations VALUES (?, ?, ?)",

@@ -83,6 +83,7 @@ def shaped(table: ArrowTable, kinds: Sequence[str]) -> ArrowTable:
 def _as(column: ArrowColumn, kind: str) -> ArrowColumn:
     if kind == "HUGEINT":
         return column.cast(pa.int64())
+    # DuckDB 1.5.5 hands UUIDs to Arrow as text
     ids = [None if text is None else UUID(text).bytes for text in column.to_pylist()]
     return pa.chunked_array(
         [pa.ExtensionArray.from_storage(pa.uuid(), pa.array(ids, pa.binary(16)))]

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from storage.errors import InputError
 
+# for messages
 _FORMS = (
     "duckdb:///ABSOLUTE/PATH.duckdb, ducklake:sqlite:///ABSOLUTE/catalog.sqlite?data=URL or "
     "ducklake:postgresql://USER@HOST[:PORT]/DB?data=URL"

@@ -19,8 +19,10 @@ from storage.records import Record
 from storage.store.arrow import ArrowTable
 
 R = TypeVar("R", bound=Record)
+# SQLAlchemy's registry of our tables; it opens nothing
 _METADATA = sa.MetaData()
 
+# types that a file and a lake both have, and that Arrow carries without loss
 _SQL_TYPES: dict[object, str] = {
     UUID: "UUID",
     str: "VARCHAR",
@@ -41,6 +43,7 @@ _ARROW_TYPES: dict[str, pa.DataType] = {
     "VARCHAR[]": pa.list_(pa.string()),
     "DOUBLE[]": pa.list_(pa.float64()),
 }
+# for comparisons in `select`; rows themselves come and go as Arrow
 _ALCHEMY_TYPES: dict[str, Callable[[], Any]] = {
     "UUID": sa.Uuid,
     "VARCHAR": sa.String,
@@ -158,4 +161,5 @@ def _encodable(value: Any) -> Any:
 
 
 def _utc_without_zone(moment: datetime) -> datetime:
+    # a TIMESTAMP has no zone in DuckDB: all of them are UTC here
     return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,4 +1,4 @@
--- current_verdicts: One row a judged path: the verdict that counts. Key: path_id. A person's comes first, then the reference's, then the majority's; of one kind the newest.
+-- current_verdicts: One row per judged path: the verdict that counts. Key: path_id. A person's comes first, then the reference's, then the majority's; of one kind the newest.
 -- path_id: The path judged
 -- draw: The path's draw
 -- verdict_id: The verdict that counts

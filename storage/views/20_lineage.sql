@@ -1,4 +1,4 @@
--- lineage: One row a path, with everything it came from and every model it taught. Key: path_id. Filter by draw to look at one round fast.
+-- lineage: One row per path, with everything it came from and every model it taught. Key: path_id. Filter by draw to look at one round fast.
 -- path_id: The path
 -- round: Number of the round that paid for it; null outside a round
 -- draw: Draw of samples; the round's number in a round

@@ -1,4 +1,4 @@
--- accepted_paths: One row a path whose verdict that counts is correct. Key: path_id. Hinted ones are there, and tagged.
+-- accepted_paths: One row per path whose verdict that counts is correct. Key: path_id. Hinted ones are there, and tagged.
 -- path_id: The path
 -- round: Number of the round that paid for it; null outside a round
 -- draw: Draw of samples; the round's number in a round

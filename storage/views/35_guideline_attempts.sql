@@ -1,4 +1,4 @@
--- guideline_attempts: One row a guideline, draw and question that it was tried on. Key: guideline_id, draw, question_id. The base of the leaderboard.
+-- guideline_attempts: One row per guideline, draw and question that it was tried on. Key: guideline_id, draw, question_id. The base of the leaderboard.
 -- guideline_id: The guideline
 -- draw: Draw of samples; the round's number in a round
 -- question_id: The question

@@ -1,4 +1,4 @@
--- guideline_history: One row a guideline and draw. Key: guideline_id, draw.
+-- guideline_history: One row per guideline and draw. Key: guideline_id, draw.
 -- guideline_id: The guideline
 -- guideline: Its readable name
 -- draw: Draw of samples; the round's number in a round

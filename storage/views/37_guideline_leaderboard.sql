@@ -1,4 +1,4 @@
--- guideline_leaderboard: One row a guideline, over all draws; guideline_history has each draw. Key: guideline_id.
+-- guideline_leaderboard: One row per guideline, over all draws; guideline_history has each draw. Key: guideline_id.
 -- guideline_id: The guideline
 -- guideline: Its readable name
 -- attempts: Paths without a hint

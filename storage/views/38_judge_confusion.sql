@@ -1,4 +1,4 @@
--- judge_confusion: One row a draw, way of choosing and pair of readings: what the second judge said where the first judge spoke. Key: draw, chosen, first_verdict, second_verdict.
+-- judge_confusion: One row per draw, way of choosing and pair of readings: what the second judge said where the first judge spoke. Key: draw, chosen, first_verdict, second_verdict.
 -- draw: The draw of the paths
 -- chosen: prone (a reason on which judges tend to differ; all of them are read) or sampled (at random among the others)
 -- first_verdict: The reference judge's newest verdict; this one decides what is trained on

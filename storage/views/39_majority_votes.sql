@@ -1,4 +1,4 @@
--- majority_votes: One row a question, draw, strategy and model whose paths voted: the class of equal answers that won, and whether it is right. Key: question_id, draw, strategy, model_id.
+-- majority_votes: One row per question, draw, strategy and model whose paths voted: the class of equal answers that won, and whether it is right. Key: question_id, draw, strategy, model_id.
 -- question_id: The question
 -- draw: The draw of its paths
 -- strategy: How those paths were written

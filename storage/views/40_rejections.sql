@@ -1,4 +1,4 @@
--- rejections: One row a path and training set that did not take it. Key: selection_id.
+-- rejections: One row per path and training set that did not take it. Key: selection_id.
 -- selection_id: The selection's id
 -- training_set_id: The training set
 -- training_set: Its readable name: round and method

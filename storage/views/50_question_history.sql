@@ -1,4 +1,4 @@
--- question_history: One row a question and draw in which a model worked on it. Key: question_id, draw.
+-- question_history: One row per question and draw in which a model worked on it. Key: question_id, draw.
 -- question_id: The question
 -- question_set: Name of its set
 -- domain: in_domain or out_of_domain

@@ -1,4 +1,4 @@
--- token_costs: One row a round, model and stage of generation. Key: round_id, model_id, stage (round_id is null outside rounds).
+-- token_costs: One row per round, model and stage of generation. Key: round_id, model_id, stage (round_id is null outside rounds).
 -- round_id: The round that paid; null outside a round
 -- round: Its number
 -- model_id: The model that wrote

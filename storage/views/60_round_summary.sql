@@ -1,4 +1,4 @@
--- round_summary: One row a round. Key: round_id. Accuracies read the gate part strictly; null until evaluated.
+-- round_summary: One row per round. Key: round_id. Accuracies read the gate part strictly; null until evaluated.
 -- round_id: The round
 -- round: Its number
 -- line: Base model's name and task set's name

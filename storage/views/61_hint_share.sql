@@ -1,4 +1,4 @@
--- hint_share: One row a training set: how much of it comes from paths that were shown the answer. Key: training_set_id.
+-- hint_share: One row per training set: how much of it comes from paths that were shown the answer. Key: training_set_id.
 -- training_set_id: The training set
 -- training_set: Its readable name: round and method
 -- method: regenesis, random, rft, ...

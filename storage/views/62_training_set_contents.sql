@@ -1,4 +1,4 @@
--- training_set_contents: One row a training example, as trained. Key: training_example_id.
+-- training_set_contents: One row per training example, as trained. Key: training_example_id.
 -- training_example_id: The training example
 -- training_set_id: The training set
 -- training_set: Its readable name: round and method

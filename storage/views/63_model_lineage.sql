@@ -1,4 +1,4 @@
--- model_lineage: One row a trained model, training set it learnt from (its own and its ancestors') and guideline. Key: model_id, training_set_id, guideline_id (null: direct paths). Co-occurrence, not cause.
+-- model_lineage: One row per trained model, training set it learnt from (its own and its ancestors') and guideline. Key: model_id, training_set_id, guideline_id (null: direct paths). Co-occurrence, not cause.
 -- model_id: The trained model
 -- model: Its readable name
 -- base_model: Name of the base it stands upon

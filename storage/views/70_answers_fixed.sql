@@ -1,4 +1,4 @@
--- answers_fixed: One row a pair of answers of two models to the same question, draw, prompt, sampling and sample, of which the first was not correct and the second is, read strictly. Key: before_answer_id, after_answer_id.
+-- answers_fixed: One row per pair of answers of two models to the same question, draw, prompt, sampling and sample, of which the first was not correct and the second is, read strictly. Key: before_answer_id, after_answer_id.
 -- question_set: Name of the question's set
 -- domain: in_domain or out_of_domain
 -- part: gate or final

@@ -1,4 +1,4 @@
--- answers_broken: One row a pair of answers of two models to the same question, draw, prompt, sampling and sample, of which the first was correct and the second is not, read strictly. Key: before_answer_id, after_answer_id.
+-- answers_broken: One row per pair of answers of two models to the same question, draw, prompt, sampling and sample, of which the first was correct and the second is not, read strictly. Key: before_answer_id, after_answer_id.
 -- question_set: Name of the question's set
 -- domain: in_domain or out_of_domain
 -- part: gate or final

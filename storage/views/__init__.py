@@ -15,6 +15,7 @@ import duckdb
 from storage.references import REFERENCES
 from storage.views.reasons import CODES
 
+# `-- round: Its number`
 _COMMENT = re.compile(r"^-- (\w+): (.+)$", re.MULTILINE)
 
 
@@ -40,6 +41,7 @@ def all_views() -> tuple[View, ...]:
 
 def make_views(connection: duckdb.DuckDBPyConnection, *, with_columns: bool = True) -> None:
     """Make or replace every view, with its comments, inside the caller's transaction."""
+    # in the order of their numbers: a view may use those before it
     for view in all_views():
         connection.execute(f"CREATE OR REPLACE VIEW {view.name} AS {view.sql}")
         connection.execute(f"COMMENT ON VIEW {view.name} IS {quoted(view.comment)}")
@@ -68,7 +70,7 @@ def _lineage_links() -> View:
     )
     return View(
         "lineage_links",
-        "One row a parent-child edge between any two records. Key: child_table, child_id,"
+        "One row per parent-child edge between any two records. Key: child_table, child_id,"
         " relation.",
         {
             "parent_table": "Table of the record that the child came from or belongs to",
@@ -89,7 +91,7 @@ def _glossary() -> View:
     )
     return View(
         "glossary",
-        "One row a code that stands in the tables. Key: kind, code.",
+        "One row per code that stands in the tables. Key: kind, code.",
         {
             "kind": "Where the code stands: " + ", ".join(CODES),
             "code": "The code",

@@ -7,9 +7,10 @@ import duckdb
 from storage.records import RECORD_TYPES, field_documentation
 from storage.views import quoted
 
+# tables that no record type describes
 _BOOKS: dict[str, tuple[str, dict[str, str]]] = {
     "schema_migrations": (
-        "The store's own books: one row a migration that was applied.",
+        "The store's own books: one row per migration that was applied.",
         {"version": "Its number", "name": "Its name", "applied_at": "UTC time"},
     ),
     "schema_state": (
@@ -17,7 +18,7 @@ _BOOKS: dict[str, tuple[str, dict[str, str]]] = {
         {"surface": "Digest of the views and comments that were written"},
     ),
     "leases": (
-        "The store's own books: one row a question set and draw that somebody works on in a lake.",
+        "The store's own books: one row per question set and draw that somebody works on in a lake.",
         {
             "question_set": "Name of the set",
             "draw": "The draw",
@@ -34,7 +35,7 @@ def record_comments() -> list[str]:
     for record_type in RECORD_TYPES:
         purpose = (record_type.__doc__ or "").splitlines()[0]
         statements.append(
-            f"COMMENT ON TABLE {record_type.table} IS {quoted(f'{purpose} One row an id.')}"
+            f"COMMENT ON TABLE {record_type.table} IS {quoted(f'{purpose} One row per id.')}"
         )
         for column, text in field_documentation(record_type).items():
             statements.append(f'COMMENT ON COLUMN {record_type.table}."{column}" IS {quoted(text)}')

@@ -618,11 +618,10 @@ def _is_abbreviated(text: str, point: int) -> bool:
 
 
 def _of_a_solution(words: str, paragraph: str) -> str:
-    """`Answer: John has 5 apples.
+    """The answer of a label that opens a worked solution: its last line, if that concludes.
 
-    He buys 3 more. ...` opens a solution: its last line counts, if it concludes.
-
-    Else all its values are offered, so that none of them is taken for the answer.
+    `Answer: John has 5 apples. He buys 3 more. So he has 8.` answers with 8. Without a conclusion
+    all values of the solution are offered, so that none of them is taken for the answer.
     """
     rest = paragraph[len(words) :].lstrip(".!? \n")
     solves = FULL_SENTENCE.match(words) or (

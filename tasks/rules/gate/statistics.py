@@ -51,10 +51,9 @@ def quantile(probability: float) -> float:
 
 
 def mcnemar_gain(gained: int, lost: int) -> float:
-    """Exact one-sided p-value that so many more pairs turned right than wrong by chance (Q.
+    """Exact one-sided p-value that so many more pairs turned right than wrong by chance.
 
-    McNemar, 1947).
-
+    Q. McNemar, Psychometrika 12 (1947).
     `gained` pairs went wrong -> right, `lost` right -> wrong; given gained + lost, the null is
     Binomial(1/2). 1.0 where no pair differs.
     """
@@ -266,9 +265,9 @@ def upper_bound(means: NDArray[np.float64], alpha: float) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """P-values adjusted for testing all of them, in the given order (S.
+    """P-values adjusted for testing all of them, in the given order.
 
-    Holm, Scand. J. Statistics 6, 1979).
+    S. Holm, Scand. J. Statistics 6 (1979).
     """
     # The smallest p-value is multiplied by the number of tests, the next by one less, and so on;
     # none may fall below the one before it.
@@ -282,9 +281,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def mcnemar_power(questions: int, discordance: float, gain: float, alpha: float) -> float:
-    """Exact chance that the exact one-sided McNemar test finds a true `gain` (S.
+    """Exact chance that the exact one-sided McNemar test finds a true `gain`.
 
-    W. Duffy, Biometrics 40, 1984).
+    S. W. Duffy, Biometrics 40 (1984).
 
     `discordance` is the share of questions whose verdict changes; at least `gain` of them must.
     """
@@ -340,9 +339,9 @@ def smallest_margin(questions: int, discordance: float, alpha: float, power: flo
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:
-    """Unbiased chance that one of k answers is right, from `samples` of them (M.
+    """Unbiased chance that one of k answers is right, from `samples` of them.
 
-    Chen et al., arXiv 2107.03374).
+    M. Chen et al., arXiv 2107.03374.
     """
     # fewer wrong answers than k: every choice of k holds a right one
     if samples - correct < k:

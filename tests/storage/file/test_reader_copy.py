@@ -30,7 +30,7 @@ def test_the_copy_has_tables_views_comments_and_its_age(store: Store) -> None:
         ).fetchone()
         age = connection.execute("SELECT age_seconds FROM reader_age").fetchone()
     assert comment is not None
-    assert comment[0].startswith("One row a path")
+    assert comment[0].startswith("One row per path")
     assert age is not None
     assert 0 <= age[0] < 600
 

@@ -11,6 +11,7 @@ import pytest
 from storage.open_store import Store, open_store
 from storage.records import Path
 from storage.views import View, all_views
+from storage.views.comments import record_comments
 from storage.views.reasons import CODES, FAILURES
 from tasks.engines.server.client import ADVICE
 from tests.conftest import empty_store
@@ -37,7 +38,18 @@ def test_a_view_states_its_grain_and_documents_every_column_in_order(
     ].to_pylist()
 
     assert columns == list(view.columns)
-    assert re.match(r"One row a .+ Key: \w+", view.comment)
+    assert re.match(r"One row per .+ Key: \w+", view.comment)
+
+
+OF_TABLES = [one for one in record_comments() if one.startswith("COMMENT ON TABLE")]
+
+
+@pytest.mark.parametrize("statement", OF_TABLES)
+def test_the_comment_of_a_table_is_whole_sentences(statement: str) -> None:
+    """It is a record's first line, which a summary over two lines would cut in its middle."""
+    whole = r" IS '(?:[A-Z].*\. One row per id|The store''s own books: one row.*)\.'$"
+
+    assert re.search(whole, statement)
 
 
 @pytest.mark.parametrize("view", VIEWS.values(), ids=VIEWS.keys())
