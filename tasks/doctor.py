@@ -29,7 +29,9 @@ from tasks.settings import Settings
 from tasks.synthesis.round_forecast import kept_weight_bytes
 
 Status = Literal["ok", "missing", "problem"]
+# of the round on the embedded model; larger models are checked by their own size
 ROUND_DISK_BYTES, ROUND_MEMORY_BYTES = 3 * GIB, 6 * GIB
+# licences that allow what is made with the model to be passed on; of another one doctor says so
 PERMISSIVE = ("apache-2.0", "mit", "bsd", "cc-by-4.0", "cc0")
 
 
@@ -80,6 +82,7 @@ def misfits(settings: Settings, prompts: Mapping[str, Prompt], folder: Path) -> 
 
 def _python() -> list[Finding]:
     version = ".".join(str(part) for part in sys.version_info[:3])
+    # as pyproject.toml says
     if (3, 11) <= sys.version_info[:2] < (3, 13):
         return [Finding("Python", "ok", version)]
     return [

@@ -12,6 +12,7 @@ from storage.records import Prompt
 from tasks.rules.ladder.prompts import PromptTemplate, parse_prompt
 from tasks.settings import PromptSet, Settings
 
+# every prompt that some strategy uses; a user's folder may replace any of them
 PROMPT_NAMES = (
     "adapt",
     "structure",

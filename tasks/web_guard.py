@@ -21,6 +21,8 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# Another site's name can be made to lead to 127.0.0.1 (DNS rebinding). The browser then still sends
+# that name as Host, which is none of these.
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 EVERY_NAME = "*"
 HEALTH = "/health"
@@ -45,6 +47,7 @@ class WebGuard:
             return ""
         given = [(name.lower(), value.decode("latin-1")) for name, value in headers]
         hosts = [_place(f"//{value}") for name, value in given if name == b"host"]
+        # none or two Host headers are no browser's
         if len(hosts) != 1 or hosts[0] is None or hosts[0][0] not in self._names:
             return "This server does not know itself under that host name."
         origins = [_place(value) for name, value in given if name == b"origin"]
@@ -66,6 +69,7 @@ class KeyGuard:
             await self._app(scope, receive, send)
             return
         shown = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+        # compare_digest takes the same time wherever the first difference is
         if len(shown) == 1 and hmac.compare_digest(shown[0], self._wanted):
             await self._app(scope, receive, send)
             return

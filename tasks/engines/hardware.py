@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GIB = 1024**3
+# where Debian, Fedora, a build from source and Homebrew put it
 TCMALLOC_PLACES = ("/usr/lib", "/usr/lib64", "/usr/local/lib", "/opt/homebrew/lib")
 
 

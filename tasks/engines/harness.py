@@ -19,7 +19,9 @@ from typing import Any
 from storage.errors import InputError, PermanentError
 from tasks.rules.gate.harness_tasks import HarnessTask
 
+# EleutherAI's lm-evaluation-harness
 PACKAGE = "lm_eval"
+# a night's worth: a harness that hangs must not hold the round for ever
 TIMEOUT_SECONDS = 6 * 3600.0
 
 

@@ -43,6 +43,7 @@ REWORDINGS: dict[str, tuple[re.Pattern[str], str]] = {
         r"What is the next number in this sequence: \1, ?",
     ),
 }
+# questions per call: the generators build a data set for each call
 BATCH = 256
 
 

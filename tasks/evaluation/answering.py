@@ -68,6 +68,7 @@ def planned_answers(
     greedy = plan.sampling.temperature == 0
     wanted: list[PlannedAnswer] = []
     for question in {question.id: question for question in questions}.values():
+        # the same in every round: a model that is asked again has answered already
         own = question.draw if greedy else draw
         identity = content_id(
             "answers", question.id, model.id, plan.prompt.id, plan.sampling_text, own, sample
@@ -114,6 +115,7 @@ async def ask_missing(
     ]
     try:
         waiting = asyncio.gather(*workers)
+        # either all workers are done, or storage has failed, and then asking on would be in vain
         await asyncio.wait([waiting, stop], return_when=asyncio.FIRST_COMPLETED)
         if not stop.done():
             stop.cancel()
@@ -123,6 +125,7 @@ async def ask_missing(
         for worker in workers:
             worker.cancel()
         await asyncio.gather(*workers, return_exceptions=True)
+        # after the workers: what they brought is committed whatever ended them
         await committer.close()
     if not stop.cancelled():
         stop.result()

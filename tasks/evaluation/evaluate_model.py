@@ -56,6 +56,7 @@ def evaluate_model(asking: Asking, questions: Sequence[Question], role: str) -> 
 async def _ask(asking: Asking, missing: Sequence[PlannedAnswer], greedy: StagePlan) -> None:
     async with entered(asking.engine) as engine:
         asking = replace(asking, engine=engine)
+        # before the many: a server that ignores the adapter is found after 16 answers
         probed = await _probe(
             asking, [one for one in missing if one.sample == 0 and one.plan is greedy]
         )

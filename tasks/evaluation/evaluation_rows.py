@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 MOST_MISSING = 0.05
 """Share of questions without an answer above which an evaluation says nothing."""
+# the source of our own figures, beside those of a harness
 OURS = "regenesis"
 
 
@@ -80,6 +81,7 @@ def count_answers(
         key = evaluation_id(round, model, group.question_set.id, group.part, plan)
         ids.append(key)
         rows.append(_evaluation(key, group, model, round, role, now))
+        # seeded by the evaluation's id: the same interval whenever it is counted
         generator = np.random.default_rng(seed_of(key))
         found = [
             *greedy_figures(group.answers, generator),

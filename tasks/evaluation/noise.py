@@ -84,5 +84,7 @@ async def _ask(
 ) -> None:
     """The second asking goes backwards, without cached prefixes."""
     async with entered(asking.engine) as engine:
+        # another order makes other batches, and no cached prefix makes other sums: the two sources
+        # of chance
         for missing, cached in ((first, True), (second[::-1], False)):
             await ask_missing(replace(asking, engine=engine, cached=cached), missing)

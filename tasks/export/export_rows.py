@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from storage.store.arrow import ArrowTable
 
 CARD = "README.md"
+# rows in memory at a time
 ROWS_AT_ONCE = 1_000
 
 

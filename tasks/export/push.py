@@ -14,6 +14,7 @@ from storage.errors import InputError
 from tasks.export.export_rows import Exported
 
 RepositoryKind = Literal["dataset", "model"]
+# owner/name as the hub takes it
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 

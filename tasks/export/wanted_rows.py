@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from storage.store.arrow import ArrowTable
 
 Kind = Literal["training_set", "paths", "pairs", "judged"]
+# a round's own training set; comparisons keep theirs under the name of a method
 OWN_METHOD = "regenesis"
 
 

@@ -26,6 +26,7 @@ def hub_source(name: str, config: str = "") -> RowSource:
     rows = [row for split, found in _loaded(name, config).items() for row in _rows_of(split, found)]
     digest = hashlib.sha256()
     for row in rows:
+        # of the rows and not of the files: the same rows in other files are the same set
         digest.update(json.dumps(row, default=repr, sort_keys=True).encode())
     origin = Path(name).name if is_folder else f"https://huggingface.co/datasets/{name}"
     shown = f"{Path(name).name if is_folder else name}{f' ({config})' if config else ''}"

@@ -14,6 +14,7 @@ from tasks.ingestion.ingest_questions import as_question, refuse_other_domain
 from tasks.ingestion.published_files import ReadSet
 from tasks.rules.questions.parts import part_of
 
+# a published test split is divided between gate and final; nothing of it is trained on
 HALVES = (0.0, 0.5, 0.5)
 
 

@@ -24,8 +24,10 @@ from tasks.rules.questions.parts import part_of, round_seed, sample_questions
 from tasks.rules.questions.published_sets import PUBLISHED_SETS
 from tasks.settings import QuestionSettings, Settings
 
+# Draws without a new text, after which a set is taken to have none left.
 MOST_REPEATS = 20_000
 SHARES = (0.8, 0.1, 0.1)  # of train, gate and final in a set that has no split of its own
+# of the package reasoning-gym, whose generators write the questions
 EMBEDDED_LICENCE = "Apache-2.0"
 EMBEDDED_CITATION = "Stojanovski et al., Reasoning Gym, 2025"
 
@@ -159,6 +161,7 @@ def ingest_rows(
     )
     rows, shares = read.rows, SHARES
     if wanted.domain == "out_of_domain" and not any(row.split for row in rows):
+        # out of domain nothing is trained on, so the training share goes to both held-out parts
         shares = (0.0, shares[1] + shares[0] / 2, shares[2] + shares[0] / 2)
     now = datetime.now(UTC).replace(tzinfo=None)
     question_set = QuestionSet(
@@ -244,6 +247,8 @@ def _drawn_for_round(
     )
     refuse_other_domain(store, question_set)
     sizes = settings.questions
+    # Final and gate before train: what is drawn first can never be in a later part, since no text
+    # is taken twice.
     wanted: list[tuple[Part, int, int]] = [
         ("final", 0, sizes.final_per_set),
         ("gate", draw, sizes.gate_per_set),

@@ -86,6 +86,7 @@ def files_of(source: PublishedSet, folder: Path) -> dict[str, list[Path]]:
     found: dict[str, list[Path]] = {}
     for split in source.splits_taken:
         pattern = source.files[split]
+        # sorted, so that the digest and the order of rows do not depend on the file system
         found[split] = sorted(folder.glob(pattern)) or sorted(folder.glob(f"{pattern}.gz"))
         if not found[split]:
             present = (

@@ -35,6 +35,7 @@ from tasks.rules.questions.choices import KEY_KINDS, options_of
 from tasks.rules.questions.parts import split_named
 from tasks.rules.questions.references import kind_shown_by, reference_of
 
+# a column with such a name needs no --map
 FIELDS = ("id", "question", "answer", "answer_kind", "choices", "split")
 # The names under which published sets hold a field, taken where the field's own name is absent.
 ALIASES: Mapping[str, tuple[str, ...]] = {
@@ -44,6 +45,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
     "answer_kind": ("answer_type",),
     "choices": ("options",),
 }
+# rows between two signs of life
 PROGRESS_ROWS = 1000
 MOST_NAMED = 10
 """Rows named in one message."""
@@ -184,6 +186,7 @@ def read_questions(
             unread.append(f"row {number} {error}")
             continue
         row = read.row
+        # blanks and capitals do not make another question, other choices do
         key = (" ".join(row.text.split()).casefold(), row.choices)
         if first_seen.setdefault(key, number) != number:
             if keep_first:
@@ -254,6 +257,7 @@ def _columns_of(source: str, raw: RawRow, mapping: FileMapping) -> dict[str, str
         else:
             names = _columns_named(raw, field)
         present = [name for name in names if _has(raw, name)]
+        # a guess would be wrong silently for the whole file
         if len(present) > 1:
             raise InputError(
                 f"{source} has {' and '.join(map(repr, present))}, either of which may be the"
@@ -320,6 +324,7 @@ def _checked(number: int, raw: RawRow, columns: Mapping[str, str], mapping: File
     # what was a part of its cell is kept whole
     taken_from = {"question": asked, "answer": "".join(reference.notes)}
     row = SourceRow(
+        # the row's own id, or its number, by which a person finds it again
         source_row_id=scalar_text(_cell(raw, columns, "id"), "its id") or str(number),
         text=question,
         choices=options.texts,

@@ -36,6 +36,7 @@ DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 """Of a CSV file, in the order in which they are tried; semicolons are those of spreadsheets with a
 decimal comma.
 """
+# `{"data": [...]}`: the names under which published JSON files hold their list
 WRAPPERS = ("data", "rows", "examples", "instances", "questions", "items", "records")
 
 
@@ -52,6 +53,7 @@ def raw_rows(file: Path) -> NumberedRows:
             f"A question file must exist; {str(file)!r} was not found. Check the path."
         )
     name = file.name.removesuffix(".gz")
+    # by the ending, because a CSV file's content may look like anything
     reader = next((read for suffix, read in READERS.items() if name.endswith(suffix)), None)
     if reader is None:
         raise InputError(
@@ -260,6 +262,7 @@ def _bad_csv(file: Path, number: int, line: int, error: csv.Error) -> InputError
     )
 
 
+# `.gz` is taken off before
 READERS: dict[str, Callable[[Path], NumberedRows]] = {
     ".jsonl": _jsonl_rows,
     ".ndjson": _jsonl_rows,
@@ -301,6 +304,7 @@ def _object(pairs: list[tuple[str, object]]) -> RawRow:
 
 
 _BLANKS = re.compile(r"\s*")
+# integers of bounded length, and no object that names a field twice, of which Python keeps the last
 _DECODER = json.JSONDecoder(parse_int=_integer, object_pairs_hook=_object)
 
 
@@ -355,4 +359,6 @@ def _binary(file: Path) -> BinaryIO:
 
 
 def _text(file: Path) -> io.TextIOBase:
+    # utf-8-sig: spreadsheets put a byte order mark first; newline="" leaves line ends inside quotes
+    # to csv
     return io.TextIOWrapper(_binary(file), encoding="utf-8-sig", newline="")

@@ -24,6 +24,7 @@ from tasks.settings import Settings
 if TYPE_CHECKING:
     from storage.open_store import Store
 
+# `decided_by` of decisions that no person took by name
 GATE, ROLLBACK = "gate", "rollback"
 
 
@@ -71,8 +72,10 @@ def decide_promotion(
     `pending` where the alias has yet to move.
     """
     identity = content_id("promotions", round.id, challenger.id, champion.id)
+    # a rerun after a crash must not count as another test of the line
     if found := store.get(Promotion, identity):
         return found
+    # each decision of the gate spends a part of alpha; a person's word spends none
     earlier = [one for one in promotions_of(store, round.line) if one.decided_by == GATE]
     sets, left_out = paired_sets(store, round, challenger, champion)
     decision = decide(sets, len(earlier) + 1, settings.gate)
@@ -109,6 +112,8 @@ def carry_out(store: "Store", registry: Registry, promotion: Promotion) -> Promo
     if promotion.state == "done":
         return promotion
     model = _model(store, promotion.challenger_model_id)
+    # The alias first, the row after it: a kill between them leaves `pending`, and moving again is
+    # harmless.
     registry.move_champion(_round(store, promotion).line, model, _location(store, model))
     done = replace(promotion, state="done")
     store.update(done)
@@ -185,6 +190,7 @@ def roll_back(
             f" {', '.join(str(one) for one in dict.fromkeys(former) if one != present)}."
         )
     word = Word(ROLLBACK, f"Rolled back. {reason}".strip(), now())
+    # a roll-back belongs to no round of its own; it is told with the newest
     newest = store.select(Round, line=line, order_by="number")[-1]
     return _carry_out_word(store, registry, newest, Change(target, present, "promoted"), word)
 

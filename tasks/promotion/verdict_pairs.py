@@ -104,6 +104,7 @@ def _of_reading(
     return PairedSet(
         name=question_set.name,
         domain=question_set.domain,
+        # a fixed set has draw 0; its questions were asked at earlier decisions
         fresh=evaluation.draw > 0,
         challenger=right[0],
         champion=right[1],

@@ -103,6 +103,8 @@ def select_examples(
             read_candidates(store, drawn, verifier),
             read_held_out(store, drawn.draws),
         )
+    # the hash of all that the choice depends on: known before anything is chosen, so a rerun stops
+    # here
     identity = training_set_id(candidates, held_out, drawn, plan)
     known = store.get(TrainingSet, identity)
     if known is not None:
@@ -160,6 +162,7 @@ def keep(
         created_at=datetime.now(UTC),
         snapshot=store.snapshot(),
     )
+    # one transaction: there is no training set without the reason of every path that it left out
     store.append([*(_selection(identity, choice) for choice in choices), *examples, training_set])
     return training_set
 
@@ -232,6 +235,7 @@ def as_candidates(
 
 def read_held_out(store: "Store", draws: Sequence[int]) -> list[Question]:
     """Gate and final questions that this round may ask: fixed ones and those of its newest draw."""
+    # earlier rounds' gate questions are drawn anew each round and asked no more
     newest = max(draws, default=0)
     return [
         *store.select(Question, part="gate", draw=[0, newest]),
@@ -299,6 +303,7 @@ def refuse_contaminated_set(
             f"Training questions must not be gate or final questions; found {len(shared)} that are,"
             f" first {shared[0]}. Ingest the set again so that its parts are disjoint."
         )
+    # what would be trained on without the refusal of contaminated paths: the share is of that set
     open_choices = select_paths(candidates, settings.selection, 0, leaks=_leaks)
     would_train = [choice for choice in open_choices if choice.kept]
     gone = [choice for choice in would_train if choice.candidate.question.id in overlaps]
@@ -342,6 +347,7 @@ def describe(drawn: Drawn, plan: SelectionPlan, overlaps: Mapping[UUID, Overlap]
 
 def digest_of(examples: Sequence[TrainingExample]) -> str:
     """SHA-256 over prompts and completions, in order."""
+    # a list of lists, in which no two sets of texts look alike
     text = json.dumps([[example.prompt, example.completion] for example in examples])
     return hashlib.sha256(text.encode()).hexdigest()
 

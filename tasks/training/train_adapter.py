@@ -84,6 +84,7 @@ class Training:
     def id(self) -> UUID:
         """Hash of base model, parent, training set and training settings."""
         training = self.settings.training.model_dump(mode="json")
+        # how the work is cut for a device changes no result, so it does not change the id
         what = {name: value for name, value in training.items() if name not in HOW}
         parent = self.parent.id if self.parent else None
         return content_id("adapters", self.base.record.id, parent, self.training_set.id, what)
@@ -111,11 +112,16 @@ def train_adapter(
     examples = store.select(
         TrainingExample, training_set_id=training.training_set.id, order_by="position"
     )
+    # a row without its folder: the store was brought from another machine, so training is done
+    # again
     if adapter is None or not (environment.home / adapter.location).is_dir():
         tokens = _mixed(
             store, examples, training, machine.renderer(training.base, training.settings.model)
         )
         wanted = _fine_tune(training, environment, machine)
+        # In this order: weights in their place, then the row, then the work folder goes, then
+        # MLflow. A kill between two of them leaves work that the next run finds and does not
+        # repeat.
         trained = machine.train_weights(tokens, wanted, on_progress, say)
         adapter = _store_weights(trained, environment, training)
         _store_record(store, training.base.record, adapter)
@@ -254,6 +260,7 @@ def _store_weights(
     digest = folder_digest(trained.folder)
     target = environment.adapters / digest[:32]
     if not target.is_dir():
+        # one step on one disk; the name is the digest, so equal weights are stored once
         trained.folder.rename(target)
     round = training.round
     is_challenger = round is not None and training.training_set.method == "regenesis"

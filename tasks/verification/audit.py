@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from storage.open_store import Store
 
 LABELS: tuple[str, ...] = get_args(Label)
+# reasons with which a rule most likely erred; all such cases are read, and of the rest a sample
 DISAGREEMENT_PRONE = frozenset(
     {
         "ambiguous",
@@ -116,6 +117,7 @@ def record_human_verdict(
     if not rater.strip():
         raise InputError(f"A person's verdict names its rater; found {rater!r}.")
     at = now or datetime.now(UTC)
+    # a person may say something else later: each word is a row, and the newest counts
     version = f"{at.isoformat()} {rater}"
     row = Verdict(
         id=verdict_id(path.id, "human", version),
@@ -205,6 +207,7 @@ def second_opinion_of(path: Path, question: Question) -> Label:
         second_opinion(path.text, answer, question.answer_kind, question.choices)
         for answer in question.accepted_answers
     ]
+    # any accepted answer that is met counts, so the best word of all answers is taken
     order: tuple[Label, ...] = ("correct", "wrong", "unjudged")
     return min(said, key=lambda one: order.index(one))
 

@@ -17,6 +17,7 @@ from tasks.rules.answers.verdicts import Case, Judgement
 from tasks.settings import VerificationSettings
 from tasks.verification.verify_paths import Judge
 
+# lines at a time, so that a file of any length is judged in the same memory
 BATCH = 1000
 
 
@@ -131,6 +132,8 @@ def _line(row: Mapping[str, object], judgement: Judgement | None, lenient: bool)
         }
     text = json.dumps({**row, **result}, ensure_ascii=False)
     try:
+        # a lone surrogate from an escape in the input can't be printed as it is; JSON can escape it
+        # again
         text.encode()
     except UnicodeEncodeError:
         return json.dumps({**row, **result})

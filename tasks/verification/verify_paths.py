@@ -34,10 +34,15 @@ from tasks.settings import VerificationSettings
 if TYPE_CHECKING:
     from storage.open_store import Store
 
+# what marshal takes: plain tuples and texts
 PackedCase = tuple[str, str, AnswerKind, tuple[str, ...], str, str, tuple[str, ...]]
 PackedJudgement = tuple[Label, str, str | None, Label, str | None]
+# paths that are judged and committed together: a kill loses one batch at most
 BATCH = 2048
+# cases for a worker at a time; fewer than two chunks are judged here, for sending costs more
 CHUNK = 2000
+# quick rules take milliseconds per case; a chunk that takes a minute met a text that they cannot
+# read
 CHUNK_SECONDS = 60.0
 TIMED_OUT = Compared("unjudged", "timed_out")
 WORKER_DIED = Compared("unjudged", "worker_died")
@@ -77,6 +82,7 @@ class Judge:
 
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:
         """One judgement a case, in order; a case that is killed leaves its neighbours unharmed."""
+        # all quick judgements first, so that the workers compare while nothing else is waited for
         quick = self._quick(cases)
         waiting = {
             i: self._compare(one.undecided)
@@ -96,6 +102,7 @@ class Judge:
         if isinstance(quick, Judgement):
             return quick
         future = self._compare(quick.undecided)
+        # wait, because it raises nothing: a time-out of the worker is an outcome
         await asyncio.wait([asyncio.wrap_future(future)])
         return decided(quick, _outcome(future), case)
 
@@ -125,6 +132,7 @@ class Judge:
     ) -> Future[object]:
         try:
             return self._workers().schedule(function, args=arguments, timeout=timeout)
+        # pebble's own sign that its pool is no longer active
         except RuntimeError:  # all workers were lost at once; new ones take over
             self._end_workers()
             return self._workers().schedule(function, args=arguments, timeout=timeout)
@@ -143,6 +151,8 @@ class Judge:
                 raise InputError(
                     "Judging expressions needs pebble and math-verify. Type: make setup"
                 ) from error
+            # fork would copy this process's threads' locks as they are; spawn would import
+            # math-verify, which takes seconds, in each worker
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(
                 ["tasks.engines.algebra.math_verify_warm", "tasks.verification.verify_paths"]
@@ -159,6 +169,8 @@ def judged_chunk(packed: bytes) -> tuple[bytes, list[Pending]]:
 
     Tuples by marshal travel between our own processes at a quarter of the cost of pickled records.
     """
+    # marshal and not pickle: it holds no code. It is not for files, as its format changes with
+    # Python.
     rows: list[PackedCase] = marshal.loads(packed)
     judged = [judged_quickly(Case(*row)) for row in rows]
     packed_judgements = [
@@ -267,6 +279,7 @@ def verify_paths(
     questions = {
         q.id: q for q in store.select(Question, id=list({path.question_id for path in missing}))
     }
+    # batch by batch, and what is there is left out at the next run
     for start in range(0, len(missing), BATCH):
         batch = missing[start : start + BATCH]
         cases = [

@@ -22,6 +22,7 @@ def _without_main(_: str) -> None:
 
 cast(Any, spawn)._fixup_main_from_path = _without_main
 cast(Any, spawn)._fixup_main_from_name = _without_main
+# imports sympy's parts that load when they are first used: in the fork server, once for all workers
 IS_WARM = expressions_equal("x+1", ("1+x",)) and not expressions_equal(
     "\\frac{1}{2}", ("\\sqrt{2}",)
 )

@@ -17,12 +17,14 @@ import signal
 import sys
 from typing import Any, cast
 
+# `x_1`, `x_{12}`; not the base of `\log_2` nor the bounds of `\sum_`
 SUBSCRIPT = re.compile(
     r"(?<!\\log)(?<!\\sum)(?<!\\int)(?<!\\lim)(?<!\\prod)\s*_\s*(\{[^{}]*\}|[^\s{])"
 )
 FUNCTIONS = re.compile(r"\\[a-zA-Z]+")
 
 
+# beyond what the process has at its start; 10^10^10 would take the machine's memory
 MEMORY = 384 << 20
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+# identifiers of licences as the hub lists them: `apache-2.0`, `cc-by-4.0`
 _PLAIN = re.compile(r"[a-z][a-z0-9.]*-[a-z0-9.-]*[a-z0-9]|mit|gemma|unknown|other")
 # https://huggingface.co/docs/hub/repositories-licenses, those that question sets and base models
 # are likely to bear
@@ -40,6 +41,7 @@ _HUB_LICENCES = frozenset(
         "llama3.3",
     }
 )
+# the hub's size categories
 _SIZES = (
     (1_000, "n<1K"),
     (10_000, "1K<n<10K"),

@@ -15,6 +15,7 @@ READINGS = (
     " the end; much of a strict gain can be learning to state it. Accuracy with its 95 % interval"
     " (Wilson). `gate` is read by the decision on promotion, `final` by none."
 )
+# `owner/name`: only such a base can be linked
 _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 

@@ -14,10 +14,12 @@ from typing import cast
 
 from storage.errors import InputError
 
+# characters; more is a whole book or a broken quote, and no prompt takes it
 LONGEST_TEXT = 100_000
 """Characters of one cell: about ten times the longest prompt that a model of today's small ones
 takes.
 """
+# roles of conversations as data sets name them
 ROLES = {
     "user": "user",
     "human": "user",

@@ -19,7 +19,9 @@ from tasks.rules.questions.cells import (
 )
 
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# how --choice-key says that an answer names its choice
 KEY_KINDS = ("", "letter", "text", "0", "1")
+# names under which choices that are objects hold label and text: ARC, OpenBookQA, MMLU and others
 LABEL_NAMES = ("label", "key", "letter", "id", "option", "name", "index")
 TEXT_NAMES = ("text", "value", "content", "choice", "answer", "option_text", "para")
 # "A. oak", "(B) iron", "C) wool", "D: milk", "a ) 38", "2. two"; neither "1.5" nor the ratios "3:4"
@@ -28,6 +30,7 @@ MARKED = re.compile(
     r"\s*(?:\((?P<round>[A-Za-z]|\d{1,2})\)|(?P<label>[A-Za-z]|\d{1,2}(?!\s?[:：]))\s?"
     r"(?:(?P<sure>[)）])|[.．、:：](?=\s|[^\d\s])))\s*(?P<text>\S[\s\S]*)"
 )
+# `A) Paris B) Rome`, `(A) Paris`, `A: Paris` in one text
 INLINE = re.compile(r"(?:^|(?<=[\s,;]))\(?([A-Za-z])\s?[).:]\s")
 
 

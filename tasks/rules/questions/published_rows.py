@@ -12,9 +12,12 @@ from tasks.rules.answers.values.numbers import Number, number_offered
 
 Row = Mapping[str, object]
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+# `(A) text` on a line of its own, as in BIG-Bench Hard
 BBH_OPTION = re.compile(r"^\s*\(([A-Z])\)\s*(.*?)\s*$", re.MULTILINE)
+# `- valid`, `- invalid`: its options without letters
 BBH_DASH = re.compile(r"^\s*-\s*(.+?)\s*$", re.MULTILINE)
 BOOLEANS = frozenset({"yes", "no", "true", "false", "valid", "invalid"})
+# in the order of their numbers in ANLI: 0, 1, 2
 NLI_LABELS = ("entailment", "neutral", "contradiction")
 
 

@@ -59,6 +59,7 @@ class PublishedSet:
         ]
 
 
+# published split -> ours; `test` is divided between gate and final
 TRAIN_TEST = {"train": "train", "test": "test"}
 TRAIN_DEV_TEST = {"train": "train", "validation": "train", "test": "test"}
 ANLI_PARTS = tuple(f"{part}_r{number}" for number in (1, 2, 3) for part in ("train", "dev", "test"))

@@ -14,6 +14,7 @@ from tasks.rules.answers.verdicts import Case, Pending, judged_quickly
 from tasks.rules.questions.cells import UnreadReference, given_answers, is_empty, scalar_text
 from tasks.rules.questions.choices import Options, letter_of
 
+# 1 and 0 are how tables write truth values
 BOOLEANS = {"yes": "yes", "true": "yes", "1": "yes", "no": "no", "false": "no", "0": "no"}
 # What tables hold where there is no answer; of kind text they may be one ("unknown" is an answer of
 # BBQ).
