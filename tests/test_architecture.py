@@ -22,11 +22,13 @@ PLACES = sorted(
     )
 )
 FILES = sorted(
-    set(
-        re.findall(
-            r"`((?:flows|tasks|storage)/[\w/.]*)`", (ROOT / "docs" / "architecture.md").read_text()
+    {
+        file
+        for page in ("architecture.md", "newcomers-test.md")
+        for file in re.findall(
+            r"`((?:flows|tasks|storage)/[\w/.]*)`", (ROOT / "docs" / page).read_text("utf-8")
         )
-    )
+    }
 )
 
 
@@ -48,7 +50,7 @@ def test_a_function_that_the_architecture_page_names_is_there(file: str, name: s
     )
 
 
-def test_the_page_reads_the_round_aloud_and_names_files_that_are_there() -> None:
+def test_the_pages_read_the_round_aloud_and_name_files_that_are_there() -> None:
     assert len(PLACES) > 25
     assert [file for file in FILES if not (ROOT / file).exists()] == []
 
@@ -122,6 +124,10 @@ def test_modules_import_at_their_top_and_never_each_other(house: ModuleType) -> 
 
 def test_a_folder_is_small_enough_to_be_read(house: ModuleType) -> None:
     assert {folder: files for folder, files in house.folder_sizes().items() if files > 14} == {}
+
+
+def test_comments_say_why_often_enough_that_a_reader_need_not_ask(house: ModuleType) -> None:
+    assert house.comment_share() >= 0.03
 
 
 def test_the_count_sees_what_it_is_to_see(

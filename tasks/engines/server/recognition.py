@@ -114,8 +114,7 @@ class Recognition:
         ids = self._asked.fingerprint_ids
         if not ids:
             return ""
-        # one greedy token after the fixed text; `echo` asks for the log-probabilities of the text
-        # itself
+        # `echo` asks for the log-probabilities of the fixed text itself
         body = {
             "model": endpoint.model,
             "prompt": ids,
