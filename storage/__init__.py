@@ -1,5 +1,6 @@
-"""The rows of every round, from Python: what a notebook or a script of yours may import
-(docs/how-to/notebook.md).
+"""The rows of every round from Python: what a notebook or a script may import.
+
+docs/how-to/notebook.md shows how.
 
 `open_store(url)` opens a store, `read_environment()` says which (`REGENESIS_HOME`,
 `REGENESIS_STORE`), `Store` is its type, and `records` holds the type of each table's rows.

@@ -44,9 +44,7 @@ class Environment:
 
     @property
     def run_lock(self) -> Path:
-        """The lock of whoever works on the store: next to its file, or in the home where the store
-        is a lake.
-        """
+        """The lock of whatever works on the store: next to its file, or in the home for a lake."""
         file = (
             file_of(self.store_url)
             if self.store_url.startswith("duckdb:///")
@@ -89,8 +87,9 @@ def tracking_url(home: Path) -> str:
 
 
 def _plain(folder: Path) -> Path:
-    """The folder under a name that MLflow and Prefect read in a URL as it is: its own, or a link in
-    the user's cache.
+    """The folder under a name that MLflow and Prefect read in a URL as it is.
+
+    Its own name, or a link in the user's cache.
 
     For a link it is made where it is not there, so that the link leads somewhere.
     """
@@ -132,9 +131,7 @@ def make_home(environment: Environment) -> None:
 
 
 def private_folder(folder: Path) -> None:
-    """Make a folder that no other user may enter, as it is for logs, which hold tokens; an older
-    one is closed, too.
-    """
+    """Make a folder that no other user may enter, or close one that is there; logs hold tokens."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
 
@@ -159,9 +156,7 @@ def mlflow_pages() -> str:
 
 
 def time_zone() -> ZoneInfo:
-    """In which nights are planned and windows end: REGENESIS_TIMEZONE, else TZ, else this machine's
-    own zone.
-    """
+    """The zone of nights and windows: REGENESIS_TIMEZONE, else TZ, else this machine's own."""
     setting, name = _zone_name()
     try:
         return ZoneInfo(name)

@@ -1,5 +1,4 @@
-"""The errors this project raises on purpose: one base, and below it what a retry may mend and what
-it will not.
+"""The errors that this project raises on purpose: one base, split by whether a retry may help.
 
 A message says what was expected, what was found, where, and what to do next. The command line
 prints it as one line and ends with the error's exit code; Prefect retries only `TransientError`.

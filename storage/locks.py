@@ -1,5 +1,4 @@
-"""Turns at the database file among our own processes: one writer or many readers, first come first
-served.
+"""Turns at the database file among our own processes: one writer or many readers, in order.
 
 Advisory locks on two small files beside the database. The kernel lets go when a process dies, so
 none outlives its owner. A foreign client does not know them; its hold shows only when DuckDB's own
@@ -56,9 +55,7 @@ def turn(database: Path, *, exclusive: bool, wait_seconds: float) -> Generator[N
 
 @contextmanager
 def alone(lock: Path, *, wait_seconds: float) -> Generator[None]:
-    """Hold a lock file of its own, for something that two processes must not do at once; raises
-    TurnNotTaken.
-    """
+    """Hold a lock file for what two processes must not do at once; raises TurnNotTaken."""
     with _opened(lock, required=True) as descriptor:
         if descriptor is not None:
             _take(descriptor, fcntl.LOCK_EX, time.monotonic() + wait_seconds, lock)
@@ -67,8 +64,7 @@ def alone(lock: Path, *, wait_seconds: float) -> Generator[None]:
 
 @contextmanager
 def owned(lock: Path, refusal: Callable[[int], str], *, shared: bool = False) -> Generator[None]:
-    """Hold a lock file that names its owner's process; raises InputError with what `refusal` says
-    of the owner.
+    """Hold a lock file that names its owner's process; raises InputError with `refusal`'s words.
 
     With `shared` others that share it may hold it too. The kernel frees the lock of a process that
     died. A taker waits for the moment in which somebody looks (`owner_of`), not for an owner.
@@ -110,9 +106,7 @@ def owner_of(lock: Path) -> int:
 
 
 def _owners(descriptor: int) -> list[int]:
-    """The processes that the file names, the newest first; of those that shared it some may be
-    dead.
-    """
+    """The processes that the file names, newest first; some of those that shared it may be dead."""
     named = os.pread(descriptor, 4096, max(0, os.fstat(descriptor).st_size - 4096)).split()
     return [int(one) for one in reversed(named) if one.isdigit()]
 

@@ -1,5 +1,4 @@
-"""The only door to MLflow: runs, curves and the model registry, on SQLite and a folder in the home
-or at a server.
+"""The only door to MLflow: runs, curves and model registry, in the home or at a server.
 
 One parent run a round, nested runs for its stages; everything is found again by tags, so that
 logging twice changes nothing. The store decides who is champion; the registry's alias follows it.
@@ -41,8 +40,9 @@ LONGEST_VALUE = 500  # characters of a parameter
 
 
 def registered_name(line: str) -> str:
-    """The registered model that a line of rounds takes where no other line has it; MLflow refuses
-    slashes and colons.
+    """The name of a line's registered model where no other line has it.
+
+    MLflow refuses slashes and colons.
 
     Lines may meet in it: `Qwen/Instruct-math` and `Qwen-Instruct/math`.
     """
@@ -50,9 +50,7 @@ def registered_name(line: str) -> str:
 
 
 class Tracking:
-    """MLflow under a home, or at the server that the environment names; imports and opens it at the
-    first use.
-    """
+    """MLflow in a home, or at the environment's server; imported and opened at first use."""
 
     def __init__(self, home: Path) -> None:
         self.home = home.absolute()
@@ -95,9 +93,7 @@ class Tracking:
         self.client.set_terminated(run, "FINISHED" if round.status == "finished" else "FAILED")
 
     def page_of(self, round: Round, file: Path) -> str:
-        """Where a person opens a file of the round's run: MLflow's page of it where a server shows
-        one.
-        """
+        """Where a person opens a file of the round's run: MLflow's page, if a server shows one."""
         pages = mlflow_pages()
         if not pages:
             return file.as_uri()
@@ -105,9 +101,7 @@ class Tracking:
         return f"{pages}/#/experiments/{self._experiment}/runs/{run}/artifacts/{file.name}"
 
     def note_decision(self, round: Round, model_id: UUID, person: str, reasons: str) -> None:
-        """A person's word over the gate's, as tags of the round's run and of the challenger's
-        version.
-        """
+        """Note a person's decision over the gate's, as tags of run and model version."""
         tags = {"regenesis.overruled": reasons, "regenesis.overruled_by": person}
         run, version = self.log_round(round), self.version_of(round.line, model_id)
         for key, value in tags.items():
@@ -124,9 +118,7 @@ class Tracking:
         metrics: Mapping[str, float] | None = None,
         tags: Mapping[str, str] | None = None,
     ) -> str:
-        """A nested run for a stage (synthesis, training, evaluation of a role); the same one when
-        logged again.
-        """
+        """A nested run for a stage; the same run when it is logged again."""
         own = {STAGE_TAG: stage} | ({ROUND_TAG: str(round.id)} if round else {}) | dict(tags or {})
         run = self._find_run(own)
         if not run:
@@ -144,9 +136,7 @@ class Tracking:
         training_set: TrainingSet,
         examples: Sequence[TrainingExample],
     ) -> str:
-        """The run of a fine-tune: settings, loss curve, training set as an MLflow data set, the
-        adapter's files.
-        """
+        """The run of a fine-tune: settings, loss curve, training set and the adapter's files."""
         tags = {ADAPTER_TAG: str(adapter.id), "regenesis.training_set_id": str(training_set.id)}
         known = self._find_run({STAGE_TAG: "training", **tags})
         if known:
@@ -181,8 +171,7 @@ class Tracking:
         tags: Mapping[str, str] | None = None,
         files: Mapping[str, Path] | None = None,
     ) -> str:
-        """The version of `model` in the line's registered model, loadable with
-        `mlflow.pyfunc.load_model`.
+        """The model's version in its line's registered model, for `mlflow.pyfunc.load_model`.
 
         `code_file` is run by MLflow at load (models from code, no pickle); `reference` is its JSON
         artifact, `files` are copied beside it. A model that is registered keeps its version.
@@ -225,9 +214,7 @@ class Tracking:
         return self._aliased(line, CHALLENGER)
 
     def move_champion(self, line: str, model: Model, location: str = "") -> str:
-        """Point `champion` at this model's version; one that was never registered gets a bare
-        reference.
-        """
+        """Point `champion` at this model's version; an unregistered model gets a bare reference."""
         return self._move(line, CHAMPION, model, location)
 
     def move_challenger(self, line: str, model: Model, location: str = "") -> str:
@@ -310,25 +297,19 @@ class Tracking:
         return UUID(tagged) if tagged else None
 
     def _name_of(self, line: str) -> str:
-        """The registered model of a line, there or not; of two lines that meet in one the later has
-        a digest.
-        """
+        """The name of a line's registered model, with a digest if an earlier line has the name."""
         name = registered_name(line)
         if self._owner_of(name) in (None, "", line):
             return name
         return f"{name}-{hashlib.sha256(line.encode()).hexdigest()[:12]}"
 
     def _owner_of(self, name: str) -> str | None:
-        """The line that has this registered model; empty where an earlier version made it, None
-        where there is none.
-        """
+        """The line that owns this registered model; empty if unknown, None if there is no model."""
         found = self.client.search_registered_models(f"name = '{name}'")
         return found[0].tags.get(LINE_TAG, "") if found else None
 
     def _taken(self, line: str) -> str:
-        """The line's registered model, which from now on is the line's alone; made where there is
-        none.
-        """
+        """The line's registered model, made if missing, which from now on is the line's alone."""
         client = self.client  # opened before the lock, which its opening takes, too
         with alone(self.home / "mlflow.lock", wait_seconds=_OPEN_SECONDS):
             name = self._name_of(line)
@@ -387,9 +368,7 @@ def flattened(settings: Mapping[str, object], prefix: str = "") -> dict[str, obj
 
 
 def _make_whole(file: Path, artifacts: Path) -> None:
-    """MLflow's database, made aside and then named: a process killed in the seconds that this takes
-    leaves none.
-    """
+    """Make MLflow's database aside, then give it its name: a kill leaves none half made."""
     for stale in file.parent.glob(f".{file.name}.*.partial"):
         if not Path(f"/proc/{stale.suffixes[-2][1:]}").exists():
             stale.unlink(missing_ok=True)
@@ -484,9 +463,7 @@ def _log_pyfunc(
 
 
 def _untried_pyfunc(mlflow: Any) -> SimpleNamespace:
-    """MLflow's pyfunc flavour, without trying the example at once: that would load the weights, 10
-    s a model.
-    """
+    """MLflow's pyfunc flavour without trying the example, which would load the weights (10 s)."""
 
     def save_model(validate_serving_input: bool, **kwargs: object) -> None:
         mlflow.pyfunc.save_model(**kwargs)

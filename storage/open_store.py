@@ -61,9 +61,7 @@ def open_store(
 
 
 def existing_store(url: str) -> "Store":
-    """The store at a URL, where there is one; raises InputError where there is none, and makes
-    nothing.
-    """
+    """The store at a URL; raises InputError where there is none, and makes nothing."""
     if not store_exists(url):
         raise InputError(
             f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home"

@@ -1,5 +1,4 @@
-"""One value for asking: who asks which model, with which prompts and settings, and where what comes
-back is kept.
+"""One value for asking: who asks which model with what, and where the answers are kept.
 
 Synthesis, evaluation, the A/A run and the forecast take it as their first argument.
 `flows.steps.workplace` makes it.

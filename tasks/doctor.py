@@ -69,9 +69,7 @@ def diagnose(environment: Environment, settings: Settings) -> list[Finding]:
 
 
 def misfits(settings: Settings, prompts: Mapping[str, Prompt], folder: Path) -> list[str]:
-    """What of the settings does not fit this model or the rest of them, one sentence each; empty
-    where all does.
-    """
+    """What of the settings does not fit this model or the other settings, one sentence each."""
     size = model_size(folder) if (folder / "config.json").is_file() else None
     preset = ill_fitting_preset(settings.preset, size.parameters if size else 0)
     return [
@@ -256,9 +254,7 @@ def _people_tools() -> list[Finding]:
 
 
 def _model(environment: Environment, settings: Settings, machine: Hardware) -> list[Finding]:
-    """Template, stop tokens, licence, LoRA support and memory of the model; nothing is converted
-    for it.
-    """
+    """Template, stop tokens, licence, LoRA support and memory of the model; converts nothing."""
     name = settings.model.name
     try:
         if name == EMBEDDED and prepared_embedded(environment) is None:
@@ -309,9 +305,7 @@ def _template(folder: Path, settings: Settings) -> list[Finding]:
 
 
 def _lora(folder: Path) -> list[Finding]:
-    """Whether vLLM serves adapters for this architecture; asked of its registry only when that is
-    cheap.
-    """
+    """Whether vLLM serves adapters for this architecture; its registry is asked only if cheap."""
     architectures: list[str] = read_json(folder / "config.json").get("architectures") or []
     answer = supports_lora(architectures)
     words = ", ".join(architectures) or "no architecture named"
@@ -366,9 +360,7 @@ def _room(
 
 
 def _model_disk(folder: Path, environment: Environment, settings: Settings) -> list[Finding]:
-    """What a round writes of this model: whole weights, trained or merged for serving, and the
-    adapter.
-    """
+    """What a round writes for this model: whole weights, trained or merged, and the adapter."""
     whole = settings.training.kind == "full"
     weights = kept_weight_bytes(folder, settings.training) if whole else weight_bytes(folder)
     kind = "full weights, kept each round" if whole else "merged weights, the newest 3 kept"

@@ -77,8 +77,9 @@ def prompt_record(name: str, text: str) -> Prompt:
 
 
 def _check_answer_prompt(text: str) -> None:
-    """A training set keeps one system message and one prefill for all its examples, so no question
-    may change them.
+    """Refuse an answer prompt that a question changes outside its user section.
+
+    A training set keeps one system message and one prefill for all its examples.
     """
     template = parse_prompt(text)
     for section, words in (("system", template.system), ("assistant", template.assistant)):

@@ -1,5 +1,4 @@
-"""Whether there is room to go on, asked before a step and while it runs: disk below the home,
-memory of the machine.
+"""Whether disk and memory suffice to go on, asked before a step and while it runs.
 
 And whether it was a full disk that ended something, whoever said so.
 """
@@ -25,9 +24,7 @@ _SAID_FULL = re.compile(
 
 
 def check_room(home: Path, room: RoomSettings) -> None:
-    """Raise InputError where less is free than the settings ask for; the round can go on when there
-    is more.
-    """
+    """Raise InputError where less is free than the settings ask for; the round can go on later."""
     free = shutil.disk_usage(home).free
     if free < room.min_free_disk_gib * GIB:
         raise InputError(

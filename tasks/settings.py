@@ -1,5 +1,4 @@
-"""Settings: one frozen model a step, with units and sources in the descriptions; presets and TOML
-over them.
+"""Settings: one frozen model per step, with units and sources; presets and TOML over them.
 
 Order of precedence: defaults, preset, TOML file (`REGENESIS_CONFIG` or `settings_toml`), explicit
 overrides. Locations and secrets are not settings; they come from the environment
@@ -430,9 +429,7 @@ class GateSettings(Frozen):
 
 
 class ComparisonSettings(Frozen):
-    """Methods beside each other at a matched budget, for `regenesis compare`
-    (tasks/comparison/methods.toml).
-    """
+    """Methods side by side at a matched budget (tasks/comparison/methods.toml)."""
 
     methods: tuple[str, ...] = Field(
         default=("base", "random", "rft", "star_one_round", "lmsi", "regenesis"),
@@ -473,9 +470,7 @@ class ComparisonSettings(Frozen):
 
 
 class RoomSettings(Frozen):
-    """What must stay free, before a step and while it runs; below it the round stops and can be
-    resumed.
-    """
+    """What must stay free before and during a step; below it the round stops, to be resumed."""
 
     min_free_disk_gib: float = Field(
         default=1.0, ge=0, description="Free disk below the home in GiB; 0 asks for none"
@@ -545,9 +540,7 @@ def explain_settings(
     toml_file: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> tuple[list[Sourced], list[str]]:
-    """Every setting of `load_settings` with its source, and notes on what a reader of the TOML
-    would not expect.
-    """
+    """Every setting of `load_settings` with its source, and notes on surprises."""
     layers = _layers(preset, toml_text, toml_file, overrides)
     settings = _validated(_merged(values for _, values in layers))
     rows = [Sourced(name, value, _source_of(name, layers)) for name, value in _leaves(settings)]
@@ -580,9 +573,7 @@ def _names(values: object, path: Sequence[str]) -> bool:
 
 
 def _inherited_stops(rows: Sequence[Sourced]) -> list[str]:
-    """Settings merge key by key, so a table that sets a stage's length alone keeps the preset's
-    stop strings.
-    """
+    """Notes where a table that sets a stage's length keeps the preset's stop strings."""
     stops = {
         row.name.removesuffix(".stop"): row
         for row in rows

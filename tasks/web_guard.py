@@ -1,5 +1,4 @@
-"""What stands before a web server of ours: foreign host names, foreign web pages and foreign users
-are refused.
+"""Guards before our web servers: foreign host names, web pages and users are refused.
 
 A browser lets any page send requests to this machine, and a page whose own name is made to resolve
 to this machine (DNS rebinding) even read the answers. Both show in the headers Host and Origin,
@@ -81,9 +80,7 @@ class KeyGuard:
 
 
 class EngineGuard(KeyGuard):
-    """Before vLLM, whose own check of its key leaves open what does not lie below /v1: its workers,
-    say.
-    """
+    """Guards vLLM, whose own key leaves open what is not below /v1, such as its workers."""
 
     def __init__(self, app: App) -> None:
         key = secret(ENGINE_KEY)

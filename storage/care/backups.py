@@ -1,5 +1,4 @@
-"""A backup is the store's whole copy and, beside it, MLflow's records; a restore puts both in their
-places.
+"""Backups: the store's whole copy with MLflow's records beside it; a restore puts both back.
 
 What was there is kept under another name. Adapters are files that never change once written: copy
 their folder too.
@@ -28,8 +27,9 @@ RECORDS = "mlflow.db"
 
 
 def back_up(store: Store, home: Path, target: Path) -> Path:
-    """The store at `target` and MLflow's records beside it, also while a round runs; nothing is
-    overwritten.
+    """Copy the store to `target` and MLflow's records beside it, also while a round runs.
+
+    Nothing is overwritten.
     """
     made = back_up_store(store, target)
     records = home / RECORDS
@@ -44,8 +44,9 @@ def records_of(backup: Path) -> Path:
 
 
 def restore(environment: Environment, backup: Path, now: datetime) -> list[Path]:
-    """The backup in the place of the home's store and records; returns what was there, under its
-    new names.
+    """Put the backup in the place of the home's store and records.
+
+    Returns what was there, under its new names.
 
     Raises InputError where the file is no store that this program reads, or while a run works on
     the present one.
@@ -71,9 +72,7 @@ def restore(environment: Environment, backup: Path, now: datetime) -> list[Path]
 
 
 def _take_place(backup: Path, file: DatabaseFile, stamp: str) -> list[Path]:
-    """In our own turn, and in one step: whenever the process is killed, there is the old store or
-    the new one.
-    """
+    """Put the backup in place in one step: a kill leaves the old store or the new one."""
     path = file.path
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.restore.part")
@@ -102,8 +101,9 @@ def _take_place(backup: Path, file: DatabaseFile, stamp: str) -> list[Path]:
 
 
 def _fold_in(path: Path) -> None:
-    """The log into its file, where both are sound; raises HeldByAnother while a foreign client has
-    it open.
+    """Fold the log into its file, where both are sound.
+
+    Raises HeldByAnother while a foreign client has the file open.
     """
     if path.exists():
         with suppress(InputError):  # it is damaged: a reason to restore

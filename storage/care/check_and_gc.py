@@ -40,8 +40,7 @@ class Problem:
 
 
 def check_store(store: Store, home: Path | None = None) -> list[Problem]:
-    """Dangling parents, ids there twice, chains across draws, missing adapters, of a lake missing
-    files.
+    """Look for dangling parents, double ids, chains across draws, missing adapters and files.
 
     Each question takes a turn of its own, so a batch waits for one question at most.
     """
@@ -60,8 +59,7 @@ def check_store(store: Store, home: Path | None = None) -> list[Problem]:
 
 
 def compact(store: Store, keep_days: float = KEEP_DAYS) -> Compacted:
-    """Give back room. A lake also forgets its states older than `keep_days`, except those of
-    training sets.
+    """Give back room; a lake forgets states older than `keep_days`, except those of training sets.
 
     Raises HeldByAnother while a foreign client has a file open.
     """

@@ -1,5 +1,4 @@
-"""What nothing refers to any more: adapters go to a trash with a date first, half-written files of
-ours at once.
+"""Files that nothing refers to: adapters go to a dated trash first, half-written files at once.
 
 Only names that this project writes are ever touched. An adapter stays while any store below the
 home names it: this one, another one, a backup, or one that was put aside.
@@ -43,9 +42,7 @@ _STORE = re.compile(r".+\.(?:duckdb|sqlite)(?:\.before-restore-[^.]+)?")
 
 @dataclass(frozen=True)
 class Garbage:
-    """A file or folder that nothing refers to, and where it is kept for a while; None where it goes
-    at once.
-    """
+    """A file or folder that nothing refers to, and where it is kept for a while, if anywhere."""
 
     path: Path
     bytes: int
@@ -54,8 +51,7 @@ class Garbage:
 
 
 def find_garbage(store: Store, home: Path, trash_days: float = TRASH_DAYS) -> list[Garbage]:
-    """What nobody has touched for a day: adapters and checkpoints, half-written files; and what was
-    trashed long ago.
+    """Files that nobody has touched for a day and nothing names, and what was trashed long ago.
 
     An adapter with a row is never in it, so neither champion, previous champion nor base can be.
     """
@@ -103,9 +99,7 @@ def _unnamed(store: Store, home: Path) -> Iterator[tuple[Path, str]]:
 
 
 def _named_elsewhere(home: Path, own: set[Path]) -> list[str]:
-    """Locations in every other store below the home; raises where one can't be read: it may name
-    any adapter.
-    """
+    """Adapters' locations in every other store below the home; raises where one can't be read."""
     found: list[str] = []
     for file in sorted(
         one for one in home.rglob("*") if _STORE.fullmatch(one.name) and one.is_file()

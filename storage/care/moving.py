@@ -1,5 +1,4 @@
-"""Copies a whole store into another, of the same kind or the other, and proves the copy equal; all
-of it or nothing.
+"""Copies a whole store into another of either kind, and proves the copy equal; all or nothing.
 
 The target must be empty. The source stays as it is. What a lake's old states were is not moved.
 """

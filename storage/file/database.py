@@ -110,8 +110,7 @@ class DatabaseFile:
             yield connection
 
     def copy_to(self, target: Path) -> int:
-        """A whole copy in one file, made in one turn that lasts as long as its bytes need (0.3 s
-        per GB).
+        """A whole copy in one file, made in one turn that lasts as long as copying (0.3 s per GB).
 
         Its log is folded into the store first, not into the copy: a copy that is put back beside a
         newer log would else count as many checkpoints as the store, and DuckDB would take the log
@@ -135,9 +134,7 @@ class DatabaseFile:
 
     @contextmanager
     def _opened(self, *, read_only: bool) -> Generator[duckdb.DuckDBPyConnection]:
-        """Our turn and an open file; while a foreign client holds that, the turn is given up
-        between two tries.
-        """
+        """Our turn and an open file; the turn is given up between tries at a held file."""
         with ExitStack() as held:
             connection = self._taken(held, read_only)
             with told_clearly(self.path):

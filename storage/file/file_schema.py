@@ -1,5 +1,4 @@
-"""Brings a database file to this program's schema: makes it, or migrates a copy of it, and
-refreshes comments.
+"""Brings a database file to this program's schema: makes it, or migrates a copy of it.
 
 A new or migrated store is made aside and takes its name when it is whole: whenever the process is
 killed, there is the old store or the new one. A database that is already right is only read.
@@ -35,8 +34,9 @@ MAKE_STATE = "CREATE TABLE IF NOT EXISTS schema_state (surface VARCHAR NOT NULL)
 
 
 def ensure_schema(file: DatabaseFile) -> None:
-    """Create or migrate; raises InputError on a newer database, a damaged file, or a folder that
-    can't be written.
+    """Create or migrate the file.
+
+    Raises InputError for a newer database, a damaged file, or a folder that can't be written.
     """
     if not file.path.exists():
         make_folder(file.path.parent)
@@ -76,9 +76,7 @@ def write_surface(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def keep_as(path: Path, kept: Path) -> None:
-    """Give the file that lies at `path` a second, free name, so that another can take its place in
-    one step.
-    """
+    """Give the file at `path` a second name, so that another can take its place in one step."""
     partial = kept.with_name(kept.name + ".part")
     partial.unlink(missing_ok=True)
     try:
@@ -91,9 +89,7 @@ def keep_as(path: Path, kept: Path) -> None:
 
 
 def free_name(path: Path) -> Path:
-    """The path, or where something lies there already one with a number: nothing that was kept is
-    written over.
-    """
+    """The path, with a number where something has that name: nothing kept is overwritten."""
     ending = path.suffix if path.suffix == ".duckdb" else ""
     names = (path.name.removesuffix(ending) + f"-{number}" + ending for number in count(2))
     return next(

@@ -61,9 +61,7 @@ class FileStore(Store):
         return f"duckdb -readonly {shlex.quote(str(self.reader_copy()))}"
 
     def reader_copy(self) -> Path:
-        """The path of the copy for foreign clients, made where there is none yet; its `reader_age`
-        tells its age.
-        """
+        """The path of the copy for foreign clients, made if missing; `reader_age` tells its age."""
         reader = reader_of(self.path)
         return reader if reader.exists() else self.refresh_reader()
 
@@ -72,9 +70,7 @@ class FileStore(Store):
 
     @contextmanager
     def leased(self, question_sets: Sequence[str], draw: int) -> Generator[None]:
-        """Nothing to take: a home's locks keep two runs of one task set apart, and rounds have
-        draws of their own.
-        """
+        """Take nothing: a home's locks keep runs apart, and rounds have draws of their own."""
         yield
 
     @contextmanager

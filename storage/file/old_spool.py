@@ -1,5 +1,4 @@
-"""Batches that a version up to schema 5 left beside the file while a foreign client held it: they
-are put in, once.
+"""Batches that versions up to schema 5 left beside a file that a client held: put in once.
 
 A spool file is one batch: Arrow streams, each with its table and operation. Its name is the time,
 the rows and the hash of its bytes: `00000001790000000000-25-9f86d0....arrows`.
@@ -31,8 +30,7 @@ def waiting_batches(path: Path) -> list[Path]:
 
 
 def merge_old_spool(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-    """Commit what waits, in its order, into a store that is still of its schema; the files are gone
-    afterwards.
+    """Commit waiting batches in order into a store of their schema, and remove their files.
 
     Raises InputError where a batch can't be put in; then it stays, and so do those after it.
     """
@@ -85,9 +83,7 @@ def _merge(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
 def _known_columns(
     connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable
 ) -> ArrowTable:
-    """The rows without columns that the table lacks; raises ValueError where one of them holds a
-    value.
-    """
+    """The rows without columns that the table lacks; raises ValueError if one holds a value."""
     known = {row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()}
     unknown = [name for name in rows.column_names if name not in known]
     for name in unknown:

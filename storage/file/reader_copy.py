@@ -1,5 +1,4 @@
-"""`reader.duckdb`: a whole copy of the store for whoever holds a file open long: foreign clients,
-and a user's SQL.
+"""`reader.duckdb`: a whole copy of the store for clients that hold a file open long.
 
 It is made aside and renamed when whole, so who looks sees the old copy or the new one. Tables,
 views and comments are in it, and the view `reader_age` tells how old it is.
@@ -31,9 +30,7 @@ COMMENT ON COLUMN reader_age.age_seconds IS 'Seconds since then';
 
 
 def reader_of(store: Path) -> Path:
-    """Where the copy of this store lies: `reader.duckdb`, or `NAME.reader.duckdb` for a store of
-    another name.
-    """
+    """Where a store's copy lies: `reader.duckdb`, or `NAME.reader.duckdb` for another name."""
     return store.with_name(
         READER_NAME if store.name == _USUAL_NAME else f"{store.stem}.{READER_NAME}"
     )

@@ -30,9 +30,7 @@ class Compacted:
 
 
 def compact_lake(store: LakeStore, keep_days: float) -> Compacted:
-    """Remove the later rows of an id, merge small files, forget states older than `keep_days` that
-    nothing names.
-    """
+    """Remove an id's later rows, merge small files, forget old states that nothing names."""
     files_before, bytes_before = _files(store)
     # merging comes first: rows vanish from under an open reader where a file younger than its state
     # has lost rows and is then merged (DuckLake 1.5.5)
@@ -64,9 +62,7 @@ def old_snapshots(connection: duckdb.DuckDBPyConnection, keep_days: float) -> li
 
 
 def missing_files(store: LakeStore) -> list[Path]:
-    """Files of the present state that are not in the lake's folder; nothing is said of an object
-    store's.
-    """
+    """Files of the present state that are missing in the lake's folder; none for object stores."""
     if store.lake.place.data_folder is None:
         return []
     files: list[Path] = []
@@ -105,9 +101,7 @@ def _expire(connection: duckdb.DuckDBPyConnection, keep_days: float) -> int:
 
 
 def _clean_up(connection: duckdb.DuckDBPyConnection) -> None:
-    """Files that no state names: those set aside by now, and those of writers that died a day ago
-    or more.
-    """
+    """Remove files that no state names, also those of writers that died a day ago or more."""
     connection.execute(
         f"CALL ducklake_cleanup_old_files('{CATALOG}', older_than => now() - INTERVAL"
         f" '{_SMALLEST_UNUSED_AGE}')"

@@ -1,5 +1,4 @@
-"""Attaches a DuckLake: one connection of the process to read, one to write, and a bounded retry for
-what conflicts.
+"""Attaches a DuckLake: one connection to read, one to write, and bounded retries of conflicts.
 
 Base tables lie in the schema `stored`. What is read is the schema `main`: a view of each table's
 name that keeps the first row of an id, and the public views above them.
@@ -57,15 +56,11 @@ _UNREADABLE = re.compile(
 
 
 class LakeBusy(TransientError):
-    """Others committed first, again and again, for the whole of the bound; or the catalogue cannot
-    be reached.
-    """
+    """Others committed first for the whole bound, or the catalogue cannot be reached."""
 
 
 class LakeAway(InputError):
-    """The catalogue or the data cannot be had: a wrong URL or password, or a server that is not
-    there.
-    """
+    """The catalogue or the data cannot be had: a wrong URL or password, or no server."""
 
 
 class Lake:
@@ -97,9 +92,7 @@ class Lake:
                 self._forget(read_only=True)
 
     def committed(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
-        """What `work` gives, in a transaction on the base tables; run again where another writer
-        came first.
-        """
+        """The result of `work` in a transaction, run again where another writer came first."""
         return self.tried_again(lambda connection: _in_transaction(connection, work))
 
     def tried_again(self, work: Callable[[duckdb.DuckDBPyConnection], T]) -> T:
@@ -190,8 +183,7 @@ def attach(
     snapshot: int | None = None,
     key: Callable[[str], str | None] = secret,
 ) -> duckdb.DuckDBPyConnection:
-    """A connection with the lake attached as `regenesis`; made where it is to be written and is not
-    there.
+    """A connection with the lake attached as `regenesis`, made where it is to be written.
 
     With `snapshot`, the lake as it was then; `key` gives the keys of catalogue and object store by
     the names that they have in the environment. Raises LakeAway where catalogue or data can't be
@@ -220,9 +212,7 @@ def attach(
 
 
 def may_pass(error: BaseException) -> bool:
-    """Whether the same work may succeed when it is done again: another writer, or a catalogue that
-    went away.
-    """
+    """Whether the same work may succeed if it is repeated: another writer, a lost catalogue."""
     if isinstance(error, InputError):
         return False
     cause = error if isinstance(error, duckdb.Error) else error.__cause__
@@ -239,9 +229,7 @@ def _in_transaction(
 
 
 def _put_away(connection: duckdb.DuckDBPyConnection) -> None:
-    """End what transaction is left, then close: a connection that is closed in one can end the
-    process.
-    """
+    """Roll back, then close: closing a connection inside a transaction can end the process."""
     with suppress(duckdb.Error):
         # after a commit this fails, and nothing is left to end
         connection.rollback()

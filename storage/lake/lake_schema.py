@@ -1,5 +1,4 @@
-"""Brings a lake to this program's schema: base tables in `stored`, first rows of an id and the
-public views in `main`.
+"""Brings a lake to this program's schema: base tables in `stored`, public views in `main`.
 
 The migrations and the views' text are those of the file. A lake that is already right is only read.
 """
@@ -25,9 +24,7 @@ from storage.views.comments import write_comments
 
 
 def ensure_lake(lake: Lake) -> None:
-    """Create or migrate; raises InputError on a newer lake, or one that can't be reached or
-    written.
-    """
+    """Create or migrate the lake; raises InputError for one that is newer or can't be written."""
     place = lake.place
     # the folders of a new lake on disk
     if place.catalogue_file is not None and not place.catalogue_file.exists():
@@ -43,8 +40,9 @@ def ensure_lake(lake: Lake) -> None:
 
 
 def _one_at_a_time(place: LakePlace) -> AbstractContextManager[None]:
-    """On a SQLite catalogue two that change the schema at once can end in an I/O error; on Postgres
-    one tries again.
+    """Change a SQLite catalogue's schema alone: two at once can end in an I/O error.
+
+    On Postgres one of the two tries again.
     """
     if place.catalogue_file is None:
         return nullcontext()
@@ -113,9 +111,7 @@ def _digest() -> str:
 
 
 def _back_up_catalogue(place: LakePlace, version: int) -> None:
-    """A SQLite catalogue is copied beside itself; of a Postgres catalogue the database's own backup
-    is taken.
-    """
+    """Copy a SQLite catalogue beside itself; a Postgres catalogue has its database's own backup."""
     if place.catalogue_file is None:
         return
     target = place.catalogue_file.with_name(

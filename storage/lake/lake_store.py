@@ -1,6 +1,4 @@
-"""The store as a DuckLake: writers at once, each batch a transaction that is run again where
-another came first.
-"""
+"""The store as a DuckLake: many writers, each batch a transaction, repeated on conflict."""
 
 import shlex
 import time

@@ -1,5 +1,4 @@
-"""Leases: who works on a question set in a draw, so that two runs on one lake do not pay for the
-same texts.
+"""Leases on question set and draw, so that two runs on one lake do not pay for the same texts.
 
 A lease is a lock that ends with its holder: on Postgres an advisory lock of a session, beside a
 SQLite catalogue a locked file. No clock and no host name decides who holds one. A row beside it
@@ -60,8 +59,9 @@ def held_lease(lake: Lake, question_sets: Sequence[str], draw: int) -> Generator
 
 
 def refuse_beside_a_run(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
-    """Raises InputError while anybody holds a lease: a run of the program before would go on
-    writing what it knows.
+    """Raise InputError while anybody holds a lease.
+
+    A run of the program before would go on writing the tables that it knows.
     """
     try:
         leases = connection.execute(
@@ -86,9 +86,7 @@ def _is_held(owner: str, noted_at: datetime, is_free: bool) -> bool:
 
 
 def conflict_with_others(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make this transaction one that fails to commit, and is run again, where another that did this
-    came first.
-    """
+    """Make this transaction fail and run again where another with the same call committed first."""
     connection.execute("UPDATE leases SET renewed_at = ? WHERE owner = ?", [_now(), _EVERYBODYS])
 
 
@@ -170,9 +168,7 @@ class _SessionLocks:
 
 @contextmanager
 def _locks_of(place: LakePlace) -> Generator[Callable[[str, int], bool]]:
-    """What takes the lock of a question set and draw, or says that another has it; at the end all
-    are free.
-    """
+    """A function that takes the lock of a question set and draw, or says that another has it."""
     if place.catalogue_file is not None:
         with ExitStack() as held:
             yield _FileLocks(place.catalogue_file, held)

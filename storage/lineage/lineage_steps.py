@@ -1,6 +1,4 @@
-"""Which rows are one step away from a record, up to where it came from and down to what came of it;
-how each shows.
-"""
+"""Which rows are one step away from a record, up and down, and how each is shown."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -176,8 +174,9 @@ def keys_of(table: str) -> list[str]:
 def steps_from(
     table: str, keys: Mapping[str, UUID | None], way: dict[str, tuple[Step, ...]]
 ) -> list[Step]:
-    """Without what a nearer parent leads to as well: a path with a structure reaches its question
-    through it.
+    """The steps from a row, without those that a nearer parent leads to as well.
+
+    A path with a structure reaches its question through it.
     """
     chain = ("structure_id", "adapted_guideline_id")
     steps = [step for step in way.get(table, ()) if keys.get(step.key) is not None]

@@ -1,5 +1,4 @@
-"""Any record's family: up to the question and guideline that it came from, down to every model that
-it touched.
+"""A record's family: up to its question and guideline, down to every model that it taught.
 
 In: a store and an id, or an unambiguous beginning of one. Out: a tree of `LineageNode`. It shows;
 it changes nothing.
@@ -67,9 +66,7 @@ class LineageNode:
 
 @dataclass(frozen=True)
 class Found:
-    """A record's table and id, and the draw that narrows the search for what is near it; null where
-    it has none.
-    """
+    """A record's table and id, and the draw that narrows searches near it; None for no draw."""
 
     table: str
     id: UUID
@@ -86,8 +83,7 @@ def find_record(store: Store, prefix: str) -> Found:
 
 
 def lineage_tree(store: Store, id: UUID | str, most_children: int = MOST_CHILDREN) -> LineageNode:
-    """The record of an id, or of its beginning, with ancestors and descendants; of many siblings
-    the first are shown.
+    """A record, named by its id or the beginning of it, with ancestors and descendants.
 
     Raises InputError as `find_record` does.
     """
@@ -162,9 +158,7 @@ def _found(connection: duckdb.DuckDBPyConnection, prefix: str, url: str) -> Foun
 
 
 def _with_id(connection: duckdb.DuckDBPyConnection, id: UUID) -> list[Found]:
-    """The record with this whole id; the table's name is part of what an id is the hash of, so
-    there is but one.
-    """
+    """The record with this id; there is one, for the table's name is part of what is hashed."""
     small = [table for table in LABELS if table not in _LARGE]
     for tables in (small, *([table] for table in _LARGE)):
         found = connection.execute(_union(tables, "id = $id LIMIT 1"), {"id": id}).fetchall()

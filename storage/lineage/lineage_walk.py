@@ -1,5 +1,4 @@
-"""Walks from a record step by step, all rows of a table at once, so that each large table is
-searched about once.
+"""Walks from a record step by step, all rows of a table at once, so each table is read about once.
 
 In: a connection and a start. Out: for each row met, the rows near it. It knows nothing of trees.
 """

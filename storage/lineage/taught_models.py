@@ -1,5 +1,4 @@
-"""Every model that a record touched, however many paths lie between: the end of the lineage,
-counted in SQL.
+"""Every model that a record taught, however many paths lie between, counted in SQL.
 
 In: a store and a record's table and id. Out: the models whose training set, or an ancestor's, holds
 a path that came of it.

@@ -1,5 +1,4 @@
-"""Numbered migrations: each runs in a transaction together with its own record; a backup comes
-first.
+"""Numbered migrations, each in one transaction with its own record; a backup comes first.
 
 A migration is a file `NNNN_name.sql` in this folder. Files are never edited once released; a new
 one is added.

@@ -1,5 +1,4 @@
-"""What a user's SQL may name: kinds of nodes of DuckDB's parsed tree, functions, and the store's
-tables and views.
+"""The names that a user's SQL may use: kinds of nodes, functions, and the store's tables and views.
 
 Everything that is not named here is refused. The functions stand in `allowed_functions.toml`,
 reviewed for a version.

@@ -1,5 +1,4 @@
-"""How the process that runs a user's SQL answers: pieces of text or of Arrow, then the end, or an
-error.
+"""How the process of a user's SQL answers: pieces of text or Arrow, then the end or an error.
 
 A piece is small, so neither side ever holds a result as a whole. An answer that stops before its
 end was cut off.
@@ -57,9 +56,7 @@ def send_error(answer: BinaryIO, message: str) -> None:
 
 
 def received(answer: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
-    """The pieces as they come, up to and with the end or an error; raises CutOff where neither
-    comes.
-    """
+    """The pieces in order, the end or an error last; raises CutOff where neither comes."""
     while True:
         head = answer.read(_HEAD.size)
         kind, length = _HEAD.unpack(head) if len(head) == _HEAD.size else (b"", _LARGEST_PIECE + 1)

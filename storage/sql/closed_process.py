@@ -1,5 +1,4 @@
-"""Shuts the process that runs a user's SQL in: a connection that only reads, limits, and the
-system's wall.
+"""Shuts in the process that runs a user's SQL: a read-only connection, limits, the system's wall.
 
 First the store is opened; then memory, disk and doors are set for good. What is open stays open, so
 a file needs no further reading; a lake opens its data's files, and perhaps its servers, while it is
@@ -83,9 +82,7 @@ def opened(url: str, snapshot: int | None = None, keys: Mapping[str, str] | None
 
 
 def _file_alone(path: Path) -> Opened:
-    """The newest copy of the file, under the file's name: however long a statement takes, no writer
-    waits for it.
-    """
+    """The newest copy of the file, under the file's name: no writer waits for a statement."""
     copy = newest_reader(DatabaseFile(path, busy_seconds=2.0))
     connection, name = duckdb.connect(), path.stem.replace('"', '""')
     with told_clearly(copy):
@@ -108,8 +105,9 @@ def _lake_alone(place: LakePlace, snapshot: int | None, keys: Mapping[str, str])
 
 
 def _reading_catalogue(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    """While one transaction of this process reads, SQLite's shared memory and log are there and
-    open: others of it need not be able to write them.
+    """Keep one transaction reading, so that SQLite's shared memory and log stay open.
+
+    Other transactions of the process then need not be able to write them.
     """
     reader = connection.cursor()
     reader.begin()
@@ -148,9 +146,7 @@ def _openings(url: str, keys: Mapping[str, str], folder: Path) -> Openings:
 
 
 def _ports(place: LakePlace, keys: Mapping[str, str]) -> tuple[int, ...]:
-    """Of the catalogue's server, of the object store, and of a name server for either; none where
-    all is on disk.
-    """
+    """Ports of catalogue, object store and name server; none if all is on disk."""
     ports: set[int] = set()
     if place.catalogue_file is None:
         said = re.search(r"port='(\d+)'", place.catalogue)

@@ -1,5 +1,4 @@
-"""DuckDB's values as Python's, none bent: what Arrow or Python has no exact value for comes as
-DuckDB's own text.
+"""DuckDB's values as exact Python values; where there is none, as DuckDB's own text.
 
 Arrow takes UHUGEINT for a signed number, loses the zone of a TIME, and has no VARIANT; Python has
 no date before year 1, nor an infinite one.

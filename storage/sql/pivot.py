@@ -77,9 +77,7 @@ def _is_two_statements(connection: duckdb.DuckDBPyConnection, statement: str) ->
 
 
 def _query(statement: str, pivot: _Pivot, column: str) -> str:
-    """What WITH names before the PIVOT stands before the query, too; an open parenthesis before it
-    does not.
-    """
+    """The query for a column's values, with the WITH that stands before the PIVOT."""
     before = statement[: pivot.begin]
     given = before if before.strip().upper().startswith("WITH") and _depth(before) == 0 else ""
     return (
@@ -100,9 +98,7 @@ def _values(connection: duckdb.DuckDBPyConnection, query: str, column: str) -> l
 
 
 def _found(statement: str) -> _Pivot | None:
-    """The last PIVOT statement with a column that names no values; `FROM x PIVOT (...)` always
-    names them.
-    """
+    """The last PIVOT statement with a column that names no values."""
     tokens = list(_tokens(statement))
     for place in reversed(range(len(tokens))):
         if tokens[place].word != "PIVOT":

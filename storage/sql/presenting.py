@@ -105,16 +105,12 @@ def told_apart(names: Sequence[str]) -> list[str]:
 
 
 def escaped(text: str) -> str:
-    """Control characters and direction marks made visible, so a terminal shows them rather than
-    obeys them.
-    """
+    """The text with control characters and direction marks made visible, safe on a terminal."""
     return _CONTROLS.sub(_visible, text)
 
 
 def terminal_text(text: str) -> str:
-    """Lines and tabs stay; whatever else would steer a terminal, or could not be encoded, is made
-    visible.
-    """
+    """The text with whatever would steer a terminal made visible; lines and tabs stay."""
     return _STEERS_A_TERMINAL.sub(_visible, text)
 
 

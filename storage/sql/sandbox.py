@@ -1,5 +1,4 @@
-"""Runs a user's SQL in a child process that can only read, and hands its rows on; nothing of it can
-harm the store.
+"""Runs a user's SQL in a child process that can only read, and hands its rows on.
 
 In: a store's URL and one statement. Out: text (table, CSV, JSON), whole or piece by piece, or a
 Parquet file. It works while a round writes. However large a result is, this process holds only a
@@ -87,8 +86,9 @@ def run_user_sql(
     out_file: Path | None = None,
     snapshot: int | None = None,
 ) -> str:
-    """The rows as text, or, with `out_file`, written there and a line that says so; of a lake also
-    as it was once.
+    """The rows as text, or a line that says that they were written to `out_file`.
+
+    Of a lake also as it was at `snapshot`.
 
     Raises InputError where the statement is refused, wrong or too slow; the message says which.
     """
@@ -120,9 +120,7 @@ def print_user_sql(
 
 
 def first_rows(url: str, statement: str, most_rows: int) -> tuple[list[dict[str, object]], bool]:
-    """The first rows by column, values as JSON has them, and whether there are more; a page's
-    worth, at most 4 MiB.
-    """
+    """The first rows by column, as JSON values, and whether there are more (at most 4 MiB)."""
     rows: list[dict[str, object]] = []
     taken = 0
     with closing(_texts(_request(url, statement, "json", None, whole=True), Limits())) as texts:
@@ -164,9 +162,7 @@ def _request(
 
 
 def schema_text() -> str:
-    """Every table and view with grain, columns, types and meaning, as `regenesis sql --schema`
-    prints it.
-    """
+    """Every table and view with columns, types and meaning, as `regenesis sql --schema` prints."""
     with duckdb.connect() as connection:
         migrate(connection)
         write_surface(connection)
@@ -205,9 +201,7 @@ def _texts(request: dict[str, object], limits: Limits) -> Generator[str]:
 
 
 def _pieces(request: dict[str, object], limits: Limits) -> Iterator[tuple[bytes, bytes]]:
-    """The child's answer, its end with it; raises InputError with the child's own words, or with
-    why it is cut off.
-    """
+    """The child's answer, its end included; raises InputError with the child's own words."""
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="regenesis-sql-", ignore_cleanup_errors=True) as folder,
@@ -298,9 +292,7 @@ def _write_parquet(pieces: Iterator[tuple[bytes, bytes]], file: Path) -> int:
 
 @contextmanager
 def _whole(target: Path) -> Generator[Path]:
-    """A file beside the target that takes its place when all is written; nothing is left where it
-    is not.
-    """
+    """A file beside the target that takes its place when all is written, else is removed."""
     partial = target.with_name(target.name + ".part")
     try:
         yield partial

@@ -1,5 +1,4 @@
-"""The process in which a user's SQL runs: reads one request from standard input, answers on
-standard output.
+"""The process of a user's SQL: one request on standard input, answers on standard output.
 
 The connection only reads, has no way to files, network or settings, and is interrupted at the
 deadline; after a further grace the process ends itself. Rows are turned into text here, behind the

@@ -1,5 +1,4 @@
-"""What a user's statement may be: one that only reads, over the store's tables and views, with
-functions that compute.
+"""What a user's statement may be: one that only reads the store's tables and views.
 
 The same for both backends. DuckDB's own parser gives the tree; whatever in it is not on the lists
 of `allowed` is refused, and so is what the parser can't give as a tree: all that is no SELECT.

@@ -1,5 +1,4 @@
-"""The operating system's wall around a process that runs a user's SQL: Landlock, where the kernel
-has it (Linux 5.13).
+"""The operating system's wall around a user's SQL: Landlock, on Linux 5.13 and later.
 
 What is not named is shut for good, for this process and its threads: no file is opened to read or
 write, none is made, removed or renamed, no program is started, and from Linux 6.7 on no TCP port is
@@ -72,8 +71,7 @@ def wall_version() -> int:
 
 
 def close_in(openings: Openings) -> int:
-    """Shut this process in, but for the openings; gives the version of Landlock, 0 where nothing
-    was shut.
+    """Shut this process in, except for the openings; returns Landlock's version, 0 for no wall.
 
     It holds for this thread and those that it starts: call it while there is no other.
     """

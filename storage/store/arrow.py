@@ -1,6 +1,4 @@
-"""Arrow as this project uses it (its package has no types), and the shape in which DuckDB's results
-are handed on.
-"""
+"""Arrow with the types that this project uses, and the shape of DuckDB's results."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
@@ -69,9 +67,7 @@ class ArrowBatches(Protocol):
 
 
 def shaped(table: ArrowTable, kinds: Sequence[str]) -> ArrowTable:
-    """The table with UUIDs as UUIDs rather than text, and sums (HUGEINT, which Arrow lacks) as
-    int64, not double.
-    """
+    """The table with UUIDs as UUIDs and sums (HUGEINT, which Arrow lacks) as int64."""
     for index, kind in enumerate(kinds):
         if kind in ("UUID", "HUGEINT"):
             table = table.set_column(

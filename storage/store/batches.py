@@ -1,5 +1,4 @@
-"""The SQL of a micro-batch: transactions, bulk Arrow appends with an anti-join, and the replacing
-of single rows.
+"""The SQL of a micro-batch: transactions, Arrow appends with an anti-join, replaced rows.
 
 Ids are unique because every append leaves out what is there. Where a type has `draw`, the search
 looks only within the batch's draws: equal ids have equal draws, and row-group statistics skip the
@@ -33,9 +32,7 @@ def tables_of(records: Iterable[Record]) -> dict[str, ArrowTable]:
 
 
 def append_rows(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> int:
-    """Insert what is not there yet, inside the caller's transaction; returns how many rows were
-    new.
-    """
+    """Insert rows that are not there yet, in the caller's transaction; returns how many."""
     columns = ", ".join(f'"{name}"' for name in rows.column_names)
     connection.register("_batch", rows)
     try:
@@ -56,8 +53,9 @@ def numbered_row(
     column: str,
     unless: Mapping[str, object],
 ) -> R:
-    """The row that equals `unless`, or a new one with the next number in `column`, in the caller's
-    transaction.
+    """The row that equals `unless`, or a new one with the next number in `column`.
+
+    In the caller's transaction.
     """
     kind = type(make(0))
     columns = ", ".join(f'"{name}"' for name in sql_types(kind))
@@ -74,9 +72,7 @@ def numbered_row(
 
 
 def replace_row(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTable) -> None:
-    """Put the one row of `rows` in the place of the row of the same id, inside the caller's
-    transaction.
-    """
+    """Replace the row of the same id by the one row of `rows`, in the caller's transaction."""
     connection.register("_batch", rows)
     try:
         connection.execute(f"DELETE FROM {table} WHERE id IN (SELECT id FROM _batch)")
@@ -86,9 +82,7 @@ def replace_row(connection: duckdb.DuckDBPyConnection, table: str, rows: ArrowTa
 
 
 def within_draws(table: str, rows: ArrowTable) -> str:
-    """A WHERE clause that keeps the search within the batch's draws; empty where the table or a row
-    has none.
-    """
+    """A WHERE clause that limits the search to the batch's draws; empty for rows without one."""
     if (
         "draw" not in sql_types(RECORD_TYPE_OF_TABLE[table])
         or not rows.num_rows

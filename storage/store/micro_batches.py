@@ -1,5 +1,4 @@
-"""Micro-batch commits off the hot path: rows are collected in the event loop and appended in a
-thread.
+"""Micro-batch commits off the hot path: collected in the event loop, appended in a thread.
 
 One append at a time, in order of arrival; `close` commits what is left, however the run ended.
 """

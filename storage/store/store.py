@@ -52,8 +52,7 @@ class Store(ABC):
 
     @abstractmethod
     def append_next(self, make: Callable[[int], R], column: str, unless: Mapping[str, object]) -> R:
-        """Append the record that `make` gives for the number after the largest in `column`; no two
-        get the same.
+        """Append the record that `make` gives for the next number in `column`; no two get the same.
 
         Where a row whose columns equal `unless` is there, also one that another machine just made,
         that one is returned in its place.
@@ -90,8 +89,9 @@ class Store(ABC):
 
     @contextmanager
     def _writes(self) -> Generator[None]:
-        """Around whatever writes: on a file it would wait for its own reader, on a lake that would
-        not see it.
+        """Guard a write against an open reader of this thread.
+
+        On a file it would wait for that reader; on a lake the reader would not see it.
         """
         if getattr(self._open, "reader", None) is not None:
             raise PermanentError("A block that reads the store can't write to it; write after it.")
@@ -107,23 +107,18 @@ class Store(ABC):
 
     @abstractmethod
     def alone(self, purpose: str) -> AbstractContextManager[None]:
-        """No two of our own processes do what bears this name at the same time, such as drawing a
-        set's questions.
+        """No two of our processes do what bears this name at once, such as drawing questions.
 
         Waits for the other, `ALONE_SECONDS` at most.
         """
 
     @abstractmethod
     def snapshot(self) -> int | None:
-        """The number of the present state, where the store can be read as it was then; None where
-        it can't.
-        """
+        """The number of the present state if the store can be read as it was then, else None."""
 
     @abstractmethod
     def refresh_reader(self) -> Path | None:
-        """Make a fresh copy for foreign clients; returns its path, or None where they may read the
-        store itself.
-        """
+        """Make a fresh copy for foreign clients; returns its path, or None if none is needed."""
 
     @abstractmethod
     def client_command(self) -> str:
@@ -131,9 +126,7 @@ class Store(ABC):
 
     @abstractmethod
     def settle(self) -> None:
-        """Fold what was committed into the store's own files, so that a copy of them is whole; at a
-        run's end.
-        """
+        """Fold what was committed into the store's own files, at a run's end."""
 
     @abstractmethod
     def reading_long(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:

@@ -50,9 +50,7 @@ def is_lake(url: str) -> bool:
 
 
 def file_of(url: str) -> Path:
-    """The file behind the path in a `duckdb:///` URL, links followed; raises InputError for another
-    form.
-    """
+    """The file of a `duckdb:///` URL, links followed; raises InputError for another form."""
     prefix = "duckdb:///"
     if not url.startswith(prefix) or len(url) == len(prefix):
         raise InputError(f"A store is {_FORMS}; found {shown(url)!r}. Set REGENESIS_STORE.")
@@ -67,9 +65,7 @@ def file_of(url: str) -> Path:
 
 
 def lake_of(url: str) -> LakePlace:
-    """The catalogue and data in a `ducklake:` URL; raises InputError for another form, or where it
-    holds a password.
-    """
+    """Catalogue and data of a `ducklake:` URL; raises InputError for another form or a password."""
     parts = _split(url)
     # parse_qs reads a form, in which + is a blank
     query = parse_qs(parts.query.replace("+", "%2B"))

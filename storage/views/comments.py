@@ -1,6 +1,4 @@
-"""COMMENT ON for every table and column, generated from the records' field documentation; the
-store's own books too.
-"""
+"""COMMENT ON for every table and column, from the records' field documentation."""
 
 import duckdb
 
@@ -18,7 +16,7 @@ _BOOKS: dict[str, tuple[str, dict[str, str]]] = {
         {"surface": "Digest of the views and comments that were written"},
     ),
     "leases": (
-        "The store's own books: one row per question set and draw that somebody works on in a lake.",
+        "The store's own books: one row per question set and draw at work in a lake.",
         {
             "question_set": "Name of the set",
             "draw": "The draw",

@@ -1,5 +1,4 @@
-"""The codes that stand in the tables, each with the sentence that explains it: plain data, in
-codes.toml.
+"""The codes in the tables, each with the sentence that explains it, from codes.toml.
 
 A row is added there before a code is stored anywhere; the glossary of the database is read from it.
 """

@@ -1,5 +1,4 @@
-"""What this machine has: cores, memory, GPUs, and the two libraries that make vLLM and training
-fast on a CPU.
+"""What this machine has: cores, memory, GPUs, and two libraries that make a CPU fast.
 
 Reads the system; imports neither torch nor vLLM, so it costs milliseconds.
 """
@@ -53,9 +52,7 @@ class Hardware:
 
 
 def preload(*libraries: Path | None) -> dict[str, str]:
-    """Environment of a process that loads these before all others, and after them what is to be
-    loaded anyway.
-    """
+    """Environment of a process that loads these libraries before all others."""
     inherited = [one for one in os.environ.get("LD_PRELOAD", "").split(":") if one]
     wanted = dict.fromkeys([*(str(one) for one in libraries if one), *inherited])
     return {"LD_PRELOAD": ":".join(wanted)} if wanted else {}

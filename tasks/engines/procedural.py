@@ -1,5 +1,4 @@
-"""The embedded question sets, made by reasoning-gym: any number of questions with exact answers,
-from a seed.
+"""The embedded question sets by reasoning-gym: any number of questions with answers, from a seed.
 
 The only module that imports reasoning-gym. Its instruction ("Give only the result ...") is taken
 out of the question, because the prompts say how to answer.
@@ -63,9 +62,7 @@ def procedural_names() -> set[str]:
 
 
 def drawn_questions(name: str, difficulty: Mapping[str, Any], seed: int) -> Iterator[DrawnQuestion]:
-    """An endless, deterministic stream of questions of one set; may repeat a text where the set is
-    small.
-    """
+    """An endless, deterministic stream of one set's questions; small sets repeat texts."""
     while True:
         try:
             dataset = _gym().create_dataset(name, size=BATCH, seed=seed, **difficulty)

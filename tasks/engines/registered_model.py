@@ -37,9 +37,7 @@ class RegisteredModel(PythonModel):
     model: Any = None
 
     def load_context(self, context: Any) -> None:
-        """Nothing yet: MLflow calls this when it logs the model too, and weights are loaded for
-        answers only.
-        """
+        """Load nothing: MLflow calls this when it logs the model too."""
 
     def _load(self, context: Any) -> None:
         """Load weights and renderer: the adapter from the model's files, the base from the home."""
@@ -66,8 +64,7 @@ class RegisteredModel(PythonModel):
     def predict(  # pyright: ignore[reportIncompatibleMethodOverride]  (MLflow declares that it returns None)
         self, context: Any, model_input: pd.DataFrame, params: Any = None
     ) -> list[str]:
-        """A greedy answer to each row, under the prompt that the model was trained and evaluated
-        with.
+        """A greedy answer per row, under the prompt that the model was trained and evaluated with.
 
         Columns are `question`, `kind` (number, expression, choice, boolean or text) and `choices`
         (optional).
@@ -128,9 +125,7 @@ def _choices(place: int, row: dict[str, Any]) -> list[str]:
 
 
 def _place(reference: dict[str, str]) -> Path:
-    """A folder of the home, wherever the home lies now; else where it lay when the model was
-    registered.
-    """
+    """A folder of the home where it lies now, or where it lay when the model was registered."""
     from storage.environment import read_environment
 
     here = read_environment().home / reference["below_home"] if reference["below_home"] else None

@@ -1,5 +1,4 @@
-"""Runs a command in a session of its own, and ends all of it when the owner dies, however the owner
-dies.
+"""Runs a command in a session of its own, and ends the session when the owner dies.
 
 Usage: python -m tasks.engines.watchdog OWNER_PID SCRATCH_FOLDER COMMAND... It looks at its parent
 twice a second: a killed owner cannot tell anybody, but its child gets another parent.
@@ -47,9 +46,7 @@ def _wait(child: "subprocess.Popen[bytes]") -> None:
 
 
 def _end_session() -> None:
-    """Kill what is left; Python's resource tracker last, for it removes shared memory when the
-    others are gone.
-    """
+    """Kill what is left, Python's resource tracker last, for it removes shared memory."""
     for attempt in range(40):
         others = session_members(os.getsid(0)) - {os.getpid()}
         if not others:

@@ -1,5 +1,4 @@
-"""Asking a model held-out questions: what is planned, what the store knows already, and the asking
-of the rest.
+"""Asking a model held-out questions: what is planned, what is stored, and asking the rest.
 
 Answers are rows like any other, committed in micro-batches; `tasks.evaluation.evaluate_model`
 counts them.

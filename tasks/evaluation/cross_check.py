@@ -1,6 +1,4 @@
-"""The cross-check: a model's gate questions asked and judged by EleutherAI's harness, stored beside
-our own figures.
-"""
+"""The cross-check: gate questions asked and judged by EleutherAI's harness, beside our figures."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -29,8 +27,7 @@ def cross_check(
     prompts: Mapping[str, Prompt],
     settings: Settings,
 ) -> list[EvaluationFigure]:
-    """The harness's figures on each set's gate questions, stored; what is stored is not asked
-    again.
+    """The harness's figures on each set's gate questions, stored; stored ones are not asked again.
 
     Raises InputError where the harness is not installed, or the model has no evaluation of ours to
     stand beside.

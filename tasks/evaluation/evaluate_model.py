@@ -1,5 +1,4 @@
-"""The evaluate step: a model and held-out questions in; its answers and one evaluation a set and
-part out.
+"""The evaluate step: a model and held-out questions in, answers and evaluations out.
 
 In-domain and out-of-domain sets are never mixed, and `final` is answered and counted like `gate`
 but read by no decision. It does not decide; that is `tasks.promotion.promote`.
@@ -105,8 +104,9 @@ def probe_adapter(
 
 
 async def _probe(asking: Asking, missing: Sequence[PlannedAnswer]) -> list[Answer]:
-    """The first answers of a model with an adapter, held back until one differs from the base's;
-    else PermanentError.
+    """The first answers of an adapter, held back until one differs from the base's.
+
+    Raises PermanentError where none does.
 
     The answers are compared with the base's stored ones, so the probe costs no token. The list is
     empty for a base and before the base has answered. It is empty for full weights, too: a server

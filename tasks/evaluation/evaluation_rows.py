@@ -1,6 +1,4 @@
-"""From stored answers to rows: one evaluation a set and part, and its other figures with their
-intervals.
-"""
+"""From stored answers to rows: one evaluation per set and part, and its figures with intervals."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -42,9 +40,7 @@ OURS = "regenesis"
 
 @dataclass(frozen=True)
 class _Group:
-    """The answers to one part of one set: the first of each question, and several samples where
-    they were asked.
-    """
+    """The answers to one part of one set: the first of each question, and its samples."""
 
     question_set: QuestionSet
     part: Part

@@ -1,5 +1,4 @@
-"""The noise floor: a model is asked the same questions again, and what changes without any training
-is counted (A/A).
+"""The noise floor: the same questions asked again, to count changes without training (A/A).
 
 The second asking goes in the other order and reuses no cached prefix. Its answers are rows beside
 the first, which stand; an evaluation never counts them.
@@ -48,17 +47,13 @@ def noise_sample(questions: Sequence[Question], count: int) -> list[Question]:
 
 
 def next_sample(store: "Store", model: Model, questions: Sequence[Question]) -> int:
-    """The sample number under which all these questions can be asked once more: above every one
-    that is stored.
-    """
+    """The sample number above every stored one, under which these can be asked once more."""
     known = store.select(Answer, model_id=model.id, question_id=[one.id for one in questions])
     return 1 + max((answer.sample for answer in known), default=0)
 
 
 def ask_again(asking: Asking, questions: Sequence[Question], sample: int = 1) -> Noise:
-    """Ask for each answer again as this sample and compare it with the first; only what is missing
-    is asked.
-    """
+    """Ask for each answer again as this sample and compare; only missing ones are asked."""
     store = asking.store
     plan = answer_plan(asking.prompts, asking.settings)
     first, second = (

@@ -1,5 +1,4 @@
-"""The step from the store to a model folder for others: an adapter as stored, or whole weights,
-with their card.
+"""The step from the store to a model folder for others: an adapter or whole weights, with a card.
 
 transformers, PEFT and vLLM load what comes out. Merging needs torch; the rest needs the light base
 only.
@@ -71,9 +70,7 @@ def export_adapter(
 
 
 def _loads_from(settings: ModelSettings, environment: Environment) -> str:
-    """What transformers can load the base by: a folder of this machine or a hub name; empty where
-    there is neither.
-    """
+    """Where transformers loads the base from: a folder or a hub name; empty for neither."""
     if settings.name == EMBEDDED:
         try:
             return str(prepared_embedded(environment) or "")

@@ -1,5 +1,4 @@
-"""The step from the store to a folder for others: rows as conversations, in the form of the tool,
-with their card.
+"""The step from the store to a folder for others: conversations in a tool's form, with a card.
 
 Needs the light base only, except for the format `datasets`. The folder is whole or absent; the
 store is only read.

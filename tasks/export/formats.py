@@ -104,9 +104,7 @@ def conversations(rows: "ArrowTable", wanted: Wanted, shape: Shape) -> "ArrowTab
 
 
 def line_of(row: Mapping[str, Any], schema: Any) -> dict[str, object]:
-    """A row for JSON lines, whose readers guess each file's types: no nulls, and no lists that may
-    be empty.
-    """
+    """A row for JSON lines, whose readers guess types: no nulls, no lists that may be empty."""
     kept = [
         (column.name, column.type)
         for column in schema
@@ -123,9 +121,7 @@ Message = dict[str, str]
 
 
 def _turns(row: Mapping[str, Any], wanted: Wanted) -> list[list[Message]]:
-    """What is asked, then each of the assistant's turns; a begun turn is the beginning of what it
-    says.
-    """
+    """The user's turn, then each of the assistant's; a begun turn begins what it says."""
     asked, *answers = TEXTS[wanted.kind]
     opening: list[Message] = [{"role": "system", "content": wanted.system}] if wanted.system else []
     user = lettered(row[asked], row.get("choices") or ()).strip()

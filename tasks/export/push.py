@@ -1,5 +1,4 @@
-"""An exported folder to the hub of `huggingface_hub`; the token comes from the environment, and is
-never shown.
+"""Pushes an exported folder to a hub; the token comes from the environment and is never shown.
 
 The repository is private until its owner opens it: whether a model's texts are published is a
 person's decision.
@@ -19,9 +18,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 
 def checked_repository(name: str, *, private: bool) -> str:
-    """The name; raises InputError for none of `owner/name`, and where the rows may not be handed
-    on.
-    """
+    """The name; raises InputError unless it is `owner/name` and the rows may be passed on."""
     if not _NAME.fullmatch(name):
         raise InputError(f"--push takes owner/name on the hub; found {name!r}.")
     if private:
@@ -34,9 +31,7 @@ def checked_repository(name: str, *, private: bool) -> str:
 def pushed(
     exported: Exported, name: str, kind: RepositoryKind, *, dry_run: bool = False
 ) -> Exported:
-    """The export with its folder on the hub too; with `dry_run` only said, which needs neither
-    token nor network.
-    """
+    """The export with its folder on the hub; `dry_run` only says so, without token or network."""
     address = f"https://huggingface.co/{'datasets/' if kind == 'dataset' else ''}{name}"
     base = str(exported.figures.get("base", ""))
     if Path(base).is_absolute():

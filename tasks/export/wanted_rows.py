@@ -1,5 +1,4 @@
-"""Which rows an export holds, with the very SQL that gives them: a training set, or the accepted
-paths.
+"""Which rows an export holds, with the SQL that gives them: a training set or accepted paths.
 
 Ids leave as text, because not every reader of Parquet knows UUIDs.
 """
@@ -43,9 +42,7 @@ class Wanted:
 
 
 def wanted_training_set(store: "Store", prefix: str = "", round: int = 0) -> Wanted:
-    """A training set by id or its beginning, or the one of a round: the newest's where `round` is
-    0.
-    """
+    """A training set by its id or a beginning of it, or a round's; `round` 0 is the newest."""
     chosen = _named_set(store, prefix) if prefix else _set_of_round(store, round)
     of_round = store.get(Round, chosen.round_id) if chosen.round_id else None
     settings: dict[str, Any] = json.loads(chosen.settings)
@@ -95,9 +92,7 @@ def wanted_paths(store: "Store", round: int = 0) -> Wanted:
 
 
 def wanted_pairs(store: "Store", round: int = 0) -> Wanted:
-    """A right and a wrong path of one question beside each other, for preference training; each
-    path once.
-    """
+    """A right and a wrong path of one question, for preference training; each path once."""
     return _wanted_judged(
         store, round, "pairs", "Pairs of a right and a wrong path", _pairs_sql(round)
     )
@@ -258,9 +253,7 @@ ORDER BY a.draw, a.path_id"""
 
 
 def _judged_paths(round: int) -> str:
-    """Right and wrong paths that a model wrote unaided and ended itself, with their place among
-    their equals.
-    """
+    """Right and wrong paths that a model wrote unaided and ended itself, with their place."""
     where = f"\n        AND r.number = {round}" if round else ""
     return f"""WITH judged AS (
     SELECT p.id, p.question_id, p.model_id, p.draw, p.strategy, p.text, r.number AS round,

@@ -26,8 +26,7 @@ def refuse_used_target(target: Path) -> None:
 
 @contextmanager
 def whole_folder(target: Path) -> Generator[Path]:
-    """A path that is not there yet, for the block to make a folder of; it becomes `target` when the
-    block ends well.
+    """A path at which the block makes a folder; it becomes `target` when the block ends well.
 
     Raises InputError where the place can't be written.
     """

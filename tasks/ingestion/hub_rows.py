@@ -1,6 +1,4 @@
-"""Rows of a data set on the hub, or of a folder laid out like one, by the package `datasets`; its
-code is never run.
-"""
+"""Rows of a data set on the hub or in a folder like one, by `datasets`; its code is never run."""
 
 import hashlib
 import json

@@ -1,5 +1,4 @@
-"""Ingest of a published question set: its checked rows in, one question set with its parts in the
-store.
+"""Ingest of a published question set: checked rows in, one set with its parts in the store.
 
 Licence, citation and domain are the set's own. Reading and checking are done before; one
 transaction.

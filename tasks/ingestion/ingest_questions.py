@@ -42,8 +42,7 @@ class Ingested:
 
 
 def ingest_embedded(store: Store, settings: Settings, draw: int) -> list[QuestionSet]:
-    """Draw this round's train and gate questions of every procedural set, and its final ones the
-    first time.
+    """Draw this round's train and gate questions of every procedural set, and final ones once.
 
     Sets that are not procedural must have been ingested from a file. Drawing twice changes nothing.
     """
@@ -59,9 +58,7 @@ def ingest_embedded(store: Store, settings: Settings, draw: int) -> list[Questio
 
 
 def train_questions_ahead(store: Store, settings: Settings, draw: int) -> list[Question]:
-    """The train questions that a round of this number reads; procedural ones are drawn as it will,
-    and not stored.
-    """
+    """The train questions that a round of this number will read; nothing is stored."""
     chosen: list[Question] = []
     for name in settings.questions.in_domain:
         question_set, new = _drawn_for_round(store, settings, name, "in_domain", draw)
@@ -112,9 +109,7 @@ def questions_of(store: Store, settings: Settings, part: Part, draw: int) -> lis
 
 
 def set_named(store: Store, name: str, domain: Domain) -> QuestionSet:
-    """The newest set of this name; raises InputError when there is none, or its domain is the other
-    one.
-    """
+    """The newest set of this name; raises InputError for none, or for one of the other domain."""
     found = store.select(QuestionSet, name=name, order_by="created_at")
     if not found:
         is_known = any(name == known.name for known in PUBLISHED_SETS)
@@ -132,9 +127,7 @@ def set_named(store: Store, name: str, domain: Domain) -> QuestionSet:
 
 @dataclass(frozen=True)
 class NewSet:
-    """What a person says of a question set that is brought: its name, its use, its columns, its
-    source's terms.
-    """
+    """What a person says of a question set: name, use, columns, and the source's terms."""
 
     name: str
     domain: Domain

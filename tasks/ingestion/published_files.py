@@ -1,5 +1,4 @@
-"""Files of a published question set to checked rows: local files in the published layout, or the
-hub's.
+"""Files of a published question set to checked rows: local files, or the hub's.
 
 Nothing is written to the store, and no code that comes with a data set is ever run. A row that
 cannot be used, or asks what an earlier one asked, is left out and counted; a file that is not the
@@ -45,9 +44,7 @@ class ReadSet:
 
 
 def read_published_set(source: PublishedSet, folder: Path) -> ReadSet:
-    """The set from `folder`, with the published number of rows; raises InputError for the first
-    thing that is wrong.
-    """
+    """The set from `folder` with its published number of rows; raises InputError otherwise."""
     files = files_of(source, folder)
     published = [
         row
@@ -75,9 +72,7 @@ def read_published_set(source: PublishedSet, folder: Path) -> ReadSet:
 
 
 def files_of(source: PublishedSet, folder: Path) -> dict[str, list[Path]]:
-    """Files of each split that is taken, `.gz` allowed; raises InputError naming the first that is
-    missing.
-    """
+    """Files of each split that is taken, `.gz` allowed; raises InputError for a missing one."""
     if not folder.is_dir():
         raise InputError(
             f"{source.name} is read from a folder; {str(folder)!r} is none. Name one laid out as"
@@ -128,8 +123,9 @@ def _rows_of(source: PublishedSet, split: str, file: Path) -> list[RowAsPublishe
 
 
 def _source_row(source: PublishedSet, one: RowAsPublished) -> SourceRow | None:
-    """What the question needs, or None where it is not usable; raises InputError for another
-    layout.
+    """What the question needs; None for a row that is not usable.
+
+    Raises InputError for another layout.
     """
     if one.split not in source.splits:
         return None

@@ -1,5 +1,4 @@
-"""Question files to checked rows, by a mapping of columns that the user gives, or by the names that
-sets use.
+"""Question files to checked rows, by the user's mapping of columns or by usual names.
 
 Every problem is an InputError with the file, the row and what to do. Columns that the mapping does
 not name are kept as they are.
@@ -124,9 +123,7 @@ class _Read:
 
 @dataclass(frozen=True)
 class RowSource:
-    """Rows to read, once: their name in messages, and where they come from with a digest of them
-    all.
-    """
+    """Rows to read once: their name in messages, their origin, and a digest of them all."""
 
     name: str
     origin: str
@@ -274,9 +271,7 @@ def _columns_of(source: str, raw: RawRow, mapping: FileMapping) -> dict[str, str
 
 
 def _columns_named(raw: RawRow, field: str) -> list[str]:
-    """Columns with the field's name or one of its usual ones; in other capitals only where none is
-    as it stands.
-    """
+    """Columns with the field's name or a usual one; other capitals only if none fits as it is."""
     known = (field, *ALIASES.get(field, ()))
     as_they_stand = [field] if field in raw else [name for name in known if name in raw]
     folded = {name.casefold() for name in known}
@@ -288,9 +283,7 @@ def _has(raw: RawRow, column: str) -> bool:
 
 
 def _cell(raw: RawRow, columns: Mapping[str, str], field: str) -> object:
-    """The field's cell; of a column named `reward.ground_truth` that part of the object in
-    `reward`.
-    """
+    """The field's cell; of a column `reward.ground_truth` that part of the object in `reward`."""
     column = columns.get(field)
     if column is None or column in raw:
         return raw.get(column) if column else None

@@ -1,5 +1,4 @@
-"""Rows of a file as they stand in it: Parquet, JSON, JSON lines or CSV, gzip included, numbered
-from 1.
+"""Rows of a file as they stand: Parquet, JSON, JSON lines or CSV, gzip too, numbered from 1.
 
 What a row must hold is not decided here. Every problem is an InputError with the file, the row and
 what to do.
@@ -82,9 +81,7 @@ def _parquet_rows(file: Path) -> NumberedRows:
 
 
 def _json_rows(file: Path) -> NumberedRows:
-    """A list of objects, one object a line, or an object that holds the list: published `.json`
-    files are any.
-    """
+    """A list of objects, one object per line, or an object that holds the list."""
     with _text(file) as stream:
         first = stream.readline()
     if first.lstrip().startswith("{") and _is_whole(first):
@@ -94,9 +91,7 @@ def _json_rows(file: Path) -> NumberedRows:
 
 
 def _jsonl_rows(file: Path) -> NumberedRows:
-    """One object a line; a file whose first line is only the beginning of something is read as a
-    whole.
-    """
+    """One object per line; a file whose first line only begins a value is read as a whole."""
     with _text(file) as stream:
         lines = ((number, line) for number, line in enumerate(stream, start=1) if line.strip())
         number, line = next(lines, (0, ""))
@@ -137,9 +132,7 @@ def _whole_rows(file: Path) -> NumberedRows:
 
 
 def _listed_rows(file: Path, text: str, place: int) -> NumberedRows:
-    """The entries of a list that begins before `place`, one by one, so that a message can name the
-    row.
-    """
+    """The entries of a list that begins before `place`, one by one, to name the row in messages."""
     for number in itertools.count(1):
         place = _after_blanks(text, place)
         if number == 1 and text[place : place + 1] == "]":
@@ -158,9 +151,7 @@ def _listed_rows(file: Path, text: str, place: int) -> NumberedRows:
 
 
 def _rows_of(file: Path, only: object) -> list[object]:
-    """The rows of a file that is one value: a list of them, an object that holds the list, or a
-    single row.
-    """
+    """The rows of a file that is one value: a list, an object that holds it, or a single row."""
     rows = cast("list[object]", only) if isinstance(only, list) else _wrapped(only)
     if rows is not None:
         return rows
@@ -204,9 +195,7 @@ def _lists_of(value: object) -> str:
 
 
 def delimiter_of(file: Path) -> str:
-    """What divides the columns of a CSV file: a comma where its header has one, else what
-    spreadsheets write.
-    """
+    """The delimiter of a CSV file: a comma if its header has one, else what spreadsheets write."""
     if file.name.removesuffix(".gz").endswith(".tsv"):
         return "\t"
     fields = {one: _fields_of_header(file, one) for one in DELIMITERS}
@@ -330,9 +319,7 @@ def _parsed_from(text: str, place: int, must: str) -> tuple[object, int]:
 
 
 def _is_whole(line: str) -> bool:
-    """Whether a line is a JSON value by itself, or is wrong in a way that its row's message says
-    best.
-    """
+    """Whether a line is a JSON value by itself, or wrong in a way that its row's message says."""
     try:
         _parsed(line, "")
     except InputError as error:

@@ -1,5 +1,4 @@
-"""The promote step: the gate's decision on a round, the champion alias that follows it, roll-back
-and people's say.
+"""The promote step: the gate's decision, the champion alias, roll-back, and people's decisions.
 
 The store decides who is champion; MLflow's alias follows. A promotion is written `pending`, the
 alias moved, the row written `done`; whatever a crash leaves between is mended by `repair` on the
@@ -106,9 +105,7 @@ def decide_promotion(
 
 
 def carry_out(store: "Store", registry: Registry, promotion: Promotion) -> Promotion:
-    """Move the champion alias for a pending promotion and write it `done`; anything else is left as
-    it is.
-    """
+    """Move the champion alias for a pending promotion and write it `done`; else do nothing."""
     if promotion.state == "done":
         return promotion
     model = _model(store, promotion.challenger_model_id)
@@ -149,9 +146,7 @@ def repair(store: "Store", registry: Registry, *, base: Model, line: str) -> lis
 
 
 def repair_all(store: "Store", registry: Registry) -> list[str]:
-    """The same for every line of the store, as after a restore; says what was mended, of which
-    line.
-    """
+    """The same for every line of the store, as after a restore; returns what was repaired."""
     bases = {one.line: one.base_model_id for one in store.select(Round)}
     return [
         f"{line}: {said}"
@@ -170,8 +165,7 @@ def roll_back(
     reason: str = "",
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Promotion:
-    """Make an earlier champion champion again: `to`, or the one before the present. The reason is
-    kept.
+    """Make an earlier champion champion again: `to`, or the one before; the reason is kept.
 
     Raises InputError where there is no earlier one, or `to` never was champion of this line.
     """

@@ -1,6 +1,4 @@
-"""From stored answers to what the gate compares: verdicts by both readings of the models on the
-same gate questions.
-"""
+"""From stored answers to what the gate compares: verdicts of models on the same questions."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,8 +17,7 @@ if TYPE_CHECKING:
 def paired_sets(
     store: "Store", round: Round, challenger: Model, champion: Model
 ) -> tuple[list[PairedSet], int]:
-    """Paired verdicts of each set that the challenger answered in this round, and how many
-    questions were left out.
+    """Paired verdicts of each set that the challenger answered, and how many were left out.
 
     Reads the `gate` part only. Raises InputError where another model has no evaluation on one of
     the sets.

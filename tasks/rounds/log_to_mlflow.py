@@ -1,5 +1,4 @@
-"""A finished round in MLflow: nested runs for synthesis and each evaluation beside the fine-tune's,
-plots, environment.
+"""A finished round in MLflow: nested runs for synthesis and evaluations, plots, environment.
 
 The figures are the store's; logging a round again changes nothing.
 """
@@ -40,9 +39,7 @@ def log_round(
     report: Report,
     page: Path,
 ) -> None:
-    """Log the round's stages, then close its parent run with the report's page, its plots and the
-    environment.
-    """
+    """Log the round's stages, then close its parent run with report, plots and environment."""
     settings = settings_of(round)
     synthesis = {name: figures[name] for name in SYNTHESIS if name in figures}
     tracking.log_stage(

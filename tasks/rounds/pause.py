@@ -1,6 +1,4 @@
-"""What a night was worth: whether its line should run on by itself, and the morning's summary of
-rounds.
-"""
+"""Whether a line should run on by itself after its nights, and the morning's summary of rounds."""
 
 import json
 from datetime import datetime

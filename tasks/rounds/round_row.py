@@ -114,8 +114,9 @@ def next_number(store: Store) -> int:
 
 
 def start_round(store: Store, settings: Settings, base: Model, champion: Model) -> Round:
-    """A new row, numbered after every round in the store; or the one that another machine just
-    began on this line.
+    """A new row, numbered after every round in the store.
+
+    Or the one that another machine just began on this line.
     """
 
     def numbered(number: int) -> Round:
@@ -146,9 +147,7 @@ def settings_of(record: Round) -> Settings:
 
 
 def change_synthesis(store: Store, record: Round, synthesis: SynthesisSettings) -> Round:
-    """The round goes on with other synthesis settings; its questions, model, seed and all else
-    stay.
-    """
+    """Change the round's synthesis settings; questions, model, seed and all else stay."""
     changed = replace(record, settings=with_synthesis(record, synthesis).model_dump_json())
     store.update(changed)
     return changed
@@ -176,9 +175,7 @@ def decide_round(store: Store, record: Round, outcome: str, timings: Timings) ->
 
 
 def stop_round(store: Store, record: Round, timings: Timings) -> Round:
-    """A run of it ended at its window or budget; the round is still running, and the next run goes
-    on.
-    """
+    """Note that a run ended at its window or budget; the round runs on with the next run."""
     changed = replace(record, outcome="budget_spent", timings=timings.as_json())
     store.update(changed)
     return changed

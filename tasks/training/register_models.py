@@ -1,6 +1,4 @@
-"""Models in MLflow's registry: the base and each challenger, loadable by name and alias in any
-process.
-"""
+"""Models in MLflow's registry: base and challengers, loadable by name and alias anywhere."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,9 +33,7 @@ class Registry:
             self.tracking.move_champion(self.line, self.base.record)
 
     def _register(self, adapter: Adapter | None, model: Model, run_id: str) -> None:
-        """One version: a reference to weights in the home; the LoRA adapter's own files travel with
-        it.
-        """
+        """One version: a reference to weights in the home, with a LoRA adapter's own files."""
         home = self.environment.home
         tags = {"regenesis.licence": self.base.licence or "unknown"}
         if adapter:

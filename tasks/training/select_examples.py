@@ -1,5 +1,4 @@
-"""The step from judged paths to a training set: rows in `selections`, `training_sets`,
-`training_examples`.
+"""The step from judged paths to a training set, with a row and a reason for every path.
 
 Asks the store for the line's candidates, lets `rules.selection` and `rules.contamination` decide,
 stores every decision with its reason. The same candidates, settings and seed give the same set; a
@@ -47,9 +46,7 @@ class Drawn(NamedTuple):
 
 @dataclass(frozen=True)
 class SelectionPlan:
-    """How examples are chosen and worded: all that a training set's id is made of, but what it is
-    chosen from.
-    """
+    """How examples are chosen and worded: the part of a training set's id besides its paths."""
 
     settings: Settings
     answer_prompt: Prompt
@@ -168,9 +165,7 @@ def keep(
 
 
 def draws_so_far(store: "Store", round: Round | None, settings: Settings) -> tuple[int, ...]:
-    """From the base: every draw of this line up to the round; on from the champion: this round's
-    alone.
-    """
+    """The draws to choose from: from the base all of the line so far, else this round's alone."""
     if round is None:
         raise InputError(
             "Examples are selected for a round or for named draws; found neither. Name the draws."
@@ -184,9 +179,7 @@ def draws_so_far(store: "Store", round: Round | None, settings: Settings) -> tup
 
 
 def read_candidates(store: "Store", drawn: Drawn, verifier: str = "") -> list[Candidate]:
-    """Every stored path of these draws, sets and strategy with its newest verdict, ordered by path
-    id.
-    """
+    """Every stored path of these draws, sets and strategy with its newest verdict, by path id."""
     questions = {
         question.id: question
         for question in store.select(
@@ -208,8 +201,9 @@ def as_candidates(
     draws: Sequence[int],
     verifier: str = "",
 ) -> list[Candidate]:
-    """Paths with their newest verdicts (those of the vote with verifier `majority`), ordered by
-    path id.
+    """Paths with their newest verdicts, ordered by path id.
+
+    Those of the vote with verifier `majority`.
     """
     verdicts: dict[UUID, Verdict] = {}
     self_checks: dict[UUID, bool] = {}
@@ -319,9 +313,7 @@ def refuse_contaminated_set(
 
 
 def describe(drawn: Drawn, plan: SelectionPlan, overlaps: Mapping[UUID, Overlap]) -> str:
-    """JSON kept with the set: settings, prompt with its system message and prefill, overlapping
-    pairs.
-    """
+    """JSON kept with the set: settings, prompt, system message, prefill, overlapping pairs."""
     template = parse_prompt(plan.answer_prompt.text)
     return canonical(
         {
@@ -382,9 +374,7 @@ def _over_length(candidates: Sequence[Candidate], plan: SelectionPlan) -> dict[U
 
 
 def _completion(template: PromptTemplate, path: Path) -> str:
-    """What the model is taught to write: the path without the words that the answer prompt begins
-    for it.
-    """
+    """The text that the model is taught: the path without words that the prompt begins."""
     return path.text.strip().removeprefix(template.assistant.strip()).strip()
 
 

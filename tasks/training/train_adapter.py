@@ -1,5 +1,4 @@
-"""The step from a training set to an adapter: rendered, trained, stored by content, logged and
-registered.
+"""The step from a training set to an adapter: render, train, store by content, log, register.
 
 The adapter's id is the hash of base, parent, training set and settings; one that is in the store is
 not trained again. Weights lie under their digest, whole or not at all.
@@ -99,8 +98,7 @@ def train_adapter(
     on_progress: Callable[[TrainingProgress], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Adapter:
-    """The adapter of this training, stored and logged to MLflow; a round's is registered as
-    challenger.
+    """The adapter of this training, stored and logged; a round's is registered as challenger.
 
     `on_progress` is called after each step; `say` gets lines for people (precision, out of memory).
     Raises InputError on too few or too long examples.
@@ -171,9 +169,7 @@ def parent_of(store: "Store", round: Round | None, settings: Settings) -> Adapte
 def render_examples(
     examples: Sequence[TrainingExample], training: Training, renderer: "RendersExamples"
 ) -> list[Tokens]:
-    """Token ids by the function that renders for synthesis and evaluation; raises InputError on
-    what can't be used.
-    """
+    """Token ids, as in synthesis and evaluation; raises InputError for too few or too long ones."""
     training_set = training.training_set
     limit = training.settings.training
     if len(examples) < limit.min_examples:
@@ -285,9 +281,7 @@ def _store_weights(
 
 
 def _store_record(store: "Store", base: Model, adapter: Adapter) -> None:
-    """The adapter and its model; one whose weights were lost, or never came here, is put in the old
-    one's place.
-    """
+    """Store the adapter and its model, in the place of a row whose weights were lost."""
     known = store.get(Adapter, adapter.id)
     store.append([model_of(base, adapter), adapter])
     if known is not None:
@@ -295,9 +289,7 @@ def _store_record(store: "Store", base: Model, adapter: Adapter) -> None:
 
 
 def _check_disk(base_folder: Path, environment: Environment, training: TrainingSettings) -> None:
-    """Full weights and a checkpoint with its optimizer are some seven times the base; an adapter is
-    small.
-    """
+    """Raise InputError where the disk has no room for weights and checkpoints."""
     weights = weight_bytes(base_folder)
     needed = 14 * weights if training.kind == "full" else weights // 4
     environment.adapters.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,4 @@
-"""The audit: a second, independent judge beside the first, the cases that a person should read, a
-person's verdicts.
+"""The audit: a second judge beside the first, cases for a person to read, people's verdicts.
 
 Stored verdicts in; rows of verifier `second` and `human` out. The second judge never decides what
 is trained on; a person's verdict overrides the rules in later selections.
@@ -71,9 +70,7 @@ def audit_verdicts(
     seed: int = 0,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Audit:
-    """Reads every disagreement-prone case of a draw and a seeded random sample again, and stores
-    what it found.
-    """
+    """Judge every disagreement-prone case of a draw and a seeded sample again, and store it."""
     verdicts = _newest(
         store.select(Verdict, draw=draw, verifier="reference", order_by="created_at, id")
     )
@@ -105,9 +102,7 @@ def record_human_verdict(
     note: str = "",
     now: datetime | None = None,
 ) -> Verdict:
-    """A person's verdict: kept with rater and time, above every rule's in later selections; the
-    newest counts.
-    """
+    """Store a person's verdict with rater and time; it outranks every rule's, newest first."""
     path = store.get(Path, path_id)
     if path is None:
         raise InputError(

@@ -1,6 +1,4 @@
-"""The collapse watch's step: reads a draw's paths and verdicts, gives its figures and what has
-drifted.
-"""
+"""The collapse watch's step: a draw's paths and verdicts in, figures and warnings out."""
 
 import json
 from typing import TYPE_CHECKING
@@ -31,9 +29,7 @@ def read_text_health(store: "Store", draw: int, model_id: UUID | None = None) ->
 
 
 def watch_collapse(store: "Store", round: Round, writer: UUID) -> tuple[TextHealth, list[str]]:
-    """The figures of what this round's writer wrote, and warnings against the earlier rounds of its
-    line.
-    """
+    """The figures of this round's paths, and warnings against the line's earlier rounds."""
     now = read_text_health(store, round.number, writer)
     earlier = [
         stored_health(other)

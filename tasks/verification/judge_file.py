@@ -1,5 +1,4 @@
-"""`regenesis judge FILE`: JSON lines in, the same lines with `verdict`, `reason` and `extracted`
-out, in order.
+"""`regenesis judge FILE`: JSON lines in, the same with verdict, reason and extracted answer out.
 
 Rows hold `text`, `answer`, `answer_kind`, and perhaps `choices`, `finish_reason`, `question`; other
 fields pass through. A malformed row is reported with its line number and stays in its place as

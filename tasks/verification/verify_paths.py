@@ -1,5 +1,4 @@
-"""The verify step: texts in, verdicts out; the quick rules in process, algebra in workers that can
-be killed.
+"""The verify step: texts in, verdicts out; quick rules here, algebra in workers that can be killed.
 
 It stores one verdict a path and verifier version, and never generates.
 """
@@ -264,9 +263,7 @@ def verify_paths(
     round_id: UUID | None = None,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
-    """Judges the stored paths (of a draw or a round, else all) that lack a verdict of this version;
-    says how many.
-    """
+    """Judge stored paths that lack a verdict of this version; returns how many."""
     wanted: dict[str, object] = {}
     if draw is not None:
         wanted["draw"] = draw

@@ -1,5 +1,4 @@
-"""The vote step: majority verdicts for all questions; where there is a reference they show what a
-vote is worth.
+"""The vote step: majority verdicts for all questions; references show what a vote is worth.
 
 Stored paths in, verdicts of verifier `majority` out, with share, margin and entropy in their
 details.

@@ -1,5 +1,4 @@
-"""Imported by the fork server alone, once: algebra is loaded and its patterns compiled before a
-worker is forked.
+"""Loads algebra and compiles its patterns once, in the fork server, before a worker is forked.
 
 A worker that was killed at its deadline is then replaced in milliseconds, not seconds. Workers run
 functions of importable modules only, so they need not run the caller's main script again: it may be

@@ -29,9 +29,7 @@ MEMORY = 384 << 20
 
 
 def prepare() -> None:
-    """Bounds a new worker: it dies with its parent, and its memory and recursion end before the
-    machine's.
-    """
+    """Bound a new worker: it dies with its parent, and its memory and recursion are limited."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Python's own handler would wait for one endless power to end
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
@@ -51,9 +49,7 @@ def _die_with_parent() -> None:
 
 
 def _limit_memory() -> None:
-    """What is loaded by now and MEMORY more: a hostile expression ends as MemoryError, not with the
-    machine.
-    """
+    """Allow what is loaded now and MEMORY more: a hostile expression ends as MemoryError."""
     resource = importlib.import_module("resource")
     with open("/proc/self/statm", encoding="ascii") as file:
         loaded = int(file.read().split()[0]) * resource.getpagesize()
@@ -68,9 +64,7 @@ def expressions_equal(answer: str, references: tuple[str, ...]) -> bool:
 
 
 def expression_equals(answer: str, reference: str) -> bool:
-    """Whether both are terms with the same names, and equal by value or by math-verify either way
-    round.
-    """
+    """Whether both are terms with the same names and equal, by value or by math-verify."""
     answer, reference = _trimmed(answer), _trimmed(reference)
     if _subscripts(answer) != _subscripts(reference) or not _same_letter_case(answer, reference):
         return False
@@ -95,9 +89,7 @@ def _subscripts(words: str) -> list[str]:
 
 
 def _term(words: str) -> Any:
-    """The term that the words are, or the value that they assign to a name (`x = 5`); None for
-    anything else.
-    """
+    """The term that the words are, or the value that they give a name (`x = 5`); else None."""
     math_verify, sympy = (
         cast(Any, importlib.import_module(name)) for name in ("math_verify", "sympy")
     )
@@ -125,8 +117,7 @@ def _difference_vanishes(ours: Any, theirs: Any) -> bool:
 
 
 def _equal_values(ours: Any, theirs: Any) -> bool | None:
-    """Constants by what they are apart: nothing, 1e-6 relative for decimals; None where they are no
-    constants.
+    """Whether two constants are equal (1e-6 relative for decimals); None if they are no constants.
 
     Not by their first digits: 10^{40}+1 is not 10^{40}.
     """

@@ -1,5 +1,4 @@
-"""Base models ready to serve and train: the embedded one (converted once), a local folder, or a hub
-name.
+"""Base models ready to serve and train: the embedded one, a local folder, a GGUF, or a hub name.
 
 `prepare_model` returns folder, record and licence; a second call reads one JSON file and costs
 milliseconds.
@@ -74,9 +73,7 @@ def prepare_model(settings: ModelSettings, environment: Environment) -> Prepared
 
 
 def prepare_embedded(environment: Environment) -> Path:
-    """The embedded model's folder below the home; converts the packaged GGUF where that was not
-    done yet.
-    """
+    """The embedded model's folder below the home, converted from the packaged GGUF if needed."""
     return _converted(*find_gguf(), environment)
 
 
@@ -96,9 +93,7 @@ def _prepare_file(gguf: Path, environment: Environment) -> PreparedModel:
 
 
 def _digest_of_file(gguf: Path, environment: Environment) -> str:
-    """The file's SHA-256, kept by its place, size and time: reading gigabytes again would cost
-    seconds a command.
-    """
+    """The file's SHA-256, kept by its place, size and time, so that gigabytes are read once."""
     found = gguf.stat()
     state = hashlib.sha256(f"{gguf}:{found.st_size}:{found.st_mtime_ns}".encode()).hexdigest()[:24]
     kept = environment.models / ".digests" / f"gguf-{state}.txt"
@@ -163,8 +158,9 @@ def _converted_folder(environment: Environment, gguf: Path, digest: str) -> Path
 
 
 def find_gguf() -> tuple[Path, str]:
-    """The packaged GGUF and its SHA-256; the package is never imported, for it imports one that we
-    leave out.
+    """The packaged GGUF and its SHA-256, without importing the package.
+
+    It imports another package that is left out here.
     """
     try:
         files = metadata.files(EMBEDDED_PACKAGE) or []
@@ -189,9 +185,7 @@ def _recorded_digest(entry: metadata.PackagePath) -> str:
 
 
 def describe_model(folder: Path, environment: Environment, name: str = "") -> PreparedModel:
-    """The record of a base model in a folder; digests are kept in a JSON below the home, keyed by
-    the files' state.
-    """
+    """The record of a base model in a folder; its digests are kept by the files' state."""
     if not (folder / "config.json").is_file() or not _weight_files(folder):
         raise InputError(
             f"A model folder holds config.json and *.safetensors; {str(folder)!r} does not. Set"
@@ -258,9 +252,7 @@ def file_digest(file: Path) -> str:
 
 
 def licence_of(folder: Path) -> str:
-    """The licence a model folder states, or empty: a model card's front matter, or a LICENSE file's
-    first words.
-    """
+    """The licence that a model folder states, in its card or LICENSE file; empty if none."""
     card = folder / "README.md"
     if card.is_file():
         for line in card.read_text("utf-8", "replace").splitlines()[:40]:
@@ -273,9 +265,7 @@ def licence_of(folder: Path) -> str:
 
 
 def known_licence(base: Model, environment: Environment) -> str:
-    """The licence of a base model that was prepared below this home, or empty; reads a few small
-    files.
-    """
+    """The licence of a base model prepared below this home, or empty; reads a few small files."""
     wanted = (base.revision, base.chat_template_hash)
     for file in sorted((environment.models / ".digests").glob("*.json")):
         known = read_json(file)

@@ -1,5 +1,4 @@
-"""The base's log-probabilities of one fixed text: a server that serves the base gives the same,
-another model does not.
+"""The base's log-probabilities of one fixed text, by which a server's model is recognised.
 
 Computed once a home and model, in a child process, so that its memory returns; for weights that a
 CPU reads in seconds. Usage: python -m tasks.engines.models.fingerprint FOLDER TARGET.json

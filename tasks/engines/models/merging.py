@@ -1,5 +1,4 @@
-"""A LoRA adapter merged into the base weights: plain safetensors arithmetic, a tensor at a time, in
-seconds.
+"""Merges a LoRA adapter into base weights: safetensors arithmetic, one tensor at a time.
 
 The folder that comes out is an ordinary model folder, whole or absent. vLLM serves it at the base's
 speed.
@@ -26,9 +25,7 @@ WEIGHTS = re.compile(r".*\.(safetensors|bin)$|.*\.index\.json$")
 
 
 def merge_adapter(base_folder: Path, adapter_folder: Path, target: Path) -> Path:
-    """`target`, made of base + scale * B A; raises PermanentError when a module of the adapter is
-    not in the base.
-    """
+    """Make `target` of base + scale * B A; raises PermanentError for an unknown module."""
     if target.is_dir():
         return target
     from safetensors import safe_open
@@ -101,9 +98,7 @@ def _read_adapter(folder: Path) -> dict[str, tuple["torch.Tensor", "torch.Tensor
 
 @dataclass
 class _Kept:
-    """How much of what was learnt is left after rounding: the share of the deltas that the rounded
-    sums differ by.
-    """
+    """How much of the training is left after rounding: the share of the deltas in rounded sums."""
 
     learnt: float = 0.0
     left: float = 0.0
@@ -114,9 +109,7 @@ class _Kept:
 
 
 def kept_share(folder: Path) -> float:
-    """What of an adapter its merged weights keep, 1 for all; 1 for weights that were not merged
-    here.
-    """
+    """The share of an adapter that its merged weights keep; 1 for weights not merged here."""
     from safetensors import safe_open
 
     shares: list[float] = []

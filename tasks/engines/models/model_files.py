@@ -1,6 +1,4 @@
-"""What a model folder's files tell without loading it: its size, and whether vLLM serves LoRA
-adapters for it.
-"""
+"""What a model folder tells without being loaded: its size, and whether vLLM serves LoRA for it."""
 
 import hashlib
 import importlib.util
@@ -61,9 +59,7 @@ def weight_bytes(folder: Path) -> int:
 
 
 def unknown_modules(adapter_folder: Path, base_folder: Path) -> list[str]:
-    """Modules of a LoRA adapter that the base weights lack; vLLM may take such an adapter and
-    ignore it.
-    """
+    """Modules of a LoRA adapter that the base weights lack; vLLM may ignore such an adapter."""
     base = {
         name.removesuffix(".weight")
         for file in base_folder.glob("*.safetensors")
@@ -84,9 +80,7 @@ def tensor_names(file: Path) -> list[str]:
 
 
 def refuse_quantised(folder: Path, name: str) -> None:
-    """Raise InputError for weights that can be served and not trained: neither LoRA nor merging
-    knows their form.
-    """
+    """Raise InputError for weights that can be served but not trained or merged."""
     config = read_json(folder / "config.json").get("quantization_config")
     if not isinstance(config, dict):
         return

@@ -1,5 +1,4 @@
-"""float32 or bfloat16? A probe of a second times what a LoRA step consists of on this machine, in
-both.
+"""float32 or bfloat16? A probe of a second times one LoRA step's work in both on this machine.
 
 Machines of one size differ: with bfloat16 in hardware it is twice as fast, without it half as fast.
 """

@@ -122,8 +122,7 @@ class Renderer:
         return self._tokenizer.decode(list(ids), skip_special_tokens=False)
 
     def prompt_text(self, ids: Sequence[int]) -> str:
-        """A prompt's ids as text, for servers that take no ids; they read it with their own
-        tokenizer.
+        """A prompt's ids as text, for servers that take no ids and use their own tokenizer.
 
         A beginning that they add themselves is left out, and text that only looks like a special
         token is broken up by a zero-width space: there it would become one.
@@ -137,9 +136,7 @@ class Renderer:
         return "".join(pieces)
 
     def _guard(self, text: str, kept: list[str], pattern: re.Pattern[str] | None = None) -> str:
-        """`text` with every special-token look-alike put aside into `kept`; lone surrogates become
-        U+FFFD.
-        """
+        """`text` with look-alikes of special tokens put aside into `kept`."""
 
         def put_aside(match: re.Match[str]) -> str:
             kept.append(match.group())
@@ -161,9 +158,7 @@ class Renderer:
         return ids
 
     def _literal(self, text: str) -> list[int]:
-        """Ids of special-token text as ordinary characters: cut after its first, no special token
-        is seen.
-        """
+        """Ids of special-token text as plain characters: it is cut, so no token is seen."""
         ids: list[int] = []
         for piece in (text[:1], text[1:]):
             if piece and self._special_pattern.search(piece):
@@ -201,9 +196,7 @@ class Renderer:
             return False
 
     def _require_thinking(self, thoughts: Sequence[str], name: str) -> None:
-        """A template that opens a thought itself, as DeepSeek-R1's, makes every reply begin inside
-        one.
-        """
+        """Refuse a template that opens a thought itself (DeepSeek-R1's) without `thinking`."""
         tags = list(_any_of(thoughts).finditer(self._render("", _PROBE).rpartition(_PROBE)[2]))
         if tags and "/" not in tags[-1].group() and not self.settings.thinking:
             raise InputError(
@@ -214,9 +207,7 @@ class Renderer:
             )
 
     def _find_end_of_turn(self, eos_token: str | None) -> int:
-        """The first special token after an assistant's text in the template; else the tokenizer's
-        own.
-        """
+        """The first special token after an assistant's text, else the tokenizer's own."""
         conversation = [
             {"role": "user", "content": "question"},
             {"role": "assistant", "content": _PROBE},
@@ -240,9 +231,7 @@ class Renderer:
     def _stops(
         self, folder: Path, eos_token: str | None
     ) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """Every token that ends a turn, and settings' stop tokens that are no single token, as
-        strings.
-        """
+        """Every token that ends a turn; stop tokens of several tokens are strings."""
         ids = {self.end_of_turn}
         # some models end a turn by one token and a text by another (Llama 3: `<|eot_id|>`,
         # `<|end_of_text|>`)
@@ -275,8 +264,7 @@ def _broken_up(token: re.Match[str]) -> str:
 
 
 def _thought_tokens(added: Mapping[int, _AddedToken], stops: Sequence[int]) -> list[str]:
-    """Tokens that open and close a thought: servers return them as text, for they are added but not
-    special.
+    """Tokens that open and close a thought; servers return them as text, as they are not special.
 
     Chosen by name: others that are not special may close a turn (DeepSeek-R1's `<｜User｜>`).
     """
@@ -287,9 +275,7 @@ def _thought_tokens(added: Mapping[int, _AddedToken], stops: Sequence[int]) -> l
 
 
 def _load_tokenizer(folder: Path) -> _Tokenizer:
-    """The fast tokenizer of a folder; transformers is imported only where there is no
-    tokenizer.json.
-    """
+    """The fast tokenizer of a folder; transformers is imported only without a tokenizer.json."""
     file = folder / "tokenizer.json"
     if file.is_file():
         from tokenizers import AddedToken, Tokenizer
@@ -319,9 +305,7 @@ def _load_tokenizer(folder: Path) -> _Tokenizer:
 
 
 def _special_names(folder: Path) -> dict[str, str]:
-    """bos_token, eos_token, pad_token, unk_token as the template may use them; only those that are
-    named.
-    """
+    """bos_token, eos_token, pad_token and unk_token, as far as they are named, for the template."""
     named: dict[str, str] = {}
     for file in ("special_tokens_map.json", "tokenizer_config.json"):
         for name, value in read_json(folder / file).items():

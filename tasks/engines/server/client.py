@@ -1,5 +1,4 @@
-"""A client of one or many OpenAI-compatible endpoints: token ids in, completions out, nothing lost
-on the way.
+"""A client of one or many OpenAI-compatible endpoints: token ids in, completions out.
 
 What may pass is tried again, elsewhere if possible; what will not fails at once. It starts no
 server and renders nothing; who is asked is `endpoints`, how `recognition`, what a reply means
@@ -86,9 +85,7 @@ class _Try:
 
 @dataclass(frozen=True)
 class Patience:
-    """How long an answer is waited for, how often a request is tried, and how many are sent at
-    once.
-    """
+    """How long an answer is waited for, how often it is tried, how many requests run at once."""
 
     max_retries: int = 4
     timeout_seconds: float = 300.0
@@ -115,8 +112,9 @@ class OpenAIEngine:
         alive: Callable[[], bool] | None = None,
         say: Callable[[str], None] = _nobody_listens,
     ) -> None:
-        """`model_name` names the model of a vLLM server of our own; empty: each endpoint is asked
-        what it is.
+        """`model_name` names the model of a vLLM server of our own.
+
+        Empty: each endpoint is asked what it is.
 
         `alive`: whether an owned server's process still runs.
         """
@@ -275,8 +273,9 @@ class OpenAIEngine:
         await asyncio.sleep(self._pool.pause(so_far.failures))
 
     async def _while_away(self, endpoint: Endpoint, so_far: _Try) -> None:
-        """Nothing read the request, so it pays with none of its tries; but no outage is waited for
-        without end.
+        """Wait for an endpoint that is away, up to the bound of an outage.
+
+        Nothing has read the request, so this costs none of its tries.
 
         Where others are answered meanwhile it is this request that fails, and only it.
         """
@@ -297,9 +296,7 @@ class OpenAIEngine:
             raise so_far.down(f"none has for {longest:g} s")
 
     def _patience(self, sampling: Sampling) -> float:
-        """Seconds for a whole request: so many for any, and more for each token, four times what
-        one took lately.
-        """
+        """Seconds for a whole request: a fixed part, and per token four times the recent pace."""
         return self._timeout_seconds + sampling.max_tokens * (4 * self._pace or self._first_pace)
 
     def _note_pace(self, seconds_per_token: float) -> None:
@@ -373,9 +370,7 @@ class OpenAIEngine:
             task.add_done_callback(self._looking.discard)
 
     async def _is_healthy(self, endpoint: Endpoint) -> bool:
-        """Whether it answers again; one of others is met anew, for it may have come back as another
-        model.
-        """
+        """Whether it answers again; it is recognised again, as it may serve another model now."""
         try:
             if self.model_name:
                 status, _ = await self._get(endpoint, MODELS_PAGE)
@@ -427,9 +422,7 @@ class OpenAIEngine:
             raise OSError(str(error)) from error
 
     async def _post_page(self, endpoint: Endpoint, body: bytes) -> tuple[int, bytes]:
-        """Status and body of a reply that is no completion to keep; raises OSError where nobody
-        answers.
-        """
+        """Status and body of a reply that is not kept; raises OSError where nobody answers."""
         import aiohttp
 
         limit = aiohttp.ClientTimeout(total=self._timeout_seconds)

@@ -40,9 +40,7 @@ class Limit(Protocol):
 
 @dataclass
 class ToldLimit:
-    """The limit of a server that tells how many requests run and wait: as many as run, and a short
-    queue.
-    """
+    """The limit of a server that tells its load: as many as run, and a short queue."""
 
     limit: float = float(TOLD_FROM_THE_START)
     most: int = 16_384
@@ -86,9 +84,7 @@ class ToldLimit:
 
 @dataclass
 class AdaptiveLimit:
-    """The limit of one endpoint, judged window by window: a window is as many completions as the
-    limit.
-    """
+    """The limit of one endpoint, judged per window of as many completions as the limit."""
 
     limit: float = 32.0
     most: int = 512

@@ -59,8 +59,9 @@ class Endpoint:
 
 
 def parse_endpoint(url: str) -> tuple[str, str, str]:
-    """Base URL, key and model of `https://host/v1?model=NAME#NAME_OF_VARIABLE`: the key is that
-    variable's value.
+    """Base URL, key and model of `https://host/v1?model=NAME#NAME_OF_VARIABLE`.
+
+    The key is that variable's value.
     """
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:

@@ -1,5 +1,4 @@
-"""Meets each endpoint once: what it is, which of its models is the base, which form of request it
-takes.
+"""Recognises each endpoint once: its kind, the model that is the base, its form of request.
 
 Says so in one line. A refusal that would meet every request ends the run here, with the server's
 own words.
@@ -108,9 +107,7 @@ class Recognition:
         return True
 
     async def _prove(self, endpoint: Endpoint) -> str:
-        """Compare what it makes of a fixed text with what the base does; how that went, for its
-        line.
-        """
+        """Compare the server's log-probabilities of a fixed text with the base's."""
         ids = self._asked.fingerprint_ids
         if not ids:
             return ""
@@ -183,8 +180,7 @@ class Recognition:
         sampling: Sampling,
         trouble: Trouble,
     ) -> bool:
-        """Whether a refused request is to go again, in another form; False where it alone is at
-        fault.
+        """Whether a refused request is to go again in another form; False if it alone is at fault.
 
         Where nothing with this sampling was ever taken, four of its ids stand for any request: if
         they are refused in every form, so is all that would follow. Raises RequestFailed then,
@@ -252,9 +248,7 @@ class Recognition:
         return self._asked.text_of(prompt_ids)
 
     def _choose(self, endpoint: Endpoint, served: Served) -> ListedModel:
-        """The model to ask for: the one that is named, the only one, or the one whose root is the
-        base's.
-        """
+        """The model to ask for: the named one, the only one, or the one with the base's root."""
         names, known = self._asked.base_names, served.models
         if endpoint.wanted_model:
             named = [model for model in known if model.name == endpoint.wanted_model]

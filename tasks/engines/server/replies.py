@@ -1,6 +1,4 @@
-"""What an OpenAI-compatible server's reply means: a completion, something that a retry may mend, or
-not.
-"""
+"""What a server's reply means: a completion, trouble that a retry may end, or a refusal."""
 
 import json
 import re
@@ -42,8 +40,7 @@ Kind = Literal["pushed_back", "away", "failed", "refused", "fatal"]
 
 @dataclass(frozen=True)
 class Text:
-    """A completion as the server gave it; NUL and lone surrogates, which no store takes, are
-    U+FFFD.
+    """A completion as the server gave it; NUL and lone surrogates are U+FFFD.
 
     `finish_reason` is `stop` where the model ended its text, else what the server said.
     """
@@ -56,8 +53,10 @@ class Text:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Anything else. `kind`: pushed_back (wait), away (wait as long as an outage may last), failed
-    (try again a few times), refused (this request), fatal (the run).
+    """Anything but a completion.
+
+    `kind`: pushed_back (wait), away (wait as long as an outage may last), failed (try again a few
+    times), refused (this request), fatal (the run).
     """
 
     kind: Kind

@@ -1,5 +1,4 @@
-"""What an OpenAI-compatible server is, which requests it takes, how full it is: read from the
-server's own pages.
+"""What a server is, which requests it takes and how full it is, read from its own pages.
 
 Pure: pages and names in, facts out. `tasks.engines.server.client` fetches the pages and sends the
 requests.
@@ -148,9 +147,7 @@ def form_of(kind: Kind) -> Form:
 
 
 def forms_of(kind: Kind, *, text_too: bool) -> list[Form]:
-    """Ways to write a request, the best first: its kind's, then without ids, then without special
-    fields.
-    """
+    """Ways to write a request, best first: its kind's, without ids, without special fields."""
     forms = [form_of(kind), Form(False, kind.fields), Form(kind.takes_ids, ()), Form(False, ())]
     return [form for form in dict.fromkeys(forms) if form.ids or text_too]
 
@@ -162,9 +159,7 @@ def parameters_of(
     stop_token_ids: Sequence[int],
     stop_strings: Sequence[str],
 ) -> dict[str, object]:
-    """Every parameter that the server takes, also where it is off, so that its own defaults never
-    decide.
-    """
+    """Every parameter that the server takes, also where off: its own defaults never decide."""
     extra: dict[str, object] = {
         "top_k": sampling.top_k or kind.top_k_off,
         "min_p": sampling.min_p,
@@ -186,8 +181,7 @@ def parameters_of(
 
 
 def logprobs_of(body: bytes, count: int) -> list[float] | None:
-    """The log-probabilities of an echoed prompt of `count` tokens, but for its first; None where a
-    reply has none.
+    """The log-probabilities of an echoed prompt of `count` tokens without the first, or None.
 
     One token was written behind the prompt; a list of any other length is that of other tokens.
     """
@@ -221,8 +215,7 @@ def describe(name: str, served: Served, model: ListedModel, form: Form, proof: s
 
 
 def is_another_model(listed: ListedModel, expected: Iterable[str]) -> bool:
-    """Whether a server names plainly a model that is none of `expected`; names such as 'base' say
-    nothing.
+    """Whether a server plainly names a model not in `expected`; names like 'base' say nothing.
 
     A name that goes on where the other ends may be the same (a folder's digest, `-AWQ`);
     log-probabilities tell.

@@ -31,9 +31,7 @@ Precision = Literal["float32", "bfloat16"]
 
 @dataclass(frozen=True)
 class ServerPlan:
-    """Arguments after `python -m vllm.entrypoints.openai.api_server`, and what the environment must
-    add.
-    """
+    """Arguments of vLLM's API server, and what the environment must add."""
 
     arguments: tuple[str, ...]
     environment: dict[str, str]
@@ -180,9 +178,7 @@ def _on_gpus(
     precision: Precision,
     sequences: int,
 ) -> ServerPlan:
-    """As few GPUs a replica as hold the weights and a third more, and as many replicas as that
-    leaves.
-    """
+    """As few GPUs per replica as hold the weights and a third more, and as many replicas as fit."""
     value_bytes = 4 if precision == "float32" else 2
     memory = min(gpu.memory_bytes for gpu in hardware.gpus)
     needed = size.parameters * value_bytes * 4 // 3 + 2 * GIB

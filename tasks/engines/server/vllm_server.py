@@ -76,9 +76,7 @@ class Server:
     def engine(
         self, renderer: Renderer, *, model_name: str = "", patience: Patience = Patience()
     ) -> OpenAIEngine:
-        """A client of it; some requests more than run at once, so that a place that falls free is
-        taken at once.
-        """
+        """A client of it; some more requests than run at once, so that no place is idle."""
         waiting = self.sequences + self.sequences // 4
         return OpenAIEngine(
             [self.url],
@@ -90,8 +88,7 @@ class Server:
         )
 
     def raw_tokens_per_second(self) -> float:
-        """What it generates when as many requests as it takes at once are sent as one batch,
-        nothing beside it.
+        """The rate at which it generates one full batch with nothing beside it.
 
         Prompts of 96 ids and 28 greedy tokens each, which is the mix of a default round (3.4 to 1):
         on a CPU the prompts cost as much as the tokens. None is repeated, none ends early; about 7
@@ -151,8 +148,7 @@ class Server:
         return served
 
     def swap_weights(self, folder: Path) -> float:
-        """Answer with other weights of the same model from now on, cached prefixes forgotten;
-        returns seconds.
+        """Answer with other weights of the same model from now on; returns the seconds it took.
 
         vLLM 0.32 leaves the packed copy of a tied output layer as it was; our worker extension
         packs it again.
@@ -257,9 +253,7 @@ def running_server(
 
 
 def serving_precision(machine: Hardware, folder: Path) -> Precision:
-    """float32 or bfloat16, by a probe of a second whose outcome is kept in `folder`, for this
-    processor.
-    """
+    """float32 or bfloat16 for this processor, by a probe whose outcome is kept in `folder`."""
     # by processor: a home may be on a disk that several machines share
     kept = folder / "precision.json"
     known = read_json(kept).get(machine.processor)
@@ -403,9 +397,7 @@ def _require_free(host: str, port: int) -> None:
 
 
 def _guards_for(host: str) -> list[str]:
-    """Who may load adapters and call vLLM's workers: whoever has the key, and on loopback no web
-    page.
-    """
+    """Middleware that lets in who has the key, and on loopback no page of another site."""
     pages = ["--middleware=tasks.web_guard.WebGuard"] if host in LOOPBACK else []
     return ["--middleware=tasks.web_guard.EngineGuard", *pages]
 

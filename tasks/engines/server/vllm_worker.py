@@ -1,6 +1,4 @@
-"""What vLLM's worker lacks for other weights in a running server; joins its class as
-`worker_extension_cls`.
-"""
+"""What vLLM's worker lacks to change weights at run time; joined as `worker_extension_cls`."""
 
 from typing import Any
 
@@ -11,9 +9,7 @@ class RepacksOutputLayer:
     model_runner: Any  # the worker's own
 
     def repack_output_layer(self) -> None:
-        """Pack a tied output layer again from the embeddings: on a CPU it is a packed copy, which
-        reloading leaves.
-        """
+        """Pack a tied output layer again: on a CPU it is a packed copy, which reloading leaves."""
         from vllm.model_executor.layers.vocab_parallel_embedding import ParallelLMHead
 
         for layer in self.model_runner.get_model().modules():

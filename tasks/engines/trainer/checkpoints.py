@@ -1,6 +1,4 @@
-"""Checkpoints that are whole or absent: a file that is written last says so; then the ones before
-it go.
-"""
+"""Checkpoints that are whole or absent: a file written last says so, then older ones go."""
 
 import os
 import shutil

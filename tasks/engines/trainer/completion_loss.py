@@ -17,8 +17,9 @@ SAME_LOSS = 0.002
 
 
 def install_completion_loss(model: "PreTrainedModel") -> bool:
-    """Replace the model's fused LM head: on a CPU TRL's scores every position and recomputes it in
-    the backward pass.
+    """Replace the model's fused LM head by one that scores completions alone.
+
+    On a CPU TRL's scores every position and recomputes it in the backward pass.
 
     This one projects the positions that bear loss, once. Same loss; measured in
     benchmarks/training.py. False, and nothing is replaced, where the model's own loss is another.
@@ -61,9 +62,7 @@ def install_completion_loss(model: "PreTrainedModel") -> bool:
 def _scored(
     model: "PreTrainedModel", rows: "torch.Tensor", labels: "torch.Tensor"
 ) -> "torch.Tensor":
-    """Log-probability of each label; many rows in parts, whose logits are computed again in the
-    backward pass.
-    """
+    """Log-probability of each label; the logits of many rows are computed in parts, twice."""
     import torch
     from torch.utils.checkpoint import checkpoint
 

@@ -1,5 +1,4 @@
-"""One supervised fine-tune in a child process of its own, so that its memory comes back and it can
-be killed.
+"""One supervised fine-tune in a child process, so that its memory returns and it can be killed.
 
 Token ids in, a folder of weights out, whole or not at all. A run that was cut off goes on from its
 last whole checkpoint in the same work folder; one that ran out of memory goes on with half the
@@ -48,9 +47,7 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class Tokens:
-    """One rendered example; the completion ends with the end-of-turn token and alone bears the
-    loss.
-    """
+    """One rendered example; its completion, up to the end of turn, alone bears the loss."""
 
     prompt_ids: list[int]
     completion_ids: list[int]
@@ -113,9 +110,7 @@ def train_weights(
     on_progress: Callable[[TrainingProgress], None] | None = None,
     say: Callable[[str], None] | None = None,
 ) -> TrainedWeights:
-    """Train and return weights in the work folder; raises PermanentError when the loss or the
-    machine says no.
-    """
+    """Train and return weights in the work folder; raises PermanentError for loss or machine."""
     began = time.monotonic()
     tell = say or _say_nothing
     # before anything is loaded: what is wrong with the examples must not cost minutes first
@@ -142,9 +137,7 @@ def _run_until_it_fits(
     on_progress: Callable[[TrainingProgress], None] | None,
     tell: Callable[[str], None],
 ) -> tuple[Job, _Outcome]:
-    """The job that ended well and what it said; each time that memory runs out, half as many
-    examples at once.
-    """
+    """The job that ended well and its outcome; half as many at once each time memory runs out."""
     halved = False
     while True:
         outcome = _run_child(job, wanted.work_folder, wanted.log_file, on_progress)
@@ -169,8 +162,9 @@ def _run_until_it_fits(
 
 
 def check_end_of_turn(examples: Sequence[Tokens], end_of_turn: int) -> None:
-    """Models that never stop are the classic failure: each completion must end with the token that
-    stops it.
+    """Raise PermanentError unless each completion ends with the end-of-turn token.
+
+    Models that never stop are the classic failure.
     """
     for place, example in enumerate(examples):
         if not example.completion_ids or example.completion_ids[-1] != end_of_turn:

@@ -174,9 +174,7 @@ def _arguments(job: Job, steps: int, cut: BatchPlan, longest: int) -> "SFTConfig
 
 
 def save_weights(trainer: "SFTTrainer", job: Job) -> None:
-    """Write the adapter, or the full weights with their tokenizer, free of machine paths and of
-    chance order.
-    """
+    """Write the adapter or full weights, with no machine path and in a fixed order."""
     folder = Path(job.output_folder)
     trainer.save_model(str(folder))
     if not trainer.accelerator.is_main_process:
@@ -299,9 +297,7 @@ def _private_stdout() -> TextIO:
 
 
 def _die_with_owner() -> None:
-    """Ask the kernel for SIGKILL at the parent's death, and watch the parent's pipe, which also
-    sees a thread end.
-    """
+    """Die with the parent: by the kernel's signal, and when the parent's pipe closes."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
 

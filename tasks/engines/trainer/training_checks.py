@@ -1,6 +1,4 @@
-"""What ends a fine-tune with a reason: labels that teach no end, module names that are none, memory
-that is spent.
-"""
+"""Reasons that end a fine-tune: wrong labels, unknown module names, memory that is spent."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,9 +20,7 @@ class Trouble(Exception):
 
 
 def checked(collate: Callable[[list[Any]], Any], end_of_turn: int) -> Callable[[list[Any]], Any]:
-    """The collator with `check_labels` on all that it makes: whatever TRL did to the examples
-    before, it has seen.
-    """
+    """The collator with `check_labels` on every batch, after all that TRL did to the examples."""
 
     def collate_checked(examples: list[Any]) -> Any:
         batch = collate(examples)
@@ -35,8 +31,7 @@ def checked(collate: Callable[[list[Any]], Any], end_of_turn: int) -> Callable[[
 
 
 def check_labels(input_ids: "torch.Tensor", labels: "torch.Tensor", end_of_turn: int) -> None:
-    """Each run of loss-bearing tokens (batch, tokens) begins after a prompt and ends with the
-    end-of-turn token.
+    """Each run of loss-bearing tokens follows a prompt and ends with the end of turn.
 
     Holds for padded rows and for packed ones, where a row has several runs.
     """

@@ -57,8 +57,7 @@ class Launch:
 
 
 def plan_launch(kind: str, configuration: str) -> Launch:
-    """By accelerate's configuration; without one LoRA over all GPUs, full weights on the first of
-    them.
+    """How training starts: by accelerate's configuration, else LoRA on all GPUs, full on one.
 
     TRL refuses several GPUs in one process. Raises InputError where the configuration is none, or
     does not fit here: so a round asks before it writes paths all night.
@@ -93,9 +92,7 @@ def plan_launch(kind: str, configuration: str) -> Launch:
 
 
 def command_of(job: Job, work_folder: Path) -> list[str]:
-    """One process; or accelerate's launcher, and torch's for several CPU processes or GPUs without
-    a configuration.
-    """
+    """The command of a training: one process, accelerate's launcher, or torch's."""
     job_file = str(work_folder / "job.json")
     configuration = str(job.settings["accelerate_config"])
     launch = plan_launch(job.kind, configuration)

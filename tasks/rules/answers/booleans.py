@@ -91,8 +91,9 @@ UNSAID = re.compile(
 
 
 def compare_booleans(words: str, reference: str, lead: str = "") -> Compared:
-    """The polarity that is offered against the reference's; `Yes, the answer is that ...` offers it
-    in the lead.
+    """Compare the polarity that the words offer with the reference's.
+
+    `Yes, the answer is that ...` offers it in the lead.
     """
     bare = BARE.fullmatch(plain(undressed(reference)))
     if bare is None or bare[1].lower() not in POLARITY:

@@ -1,6 +1,4 @@
-"""Options: the letter in any usual form, or exactly one option's text; letter and text must not
-disagree.
-"""
+"""Options: a letter in any usual form, or exactly one option's text, which must not disagree."""
 
 import re
 from dataclasses import dataclass, replace
@@ -100,8 +98,9 @@ def compare_choices(stated: Stated, reference: str, choices: tuple[str, ...]) ->
 
 @dataclass(frozen=True)
 class OptionTexts:
-    """Options in the form in which their texts are compared; `fold` unless some differ by case
-    alone (RR, Rr).
+    """Options in the form in which their texts are compared.
+
+    `fold` unless some differ by case alone, such as RR and Rr.
     """
 
     texts: tuple[str, ...]
@@ -126,9 +125,7 @@ def _index(reference: str, texts: list[str]) -> int | None:
 
 
 def options_offered(stated: Stated, choices: tuple[str, ...]) -> set[int]:
-    """Indices of the options that the words offer; several where text is repeated or several are
-    offered.
-    """
+    """Indices of the options that the words offer; equal texts count as one offer."""
     if DENIED_LETTER.search(stated.line):
         words, line = (DENIED_LETTER.sub("", part) for part in (stated.words, stated.line))
         stated = replace(stated, words=words, line=line)

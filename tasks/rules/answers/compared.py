@@ -1,6 +1,4 @@
-"""What comparing a stated answer with its reference can yield: a label with its reason, or
-`Undecided`.
-"""
+"""What comparing an answer with its reference yields: a label with a reason, or `Undecided`."""
 
 from dataclasses import dataclass
 
@@ -17,9 +15,7 @@ class Compared:
 
 @dataclass(frozen=True)
 class Undecided:
-    """Algebra has to decide whether `answer` equals any of `references`, in a process that can be
-    killed.
-    """
+    """Algebra, in a process of its own, must decide whether `answer` equals any reference."""
 
     answer: str
     references: tuple[str, ...]

@@ -1,6 +1,4 @@
-"""How much of what a round wrote and answered ended at a length limit, and what to set where it is
-too much.
-"""
+"""The share of a round's texts that ended at a length limit, and the setting that raises it."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

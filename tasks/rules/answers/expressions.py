@@ -1,5 +1,4 @@
-"""Expressions: whether a stated one equals the reference, by its form (set, interval, equation ...)
-and its values.
+"""Expressions: whether a stated one equals the reference, by form (set, interval) and by value.
 
 `expression_grammar` reads both. Algebra comes first; an answer counts as a plain number only where
 the whole of it is one. What the grammar does not read goes to an algebra system as `Undecided`.
@@ -95,9 +94,7 @@ def is_plain_fraction(reference: str) -> bool:
 
 
 def compare_expressions(words: str, reference: str) -> Compared | Undecided:
-    """Equal as written, by algebra, as nothing ("no solution"), as a whole number phrase, or as a
-    text.
-    """
+    """Compare as written, by algebra, as nothing ("no solution"), as a number, and as a text."""
     # From cheap to dear, and from certain to doubtful: equal strings, nothing, words, algebra, a
     # number with a unit. The first that decides ends the comparison.
     answer, wanted = as_written(words), as_written(reference)
@@ -127,9 +124,7 @@ def compare_expressions(words: str, reference: str) -> Compared | Undecided:
 
 
 def compare_values(words: str, reference: str) -> Compared | Undecided:
-    """An algebraic answer where a number is wanted: its value, if it is a constant and not a plain
-    calculation.
-    """
+    """Compare an algebraic answer where a number is wanted; a plain calculation is none."""
     theirs = _tree_of(reference)
     if theirs is None:
         return BAD_REFERENCE
@@ -191,9 +186,7 @@ def _is_nothing(words: str) -> bool:
 
 
 def _forms(words: str) -> list[str]:
-    """The readings of an answer that may be compared: exact and rounded value, value behind `is`,
-    without an aside.
-    """
+    """The readings of an answer that may be compared: exact or rounded, behind `is`."""
     bare = words.strip().strip("$").strip().rstrip(".,;:").strip()
     bare = ASIDE.sub("", bare)
     forms = [part.strip(" $,;") for part in ABOUT.split(bare)] if ABOUT.search(bare) else [bare]
@@ -221,8 +214,9 @@ def _consistent(forms: Sequence[str]) -> bool:
 
 @lru_cache(maxsize=4096)
 def _tree_of(words: str) -> Node | None:
-    """The tree of an answer without its unit; a `beyond` node where only an algebra system reads
-    it; else None.
+    """The tree of an answer without its unit; None where it is no mathematics.
+
+    A `beyond` node stands where only an algebra system reads the answer.
     """
     bare = words.strip().strip("$").strip().rstrip(".,;:").strip()
     for pattern in (FRACTION_UNIT, TEXT_UNIT):
@@ -279,8 +273,9 @@ def _by_algebra(form: str, theirs: Node, reference: str) -> Compared | Undecided
 
 
 def _equal_as_lists(form: str, reference: str) -> bool:
-    """`100, 200` against `100,200`: the comma that groups thousands in one is a list's in the
-    other.
+    """Whether two lists are equal once the comma that groups thousands in one divides items.
+
+    `100, 200` against `100,200`.
     """
     if not any(re.search(r"\d,\d{3}(?!\d)", words) for words in (form, reference)) or not (
         ", " in form or ", " in reference
@@ -296,8 +291,9 @@ def _equal_as_lists(form: str, reference: str) -> bool:
 
 
 def _as_number(words: str, reference: str) -> Compared:
-    """What is no mathematics may be a number with its unit: `5 apples`; then the whole reference is
-    a number too.
+    """Compare words that are no mathematics as a number with a unit, such as `5 apples`.
+
+    The whole reference must be a number too.
     """
     answer, wanted = number_offered(words), number_offered(reference)
     if isinstance(answer, Number) and isinstance(wanted, Number):
@@ -306,8 +302,9 @@ def _as_number(words: str, reference: str) -> Compared:
 
 
 def _canonical(tree: Node) -> Node:
-    """The form in which answers are compared: what is assigned, listed, in a set; without brackets
-    around one.
+    """The form in which answers are compared.
+
+    Of an assignment its value, of a set or list its items; brackets around one value are left out.
     """
     while tree.kind == "group":
         tree = tree.args[0]

@@ -266,8 +266,7 @@ LAST_POLARITY = re.compile(
 
 @dataclass(frozen=True)
 class Stated:
-    """The words of an answer, to the end of its sentence and of its line; `boxed` when they stood
-    in a box.
+    """The words of an answer, to the end of its sentence (`words`) and of its line (`line`).
 
     `lead` is what its sentence says before it ("Yes, the answer is that ..."); `denied`: it is said
     to be wrong.
@@ -336,9 +335,7 @@ def final_answer(
 
 
 def statements_in_order(text: str) -> list[tuple[int, int, Stated]]:
-    """(start, end, what is stated) of every statement that is meant, as they stand; thoughts
-    included.
-    """
+    """(start, end, stated) of every statement that is meant, in order, also inside thoughts."""
     found = [one for one in _statements(text, False, None) if one.role == "meant"]
     return [
         (one.start, one.end, one.stated)
@@ -364,9 +361,7 @@ def last_value(text: str, kind: AnswerKind) -> str | None:
 
 
 def _statements(text: str, cut: bool, kind: AnswerKind | None) -> Iterator[_Found]:
-    """The statements, the last first; a text that is all statements has its last MOST_STATEMENTS
-    read.
-    """
+    """The statements, last first, at most MOST_STATEMENTS of them."""
     boxes = _boxes(text) if "\\boxed" in text or "\\fbox" in text else []
     matches = list(_marks(text))
     if boxes:
@@ -404,9 +399,7 @@ def _candidates(text: str) -> list[int]:
 
 
 def _marks(text: str) -> Iterator[re.Match[str]]:
-    """What finditer of STATEMENT gives, tried only where a word of it stands: most of a text has
-    none.
-    """
+    """The matches of STATEMENT, tried only where one of its words stands, for speed."""
     last = 0
     for place in _candidates(text):
         if place < last:
@@ -442,9 +435,7 @@ def _boxed(text: str, boxes: list[tuple[int, int | None]], place: int) -> _Found
 
 
 def _boxes(text: str) -> list[tuple[int, int | None]]:
-    """(start, end) of the contents of outermost boxes by start; the end is None where the braces
-    never close.
-    """
+    """(start, end) of the contents of outermost boxes; the end is None where braces never close."""
     open_braces: list[int | None] = []
     ends: dict[int, int | None] = {}
     for match in BRACE.finditer(text):
@@ -525,9 +516,7 @@ def _sentence(
 
 
 def _is_mark(text: str, end: int, marks: int) -> bool:
-    """GSM8K's mark holds a value and ends the text; a heading of level 4 has other words, or text
-    below it.
-    """
+    """Whether `####` is GSM8K's mark, with a value at the end of the text, and no heading."""
     line, _, below = text[end:].partition("\n")
     if not below.strip():
         return bool(line.strip()) and not line.rstrip().endswith(":")
@@ -544,9 +533,7 @@ def _front(text: str, start: int) -> str:
 
 
 def _role(front: str) -> Literal["meant", "denied", "supposed"]:
-    """Whether the sentence supposes, doubts or denies what follows: `if`, `some might think`, `I
-    don't think`.
-    """
+    """Whether a sentence supposes, doubts or denies what follows: `if`, `I don't think`."""
     if len(front) <= len("The"):
         return "meant"
     clause = CLAUSE_BEGINS.split(front)[-1]
@@ -594,9 +581,7 @@ def _inside(block: str) -> str:
 
 
 def _is_finished(text: str, end: int) -> bool:
-    """Whether words that end at `end` of a text that was cut off are whole: 3. may have been going
-    to be 3.5.
-    """
+    """Whether words that end at `end` of a cut text are whole: `3.` may have begun `3.5`."""
     if end >= len(text):
         return False
     return not (text[end] == "." and end == len(text) - 1 and text[end - 1].isdigit())
@@ -655,9 +640,7 @@ def _is_talk(words: str, kind: AnswerKind | None) -> bool:
 def _counted(
     text: str, found: _Found, stated: Stated, unsaid: list[tuple[int, int]]
 ) -> Stated | NotStated:
-    """The statement as what is said behind it leaves it; `unsaid` are places of statements that
-    nobody makes.
-    """
+    """The statement in the light of the text behind it; `unsaid` are places that nobody asserts."""
     behind = text[found.end : found.end + FAR]
     if len(behind) <= len("."):
         return stated

@@ -19,7 +19,5 @@ NATURAL = frozenset(
 
 
 def is_natural_stop(finish_reason: str) -> bool:
-    """Whether the model ended its text; whatever else is said (length, model_length,
-    content_filter) is a cut.
-    """
+    """Whether the model ended its text; any other reason (length, content_filter) is a cut."""
     return finish_reason.strip().casefold() in NATURAL

@@ -1,5 +1,4 @@
-"""Majority vote for questions without a reference: classes of equal answers, the share, margin and
-entropy of the vote.
+"""Majority vote for questions without a reference: classes of equal answers, and the margin.
 
 Stated answers of one question's paths in, one `Vote` out. A path that states no answer has no vote;
 whether two answers are equal is decided by the rules of `verdicts`, so 1/2 and 0.5 vote together.
@@ -90,9 +89,7 @@ def _vote(
 
 
 def _is_answer(one: Stated, kind: AnswerKind, choices: tuple[str, ...], question: str) -> bool:
-    """Whether the words are one answer of the kind at all: compared with anything, they are not
-    refused as such.
-    """
+    """Whether the words are one answer of the kind, so that no comparison refuses them as such."""
     probe = {
         "number": "0",
         "choice": "A",

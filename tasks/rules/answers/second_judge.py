@@ -1,5 +1,4 @@
-"""A second judge, written apart from the first: plain string search, decimals and sampled values,
-no shared rule.
+"""A second judge, which shares no rule with the first: plain string search and sampled values.
 
 It exists to disagree. It says correct, wrong or unjudged from a text and a reference; where the two
 differ, a person reads. It shares no code with `verdicts` and is never used for training.

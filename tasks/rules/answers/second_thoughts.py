@@ -1,5 +1,4 @@
-"""What a text says behind its answer: whether it keeps the answer, puts another in its place, or
-only takes it back.
+"""The text behind an answer: whether it keeps the answer, replaces it, or only takes it back.
 
 The stated words and the text behind them in; the words that count out, or None where the answer is
 only taken back. One rule, sentence by sentence: once something puts the answer in doubt, the last
@@ -208,9 +207,7 @@ TOUCHES_A_VALUE = re.compile(
 
 
 def words_that_count(words: str, behind: str) -> str | None:
-    """The stated words, others that are put in their place, or None: taken back, or another result
-    than they say.
-    """
+    """The words that count in the end: the stated ones, later ones, or None where none is left."""
     behind = plain(NEXT_QUESTION.split(behind[:FAR], maxsplit=1)[0])
     explains, checks, doubted = EXPLAINS.match(behind) is not None, False, False
     counts: str | None = words
@@ -241,9 +238,7 @@ def words_that_count(words: str, behind: str) -> str | None:
 
 
 def _is_kept(words: str, cue: str, rest: str, behind: str) -> bool:
-    """Whether words of taking back are none here: `Wait, let me check. Correct.`, `No. That is
-    wrong.`
-    """
+    """Whether a phrase of taking back takes nothing back: `Wait, let me check. Correct.`"""
     if cue in ("wait", "actually", "hold on", "sorry") and CONFIRMED.search(behind):
         return MISTAKE.search(rest) is None
     if NEGATIVE.match(words):
@@ -267,9 +262,7 @@ def _is_doubt(sentence: str, explains: bool) -> bool:
 
 
 def _asserted(sentence: str, words: str) -> str | None:
-    """The other value of the same kind with which a sentence ends and which it asserts; empty where
-    it offers two.
-    """
+    """Another value of the same kind that the sentence asserts at its end; empty for two."""
     kind = _kind(words)
     if kind == "words":
         name = A_NAME_INSTEAD.search(sentence)

@@ -1,6 +1,4 @@
-"""Texts are equal up to NFKC, case, whitespace, surrounding quotes and final punctuation; lists by
-their separators.
-"""
+"""Short texts: equal up to case, blanks, quotes and final punctuation; lists item by item."""
 
 import re
 import unicodedata
@@ -49,16 +47,15 @@ def compare_texts(stated: Stated, reference: str) -> Compared:
 
 
 def without_harmless(text: str) -> str:
-    """A plain text without an article `the` or words like `certainly` in front and a pair of
-    brackets around it.
-    """
+    """A plain text without a leading `the`, words like `certainly`, and brackets around it."""
     text = HARMLESS.sub("", text).strip(QUOTES)
     return text[1:-1] if re.fullmatch(r"\([^()]+\)", text) else text
 
 
 def same_list(words: str, reference: str) -> bool:
-    """The same items in the same order, by commas; single words may also stand apart by blanks
-    (`apple banana`).
+    """Whether both have the same items in the same order.
+
+    Commas separate items; single words may also be separated by blanks (`apple banana`).
     """
     ours, theirs = list_items(words), list_items(reference)
     if ours == theirs:
@@ -72,9 +69,7 @@ def same_list(words: str, reference: str) -> bool:
 
 
 def plain_text(words: str, *, fold: bool = True) -> str:
-    """The form in which equal texts are the same string (`fold`: whatever their case); never empty
-    for signs alone.
-    """
+    """The form in which equal texts are one string, also in case with `fold`; never empty."""
     folded = undressed_text(words)
     if not folded.isascii():
         folded = unicodedata.normalize("NFKC", folded)

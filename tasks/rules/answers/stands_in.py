@@ -1,6 +1,7 @@
-"""Whether a value stands in a text as a value, not as a string: 1,234 in "1234 apples", 1/2 in "one
-half", not 12 in "312". Text and value in, yes or no out; it does not say whether the text states it
-as its answer.
+"""Whether a value stands in a text as a value and not as part of a longer string.
+
+1,234 stands in "1234 apples" and 1/2 in "one half"; 12 does not stand in "312". Text and value in,
+yes or no out; it does not say whether the text states the value as its answer.
 """
 
 import re
@@ -69,9 +70,7 @@ def stands_in(text: str, reference: str, kind: AnswerKind, choices: tuple[str, .
 
 
 def numbers_in(text: str) -> Iterator[Number]:
-    """Every number that is written in the text, in digits or words; `3 - 5` holds 3 and 5, `= -5`
-    holds -5.
-    """
+    """Every number in the text, in digits or words; `3 - 5` holds 3 and 5, `= -5` holds -5."""
     for line in text.splitlines():
         line = in_digits(simplified(line)) if line.strip() else ""
         for match in WRITTEN.finditer(line):
@@ -79,9 +78,7 @@ def numbers_in(text: str) -> Iterator[Number]:
 
 
 def _readings(match: re.Match[str], line: str) -> Iterator[Number]:
-    """The numeral; with its fraction bar also the quotient and the divisor; with its magnitude the
-    product.
-    """
+    """The numeral; also quotient and divisor of a fraction, and the product with a magnitude."""
     if match.end() - match.start() > LONGEST_NUMERAL:
         return
     digits = number_offered(match["numeral"])
@@ -122,9 +119,7 @@ def _words_stand_in(text: str, words: str) -> bool:
 
 
 def _formula_stands_in(text: str, reference: str) -> bool:
-    """A formula as it is written, blanks and LaTeX dress aside, that is no part of a longer product
-    or number.
-    """
+    """Whether a formula stands in the text, blanks and LaTeX aside, outside any longer product."""
     signs = [re.escape(sign) for sign in as_written(reference)]
     formula = r"\s*".join(signs)
     return bool(signs) and re.search(rf"(?<![\w^.]){formula}(?![\w^])", spelled(text)) is not None

@@ -46,9 +46,7 @@ ASKED_UNITS = tuple(ASKED.split())
 
 @dataclass(frozen=True)
 class Case:
-    """One text to judge against one reference answer, or several of which any counts
-    (`also_accepted`).
-    """
+    """One text to judge against a reference answer, or against several of which any counts."""
 
     text: str
     answer: str
@@ -109,9 +107,7 @@ def decided(pending: Pending, compared: Compared, case: Case) -> Judgement:
 
 
 def compare(stated: Stated, case: Case) -> Compared | Undecided:
-    """A stated answer against each of the case's references, by its kind: equal to any of them is
-    correct.
-    """
+    """Compare a stated answer with each of the case's references; equal to any is correct."""
     if not case.also_accepted:
         return _compare_with(stated, case.answer, case)
     found: list[Compared | Undecided] = []

@@ -1,6 +1,4 @@
-"""The card of exported rows: what they are, how they were chosen, whose questions they answer, and
-their SQL.
-"""
+"""The card of exported rows: what they are, how they were chosen, their sources, and their SQL."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,5 +1,4 @@
-"""What a data card and a model card have in common: YAML front matter, Markdown tables, the hub's
-names of licences.
+"""What data cards and model cards share: YAML front matter, Markdown tables, the hub's licences.
 
 Values come from files and models of others: none of them can open a tag, break a table or end a
 block.
@@ -84,9 +83,7 @@ def cell(value: object) -> str:
 
 
 def hub_licence(licence: str) -> str:
-    """The hub's name of a licence: `unknown` where none is stated, `other` where the hub has no
-    name for it.
-    """
+    """The hub's name of a licence; `unknown` if none is stated, `other` if the hub has no name."""
     name = re.sub(r"[\s_]+", "-", licence.strip().lower())
     return "unknown" if not name else name if name in _HUB_LICENCES else "other"
 
@@ -118,7 +115,5 @@ def _flattened(value: object) -> object:
 
 
 def _flat(text: str) -> str:
-    """One line of printable characters: no control, no mark of direction, nothing that YAML
-    refuses.
-    """
+    """One line of printable characters: no controls, no direction marks, nothing YAML refuses."""
     return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())

@@ -1,6 +1,4 @@
-"""The card of exported weights: base, training set, examination by both readings with the domains
-apart, licences.
-"""
+"""The card of exported weights: base, training set, both readings by domain, and licences."""
 
 import re
 from collections.abc import Sequence
@@ -21,9 +19,7 @@ _HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
 @dataclass(frozen=True)
 class Examined:
-    """One part of a set in one round, read by this model and, where it was read there too, by its
-    base.
-    """
+    """One part of a set in one round, read by this model and, where there is one, by its base."""
 
     round: int | None
     question_set: str

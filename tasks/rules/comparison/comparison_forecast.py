@@ -1,5 +1,4 @@
-"""What a comparison will take, from its settings and what is there already: requests, tokens,
-minutes, money.
+"""The forecast of a comparison from its settings and what is stored: requests, tokens, time, money.
 
 Arithmetic over stated assumptions, each of them printed; nothing is measured here.
 """
@@ -111,8 +110,9 @@ def _assumed(settings: Settings, training_rate: float) -> list[str]:
 
 
 def detectable_lines(settings: Settings, tests: int) -> list[str]:
-    """The smallest difference that the final questions of each domain could show, alone and as the
-    first of `tests`.
+    """The smallest difference that each domain's final questions could show.
+
+    Alone, and as the first of `tests` after Holm.
     """
     sizes = settings.questions
     lines: list[str] = []

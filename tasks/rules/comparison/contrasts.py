@@ -1,5 +1,4 @@
-"""A comparison's table: accuracies and paired differences with intervals over seeds and questions,
-Holm-adjusted.
+"""A comparison's table: accuracies and paired differences over seeds and questions, Holm-adjusted.
 
 Verdicts in; out comes one row per method, scope and reading. Every seed has a verdict on every
 question: a question without an answer counts as not right.
@@ -25,9 +24,7 @@ ALPHA = 0.05
 
 @dataclass(frozen=True)
 class Verdicts:
-    """One method's verdicts on the final questions by one reading: a row a seed, a column a
-    question, set by set.
-    """
+    """One method's verdicts on final questions by one reading: one row per seed, set by set."""
 
     method: str
     by_set: Mapping[str, NDArray[np.float64]]
@@ -67,9 +64,7 @@ def difference(
     sets: Sequence[str],
     generator: np.random.Generator,
 ) -> Row:
-    """Paired difference by question and seed, its 95 % interval and, from two seeds on, its
-    two-sided p-value.
-    """
+    """Paired difference by question and seed, its 95 % interval and, from two seeds on, p-value."""
     paired = [method.by_set[name] - other.by_set[name] for name in sets]
     return _row(method.method, other.method, scope, paired, generator)
 
@@ -98,8 +93,9 @@ def differences(
 
 
 def smallest_difference(questions: int, discordance: float, tests: int = 1) -> float:
-    """What one seed's paired test would find four times in five, two-sided 5 %, as the first of
-    `tests` after Holm.
+    """The difference that one seed's paired test finds four times in five, two-sided 5 %.
+
+    As the first of `tests` after Holm.
     """
     return smallest_gain(questions, discordance, ALPHA / 2 / tests)
 

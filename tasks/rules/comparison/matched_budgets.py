@@ -1,5 +1,4 @@
-"""Matched budgets: which of the paths that each method's filter lets through are trained on, so
-that none has more.
+"""Matched budgets: which of each method's paths are trained on, so that no method has more.
 
 Exact by paths and by questions; by tokens no method spends more than the one that spends least, and
 each less than one chain below it. Pure and seeded: the same pools give the same training sets.
@@ -30,8 +29,9 @@ class Entry:
 
 
 def match_paths(entries: Sequence[Entry], seed: int, most: int = 0) -> list[list[Choice]]:
-    """Training sets of equal size: the smallest of all, `most` at most; one of n parts gets an n-th
-    of it.
+    """Training sets of equal size: the smallest of all, at most `most`.
+
+    One of n parts gets an n-th of it.
     """
     size = min(len(entry.kept) * entry.parts for entry in entries)
     size = min(size, most) if most else size
@@ -39,8 +39,9 @@ def match_paths(entries: Sequence[Entry], seed: int, most: int = 0) -> list[list
 
 
 def match_questions(entries: Sequence[Entry], seed: int, most: int = 0) -> list[list[Choice]]:
-    """The same questions, and of each the same number of paths; one of n parts gets those among its
-    own questions.
+    """The same questions for all, and as many paths of each.
+
+    One of n parts gets those among its own questions.
 
     `most` limits the examples: whole questions are taken, in the seed's order, while they fit.
     """
@@ -61,8 +62,9 @@ def match_questions(entries: Sequence[Entry], seed: int, most: int = 0) -> list[
 def within_tokens(
     candidates: Sequence[Candidate], tokens: Mapping[UUID, float], budget: float, seed: int
 ) -> set[UUID]:
-    """Ids of the paths that a budget of generated tokens pays for, in the seed's order, hinted ones
-    last.
+    """Ids of the paths that a budget of generated tokens pays for, in the seed's order.
+
+    Hinted ones come last.
 
     `tokens` says by path id what its whole chain took, its share of chains that ended in nothing
     included.
@@ -80,9 +82,7 @@ def within_tokens(
 def refuse_empty(
     entries: Sequence[Entry], matched: Sequence[Sequence[Choice]], fewest: int
 ) -> None:
-    """Raise InputError where a training set is too small to learn from, naming the method that has
-    least.
-    """
+    """Raise InputError for a training set too small to learn from, naming the method with least."""
     for entry, choices in zip(entries, matched, strict=True):
         size = sum(choice.kept for choice in choices)
         if size < fewest:

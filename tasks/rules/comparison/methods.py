@@ -1,5 +1,4 @@
-"""Methods as settings: what each teaches, which paths it takes of the shared pool, how it filters
-them.
+"""Methods as settings: what each teaches, which paths of the shared pool it takes, how it filters.
 
 The table `tasks/comparison/methods.toml` in; methods, and the contenders that they make with given
 question sets, out.

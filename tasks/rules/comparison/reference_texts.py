@@ -1,5 +1,4 @@
-"""What a question's own set says of its answer, as a path would: the reference alone, or the set's
-rationale.
+"""A question set's own solutions as paths: the reference alone, or the set's rationale.
 
 Also the prompt that shows solved train questions first. Texts of a set are data: nothing in them is
 a placeholder.
@@ -24,8 +23,9 @@ def stated_answer(question: Question) -> str:
 
 
 def stated_rationale(question: Question) -> str:
-    """The set's rationale with the answer stated after it; empty where the set has none (GSM8K,
-    AQuA-RAT, own files with a column `rationale` have).
+    """The set's rationale with the answer stated after it; empty where the set has none.
+
+    GSM8K, AQuA-RAT and own files with a column `rationale` have one.
     """
     columns = _columns(question)
     rationale, stated = str(columns.get("rationale") or ""), str(columns.get("answer") or "")

@@ -1,5 +1,4 @@
-"""What the answers of one model to one set of questions say beside their accuracy: lengths,
-endings, pass@k, maj@k.
+"""Figures of one model's answers to one set beside accuracy: lengths, endings, pass@k, maj@k.
 
 Answers in, figures with intervals out. Shares have Wilson's interval; means over questions are
 resampled by question, for the samples of one question hang together.
@@ -56,9 +55,7 @@ def greedy_figures(answers: Sequence[Answer], generator: np.random.Generator) ->
 def sampled_figures(
     answers: Mapping[UUID, Sequence[Answer]], samples: int, generator: np.random.Generator
 ) -> list[Figure]:
-    """pass@1, pass@k and maj@k by both readings, over the questions that have all `samples`
-    answers; else none.
-    """
+    """pass@1, pass@k and maj@k by both readings, over questions with all `samples` answers."""
     whole = [ones for ones in answers.values() if len(ones) == samples]
     if not whole:
         return []
@@ -80,8 +77,7 @@ def sampled_figures(
 
 
 def majority_is_right(answers: Sequence[Answer], reading: Reading) -> float:
-    """Chance that the most frequent stated answer is right, ties broken by lot; 0 where none is
-    stated.
+    """Chance that the most frequent stated answer is right, ties broken by lot; 0 for none.
 
     Right answers are one class whatever their words, wrong ones are classes by what was extracted.
     """

@@ -1,5 +1,4 @@
-"""The gate: paired strict verdicts of champion and challenger in; promoted, refused or inconclusive
-out.
+"""The gate: paired verdicts of champion and challenger in; promoted, refused or inconclusive out.
 
 Pure and without model, store or clock. Why the rule is as it is stands in docs/gate.md; the words
 of its reasons in `gate_reasons`.

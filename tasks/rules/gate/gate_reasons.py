@@ -1,6 +1,4 @@
-"""The gate's decision with its reasons: one paragraph that a person understands, and the figures as
-plain data.
-"""
+"""The gate's decision with its reasons: a paragraph for people, and the figures as plain data."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -38,9 +36,7 @@ class Decision:
 
 
 def decide(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings) -> Decision:
-    """Apply the rule to paired strict verdicts; `tests_so_far` counts the line's gate decisions,
-    this one included.
-    """
+    """Apply the rule to paired verdicts; `tests_so_far` counts this decision of the line too."""
     figures = measure(sets, tests_so_far, settings)
     outcome, shown = outcome_of(figures), detectable(figures)
     sentences = [
@@ -57,9 +53,7 @@ def decide(sets: Sequence[PairedSet], tests_so_far: int, settings: GateSettings)
 
 
 def _headline(outcome: Outcome, figures: Figures) -> str:
-    """The one sentence for who reads no further: better or not, by how much, and promoted or why
-    not.
-    """
+    """The first sentence: better or not, by how much, and promoted or why not."""
     return f"{_better(figures)}{_carried_out(outcome, figures)}: {_by_how_much(figures)}."
 
 
@@ -114,9 +108,7 @@ def _harms(figures: Figures) -> list[str]:
 
 
 def _fallen(figures: Figures) -> str:
-    """The out-of-domain sets to blame: those significantly worse alone, else the one that fell
-    most.
-    """
+    """The out-of-domain sets to blame: those significantly worse alone, else the worst one."""
     outside = [one for one in figures.sets if one.domain == "out_of_domain"]
     blamed = [one for one in outside if one.p_loss <= figures.alpha]
     worst = blamed or [min(outside, key=lambda one: one.pairs.difference)]

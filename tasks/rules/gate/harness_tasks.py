@@ -93,9 +93,7 @@ def _config(name: str, plan: StagePlan, readings: Sequence[Reading]) -> dict[str
 
 
 def harness_figures(results: Mapping[str, object], questions: int) -> list[Figure]:
-    """What the harness found for one task, with Wilson's interval; a reading that it lacks is left
-    out.
-    """
+    """The harness's figures for one task, with Wilson's interval, for each reading that it has."""
     figures: list[Figure] = []
     for reading in EXTRACTIONS:
         share = cast("float | None", results.get(f"{METRIC},{reading}"))

@@ -1,5 +1,4 @@
-"""What counts of right and wrong answers can tell: intervals, paired tests, bootstrap, corrections,
-power.
+"""Statistics of right and wrong answers: intervals, paired tests, bootstrap, corrections, power.
 
 Pure: numpy and the standard library only (scipy is what the tests compare with). Randomness is a
 Generator that the caller passes in.
@@ -66,8 +65,7 @@ def mcnemar_gain(gained: int, lost: int) -> float:
 
 
 def tango_loss(gained: int, lost: int, questions: int, loss: float) -> float:
-    """One-sided p-value that the true loss is greater than `loss`, by the score test for paired
-    proportions.
+    """One-sided p-value that the true loss exceeds `loss`, by the score test for paired shares.
 
     T. Tango, Statistics in Medicine 17 (1998): the test whose null is a difference other than zero.
     1.0 for none.
@@ -81,8 +79,7 @@ def tango_loss(gained: int, lost: int, questions: int, loss: float) -> float:
 
 
 def tango_no_loss(strata: Sequence[tuple[int, int, int]], loss: float) -> float:
-    """One-sided p-value that the true loss, pooled over the strata, is as great as `loss`; 1.0 for
-    no questions.
+    """One-sided p-value that the pooled true loss is as great as `loss`; 1.0 for no questions.
 
     Each stratum is (gained, lost, questions); scores and variances of Tango's test are summed, each
     stratum under the null of this loss.
@@ -99,9 +96,7 @@ def tango_no_loss(strata: Sequence[tuple[int, int, int]], loss: float) -> float:
 def tango_bounds(
     strata: Sequence[tuple[int, int, int]], alpha_low: float, alpha_high: float
 ) -> Interval:
-    """One-sided score bounds of the pooled difference: what the tests at these levels do not
-    exclude.
-    """
+    """One-sided score bounds of the pooled difference, which these tests do not exclude."""
 
     def difference(alpha: float) -> float:
         # of the loss; the p-value falls as the loss that is asked about grows
@@ -119,9 +114,7 @@ def tango_bounds(
 
 
 def _tango_score(gained: int, lost: int, questions: int, loss: float) -> tuple[float, float]:
-    """The score and its variance where the true loss is `loss`, the share that is lost at its most
-    likely then.
-    """
+    """The score and its variance under a true loss of `loss`."""
     # The most likely share of losses under the null is the root of A q^2 + B q + C = 0 with A = 2n,
     # B = `linear`, C = lost * `shift`; then the variance of the score is n (2q - shift).
     shift = loss * (loss + 1)
@@ -137,8 +130,9 @@ def stratified_bootstrap(
     generator: np.random.Generator,
     pseudo_pairs: float = 0.0,
 ) -> NDArray[np.float64]:
-    """Bootstrap means over all questions, resampled within each stratum (Efron & Tibshirani 1993,
-    ch. 6 and 15).
+    """Bootstrap means over all questions, resampled within each stratum.
+
+    Efron & Tibshirani 1993, chapters 6 and 15.
 
     One value a question: for a paired comparison its difference, so pairs stay whole; for k samples
     a question their mean, so questions are the clusters. Resampling indices and drawing multinomial
@@ -167,8 +161,7 @@ def stratified_bootstrap(
 def crossed_bootstrap(
     strata: Sequence[NDArray[np.float64]], samples: int, generator: np.random.Generator
 ) -> NDArray[np.float64]:
-    """Bootstrap means where seeds are crossed with questions: both are resampled, questions within
-    each stratum.
+    """Bootstrap means with seeds crossed with questions; both are resampled, questions by stratum.
 
     A stratum has a row a seed and a column a question; all have the same seeds. The pigeonhole
     bootstrap (A. B. Owen, Annals of Applied Statistics 1, 2007), which errs to the wide side. With
@@ -193,9 +186,7 @@ def crossed_bootstrap(
 
 
 def two_sided(means: NDArray[np.float64]) -> float:
-    """P-value of no difference, by inverting the percentile interval: below 0.05 where that of 95 %
-    leaves out 0.
-    """
+    """P-value of no difference, by inverting the percentile interval."""
     beyond = min(int((means <= 0).sum()), int((means >= 0).sum()))
     # One more above and below: a p-value by simulation is never 0 (Davison & Hinkley 1997, section
     # 4.2).
@@ -210,9 +201,7 @@ class Distribution:
     shares: NDArray[np.float64]
 
     def low(self, alpha: float) -> float:
-        """One-sided lower bound: it is above a limit exactly where at most `alpha` lies at or below
-        the limit.
-        """
+        """One-sided lower bound; at most `alpha` lies at or below any value under it."""
         place = int(np.searchsorted(np.cumsum(self.shares), alpha, "right"))
         return float(self.values[min(len(self.values) - 1, place)])
 
@@ -224,8 +213,7 @@ class Distribution:
 def bootstrap_distribution(
     strata: Sequence[tuple[int, int, int]], pseudo_pairs: float = 0.0
 ) -> Distribution:
-    """What `stratified_bootstrap` of paired verdicts tends to with endless samples, without drawing
-    any.
+    """The distribution to which `stratified_bootstrap` of paired verdicts tends, without sampling.
 
     A stratum is (gained, lost, questions). A resampled difference is a sum of independent draws of
     -1, 0 and 1, so its distribution is a product of powers of their transforms (the ideal
@@ -307,8 +295,7 @@ def mcnemar_power(questions: int, discordance: float, gain: float, alpha: float)
 
 
 def smallest_gain(questions: int, discordance: float, alpha: float, power: float = 0.8) -> float:
-    """The smallest true gain (or loss) that the paired test would find with chance `power`; 1.0
-    where none can be.
+    """The smallest true gain (or loss) that the paired test finds with chance `power`, else 1.0.
 
     Exact up to 2,000 questions; above that R. J. Connor, Biometrics 43 (1987).
     """
@@ -330,9 +317,7 @@ def smallest_gain(questions: int, discordance: float, alpha: float, power: float
 
 
 def smallest_margin(questions: int, discordance: float, alpha: float, power: float = 0.8) -> float:
-    """The smallest non-inferiority margin that an equal model would meet with chance `power`
-    (normal; 1.0 for none).
-    """
+    """The smallest margin that an equal model meets with chance `power` (normal; 1.0 for none)."""
     if questions == 0:
         return 1.0
     return min(1.0, (quantile(1 - alpha) + quantile(power)) * math.sqrt(discordance / questions))

@@ -1,5 +1,4 @@
-"""How many chains of a question may run now: enough to find what is wanted, none that could not be
-needed.
+"""How many chains of a question may run now: enough for what is wanted, and none too many.
 
 Figures in, a number or a reason out; the scheduler asks after every verdict.
 """
@@ -38,8 +37,9 @@ def chains_to_start(settings: SynthesisSettings, tally: Tally, pass_rate: float 
 
 
 def reason_to_stop(settings: SynthesisSettings, tally: Tally) -> str:
-    """Why a question gets no more chains: `enough_accepted`, `pass_rate_too_low`,
-    `pass_rate_too_high`; else empty.
+    """Why a question gets no more chains; empty if it may.
+
+    `enough_accepted`, `pass_rate_too_low` or `pass_rate_too_high`.
     """
     if not settings.adaptive:
         return ""
@@ -60,8 +60,9 @@ def pass_rate_so_far(accepted: int, judged: int) -> float:
 
 
 def cautious_pass_rate(accepted: int, judged: int) -> float:
-    """The rate to work ahead by: 1 (not at all) before 20 chains are judged, then a quarter above
-    what was seen.
+    """The pass rate by which chains are begun ahead.
+
+    1 (none ahead) before 20 chains are judged, then a quarter above the rate so far.
     """
     return 1.0 if judged < 20 else min(1.0, 1.25 * pass_rate_so_far(accepted, judged))
 

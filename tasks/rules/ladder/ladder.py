@@ -1,5 +1,4 @@
-"""The ladder as a state machine: from a question and what already exists of its chains to the next
-request.
+"""The ladder as a state machine: from a question and its stored texts to the next request.
 
 A chain is one way down: guideline -> adapted guideline -> structure -> path, or the shorter ladder
 of another strategy. Every id of a chain is known before anything is generated. Nothing here asks a
@@ -103,9 +102,7 @@ def values_of_selection(guidelines: Sequence[Guideline]) -> dict[str, str]:
 
 
 def selected_guidelines(selection_id: UUID, reply: str, guidelines: Sequence[Guideline]) -> str:
-    """The two or three of `guidelines` that the reply names by number; the seed fills up what is
-    missing.
-    """
+    """The two or three guidelines that the reply names by number, filled up by the seed."""
     # "Use 4 and 11." -> [4, 11]; a selection's list is short, so a number of four digits is none of
     # its numbers
     # Small models name numbers beyond the list, name one twice, or write on about the question, so
@@ -167,7 +164,9 @@ class Ladder:
         return [(stage, identity) for stage, identity in stages if identity]
 
     def after_path(self, stage: Stage, chain: Chain, texts: Mapping[UUID, str]) -> Request:
-        """`close` continues the path's own conversation; `summary` and `self_check` begin one about
+        """A request about a finished path.
+
+        `close` continues the path's own conversation; `summary` and `self_check` begin one about
         it.
         """
         plan = self.stages[stage, chain.hinted]
@@ -178,9 +177,7 @@ class Ladder:
         return _request_after_path(stage, chain, plan, filled)
 
     def restating(self, chain: Chain, work: str) -> Request:
-        """Asks for the answer again, from the question and a path's work alone; a hint is not
-        shown.
-        """
+        """Ask for the answer again from the question and the path's work alone, without a hint."""
         plan = self.stages["restate", chain.hinted]
         filled = ask_question(plan.template, chain.question, path=work)
         if self.answer and not filled.user:
@@ -188,9 +185,7 @@ class Ladder:
         return _request_after_path("restate", chain, plan, filled)
 
     def most_tokens_after_path(self, chain: Chain) -> int:
-        """What a path's closing, summary and checks may take, for a budget that pays them with the
-        path.
-        """
+        """Most tokens of a path's closing, summary and checks, which are paid with the path."""
         most = 0
         for stage in ("close", "restate", "summary", "self_check"):
             plan = self.stages.get((stage, chain.hinted))
@@ -202,9 +197,7 @@ class Ladder:
         return most
 
     def _turns_without_hint(self, chain: Chain, texts: Mapping[UUID, str]) -> Turns:
-        """The path's own conversation; for a hinted path the plain question, so that its answer
-        must come of it.
-        """
+        """The path's own conversation; of a hinted path the plain question, without the hint."""
         if chain.hinted and self.answer:
             return ask_question(self.answer, chain.question)
         return self._request("path", chain.path_id, chain, texts).turns
@@ -319,9 +312,7 @@ def build_ladder(
 
 
 def selection_heads(synthesis: SynthesisSettings) -> tuple[Guideline, ...]:
-    """The heads of chains whose two or three guidelines the model selects itself (official-code:
-    20).
-    """
+    """The heads of chains whose model selects its two or three guidelines (official-code: 20)."""
     if synthesis.strategy == "direct":
         return ()
     count = synthesis.guideline_selections
@@ -329,9 +320,7 @@ def selection_heads(synthesis: SynthesisSettings) -> tuple[Guideline, ...]:
 
 
 def is_selection_head(guideline: Guideline) -> bool:
-    """Whether it is no advice of a list, but the head of a chain whose model selected its
-    guidelines itself.
-    """
+    """Whether this is the head of such a chain and not a guideline of a list."""
     found = _SELECTION.match(guideline.text)
     return bool(found) and guideline.id == _selection_head(int(found[1]), int(found[2])).id
 
@@ -449,9 +438,7 @@ def _sampling_after_path(stage: Stage, plan: StagePlan, question: Question) -> S
 
 
 def _closing_sampling(sampling: Sampling, question: Question) -> Sampling:
-    """A choice or a yes is one of few texts; a text or an expression may go on to the end of its
-    line.
-    """
+    """The sampling of a closing: one of few texts for a choice or a yes, else to the line's end."""
     if only := _texts_that_answer(question):
         return OneOf(**sampling.model_dump(), only=only)
     if question.answer_kind not in ("text", "expression"):

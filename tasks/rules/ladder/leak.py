@@ -124,9 +124,7 @@ def _is_number_next(text: str, place: int) -> bool:
 
 
 def _states_it_first(text: str, answer: str, kind: AnswerKind) -> bool:
-    """Whether the value is stated as the answer before any work shows it, and work (or talk)
-    follows.
-    """
+    """Whether the text states the value as the answer before any work shows it."""
     for start, end, stated in statements_in_order(text):
         if not _value_next(stated.words, 0, answer, kind):
             continue

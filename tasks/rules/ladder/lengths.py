@@ -24,9 +24,7 @@ TEMPLATE_TOKENS = 64  # roles, turn marks and a default system message of a chat
 
 
 def longest_request(settings: Settings, prompts: Mapping[str, Prompt]) -> int:
-    """Tokens of the longest request, prompt and completion, when every text is as long as it may
-    be.
-    """
+    """Tokens of the longest request, prompt and completion, with every text at its limit."""
     synthesis, answer = settings.synthesis, settings.evaluation
     advice = _advice_tokens(settings)
     plan = synthesis.structure.max_tokens if synthesis.strategy in PLANNING else advice
@@ -59,8 +57,9 @@ def longest_example(settings: Settings, prompts: Mapping[str, Prompt]) -> int:
 def ill_fitting_lengths(
     settings: Settings, prompts: Mapping[str, Prompt], model_longest: int = 0
 ) -> list[str]:
-    """What does not fit, one sentence each with what to set; `model_longest` 0: the model's own
-    limit is not known.
+    """What does not fit, one sentence each with what to set.
+
+    `model_longest` 0: the model's own limit is not known.
     """
     path, answer = settings.synthesis.path.max_tokens, settings.evaluation.sampling.max_tokens
     found: list[str] = []

@@ -79,8 +79,9 @@ class PromptTemplate:
         return frozenset(_PLACEHOLDER.findall(f"{self.system}\n{self.user}\n{self.assistant}"))
 
     def for_thinking(self, thinking: bool) -> "PromptTemplate":
-        """The template for a model that thinks first: words begun for it would stand in place of
-        its thought.
+        """The template for a model that thinks first, without words begun for it.
+
+        They would stand in the place of its thought.
 
         A turn that quotes the model's own text (`{path}`) stays: the thought is in it.
         """
@@ -137,9 +138,7 @@ def parse_prompt(text: str) -> PromptTemplate:
 
 
 def ask_question(template: PromptTemplate, question: Asks, **known: str) -> Turns:
-    """The turns that ask this question, in the form of its kind; `known` fills the other
-    placeholders.
-    """
+    """The turns that ask this question in its kind's form; `known` fills the other placeholders."""
     return template.fill(question=asked(question), form=wanted_form(question), **known)
 
 

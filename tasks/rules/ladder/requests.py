@@ -1,5 +1,4 @@
-"""One request to a model: what is asked at a stage of a chain, under an id that is known
-beforehand.
+"""One request to a model at one stage of a chain, under an id that is known beforehand.
 
 The id hashes the parents, model, prompt, sampling, draw, sample and hint; never the text that comes
 back.
@@ -122,9 +121,7 @@ def request_id(
 
 
 def stands_below(row: Generated, table: str, parents: Sequence[UUID]) -> bool:
-    """Whether these are the stored row's parents, which its id proves: the same hash as
-    `request_id`.
-    """
+    """Whether these are the stored row's parents, which its id proves (see `request_id`)."""
     identity = content_id(
         table,
         *map(str, parents),
@@ -151,8 +148,7 @@ def whole_text(prefill: str, completion: str) -> str:
 
 
 def whole_sentences(text: str) -> str:
-    """A text that was cut off, back to the end of its last whole sentence; all of it where it has
-    none.
+    """A cut text up to its last whole sentence; all of it where it has none.
 
     A list's next number that stands there alone ("2.") goes with what was cut.
     """

@@ -43,8 +43,9 @@ class RunLine:
 
 
 def reason_to_pause(outcomes: Sequence[str], pause_after: int, warnings: Sequence[str]) -> str:
-    """Why no further night should run by itself, from a line's outcomes, oldest first; empty when
-    there is none.
+    """Why no further night should run by itself, from a line's outcomes; empty if it should.
+
+    The outcomes come oldest first.
     """
     if warnings:
         return f"The texts may be collapsing: {' '.join(warnings)}"
@@ -58,9 +59,7 @@ def reason_to_pause(outcomes: Sequence[str], pause_after: int, warnings: Sequenc
 
 
 def summary_markdown(rounds: Sequence[RoundLine], runs: Sequence[RunLine], hours: float) -> str:
-    """What the last hours tried, gained, spent and refused; what went wrong comes first, with its
-    cause.
-    """
+    """The last hours as Markdown: failures with their causes first, then gains and costs."""
     wrong = [run for run in runs if not run.is_well]
     parts = [f"# The last {hours:g} hours", _headline(rounds, runs, wrong)]
     if wrong:
@@ -81,9 +80,7 @@ def summary_markdown(rounds: Sequence[RoundLine], runs: Sequence[RunLine], hours
 
 
 def cell(text: str) -> str:
-    """Text of whatever origin as it may stand in a Markdown table: one line, nothing that is read
-    as markup.
-    """
+    """Text of any origin as one cell of a Markdown table, with no markup in effect."""
     plain = "".join(sign if sign.isprintable() else " " for sign in text)
     return re.sub(r"([\\`*_\[\]<>|!#~$&])", r"\\\1", plain)[:600].strip()
 

@@ -9,8 +9,7 @@ _TIME = re.compile(r"([01]?\d|2[0-3]):([0-5]\d)")  # 6:00, 06:00, 23:59
 
 
 def next_moment(text: str, since: datetime) -> datetime:
-    """The first moment after `since` at which a clock of its zone shows `text` (HH:MM, 24 hours),
-    in that zone.
+    """The first moment after `since` at which a clock of its zone shows `text` (HH:MM).
 
     The very minute of `since` counts as gone. Moments are compared in UTC, so the clocks may change
     in between: a time that is shown twice means the first one to come, and one that is left out

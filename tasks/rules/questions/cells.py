@@ -136,9 +136,7 @@ def _several(values: Sequence[object]) -> tuple[list[object], str]:
 
 
 def _of_object(cell: Mapping[str, object]) -> Sequence[object]:
-    """Published forms: SQuAD's {text: [...]}, TriviaQA's {value, aliases}, a reward model's
-    {ground_truth}.
-    """
+    """Published objects: SQuAD's {text: [...]}, TriviaQA's {value, aliases}, {ground_truth}."""
     if "value" in cell:
         aliases = cell.get("aliases") or []
         return [

@@ -36,9 +36,7 @@ INLINE = re.compile(r"(?:^|(?<=[\s,;]))\(?([A-Za-z])\s?[).:]\s")
 
 @dataclass(frozen=True)
 class Options:
-    """The texts in the order in which they are shown, A first, and the label that the file gives
-    each, if any.
-    """
+    """The options' texts in the order shown, A first, and the file's label of each, if any."""
 
     texts: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
@@ -263,9 +261,7 @@ def _of_entry(entry: Mapping[str, object]) -> tuple[str, str]:
 
 
 def _of_texts(texts: Sequence[str]) -> tuple[Pairs, str]:
-    """Texts that carry their letters are parted from them, where all do and the letters can be
-    nothing else.
-    """
+    """Separate texts from letters before them, where all have one that can be nothing else."""
     marked = [MARKED.fullmatch(text) for text in texts]
     labels = [(one["round"] or one["label"]).upper() for one in marked if one]
     sure = [one for one in marked if one and (one["round"] or one["sure"])]

@@ -1,6 +1,4 @@
-"""Which of its three disjoint parts a question belongs to, fixed by its text alone; seeded choices
-among questions.
-"""
+"""The disjoint part of a question, fixed by its text alone; seeded choices among questions."""
 
 import random
 from collections.abc import Sequence
@@ -28,9 +26,7 @@ SPLITS: dict[str, str] = {
 
 
 def split_named(name: str) -> str:
-    """train, test (held out), gate or final for a split's usual names; raises InputError for any
-    other.
-    """
+    """train, test (held out), gate or final for a usual name; raises InputError for others."""
     split = SPLITS.get(name.strip().casefold())
     if split is None:
         raise InputError(

@@ -1,6 +1,4 @@
-"""Published layouts to questions: one function a layout, a raw row in, a `PublishedRow` or None
-(not usable) out.
-"""
+"""Published layouts, one function each: a raw row in, a `PublishedRow` or None out."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -33,9 +31,7 @@ class PublishedRow:
 
 
 def is_usable(row: PublishedRow) -> bool:
-    """Whether it asks something and its reference can be compared: a number, or a letter that has
-    its option.
-    """
+    """Whether a row asks something and has a reference that can be compared."""
     if row.answer_kind == "choice":
         letters = tuple(LETTERS[: len(row.choices)])
         return bool(row.text.strip()) and len(letters) > 1 and row.answer in letters
@@ -50,9 +46,7 @@ def gsm8k(row: Row) -> PublishedRow:
 
 
 def numglue(row: Row) -> PublishedRow | None:
-    """Types 1, 2, 4, 8 question and answer; 3 two options; 5, 6 passage with number, date or spans;
-    7 inference.
-    """
+    """NumGLUE. Types 1, 2, 4, 8: question, answer; 3: two options; 5, 6: passage; 7: inference."""
     kind = _text(row, "type").removeprefix("Type_")
     if kind == "7":
         text = (

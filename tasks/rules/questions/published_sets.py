@@ -1,5 +1,4 @@
-"""The question sets of the paper: one table with source, licence, published counts, answer kind,
-layout and citation.
+"""The paper's question sets as one table: source, licence, counts, answer kind, layout, citation.
 
 Pure data and checks. Reading the files is the ingest step's; the row mappings are in
 `published_rows`.
@@ -49,9 +48,7 @@ class PublishedSet:
 
     @property
     def splits_taken(self) -> list[str]:
-        """Published splits that are read; an out-of-domain set never trains, so its train splits
-        are left.
-        """
+        """Published splits that are read; the train splits of an out-of-domain set are not."""
         return [
             split
             for split in self.files

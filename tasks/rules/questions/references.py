@@ -66,9 +66,7 @@ def reference_of(
 
 
 def kind_shown_by(answer: object, options: Options) -> AnswerKind | None:
-    """The kind that a row shows without being told: by its choices, a truth value, `####` or a box;
-    else None.
-    """
+    """The kind that a row shows by itself: choices, a truth value, `####` or a box; else None."""
     if options.texts:
         return "choice"
     if isinstance(answer, bool):
@@ -170,8 +168,7 @@ def _check_value(answer: str, kind: AnswerKind) -> None:
 
 
 def _is_found_right(answer: str, kind: AnswerKind, question: str) -> bool:
-    """Whether a path that gave the reference word for word would be found right, or left to
-    algebra.
+    """Whether a path that quotes the reference would be judged right, or left to algebra.
 
     Of a number its value must be known: the judge takes equal words for equal, whatever they say.
     """

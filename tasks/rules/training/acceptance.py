@@ -37,9 +37,7 @@ _AFTER_EQUALS = re.compile(r"=\s*(\S+)")
 
 
 def work_of(text: str) -> str:
-    """What stands before the answer is stated, without a label at its beginning; empty where
-    nothing does.
-    """
+    """The text before the answer is stated, without a label in front; empty where there is none."""
     text = text.strip()
     stated = _STATEMENT.search(text)
     before = text[: stated.start()] if stated else text[: _last_sentence(text)]
@@ -49,8 +47,9 @@ def work_of(text: str) -> str:
 def refusal_of_path(
     path: Path, verdict: Verdict | None, question: Question, settings: SelectionSettings
 ) -> str:
-    """Why a path must not be trained on whatever it answers: `cut`, `no_work`,
-    `answer_not_reached`; empty if it may.
+    """Why a path must not be trained on, whatever it answers; empty if it may.
+
+    `cut`, `no_work` or `answer_not_reached`.
 
     The value that must stand in the work is the reference where the path reached it, else what the
     path itself states: paths that a vote chose, or that nobody verified, are held to the same.
@@ -78,9 +77,7 @@ def refusal_of_path(
 
 
 def _was_restated(verdict: Verdict) -> bool | None:
-    """Whether the model stated the same answer again from the work alone; None where it was not
-    asked.
-    """
+    """Whether the model stated the same answer from the work alone; None if it was not asked."""
     return json.loads(verdict.details).get("restated") if '"restated"' in verdict.details else None
 
 
@@ -91,8 +88,7 @@ def is_cut(path: Path) -> bool:
 
 
 def states_reference(structure: str, question: Question) -> bool:
-    """Whether a plan gives away the result that it should only lead to; asked for numbers and
-    expressions alone.
+    """Whether a plan gives away its result; asked for numbers and expressions alone.
 
     A value that the question itself names gives nothing away. A result of one sign is looked for
     behind an equals sign only: "the two numbers" and "step 3" are no results.

@@ -30,8 +30,7 @@ class BatchPlan:
 def plan_batches(
     examples: int, batch_size: int, device_batch_size: int, epochs: float, processes: int = 1
 ) -> BatchPlan:
-    """The plan nearest to the wanted batch size: no step repeats an example, each has `batch_size`
-    of them.
+    """The plan nearest to the wanted batch size; no step repeats an example.
 
     What a device takes at a time divides its share of the batch, so half of it leaves the steps as
     they were.
@@ -49,8 +48,7 @@ def plan_batches(
 def plan_rows(
     lengths: Sequence[int], batch_size: int, device_batch_size: int, processes: int = 1
 ) -> BatchPlan:
-    """The same for packed rows as long as the longest example: a step has about the tokens of
-    `batch_size` examples.
+    """The same for packed rows; a step has about the tokens of `batch_size` examples.
 
     TRL lays the rows of a device end to end, so short rows cost nothing, and fewer of them are half
     the memory.
@@ -95,8 +93,9 @@ def example_order(
 
 
 def takes_of(sets: Sequence[str], weights: Mapping[str, float]) -> list[float]:
-    """How often an epoch takes each example, so that sets have shares by weight and an epoch keeps
-    its size.
+    """How often an epoch takes each example, so that sets have shares by weight.
+
+    An epoch keeps its size.
 
     `sets` names each example's question set; one without a weight weighs 1. Without weights: once
     each.
@@ -109,9 +108,7 @@ def takes_of(sets: Sequence[str], weights: Mapping[str, float]) -> list[float]:
 
 
 def _due(takes: Sequence[float], chance: random.Random) -> list[float]:
-    """What examples taken equally often have already waited, spread evenly: a pass takes of each
-    set its share.
-    """
+    """How long equally frequent examples have waited already, spread evenly within each set."""
     alike: defaultdict[float, list[int]] = defaultdict(list)
     for place, often in enumerate(takes):
         alike[often].append(place)
@@ -124,9 +121,7 @@ def _due(takes: Sequence[float], chance: random.Random) -> list[float]:
 
 
 def loss_trouble(losses: Sequence[float]) -> str:
-    """`loss_not_finite` or `loss_rising` (the newest losses far above the first ones); empty when
-    all is well.
-    """
+    """`loss_not_finite`, or `loss_rising` (far above the first losses); empty if all is well."""
     if any(not math.isfinite(loss) for loss in losses):
         return "loss_not_finite"
     # with fewer losses the first and the newest lie too close together to show a trend

@@ -52,9 +52,7 @@ class TextHealth:
 
 
 def text_health(paths: Sequence[Path], correct: Mapping[UUID, bool]) -> TextHealth:
-    """Figures of some paths; `correct` says by path id which are right (absent: not judged, counted
-    as not right).
-    """
+    """Figures of some paths; `correct` says by path id which are right (absent: not right)."""
     words = [_WORD.findall(path.text.casefold()) for path in paths]
     accepted = [path for path in paths if correct.get(path.id)]
     by_question: defaultdict[UUID, list[bool]] = defaultdict(list)
@@ -91,9 +89,7 @@ def distinct_share(texts: Iterable[Sequence[str]], size: int) -> float | None:
 
 
 def near_duplicate_rate(texts: Sequence[Sequence[str]]) -> float | None:
-    """Share of texts with an earlier near duplicate, by MinHash over word triples, found by
-    banding.
-    """
+    """Share of texts with an earlier near duplicate, by MinHash with banding over word triples."""
     bands: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
     signatures: list[tuple[int, ...]] = []
     near = 0
@@ -139,9 +135,7 @@ def _hashed(text: str) -> int:
 
 
 def pass_at(samples: int, right: int, k: int) -> float:
-    """Unbiased pass@k (Chen et al. 2021) of `samples` of which `right` are right; 0 without
-    samples.
-    """
+    """Unbiased pass@k (Chen et al. 2021) of `samples` with `right` right ones; 0 for no samples."""
     if not samples or not k:
         return 0.0
     return 1.0 - math.comb(samples - right, k) / math.comb(samples, k)
@@ -157,9 +151,7 @@ def evenness(counts: Mapping[UUID, int]) -> float | None:
 
 
 def collapse_warnings(now: TextHealth, before: Sequence[TextHealth]) -> list[str]:
-    """What has drifted against the median of earlier rounds; empty in the first round or with few
-    paths.
-    """
+    """Warnings of drift from earlier rounds' median; none in the first round or for few paths."""
     if not before or now.paths < 30:
         return []
     warnings: list[str] = []

@@ -1,5 +1,4 @@
-"""Which training questions are, in other words or the same, questions that a model will be measured
-on.
+"""Which training questions repeat held-out questions, in the same words or in others.
 
 Words that many questions of a set share ("What is the greatest common divisor of ...") are template
 and count for nothing; what is left must not be shared. Questions in, overlaps out.
@@ -39,8 +38,7 @@ def find_overlaps(
     share: float,
     template_questions: int = 3,
 ) -> dict[UUID, Overlap]:
-    """Training question id -> the held-out question that it overlaps most; the others have no
-    entry.
+    """Training question id -> the held-out question that it overlaps most, where it does.
 
     What is in more than `template_questions` questions of one set is template.
 
@@ -114,9 +112,7 @@ def _common(
     most: int,
     share: float = 0.0,
 ) -> set[Item]:
-    """What occurs in more than `most` different questions of one set, and in more than a share of
-    them.
-    """
+    """Items in more than `most` different questions of one set, and more than a share of them."""
     by_set: defaultdict[UUID, dict[str, Question]] = defaultdict(dict)
     for question in questions:
         by_set[question.question_set_id].setdefault(question.text, question)
@@ -129,9 +125,7 @@ def _common(
 
 
 def _most_shared(own: set[Words], by_gram: Mapping[Words, set[UUID]]) -> Overlap | None:
-    """The held-out question with the largest share of these 8-grams; None where none has any, or
-    they are too few.
-    """
+    """The held-out question with the largest share of these 8-grams; None for too few."""
     counts = Counter(question_id for gram in own for question_id in by_gram.get(gram, ()))
     if not counts or len(own) < TELLING_GRAMS:
         return None
@@ -145,9 +139,7 @@ def _reworded(
     by_telling: Mapping[tuple[Words, str], set[UUID]],
     telling: Mapping[UUID, set[str]],
 ) -> Overlap | None:
-    """Of the questions with the same numbers the one that shares most telling words, if it shares
-    enough.
-    """
+    """The question with the same numbers and most telling words in common, if enough."""
     if len(own) < REWORDED_WORDS:
         return None
     counts = Counter(key for word in own for key in by_telling.get((own_numbers, word), ()))

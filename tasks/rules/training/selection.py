@@ -1,5 +1,4 @@
-"""From judged paths to a training set: which are kept, and for each of the others the reason why
-not.
+"""From judged paths to a training set: which are kept, and why each of the others is not.
 
 Candidates in, one choice each out, in the candidates' order. The draw among equals depends on the
 seed and the path's id alone, so neither the order of the rows nor the machine changes it.
@@ -154,8 +153,7 @@ def _over_hinted_share(kept: Sequence[Candidate], share: float) -> dict[UUID, st
 
 
 def _over_answer_ratio(kept: Sequence[Candidate], ratio: float) -> dict[UUID, str]:
-    """Reasons for what is beyond `ratio` examples of one answer for each of the rarest, where a set
-    has few answers.
+    """Reasons for examples of one answer beyond `ratio` for each of the rarest answer.
 
     An answer that no example of the set has does not count: it would leave nothing.
     """

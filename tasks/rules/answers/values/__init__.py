@@ -1,3 +1,1 @@
-"""How numbers, units and expressions are written, and which of them are the same; knows of no
-question and no judge.
-"""
+"""How numbers, units and expressions are written, and which are equal."""

@@ -1,5 +1,4 @@
-"""The grammar of mathematical answers, LaTeX or plain: words in, a tree of `Node`s or a reason why
-not out.
+"""The grammar of mathematical answers, LaTeX or plain: words in, a tree or a reason out.
 
     answer     = alternative {("or" | "and" | "," | ";") alternative}
     alternative = union {relation union}            x = 2, 1 < x <= 3, x \\in [0, 1]
@@ -39,9 +38,7 @@ class BeyondGrammar(Exception):
 
 @dataclass(frozen=True)
 class Node:
-    """One knot of a tree: an operator with its arguments, a name, or a number with its decimals as
-    written.
-    """
+    """One node of a tree: an operator with arguments, a name, or a number with its decimals."""
 
     kind: str
     args: tuple["Node", ...] = ()
@@ -370,9 +367,7 @@ class _Parser:
         )
 
     def _beside(self, tree: Node) -> Node:
-        """Two factors side by side; `2 1/2` and `2\\frac{1}{2}` are mixed numbers, `2 3` is
-        nothing.
-        """
+        """Two factors side by side: `2 1/2` is a mixed number, `2x` a product, `2 3` nothing."""
         if self.peek_kind() == "number" and _ends_in_number(tree):
             if tree.kind != "num" or tree.value.denominator != 1 or self.peek(1) != "/":
                 self.fail()
@@ -605,9 +600,7 @@ class _Parser:
         return Node("root", (radicand, degree or _number("2")))
 
     def _function(self, name: str) -> Node:
-        """\\sin x, \\sin^2 x, \\sin(2x), \\sin 2x, \\log_2 8: the argument is a group, else the
-        factors beside it.
-        """
+        """A function of a group, or else of the factors beside it (`\\sin 2x`, `\\log_2 8`)."""
         base: tuple[Node, ...] = ()
         power: Node | None = None
         while self.peek() in ("_", "^"):

@@ -1,5 +1,4 @@
-"""The value of an expression's tree at given values of its names: exact where rational, else a
-complex number.
+"""The value of an expression at given values of its names: exact where rational, else complex.
 
 Two expressions of equal value at several points are the same expression. Nothing is evaluated that
 could grow without bound: what is too large is `BeyondGrammar`, for an algebra system in a process
@@ -105,9 +104,7 @@ def _value(tree: Node, point: int, sign: int) -> Value:
 
 
 def sample(name: str, point: int) -> Fraction:
-    """A name's value at a point: positive, negative, whole and broken ones, the same wherever the
-    name stands.
-    """
+    """A name's value at a point: positive, negative, whole or broken, equal for equal names."""
     # A hash of the name and not Python's own, which differs from process to process.
     seed = zlib.crc32(f"{name}@{point}".encode())
     top = seed % 97 + 2
@@ -144,7 +141,7 @@ def _function(name: str, arguments: list[Value]) -> Value:
 
 
 def _exactly_log(value: Value, base: Value) -> Value:
-    # log_5 125 is 3 and not 3.0000000000000004: a float that is near a whole number is tried exactly
+    # log_5 125 is 3 and not 3.0000000000000004: a float near a whole number is tried exactly
     close = cmath.log(complex(value)) / cmath.log(complex(base))
     near = Fraction(close.real).limit_denominator(64)
     if (
@@ -301,9 +298,7 @@ OPERATORS: dict[str, Callable[..., Value]] = {
 
 
 def same_value(one: Node, other: Node, sign: int = 1, other_sign: int = 1) -> bool:
-    """Whether two expressions have the same value at every point where both have one (half of them
-    at least).
-    """
+    """Whether two expressions agree wherever both have a value, at half the points at least."""
     rounded = has_decimals(one) != has_decimals(other)
     cancels = has_sum(one) or has_sum(other)
     names = names_of(one) | names_of(other)
@@ -327,8 +322,7 @@ def same_value(one: Node, other: Node, sign: int = 1, other_sign: int = 1) -> bo
 
 
 def close(one: Value, other: Value, rounded: bool, cancels: bool = False) -> bool:
-    """Equal: exactly where both are rational and as written; else to the precision of the machine,
-    or 1e-6.
+    """Whether two values are equal: exactly if rational, else to 1e-11, or to 1e-6 if rounded.
 
     Where terms may cancel (`cancels`), what is left of them is nothing.
     """

@@ -1,6 +1,4 @@
-"""English number words in digits: "twenty-one apples" in, "21 apples" out; "two and a half" -> "2
-1/2".
-"""
+"""English number words as digits: "twenty-one apples" becomes "21 apples"."""
 
 import re
 

@@ -1,5 +1,4 @@
-"""Numbers as people and models write them, read exactly: words in, the number they offer or why
-there is none out.
+"""Numbers as people and models write them, read exactly: words in, a number or the reason for none.
 
 The WHOLE answer has to be the number, with a unit and harmless words at most: `25 - C`, `2 pi` and
 `2 or more` are not 25 and 2. A calculation is not a number: who restates the question has not
@@ -249,8 +248,7 @@ NAME = re.compile(r"[\s\w'’.,$°|\\{}_]*(?:\([^()=]{0,40}\))?\s*")
 
 @dataclass(frozen=True)
 class Number:
-    """An exact value; `percent` when a percent sign followed; `decimals` as written, None for
-    fractions.
+    """An exact value; `percent` if a percent sign followed; `decimals` None for fractions.
 
     `also` holds other forms of the same value that were offered with it: 1/3 ≈ 0.333, 0.5 (or 50%).
     """
@@ -262,8 +260,9 @@ class Number:
 
 
 def is_same_number(answer: Number, reference: Number) -> bool:
-    """Equal values; 1e-6 relative where one is rounded; 0.5 is 50% only for a reference with a
-    percent sign.
+    """Whether two numbers are equal, up to 1e-6 (relative) where one is rounded.
+
+    0.5 meets 50% only where the reference has a percent sign.
     """
     if any(is_same_number(other, reference) for other in answer.also):
         return True
@@ -278,9 +277,7 @@ def is_same_number(answer: Number, reference: Number) -> bool:
 
 
 def _close(answer: Number, reference: Number) -> bool:
-    """Rounding is forgiven to 1e-6, and never by more than the last place that the rounder one
-    shows.
-    """
+    """Whether two numbers differ by rounding alone: at most 1e-6, and one shown last place."""
     if answer.decimals == reference.decimals:
         return answer.value == reference.value
     apart = abs(answer.value - reference.value)
@@ -348,17 +345,13 @@ def _with_approximation(exact: Number | NoNumber, rounded: Number | NoNumber) ->
 
 
 def _is_rounded(rounded: Number, exact: Number) -> bool:
-    """Whether one value is the other, rounded or cut off at its last decimal: 0.67 or 0.66 for 2/3,
-    not 0.7 for 0.6.
-    """
+    """Whether one value is the other, rounded or cut off: 0.67 or 0.66 for 2/3, not 0.7 for 0.6."""
     apart, place = abs(exact.value - rounded.value), Fraction(1, 10 ** (rounded.decimals or 0))
     return 2 * apart <= place or (apart < place and abs(rounded.value) < abs(exact.value))
 
 
 def _sides(words: str) -> Number | NoNumber:
-    """An equation's chain of sides: the last value counts, and what stands before it may not
-    contradict.
-    """
+    """The value of a chain of equal sides: the last side counts, and none before it contradicts."""
     sides = [side.strip(" ,;:") for side in SAME_AS.split(words)]
     if any(SEVERAL.search(side) for side in sides[:-1]):
         return "ambiguous"
@@ -394,9 +387,7 @@ def _names_the_value(side: str, offered: Number) -> bool:
 
 
 def simplified(words: str) -> str:
-    """The words without LaTeX and Markdown dress, with plain fractions as a/b and words of sign as
-    a sign.
-    """
+    """The words without LaTeX and Markdown; plain fractions as a/b, words of sign as a sign."""
     words = plain(words)
     if "\\" in words:
         words = UNIT_FRACTION.sub(" unit", words)
@@ -453,8 +444,9 @@ def _has_value(words: str) -> bool:
 
 
 def _with_aside(this: Number, inside: str, outside: str) -> Number | NoNumber:
-    """`72 (48+24)`, `0.5 (or 50%)`, `90 minutes (1.5 hours)` say one value twice; `72 (or 73)` says
-    two.
+    """The value with an aside that says it again: `72 (48+24)`, `0.5 (or 50%)`.
+
+    `72 (or 73)` says two values.
     """
     if re.match(
         r"\s*(?:rounded|since|because|from|as|after|not\s+(?:counting|including))\b", inside
@@ -626,9 +618,7 @@ def _fraction(digits: str) -> Fraction:
 
 
 def _english(digits: str) -> str:
-    """A numeral of any locale with a point for its decimals and no thousands marks: 1.234,50 ->
-    1234.50.
-    """
+    """A numeral of any locale in English form: 1.234,50 becomes 1234.50."""
     if digits.isdigit():
         return digits
     digits = digits.replace("'", "").replace(" ", "")
@@ -642,9 +632,7 @@ def _english(digits: str) -> str:
 
 
 def value_of_sum(words: str) -> Fraction | None:
-    """The value of a plain calculation of + - * / without brackets, from left to right by
-    precedence; else None.
-    """
+    """The value of a plain calculation of + - * / without brackets; None for anything else."""
     words = OPERATORS.sub(lambda match: SIGN_OF[match.group().lower()], in_digits(words))
     tokens = re.findall(r"\d+(?:\.\d+)?|[-+*/×·÷]|\S", words.replace(",", ""))
     if len(tokens) % 2 == 0 or len(tokens) > 99:

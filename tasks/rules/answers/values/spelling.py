@@ -47,9 +47,7 @@ HTML_TAG = re.compile(
 
 
 def plain(words: str) -> str:
-    """NFKC text in ASCII digits, superscripts as ^2, vulgar fractions as 1/2 and every dash as a
-    hyphen.
-    """
+    """NFKC text with ASCII digits, superscripts as ^2, fractions as 1/2, dashes as hyphens."""
     if "\\" in words or "~" in words or "{," in words:
         words = REPEATING.sub(_fraction, THOUSANDS.sub("'", words))
     if words.isascii():
@@ -76,9 +74,7 @@ def _fraction(match: re.Match[str]) -> str:
 
 
 def undressed(words: str) -> str:
-    """Without Markdown emphasis, HTML tags, code quotes, maths delimiters and text commands; what
-    it says stays.
-    """
+    """The words without Markdown, HTML tags, code quotes, maths delimiters and text commands."""
     if "<" in words:
         words = HTML_TAG.sub("", words)
     words = words.replace("`", "").strip()

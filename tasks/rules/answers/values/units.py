@@ -39,9 +39,7 @@ WORD = re.compile(r"[A-Za-z]+|[$¢]")
 
 
 def same_quantity(one: Fraction, one_words: str, other: Fraction, other_words: str) -> bool | None:
-    """Whether two values with their units are the same quantity; None where the units say nothing
-    of it.
-    """
+    """Whether two values with units are one quantity; None where the units do not tell."""
     for dimension in DIMENSIONS:
         factors = [_factor(words, dimension) for words in (one_words, other_words)]
         if factors[0] is not None and factors[1] is not None:
