@@ -109,7 +109,7 @@ def _is_text(node: ast.stmt) -> bool:
 
 
 def long_trains() -> list[str]:
-    """Functions with more than seven arguments, but for commands, flows and cells."""
+    """Functions with more than seven arguments, commands, flows and cells left out."""
     return sorted(
         f"{one.place} {one.arguments}"
         for one in functions()
@@ -118,7 +118,7 @@ def long_trains() -> list[str]:
 
 
 def long_bodies() -> list[str]:
-    """Functions whose body has more than forty lines, but for commands, flows, cells and tables of
+    """Functions whose body has more than forty lines, without commands, flows, cells and tables of
     data.
     """
     return sorted(

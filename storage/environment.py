@@ -62,7 +62,7 @@ class Environment:
 
 
 def read_environment(home: str | Path | None = None) -> Environment:
-    """Places from the environment; an explicit `home` wins. Creates nothing, but for `_plain`."""
+    """Places from the environment; an explicit `home` wins. Creates at most a link."""
     root = Path(home or os.environ.get("REGENESIS_HOME") or ".regenesis").expanduser().absolute()
     # DuckDB 1.5.5 takes a path apart at its first ?
     if "?" in str(root):

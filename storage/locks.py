@@ -78,7 +78,7 @@ def owned(lock: Path, refusal: Callable[[int], str], *, shared: bool = False) ->
         except TurnNotTaken as error:
             living = (one for one in _owners(descriptor) if Path(f"/proc/{one}").exists())
             raise InputError(refusal(next(living, 0))) from error
-        # read back by whoever is refused, so it is written when the lock is held and not before
+        # read by a process that is refused, so it is written when the lock is held and not before
         if not shared:
             os.ftruncate(descriptor, 0)
         os.lseek(descriptor, 0, os.SEEK_END)

@@ -102,6 +102,7 @@ class Tracking:
 
     def note_decision(self, round: Round, model_id: UUID, person: str, reasons: str) -> None:
         """Note a person's decision over the gate's, as tags of run and model version."""
+        # tags of the run and of the version: MLflow shows them on both pages
         tags = {"regenesis.overruled": reasons, "regenesis.overruled_by": person}
         run, version = self.log_round(round), self.version_of(round.line, model_id)
         for key, value in tags.items():

@@ -47,6 +47,7 @@ class QuestionSet:
 class Question:
     """One question with its reference answer; its part never changes after ingest."""
 
+    # the table's name is part of every id (content_id), so it is never changed
     table: ClassVar[str] = "questions"
     id: Annotated[UUID, "Hash of set, text, choices, answer and kind"]
     question_set_id: Annotated[UUID, "The set it belongs to"]

@@ -59,6 +59,7 @@ def load_prompts(folder: str = "", prompt_set: PromptSet = "embedded") -> dict[s
     texts: dict[str, str] = {}
     for name in FOLDERS[prompt_set]:
         files = built_in.joinpath(name).iterdir()
+        # a later folder's file replaces an earlier one's of the same name
         texts |= {file.name.removesuffix(".txt"): file.read_text("utf-8") for file in files}
     if folder:
         texts |= _replacements(Path(folder).expanduser())

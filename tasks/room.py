@@ -1,6 +1,6 @@
 """Whether disk and memory suffice to go on, asked before a step and while it runs.
 
-And whether it was a full disk that ended something, whoever said so.
+And whether it was a full disk that ended something, in any program's words.
 """
 
 import errno
@@ -43,6 +43,7 @@ def check_room(home: Path, room: RoomSettings) -> None:
 
 def is_full_disk(error: BaseException) -> bool:
     """Whether a full disk is behind it: the error itself, or one from which it came, says so."""
+    # a chain of causes can close on itself
     seen: set[int] = set()
     one: BaseException | None = error
     while one is not None and id(one) not in seen:
@@ -54,7 +55,7 @@ def is_full_disk(error: BaseException) -> bool:
 
 
 def full_disk(error: BaseException) -> InputError:
-    """The error for whatever a full disk ended: more room mends it, so nothing is given up."""
+    """The error where a full disk ended something: with more room the run goes on."""
     if isinstance(error, InputError):
         return error
     said = " ".join(str(error).split())[:300]

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from storage.errors import InputError
 from storage.records import LadderStrategy
 
+# files in tasks/presets/
 PRESETS = ("default", "embedded", "paper", "official-code")
 EMBEDDED_MODEL = "embedded"
 PromptSet = Literal["embedded", "default", "paper", "official_code"]
@@ -28,6 +29,7 @@ Schedule = Literal["cosine", "linear", "constant", "constant_with_warmup", "inve
 class Frozen(BaseModel):
     """A settings model: immutable, and an unknown key is an error."""
 
+    # a key that is spelled wrongly would else leave its default in force without a word
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
@@ -36,7 +38,7 @@ class Sampling(Frozen):
 
     temperature: float = Field(default=0.8, ge=0, description="0 is greedy")
     top_p: float = Field(
-        default=1.0, gt=0, le=1, description="1 is off; costs 2.5 times on a CPU (docs: stack)"
+        default=1.0, gt=0, le=1, description="1 is off; on a CPU costs 2.5 times the time"
     )
     top_k: int = Field(default=0, ge=0, description="0 is off")
     min_p: float = Field(default=0.0, ge=0, le=1, description="0 is off")
@@ -92,6 +94,7 @@ class ModelSettings(Frozen):
             " equal texts"
         ),
     )
+    # in the settings, so that it is stored with each round; there is no way to switch it on
     trust_remote_code: Literal[False] = Field(default=False, description="Never")
 
 
@@ -278,6 +281,8 @@ class VerificationSettings(Frozen):
     majority_min_paths: int = Field(default=4, ge=1, description="Fewest paths that may vote")
 
 
+# Defaults are those of the preset `default`. A description names the paper's value, or that of the
+# authors' released code (`official-code`), where it is another one.
 class SelectionSettings(Frozen):
     """From accepted paths to a training set."""
 
@@ -404,7 +409,7 @@ class EvaluationSettings(Frozen):
     )
     adapter: Literal["auto", "lora", "merged"] = Field(
         default="auto",
-        description="LoRA served on the base, or merged into it; auto: merged (docs: engine)",
+        description="LoRA served on the base, or merged into it; auto: merged (docs/engine.md)",
     )
 
 
@@ -603,6 +608,7 @@ def _layers(
         except tomllib.TOMLDecodeError as error:
             raise InputError(f"{source} must be TOML: {error}") from error
     layers.append(("options", overrides or {}))
+    # lengths and prompts for a model of 0.1 billion parameters are another table altogether
     if preset == "default" and _names_embedded_model(_merged(values for _, values in layers)):
         preset = "embedded"
     return [(f"preset {preset}", _preset_values(preset)), *layers]
@@ -631,6 +637,7 @@ def _validated(merged: Mapping[str, Any]) -> Settings:
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
+        # one thing at a time: later errors are often consequences of the first
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InputError(f"Setting {where!r}: {first['msg']}; found {first['input']!r}.") from error
@@ -662,4 +669,5 @@ def _merge(into: dict[str, Any], more: Mapping[str, Any]) -> None:
         if isinstance(present, dict) and isinstance(value, Mapping):
             _merge(present, value)
         else:
+            # a copy, because later layers are merged into it and presets are shared
             into[key] = copy.deepcopy(dict(value)) if isinstance(value, Mapping) else value

@@ -87,6 +87,7 @@ def _unnamed(store: Store, home: Path) -> Iterator[tuple[Path, str]]:
     # read already, or a copy of what was read
     own = {store.path, reader_of(store.path)} if isinstance(store, FileStore) else set[Path]()
     named = {(home / location).resolve() for location in [*rows, *_named_elsewhere(home, own)]}
+    # checkpoints may belong to a fine-tune that is resumed tonight
     busy = store.query(
         "SELECT 1 FROM rounds WHERE status = 'running' UNION ALL"
         " SELECT 1 FROM comparisons WHERE status = 'running'"
@@ -127,7 +128,7 @@ def _locations(file: Path) -> list[str]:
     except (duckdb.Error, sqlite3.Error, ReGenesisError) as error:
         raise PermanentError(
             f"No garbage is collected while {str(file)!r} can't be read, which may name any adapter"
-            f" ({str(error).splitlines()[0]}). Mend it, or move it out of the home."
+            f" ({str(error).splitlines()[0]}). Correct it, or move it out of the home."
         ) from error
 
 

@@ -132,7 +132,7 @@ def _refuse_where_one_was_lost(path: Path) -> None:
     if left:
         raise InputError(
             f"A store lay at {str(path)!r} and is gone; {str(left[0])!r} is left of it. Put it back"
-            " (regenesis storage restore BACKUP), or move what is left away to begin anew."
+            " (regenesis storage restore BACKUP), or move what is left away to begin again."
         )
 
 

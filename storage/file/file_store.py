@@ -54,7 +54,8 @@ class FileStore(Store):
         self._file.fold_log_in()
 
     def refresh_reader(self) -> Path:
-        self.settle()  # after a round the file is whole by itself, whoever copies it
+        # after a round the file is whole by itself, for any program that copies it
+        self.settle()
         return refresh_reader(self._file)
 
     def client_command(self) -> str:

@@ -24,7 +24,7 @@ T = TypeVar("T")
 CATALOG = "regenesis"
 # as for a file, and for the same reason
 MEMORY_LIMIT = "1300MB"
-# a fleet's writers commit every few seconds, so whoever fails for two minutes meets another trouble
+# a fleet's writers commit every few seconds, so two minutes of failures have another cause
 _CONFLICT_SECONDS = 120.0
 # doubled from one to the other, at random
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.01, 1.0

@@ -76,7 +76,7 @@ class Committer:
                 await self._append_waiting()
             except Exception as error:
                 # the run stops; `close` tries these rows once more, and raises if that fails too
-                # whoever waits for room must not wait for a committer that has ended
+                # a chain that waits for room must not wait for a committer that has ended
                 self._room.set()
                 self._on_error(error)
                 return

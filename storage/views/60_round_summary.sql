@@ -21,7 +21,7 @@
 -- out_of_domain_after: The same of the challenger
 -- decision: The gate's reasons, in words
 -- generated_tokens: Tokens generated in it, all stages and answers
--- failed_requests: Requests that no retry could mend
+-- failed_requests: Requests that failed at once or after all retries
 -- started_at: UTC time
 -- finished_at: UTC time; null while it runs
 -- seconds: From start to finish; null while it runs

@@ -1,7 +1,7 @@
 -- model_lineage: One row per trained model, training set it learnt from (its own and its ancestors') and guideline. Key: model_id, training_set_id, guideline_id (null: direct paths). Co-occurrence, not cause.
 -- model_id: The trained model
 -- model: Its readable name
--- base_model: Name of the base it stands upon
+-- base_model: Name of its base model
 -- adapter_id: The adapter that was trained on this set: the model's own, or an ancestor's
 -- adapter: Its readable name
 -- generation: 0 for the model's own adapter, 1 for the adapter that it went on from, and so on

@@ -26,7 +26,7 @@ class Completion:
     attempts: int
 
 
-# What trying again does not mend, by `RequestFailed.reason`; whatever else happened may pass.
+# Failures that a retry cannot cure, by `RequestFailed.reason`; every other one may pass.
 LASTING = (
     "refused",
     "prompt_too_long",
@@ -44,7 +44,7 @@ class EngineDown(TransientError):
 
 
 class RequestFailed(PermanentError):
-    """No retry could mend this request. `fatal` when no later request can succeed either."""
+    """A request that failed at once or after all retries; `fatal` if every later one will fail."""
 
     def __init__(self, message: str, *, reason: str, attempts: int, fatal: bool = False) -> None:
         super().__init__(message)
@@ -94,7 +94,7 @@ class AllFailed:
         message = f"Some requests must succeed; {which}, the newest with {last.reason!r}: {last} "
         if last.reason in LASTING:
             return InputError(
-                f"{message}What arrived is stored; mend that, then run the same command again."
+                f"{message}What arrived is stored; correct that, then run the same command again."
             )
         return TransientError(
             f"{message}What arrived is stored. See that the engine runs, then run the same command"

@@ -80,6 +80,7 @@ def available_memory_bytes() -> int:
 def _cores() -> tuple[int, ...]:
     """Cores that this process may use, no more than a container's quota."""
     cores = sorted(os.sched_getaffinity(0))
+    # cgroup v2: microseconds per period; a container with two CPUs of 64 sees all 64 cores
     quota = _words("/sys/fs/cgroup/cpu.max")
     if len(quota) == 2 and quota[0].isdigit():
         cores = cores[: max(1, round(int(quota[0]) / int(quota[1])))]
@@ -92,6 +93,7 @@ def _memory() -> tuple[int, int]:
         line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines()
     )
     total, available = (int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
+    # /proc/meminfo is the whole machine's, in a container too
     limit, used = _words("/sys/fs/cgroup/memory.max"), _words("/sys/fs/cgroup/memory.current")
     if limit and limit[0].isdigit() and used:
         total = min(total, int(limit[0]))
@@ -129,6 +131,8 @@ def _gpus() -> tuple[Gpu, ...]:
     if visible is None:
         return tuple(gpus)
     return tuple(
+        # how many are visible; nvidia-smi numbers them otherwise than CUDA, so which is not decided
+        # here
         gpus[: len([one for one in visible.split(",") if one.strip() and one.strip() != "-1"])]
     )
 

@@ -59,6 +59,7 @@ def run_harness(
             (folder / f"{task.name}.jsonl").write_text(task.jsonl(), "utf-8")
         job = _job(tasks, target, folder, system, concurrent)
         (folder / "job.json").write_text(json.dumps(job), "utf-8")
+        # nothing is fetched: data sets come from the folder, the tokenizer from the model
         offline = {
             "HF_HUB_OFFLINE": "1",
             "HF_DATASETS_OFFLINE": "1",
@@ -119,8 +120,10 @@ def _main(folder: Path) -> None:
         batch_size=1,
         apply_chat_template=True,
         system_instruction=job["system"] or None,
+        # intervals are ours (Wilson), so the harness's bootstrap would be lost time
         bootstrap_iters=0,
         log_samples=False,
+        # its own thousands of tasks take half a minute to read
         task_manager=TaskManager(include_defaults=False),
     )
     results = found.get("results", {}) if found else {}

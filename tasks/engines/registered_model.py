@@ -36,6 +36,7 @@ class RegisteredModel(PythonModel):
 
     model: Any = None
 
+    # weights are loaded at the first question
     def load_context(self, context: Any) -> None:
         """Load nothing: MLflow calls this when it logs the model too."""
 
@@ -84,6 +85,7 @@ class RegisteredModel(PythonModel):
                 input_ids=torch.tensor([ids]),
                 attention_mask=torch.ones(1, len(ids), dtype=torch.long),
                 max_new_tokens=self.max_tokens,
+                # greedy, as evaluation asks
                 do_sample=False,
                 eos_token_id=list(self.renderer.stop_token_ids),
                 pad_token_id=self.renderer.end_of_turn,
@@ -132,4 +134,5 @@ def _place(reference: dict[str, str]) -> Path:
     return here if here and here.is_dir() else Path(reference["folder"])
 
 
+# MLflow runs this file and takes what is set here (models from code, no pickle)
 set_model(RegisteredModel())

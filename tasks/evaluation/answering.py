@@ -88,9 +88,10 @@ async def ask_missing(
 ) -> None:
     """Ask for these answers and commit each soon after it came, `ready` ones first.
 
-    A request that no retry can mend becomes a failed request. Where none can succeed any more, or
-    none has, what has arrived is committed and the error raised: a transient one where trying again
-    may help. At a limit of the run what is under way is awaited, then Stopped is raised.
+    A request that fails at once or after all retries becomes a failed request. Where none can
+    succeed any more, or none has, what has arrived is committed and the error raised: a transient
+    one where trying again may help. At a limit of the run what is under way is awaited, then
+    Stopped is raised.
     """
     stop: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

@@ -50,6 +50,7 @@ def export_adapter(
     """
     refuse_used_target(target)
     model, adapter = find_adapter(store, prefix)
+    # everything that can fail is found out before the folder is begun
     stored = _stored(adapter, environment)
     base = base_of(store, adapter)
     settings = _base_settings(store, adapter, base_model)
@@ -84,6 +85,7 @@ def _name_base(folder: Path, base: str) -> None:
     """Write the base into the adapter's configuration, from which PEFT's AutoPeftModel loads it."""
     file = folder / "adapter_config.json"
     if base and file.is_file():
+        # peft reads the base's name from here; what the trainer wrote is a name of this store
         configuration = json.loads(file.read_text("utf-8")) | {"base_model_name_or_path": base}
         file.write_text(json.dumps(configuration, indent=2) + "\n", "utf-8")
 
@@ -125,6 +127,7 @@ def _stored(adapter: Adapter, environment: Environment) -> Path:
             f"The files of adapter {adapter.id} lie in {str(folder)!r}; there is no such folder."
             " Name their home with --home, or bring the folder back from a backup."
         )
+    # what leaves the home must be what was evaluated and promoted
     digest = folder_digest(folder)
     if digest != adapter.digest:
         raise InputError(
@@ -148,9 +151,11 @@ def _merge(
     base: Model, stored: Path, folder: Path, settings: ModelSettings, environment: Environment
 ) -> None:
     prepared = prepare_model(settings, environment)
+    # the id holds weights, tokenizer and chat template: a base of the same name may be another
+    # model
     if prepared.record.id != base.id:
         raise InputError(
-            f"The adapter stands upon {base.name!r} ({base.id}); {settings.name!r} is"
+            f"The adapter was trained on {base.name!r} ({base.id}); {settings.name!r} is"
             f" {prepared.record.name!r} ({prepared.record.id}). Name the folder of its base with"
             " --model."
         )

@@ -61,6 +61,8 @@ def export_rows(
             f"{wanted.title} should have rows to export; found none. Run: regenesis round"
         )
     sources = sources_of(store, rows)
+    # a source that forbids redistribution keeps its rows at home, unless a person says that they
+    # stay
     if not private:
         refuse_forbidden(sources)
     card = _card(store, wanted, rows, sources, chosen, environment)
@@ -142,6 +144,7 @@ def said(named: str, target: Path, files: Sequence[str], dry_run: bool) -> str:
 def _write_rows(rows: "ArrowTable", wanted: Wanted, folder: Path, shape: Shape) -> None:
     parts = (conversations(part, wanted, shape) for part in _parts(rows))
     if shape.is_lines:
+        # the same bytes on every system
         with (folder / shape.file).open("w", encoding="utf-8", newline="\n") as file:
             for part in parts:
                 file.writelines(

@@ -75,6 +75,7 @@ class Shape:
         return self.file.endswith(".jsonl")
 
 
+# file and columns as the documentation of TRL, Axolotl and LLaMA-Factory names them
 SHAPES: dict[Format, Shape] = {
     "parquet": Shape("train.parquet"),
     "chat": Shape("train.jsonl"),
@@ -114,6 +115,7 @@ def line_of(row: Mapping[str, Any], schema: Any) -> dict[str, object]:
 
 
 def _blank(kind: Any) -> object:
+    # a value of the column's own type: a reader that guesses from the first rows guesses right
     return 0 if pa.types.is_integer(kind) else False if pa.types.is_boolean(kind) else ""
 
 

@@ -67,10 +67,12 @@ def _upload(folder: Path, name: str, kind: RepositoryKind) -> None:
         ) from error
     try:
         api = HfApi(token=token)
+        # private: who pushed it looks at it first, and opens it by hand
         api.create_repo(name, repo_type=kind, private=True, exist_ok=True)
         api.upload_folder(
             repo_id=name, repo_type=kind, folder_path=folder, commit_message="Exported by ReGenesis"
         )
     except (OSError, ValueError, HTTPError) as error:
+        # the token is taken out of the hub's message, should it repeat a request
         first = (str(error).strip().splitlines() or [type(error).__name__])[0].replace(token, "...")
         raise InputError(f"{name} could not be pushed: {first.rstrip('.')}. {stays}") from error

@@ -255,6 +255,7 @@ ORDER BY a.draw, a.path_id"""
 def _judged_paths(round: int) -> str:
     """Right and wrong paths that a model wrote unaided and ended itself, with their place."""
     where = f"\n        AND r.number = {round}" if round else ""
+    # of equal texts one; `place` pairs the n-th right path of a question with its n-th wrong one
     return f"""WITH judged AS (
     SELECT p.id, p.question_id, p.model_id, p.draw, p.strategy, p.text, r.number AS round,
         v.verdict, v.verifier, v.extracted,

@@ -31,6 +31,7 @@ def whole_folder(target: Path) -> Generator[Path]:
     Raises InputError where the place can't be written.
     """
     refuse_used_target(target)
+    # beside the target, on its disk, so that the rename is one step
     partial = target.with_name(f".{target.name}.part-{os.getpid()}")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -209,7 +209,7 @@ def _unreadable(name: str, unread: list[str], rows: int) -> InputError:
     more = f" (and {len(unread) - MOST_NAMED} more)" if len(unread) > MOST_NAMED else ""
     return InputError(
         f"{name}: {len(unread)} of {rows} references cannot be read:"
-        f" {' | '.join(unread[:MOST_NAMED])}{more} Mend them, or leave their rows out:"
+        f" {' | '.join(unread[:MOST_NAMED])}{more} Correct them, or leave their rows out:"
         " --skip-unreadable"
     )
 
@@ -292,7 +292,7 @@ def _cell(raw: RawRow, columns: Mapping[str, str], field: str) -> object:
         fields = value if isinstance(value, dict) else {}
         if name not in fields:
             raise InputError(
-                f"has no {column!r} for its {field} ({name!r} is not there). Mend --map."
+                f"has no {column!r} for its {field} ({name!r} is not there). Correct --map."
             )
         value = fields[name]
     return value

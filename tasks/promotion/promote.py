@@ -1,8 +1,8 @@
 """The promote step: the gate's decision, the champion alias, roll-back, and people's decisions.
 
 The store decides who is champion; MLflow's alias follows. A promotion is written `pending`, the
-alias moved, the row written `done`; whatever a crash leaves between is mended by `repair` on the
-next run.
+alias moved, the row written `done`; `repair` completes on the next run
+what a crash left between.
 """
 
 import json

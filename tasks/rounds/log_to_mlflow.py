@@ -71,6 +71,7 @@ def _accuracies(rows: Sequence[Evaluation], sets: Mapping[UUID, str]) -> dict[st
 
 
 def _write_files(report: Report, page: Path, folder: Path) -> None:
+    # a folder of its own is logged as a whole: page, plots and environment
     shutil.copyfile(page, folder / page.name)
     plots = folder / "plots"
     plots.mkdir()

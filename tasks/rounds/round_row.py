@@ -55,6 +55,7 @@ class Timings:
 
     def move(self, seconds: float, source: str, target: str) -> None:
         """Seconds that were measured inside `source` and belong to `target`."""
+        # a measurement from another clock may be a little longer than what it lies in
         moved = min(max(seconds, 0.0), self.seconds.get(source, 0.0))
         self.seconds[source] = self.seconds.get(source, 0.0) - moved
         self.seconds[target] = self.seconds.get(target, 0.0) + moved
@@ -110,6 +111,7 @@ def latest_round(store: Store, line: str) -> Round | None:
 
 def next_number(store: Store) -> int:
     """After every round in the store, whatever its line."""
+    # across lines, because the number is the draw: two lines must not share texts by chance
     return max((known.number for known in store.select(Round)), default=0) + 1
 
 

@@ -29,6 +29,7 @@ class Registry:
         self._register(None, self.base.record, "")
         self._register(adapter, model, run_id)
         self.tracking.move_challenger(self.line, model)
+        # a line's first champion is its base, so that the alias is there from the first round on
         if self.tracking.champion(self.line) is None:
             self.tracking.move_champion(self.line, self.base.record)
 

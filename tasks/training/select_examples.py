@@ -229,7 +229,7 @@ def as_candidates(
 
 def read_held_out(store: "Store", draws: Sequence[int]) -> list[Question]:
     """Gate and final questions that this round may ask: fixed ones and those of its newest draw."""
-    # earlier rounds' gate questions are drawn anew each round and asked no more
+    # earlier rounds' gate questions are not asked again: each round draws its own
     newest = max(draws, default=0)
     return [
         *store.select(Question, part="gate", draw=[0, newest]),

@@ -202,7 +202,7 @@ def checked_mixing(settings: Settings) -> dict[str, float]:
     if strange := [name for name in settings.training.mixing if name not in sets]:
         raise InputError(
             f"Setting 'training.mixing' weighs in-domain question sets ({', '.join(sets)}); found"
-            f" {strange[0]!r}. Mend the name, or add the set to questions.in_domain."
+            f" {strange[0]!r}. Correct the name, or add the set to questions.in_domain."
         )
     return settings.training.mixing
 

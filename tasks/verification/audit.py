@@ -139,7 +139,7 @@ def give_verdict(store: "Store", prefix: str, verdict: str, rater: str, note: st
     Raises InputError saying what is off.
     """
     if verdict not in LABELS:
-        raise InputError(f"A verdict is {', '.join(LABELS)}; found {verdict!r}. Mend --verdict.")
+        raise InputError(f"A verdict is {', '.join(LABELS)}; found {verdict!r}. Correct --verdict.")
     if not prefix.strip():
         raise InputError("A person's verdict is about a path; found none. Name it: --path ID")
     found = find_record(store, prefix)

@@ -23,6 +23,7 @@ def read_text_health(store: "Store", draw: int, model_id: UUID | None = None) ->
     right = {
         verdict.path_id: verdict.verdict == "correct"
         for verdict in store.select(Verdict, order_by="created_at", draw=draw)
+        # votes and second opinions are no measure of what is right
         if verdict.verifier == "reference"
     }
     return text_health(paths, right)

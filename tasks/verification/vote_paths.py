@@ -38,6 +38,7 @@ def vote_paths(
     the same way.
     """
     rows: list[Verdict] = []
+    # a hinted path was shown the answer: its voice would be the reference's
     voting = store.select(Path, draw=draw, hinted=False, order_by="id") if paths is None else paths
     for question, voters in _asked(store, [path for path in voting if not path.hinted]):
         vote = _vote(question, voters, judge, settings)

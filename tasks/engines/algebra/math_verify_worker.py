@@ -35,6 +35,7 @@ def prepare() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _die_with_parent()
     logging.disable(logging.CRITICAL)
+    # sympy walks trees by recursion; 3000 levels stay within the thread's stack
     sys.setrecursionlimit(3000)
     importlib.import_module("math_verify")
     if sys.platform == "linux":
@@ -95,6 +96,7 @@ def _term(words: str) -> Any:
     )
     latex = math_verify.LatexExtractionConfig(boxed_match_priority=-1)
     found = math_verify.parse(f"${words}$", extraction_config=[latex], parsing_timeout=None)
+    # math-verify gives the term and its text; only terms are compared
     term: Any = next((item for item in found if not isinstance(item, str)), None)
     if isinstance(term, sympy.Equality) and term.lhs.is_Symbol:
         term = term.rhs

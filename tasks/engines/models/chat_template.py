@@ -65,7 +65,7 @@ def compile_chat_template(text: str, variables: Mapping[str, object]) -> ChatTem
         template = environment.from_string(text)
     except TemplateSyntaxError as error:
         raise InputError(
-            f"A chat template must be Jinja; line {error.lineno} is not: {error.message}. Mend"
+            f"A chat template must be Jinja; line {error.lineno} is not: {error.message}. Correct"
             " chat_template.jinja."
         ) from error
 

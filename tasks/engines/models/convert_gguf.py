@@ -21,6 +21,7 @@ def convert(gguf: Path, target: Path) -> None:
     tokenizer = load_tokenizer(str(gguf.parent), **where)
     model = load_model(
         str(gguf.parent),
+        # plain weights: neither vLLM's CPU build nor training takes GGUF
         quantization_config=GgufConfig(dequantize=True),
         dtype=torch.bfloat16,
         **where,

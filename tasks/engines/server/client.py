@@ -249,7 +249,7 @@ class OpenAIEngine:
         )
 
     async def _after_trouble(self, endpoint: Endpoint, trouble: Trouble, so_far: _Try) -> None:
-        """Raise what no retry can mend; else wait as long as is wise."""
+        """Raise for trouble that no retry can end; else wait as long as is wise."""
         if trouble.kind in ("fatal", "refused"):
             raise so_far.failed(fatal=trouble.kind == "fatal")
         # no failure is counted: a full server that is asked often enough would else fail every

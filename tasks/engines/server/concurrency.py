@@ -125,7 +125,7 @@ class AdaptiveLimit:
         self._restart(now)
 
     def returned(self, limit: float, now: float) -> None:
-        """The endpoint was away and is back: begin anew."""
+        """The endpoint was away and is back: begin from the start."""
         self.limit, self._best, self._settled, self._before_probe = limit, 0.0, False, 0.0
         self._restart(now)
 

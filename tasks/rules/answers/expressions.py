@@ -506,7 +506,7 @@ def _same_chain(ours: Node, theirs: Node) -> bool:
 
 
 def _same_equation(ours: Node, theirs: Node) -> bool:
-    """Whether the difference of the sides is the same but for a factor: 2y = 2x and y = x."""
+    """Whether the differences of the sides are equal up to a factor: 2y = 2x and y = x."""
     if ours.name != theirs.name or len(ours.args) != 2 or ours.name not in ("=", "<", "<="):
         return False
     if names_of(ours) != names_of(theirs) or not names_of(ours):

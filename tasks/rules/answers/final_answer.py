@@ -32,7 +32,7 @@ THINKING = re.compile(
     r"<\|?(/|end_of_)?(?:begin_of_)?(?:think|thinking|thought|reasoning|scratchpad|reflection)\|?>|\[(/?)(?-i:THINK)\]",
     re.IGNORECASE,
 )
-# TeX itself would box the first digit of `\\boxed 21` alone; whoever writes it means the number
+# TeX itself would box the first digit of `\\boxed 21` alone; the model means the number
 BARE_BOX = re.compile(r"\\boxed\s*(-?[$]?\d[\d.,/]*(?<![.,/])|[A-Za-z](?![A-Za-z]))")
 # every brace, with the opening of a box as one token; `\\.` takes an escaped `\{` out of the count
 BRACE = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.DOTALL)

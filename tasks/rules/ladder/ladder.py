@@ -413,7 +413,8 @@ def _check_placeholders(plan: StagePlan, stage: Stage, hinted: bool) -> None:
     if strange:
         raise InputError(
             f"Prompt {plan.prompt.name!r} may use {sorted(known)!r}; found {sorted(strange)!r} as"
-            " well. A prompt that is not *_hinted must never see the answer. Mend the prompt file."
+            " well. A prompt that is not *_hinted must never see the answer. Correct the prompt"
+            " file."
         )
 
 

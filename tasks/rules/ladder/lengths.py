@@ -65,9 +65,9 @@ def ill_fitting_lengths(
     found: list[str] = []
     if answer < path:
         found.append(
-            f"Held-out answers may take {answer} tokens, paths {path}: whoever has learnt to write"
-            " such paths is cut off where it is examined. Set evaluation.sampling.max_tokens to"
-            f" {path} or more."
+            f"Held-out answers may take {answer} tokens, paths {path}: a model that has learnt to"
+            " write such paths is cut off where it is evaluated. Set"
+            f" evaluation.sampling.max_tokens to {path} or more."
         )
     needed, allowed = longest_request(settings, prompts), settings.model.max_model_tokens
     if needed > allowed:

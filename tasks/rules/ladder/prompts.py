@@ -97,7 +97,7 @@ class PromptTemplate:
         if missing:
             raise InputError(
                 "A prompt's placeholders must be ones that its stage can fill; found"
-                f" {sorted(missing)!r} where only {sorted(values)!r} are known. Mend the prompt"
+                f" {sorted(missing)!r} where only {sorted(values)!r} are known. Correct the prompt"
                 " file."
             )
 

@@ -130,7 +130,7 @@ def _several(values: Sequence[object]) -> tuple[list[object], str]:
         if is_empty(value) or isinstance(value, (list, tuple, Mapping, bytes)):
             raise InputError(
                 f"has {described(value) if value is not None else 'null'} among its accepted"
-                " answers; expected texts or numbers. Mend the list."
+                " answers; expected texts or numbers. Correct the list."
             )
     return list(values), "answers: several accepted, any of them counts" if len(values) > 1 else ""
 

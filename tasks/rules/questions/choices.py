@@ -94,7 +94,7 @@ def _place(key: str, options: Options, key_kind: str) -> int:
         if not 0 <= place < len(options.texts):
             raise UnreadReference(
                 f"has the key {key!r}, counted from {key_kind}, with {len(options.texts)} choices."
-                " Mend the key."
+                " Correct the key."
             )
         return place
     readings = {"text": _by_text, "letter": _by_letter}.get(key_kind, _readings)
@@ -234,7 +234,7 @@ def _of_object(cell: Mapping[str, object]) -> tuple[Pairs, str]:
             _label(scalar_text(one, "a choice's label")) for one in cast("Sequence[object]", labels)
         ]
         if len(named) != len(plain):
-            raise InputError(f"has {len(plain)} choices and {len(named)} labels. Mend the row.")
+            raise InputError(f"has {len(plain)} choices and {len(named)} labels. Correct the row.")
         return list(zip(named, plain, strict=True)), "choices: lists of text and label"
     names = [_label(name) for name in cell]
     if names and (set(names) == set(LETTERS[: len(names)]) or _counts(names)):
@@ -293,7 +293,7 @@ def _without_own_letters(pairs: Pairs) -> Pairs:
         return [(label, one["text"].strip()) for label, one in zip(own, marked, strict=True) if one]
     if set(own) == set(LETTERS[: len(own)]):
         raise InputError(
-            f"labels its choices {[label for label, _ in pairs]} and letters them {own}. Mend the"
-            " row."
+            f"labels its choices {[label for label, _ in pairs]} and letters them {own}. Correct"
+            " the row."
         )
     return pairs

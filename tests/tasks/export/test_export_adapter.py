@@ -233,7 +233,7 @@ def test_the_card_says_base_training_set_figures_decision_and_sources(
 def test_another_base_is_refused_and_leaves_nothing(
     place: Place, model_folder: Path, tmp_path: Path
 ) -> None:
-    with pytest.raises(InputError, match=r"stands upon 'tiny'.*--model"):
+    with pytest.raises(InputError, match=r"was trained on 'tiny'.*--model"):
         place.export(place.adapter, tmp_path / "out", merged=True, base_model=str(model_folder))
 
     assert list(tmp_path.iterdir()) == []

@@ -24,7 +24,7 @@ from tasks.rules.answers.values.spelling import plain
 LONGEST = 2000
 # brackets within brackets: each costs the parser several calls, and Python allows 1000 in all
 DEEPEST = 40
-# 1+1+1+... nests on its left; whoever reads a tree calls itself once or twice for each level
+# 1+1+1+... nests on its left; a function that reads a tree calls itself once or twice per level
 DEEPEST_TREE = 120
 
 
