@@ -134,19 +134,19 @@ def run_round(
     machinery = PacedMachinery(tokens_per_second)
     with prefect_server(home) as server:
         from flows.improve import improve
-        from flows.steps import progress, workplace
+        from flows.steps.edges import use_edges
+        from flows.steps.progress import Quiet
 
-        workplace.MACHINERY[0] = machinery
-        workplace.WATCHER[:] = [progress.Quiet()]
         server.await_answer()
         time.sleep(max(0.0, start_at - time.monotonic()))
         began, cpu_before = time.monotonic(), time.process_time()
         train = questions // (len(question_sets) or 4)
-        result = improve(
-            name="+".join(question_sets),
-            question_sets=list(question_sets),
-            settings_toml=SETTINGS.format(train=train, prompts=prompts),
-        )
+        with use_edges(machinery, Quiet()):
+            result = improve(
+                name="+".join(question_sets),
+                question_sets=list(question_sets),
+                settings_toml=SETTINGS.format(train=train, prompts=prompts),
+            )
         figures = dict(cast(Result, result).figures)
         ended, cpu = time.monotonic(), time.process_time() - cpu_before
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from flows.runs.results import Result
-from flows.steps import workplace
+from flows.steps.edges import edges_at_work
 from storage.environment import Environment, make_home, read_environment
 from storage.errors import InputError
 from storage.ids import content_id
@@ -80,7 +80,7 @@ def _base(store: Store, settings: Settings, environment: Environment) -> Model:
     """
     name = settings.model.name
     if name == "embedded" or Path(name).expanduser().is_dir():
-        return workplace.MACHINERY[0].prepare(settings.model, environment).record
+        return edges_at_work().machinery.prepare(settings.model, environment).record
     short = name.rpartition("/")[2]
     known = [one for one in store.select(Model, name=short) if one.adapter_id is None]
     unknown = content_id("models", name)

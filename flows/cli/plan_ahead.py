@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from flows.runs.parameters import chosen_settings
 from flows.runs.results import Result
-from flows.steps import workplace
+from flows.steps.edges import edges_at_work
 from storage.environment import make_home, read_environment
 from storage.open_store import open_store
 from storage.records import Round
@@ -45,7 +45,7 @@ def plan_paths(
     )
     make_home(environment)
     store = open_store(environment.store_url)
-    base = workplace.MACHINERY[0].prepare(settings.model, environment).record
+    base = edges_at_work().machinery.prepare(settings.model, environment).record
     unfinished = rounds.unfinished_round(store, rounds.line_of(base, settings))
     if unfinished:
         begun = rounds.settings_of(unfinished)

@@ -4,6 +4,7 @@ Prefect loads.
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -408,17 +409,15 @@ def run_flow(module: str, flow_name: str, **parameters: Any) -> None:
     with prefect_server(places.home) as server:
         import importlib
 
-        from flows.steps import progress, workplace
+        from flows.steps import progress
+        from flows.steps.edges import use_edges
 
         flow: Callable[..., Any] = getattr(importlib.import_module(module), flow_name)
         watcher = progress.choose_watcher(quiet=COMMON.json)
-        workplace.WATCHER[:] = [watcher]
-        try:
+        with closing(watcher), use_edges(watcher=watcher):
             watcher.step("Starting")
             server.await_answer()
             result = flow(**parameters)
-        finally:
-            watcher.close()
     show(result.as_json(), result.text)
     if result.outcome in ENDED_EARLY:
         raise typer.Exit(Stopped.exit_code)

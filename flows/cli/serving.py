@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable
 
 from flows.steps.facts import find_model
-from flows.steps.machinery import LocalMachinery, weights_of
+from flows.steps.machinery import weights_of
 from storage.environment import make_home, read_environment, secret, write_secret
 from storage.errors import PermanentError
 from storage.open_store import Store, open_store
 from storage.records import Adapter, Model
+from tasks.engines.models.base_models import prepare_model
 from tasks.rounds.round_row import line_of
 from tasks.settings import Settings
 
@@ -30,7 +31,7 @@ def serve_model(
     environment = read_environment()
     make_home(environment)
     store = open_store(environment.store_url)
-    base = LocalMachinery().prepare(settings.model, environment)
+    base = prepare_model(settings.model, environment)
     model = find_model(store, wanted) if wanted else _champion(store, base.record, settings)
     adapter = store.get(Adapter, model.adapter_id) if model.adapter_id else None
     say(f"Starting a server for {model.name} ...")

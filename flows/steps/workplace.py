@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from flows.steps.artifacts import ProgressInPrefect, training_progress
-from flows.steps.machinery import LocalMachinery, Machinery, ServedModel
-from flows.steps.progress import Watcher, choose_watcher
+from flows.steps.edges import edges_at_work
+from flows.steps.machinery import Machinery, ServedModel
+from flows.steps.progress import Watcher
 from storage.environment import Environment, make_home, read_environment
 from storage.errors import PermanentError, Stopped, StoreBusy, TransientError
 from storage.locks import owned
@@ -62,8 +63,6 @@ if TYPE_CHECKING:
     from tasks.verification.verify_paths import Judge
 
 T = TypeVar("T")
-MACHINERY: list[Machinery] = [LocalMachinery()]  # tests put another one here
-WATCHER: list[Watcher] = []  # the command line puts the one that it chose
 
 
 class Workplace:
@@ -76,6 +75,7 @@ class Workplace:
         self,
         environment: Environment,
         settings: Settings,
+        machinery: Machinery,
         watcher: Watcher,
         limits: Limits | None = None,
     ) -> None:
@@ -87,7 +87,7 @@ class Workplace:
             settings.room
         )  # this run's: a round goes on with its own settings, on a machine with more room
         self.watcher = watcher
-        self.machinery = MACHINERY[0]
+        self.machinery = machinery
         self.timings = Timings()
         self.store: Store = open_store(
             environment.store_url,
@@ -348,13 +348,13 @@ class Workplace:
 @contextmanager
 def open_workplace(settings: Settings, limits: Limits | None = None) -> Generator[Workplace]:
     """A workplace that nobody else holds; its server ends with the block."""
-    environment = read_environment()
+    environment, edges = read_environment(), edges_at_work()
     make_home(environment)
     with (
-        closing(ProgressInPrefect(WATCHER[0] if WATCHER else choose_watcher())) as watcher,
+        closing(ProgressInPrefect(edges.watching())) as watcher,
         only_one(environment, settings, watcher.say),
     ):
-        work = Workplace(environment, settings, watcher, limits)
+        work = Workplace(environment, settings, edges.machinery, watcher, limits)
         try:
             yield work
         except Exception as error:

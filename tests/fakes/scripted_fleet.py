@@ -109,10 +109,10 @@ class FleetOfOneModel:
 def main() -> None:
     """`regenesis` with this machinery."""
     from flows.cli.main import main as run_command
-    from flows.steps import workplace
+    from flows.steps.edges import use_edges
 
-    workplace.MACHINERY[0] = FleetMachinery()
-    run_command()
+    with use_edges(FleetMachinery()):
+        run_command()
 
 
 if __name__ == "__main__":

@@ -4,9 +4,11 @@ file of the home.
 
 import json
 from collections.abc import Callable
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from flows.improve import improve
-from flows.steps import workplace
+from flows.steps.edges import use_edges
 from storage.environment import Environment, read_environment
 from storage.errors import InputError
 from storage.records import Adapter, Model
@@ -15,6 +17,8 @@ from tasks.settings import Settings
 from tests.fakes.scripted_engine import Answer, Asked, ScriptedEngine
 from tests.fakes.scripted_machinery import ScriptedMachinery, ScriptedServer
 
+P = ParamSpec("P")
+T = TypeVar("T")
 CONTROL, ASKED = "scripted.json", "asked-seeds.txt"
 
 
@@ -61,5 +65,14 @@ def _controlled() -> ControlledMachinery:
     return ControlledMachinery(**json.loads(file.read_text("utf-8")) if file.is_file() else {})
 
 
-workplace.MACHINERY[0] = _controlled()
+def _on_scripted_machinery(run: Callable[P, T]) -> Callable[P, T]:
+    @wraps(run)
+    def scripted(*args: P.args, **kwargs: P.kwargs) -> T:
+        with use_edges(_controlled()):
+            return run(*args, **kwargs)
+
+    return scripted
+
+
+improve.fn = _on_scripted_machinery(improve.fn)
 __all__ = ["improve"]

@@ -155,12 +155,11 @@ def _script(
 def main() -> None:
     """`regenesis` with this machinery; options come as JSON in SCRIPTED_MACHINERY."""
     from flows.cli.main import main as run_command
-    from flows.steps import workplace
+    from flows.steps.edges import use_edges
 
-    workplace.MACHINERY[0] = ScriptedMachinery(
-        **json.loads(os.environ.get("SCRIPTED_MACHINERY", "{}"))
-    )
-    run_command()
+    options = json.loads(os.environ.get("SCRIPTED_MACHINERY", "{}"))
+    with use_edges(ScriptedMachinery(**options)):
+        run_command()
 
 
 if __name__ == "__main__":

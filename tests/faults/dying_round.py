@@ -21,6 +21,7 @@ from typing import Any
 
 from flows.steps import facts, workplace
 from flows.steps import round_steps as steps
+from flows.steps.edges import use_edges
 from flows.steps.progress import Quiet
 from storage.file.file_store import FileStore
 from storage.mlflow_tracking import Tracking
@@ -87,12 +88,12 @@ def in_a_child(home: Path, act: Callable[[str], None], settings: str, fatal: int
     child = os.fork()
     if child == 0:
         os.environ["REGENESIS_HOME"] = str(home)
-        workplace.MACHINERY[0], workplace.WATCHER[:] = ScriptedMachinery(), [Quiet()]
         moments = Moments(fatal)
         for owner, name in CHANGES:
             moments.watch(owner, name)
         try:
-            act(settings)
+            with use_edges(ScriptedMachinery(), Quiet()):
+                act(settings)
             counted.write_text(str(moments.seen), "ascii")
         except BaseException as error:
             print(repr(error), file=sys.stderr, flush=True)

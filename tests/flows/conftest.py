@@ -39,13 +39,13 @@ def small(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def machinery(monkeypatch: pytest.MonkeyPatch) -> ScriptedMachinery:
-    from flows.steps import progress, workplace
+def machinery() -> Generator[ScriptedMachinery]:
+    from flows.steps.edges import use_edges
+    from flows.steps.progress import Quiet
 
     scripted = ScriptedMachinery()
-    monkeypatch.setattr(workplace, "MACHINERY", [scripted])
-    monkeypatch.setattr(workplace, "WATCHER", [progress.Quiet()])
-    return scripted
+    with use_edges(scripted, Quiet()):
+        yield scripted
 
 
 @pytest.fixture

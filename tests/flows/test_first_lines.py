@@ -2,10 +2,8 @@
 
 from pathlib import Path
 
-import pytest
-
 from flows.stages import synthesize
-from flows.steps import workplace
+from flows.steps.edges import use_edges
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 
@@ -29,14 +27,15 @@ class Listener:
 
 
 def test_answers_shorter_than_paths_are_said_before_the_first_path(
-    home: Path, small: str, machinery: ScriptedMachinery, monkeypatch: pytest.MonkeyPatch
+    home: Path, small: str, machinery: ScriptedMachinery
 ) -> None:
     listener = Listener()
-    monkeypatch.setattr(workplace, "WATCHER", [listener])
 
-    synthesize(
-        settings_toml=small + "\n[evaluation]\nsampling = { max_tokens = 16 }\n", budget_tokens=1
-    )
+    with use_edges(watcher=listener):
+        synthesize(
+            settings_toml=small + "\n[evaluation]\nsampling = { max_tokens = 16 }\n",
+            budget_tokens=1,
+        )
 
     warned = [
         place

@@ -14,7 +14,7 @@ from pathlib import Path as Folder
 
 import pytest
 
-from flows.steps import facts, workplace
+from flows.steps import facts
 from flows.steps import round_steps as steps
 from flows.steps.machinery import LocalMachinery, OwnServer
 from flows.steps.progress import Quiet
@@ -94,18 +94,15 @@ class OneServer(LocalMachinery):
 
 
 @pytest.fixture
-def machinery_of_one(
-    server: Server, model_folder: Folder, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Server]:
-    monkeypatch.setattr(workplace, "MACHINERY", [OneServer(server)])
-    yield server
+def machinery_of_one(server: Server, model_folder: Folder) -> Iterator[OneServer]:
+    yield OneServer(server)
     server.swap_weights(model_folder)
 
 
 @pytest.mark.parametrize("preset", ["paper", "official-code"])
 def test_full_weights_are_trained_kept_whole_served_examined_made_champion_and_rolled_back(
     preset: str,
-    machinery_of_one: Server,
+    machinery_of_one: OneServer,
     model_folder: Folder,
     tmp_path: Folder,
     monkeypatch: pytest.MonkeyPatch,
@@ -117,7 +114,7 @@ def test_full_weights_are_trained_kept_whole_served_examined_made_champion_and_r
     (home / "models").mkdir(exist_ok=True)
     (home / "models" / model_folder.name).symlink_to(model_folder)
     settings = load_settings(preset, SMALL.format(**SIZES[preset]))
-    work = Workplace(environment, settings, Quiet())
+    work = Workplace(environment, settings, machinery_of_one, Quiet())
     work.timings.add(raw_tokens_per_second=1.0)  # else measured, for seconds
     store, base = work.store, work.base.record
 
@@ -140,7 +137,7 @@ def test_full_weights_are_trained_kept_whole_served_examined_made_champion_and_r
     [adapter] = store.select(Adapter)
     folder = home / adapter.location
     assert (adapter.kind, adapter.digest) == ("full", folder_digest(folder))
-    assert machinery_of_one.weights == folder
+    assert machinery_of_one.server.weights == folder
     assert kept_weight_bytes(model_folder, settings.training) == pytest.approx(
         weight_bytes(folder), rel=0.01
     )

@@ -19,15 +19,15 @@ NIGHTS = {"sums": "chain_sum", "divisors": "gcd"}
 _NIGHT = """
 import json, sys
 from flows.improve import improve
-from flows.steps import progress, workplace
+from flows.steps.edges import use_edges
+from flows.steps.progress import Quiet
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
-workplace.MACHINERY[:] = [ScriptedMachinery(delay=0.01)]
-workplace.WATCHER[:] = [progress.Quiet()]
 name, question_set, settings = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
-print(improve(name=name, question_sets=[question_set], settings_toml=settings).outcome)
+with use_edges(ScriptedMachinery(delay=0.01), Quiet()):
+    print(improve(name=name, question_sets=[question_set], settings_toml=settings).outcome)
 """
 
 
