@@ -1,6 +1,6 @@
 """How long does a page of `regenesis explore` take at 1,000,000 paths?
 
-Everything it asks and writes, file opened anew.
+Everything it asks and writes, with the file opened each time.
 
 The last line is JSON; its `ratio` is the goal of 1 second over the slowest page's median. `--paths
 N` for another size, `--folder FOLDER` to keep the store for the next time.

@@ -1,4 +1,4 @@
-"""Every path and answer of docs/study judged anew: each verdict that differs from the stored one,
+"""Every path and answer of docs/study judged again: each verdict that differs from the stored one,
 by reason.
 
 Prints a table of (stored verdict, verdict today) with examples; writes every differing row as a

@@ -285,7 +285,7 @@ def is_right(answer: Answer, reading: str) -> bool:
 
 
 def with_settings(settings: Settings, **sections: dict[str, object]) -> Settings:
-    """The same settings but for some keys of some sections."""
+    """The same settings with some keys of some sections replaced."""
     merged = settings.model_dump(mode="json")
     for name, changes in sections.items():
         merged[name] |= changes
