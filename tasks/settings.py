@@ -116,7 +116,7 @@ class QuestionSettings(Frozen):
         description="Gate questions per set; a procedural set draws fresh ones each round",
     )
     final_per_set: int = Field(
-        default=32, ge=0, description="Final questions a set; read by no decision"
+        default=32, ge=0, description="Final questions per set; read by no decision"
     )
     difficulty: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="reasoning-gym settings by set"
@@ -287,7 +287,7 @@ class SelectionSettings(Frozen):
     """From accepted paths to a training set."""
 
     keep_per_question: int = Field(
-        default=5, ge=1, description="Accepted paths a question at most (paper: 5)"
+        default=5, ge=1, description="Accepted paths per question at most (paper: 5)"
     )
     max_hinted_share: float = Field(
         default=0.3, ge=0, le=1, description="Most of a training set from hinted paths"
@@ -377,7 +377,7 @@ class TrainingSettings(Frozen):
         ),
     )
     packing: bool = Field(
-        default=False, description="TRL's bfd packing; as many tokens a step as without"
+        default=False, description="TRL's bfd packing; as many tokens per step as without"
     )
     gradient_checkpointing: bool = Field(default=False, description="Less memory, more time")
     precision: PrecisionChoice = Field(default="auto", description="auto: a probe of a second")
@@ -464,10 +464,10 @@ class ComparisonSettings(Frozen):
         default=0, ge=0, description="Examples of a training set at most; 0 for no limit"
     )
     rate: float = Field(
-        default=500.0, gt=0, description="Generated tokens a second that a forecast reckons with"
+        default=500.0, gt=0, description="Generated tokens per second that a forecast reckons with"
     )
     training_rate: float = Field(
-        default=0.0, ge=0, description="Trained tokens a second there; 0 for 0.8 of rate"
+        default=0.0, ge=0, description="Trained tokens per second there; 0 for 0.8 of rate"
     )
     tokens_a_text: int = Field(
         default=0, ge=0, description="Mean tokens of a text there; 0 for 0.6 of the longest"

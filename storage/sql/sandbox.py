@@ -125,7 +125,7 @@ def first_rows(url: str, statement: str, most_rows: int) -> tuple[list[dict[str,
     taken = 0
     with closing(_texts(_request(url, statement, "json", None, whole=True), Limits())) as texts:
         for line in _lines(texts):
-            # a row a line: '[{"n": 1},', ' {"n": 2}]'
+            # a row per line: '[{"n": 1},', ' {"n": 2}]'
             begins, ends = (line.find("{"), line.rfind("}"))
             if begins < 0:
                 continue

@@ -66,7 +66,7 @@ def cross_check(
 def _tasks(
     questions: Sequence[Question], prompts: Mapping[str, Prompt], settings: Settings
 ) -> dict[UUID, HarnessTask]:
-    """One task a question set."""
+    """One task per question set."""
     plan = answer_plan(prompts, settings)
     by_set: defaultdict[UUID, list[Question]] = defaultdict(list)
     for question in questions:

@@ -1,6 +1,6 @@
 """The verify step: texts in, verdicts out; quick rules here, algebra in workers that can be killed.
 
-It stores one verdict a path and verifier version, and never generates.
+It stores one verdict per path and verifier version, and never generates.
 """
 
 import asyncio
@@ -80,7 +80,7 @@ class Judge:
         self._end_workers()
 
     def judge(self, cases: Sequence[Case]) -> list[Judgement]:
-        """One judgement a case, in order; a case that is killed leaves its neighbours unharmed."""
+        """One judgement per case, in order; a killed case leaves its neighbours unharmed."""
         # all quick judgements first, so that the workers compare while nothing else is waited for
         quick = self._quick(cases)
         waiting = {
@@ -232,7 +232,7 @@ def case_of(question: Question, text: str, finish_reason: str) -> Case:
 
 
 def verdict_id(path_id: UUID, verifier: str, version: str) -> UUID:
-    """One verdict a path, verifier and version."""
+    """One verdict per path, verifier and version."""
     return content_id("verdicts", path_id, verifier, version)
 
 

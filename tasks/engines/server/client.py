@@ -24,7 +24,7 @@ from tasks.settings import Sampling
 if TYPE_CHECKING:
     from aiohttp import ClientSession
 
-# where an endpoint begins, and how far it may grow while it gives more tokens a second
+# where an endpoint begins, and how far it may grow while it gives more tokens per second
 START_IN_FLIGHT, MOST_IN_FLIGHT = 32, 512
 # a machine that is there answers in milliseconds; behind a dropping firewall the kernel waits for
 # minutes

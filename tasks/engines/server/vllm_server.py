@@ -91,9 +91,9 @@ class Server:
         """The rate at which it generates one full batch with nothing beside it.
 
         Prompts of 96 ids and 28 greedy tokens each, which is the mix of a default round (3.4 to 1):
-        on a CPU the prompts cost as much as the tokens. None is repeated, none ends early; about 7
-        s at 500 tokens a second. 0 where the machine is too busy for that: the rate is a figure of
-        the report, and no round ends for it.
+        on a CPU the prompts cost as much as the tokens. None is repeated, none ends early; it takes
+        about 7 s at 500 tokens per second. 0 where the machine is too busy for that: the rate is a
+        figure of the report, and no round ends for it.
         """
         # ids of ordinary tokens in any vocabulary
         low, count, length, new = (1000, self.sequences, 96, 28)
@@ -363,6 +363,7 @@ def _wait_until_it_answers(server: Server, began: float) -> None:
 def _failed_start(server: Server, why: str) -> PermanentError:
     text = server.log_file.read_text("utf-8", "replace")
     last = "\n".join(text.splitlines()[-12:])
+    # words of its log (vLLM 0.32, torch, the C library), for it ends with code 1 whatever happened
     if "address already in use" in text.lower():
         return InputError(
             f"Port {server.url.rpartition(':')[2]} is in use by another program. Choose another"

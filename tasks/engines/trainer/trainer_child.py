@@ -238,7 +238,7 @@ def _reporter(events: Events, tokens: int) -> "TrainerCallback":
     from transformers import TrainerCallback
 
     class Reporter(TrainerCallback):
-        """A line a step; stops the run when the loss makes no sense."""
+        """A line per step; stops the run when the loss makes no sense."""
 
         def __init__(self) -> None:
             self.began = 0.0

@@ -1,6 +1,6 @@
 """Our questions as tasks of EleutherAI's lm-evaluation-harness, and its results read back.
 
-Questions in, one task a question set out, as plain data: a configuration and the rows of its JSON
+Questions in, one task per question set out, as plain data: a configuration and the rows of its JSON
 file. The harness asks, extracts and compares by its own code; only the words of the prompt are
 ours.
 """

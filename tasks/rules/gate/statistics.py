@@ -163,7 +163,7 @@ def crossed_bootstrap(
 ) -> NDArray[np.float64]:
     """Bootstrap means with seeds crossed with questions; both are resampled, questions by stratum.
 
-    A stratum has a row a seed and a column a question; all have the same seeds. The pigeonhole
+    A stratum has a row per seed and a column per question; all have the same seeds. The pigeonhole
     bootstrap (A. B. Owen, Annals of Applied Statistics 1, 2007), which errs to the wide side. With
     one seed only questions vary.
     """

@@ -204,7 +204,7 @@ def _of_text(text: str) -> tuple[Pairs, str]:
     lines = [line.strip() for line in stripped.splitlines() if line.strip()]
     if len(lines) > 1:
         pairs, note = _of_texts(lines)
-        return pairs, note or "choices: one a line"
+        return pairs, note or "choices: one per line"
     found = list(INLINE.finditer(stripped))
     if len(found) > 1 and "".join(one[1].upper() for one in found) == LETTERS[: len(found)]:
         ends = [*(one.start() for one in found[1:]), len(stripped)]
@@ -214,7 +214,7 @@ def _of_text(text: str) -> tuple[Pairs, str]:
         return [
             (one[1].upper(), text) for one, text in zip(found, texts, strict=True)
         ], "choices: lettered in one line"
-    raise InputError(f"must give choices as a JSON list, or one a line; found {stripped[:60]!r}.")
+    raise InputError(f"must give choices as a JSON list, or one per line; found {stripped[:60]!r}.")
 
 
 def _of_object(cell: Mapping[str, object]) -> tuple[Pairs, str]:

@@ -40,7 +40,7 @@ class TextHealth:
     near_duplicate_rate: float | None
     exact_duplicate_rate: float | None  # paths whose text an earlier path of the same question has
     pass_at_1: float | None  # free paths
-    pass_at_k: float | None  # at the median number of free paths a question
+    pass_at_k: float | None  # at the median number of free paths per question
     k: int
     # of accepted paths over guidelines, 0 (one guideline) to 1 (even)
     guideline_entropy: float | None

@@ -50,7 +50,7 @@ def select_paths(
     leaks: Callable[[Candidate], bool] = lambda candidate: False,
     count: int = 0,
 ) -> list[Choice]:
-    """One choice a candidate.
+    """One choice per candidate.
 
     `refused`: path id -> reason found elsewhere; `count`: most kept in all, 0 for no limit.
 
