@@ -1,7 +1,7 @@
-"""EleutherAI's lm-evaluation-harness in a process of its own: tasks and a server's address in, its
-figures out.
+"""EleutherAI's lm-evaluation-harness in a process of its own.
 
-Nothing of it is imported here; run as a program this module is that process.
+Tasks and a server's address go in, its figures come out. Nothing of it is imported here; run as a
+program this module is that process.
 """
 
 import json

@@ -1,6 +1,7 @@
-"""Each container of the base as a process: its exact command, user, environment, mounts and probes,
-in a network of its own with a real Postgres. Non-root, read-only but for what its manifest lets it
-write.
+"""Each container of the base as a process, with its exact command, user, environment and mounts.
+
+Its probes are asked too, in a network of its own with a real Postgres. It does not run as root, and
+the file system is read-only except where its manifest lets it write.
 """
 
 import base64

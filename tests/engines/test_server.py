@@ -176,7 +176,7 @@ def base_again(server: Server, model_folder: Path) -> Iterator[None]:
 
 
 def test_greedy_answers_of_one_model_repeat(server: Server, renderer: Renderer) -> None:
-    """But for ties, which rounding decides: of 12 texts of 20 tokens five differed on a busy CPU
+    """Except in ties, which rounding decides: of 12 texts of 20 tokens five differed on a busy CPU
     with AMX.
     """
     asked = prompts_of(renderer)
@@ -186,7 +186,7 @@ def test_greedy_answers_of_one_model_repeat(server: Server, renderer: Renderer) 
 
 
 def assert_alike(before: Sequence[tuple[int, float]], after: Sequence[tuple[int, float]]) -> None:
-    """The same first tokens but for ties, with the log-probabilities that bfloat16 tells apart."""
+    """The same first tokens except in ties, with the log-probabilities that bfloat16 tells apart."""
     assert (
         statistics.mean(token == now for (token, _), (now, _) in zip(before, after, strict=True))
         >= 0.9

@@ -235,7 +235,7 @@ def real_stack(
     clock: Mapping[str, float] = SHORT_CLOCK,
     patience_seconds: float = PATIENCE_SECONDS,
 ) -> Generator[RealStack]:
-    """Up while the block runs; whoever ends it inside brings it up again.
+    """Up while the block runs; a block that ends it brings it up again.
 
     Postgres' user can enter the folder.
 

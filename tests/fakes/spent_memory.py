@@ -8,7 +8,7 @@ from typing import Any
 
 
 def main() -> int:
-    """The real child, but for a model that runs out of memory."""
+    """The real child, with a model that runs out of memory."""
     from trl.trainer.sft_trainer import SFTTrainer
 
     from tasks.engines.trainer import trainer_child

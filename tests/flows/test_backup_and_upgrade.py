@@ -1,6 +1,4 @@
-"""A backup that is restored brings store and champions back; an upgrade waits for whoever works on
-the store.
-"""
+"""A restored backup brings store and champions back; an upgrade waits for users of the store."""
 
 import sqlite3
 import subprocess
@@ -44,8 +42,9 @@ def restored(home: Path, backup: Path) -> str:
 
 
 def champions(home: Path) -> list[tuple[str, str]]:
-    """The registry's, as they stand in its file: registered name and model; a registry made anew
-    counts anew.
+    """The registry's, as they stand in its file: registered name and model.
+
+    Versions are left out: a registry that is made again counts from one.
     """
     with closing(sqlite3.connect(home / "mlflow.db")) as records:
         return records.execute(
@@ -81,7 +80,7 @@ def test_a_lost_home_is_a_home_again_from_a_backup_and_the_adapters_folder(
     improve(settings_toml=small)
     champion = champions(home)
     command("storage", "backup", str(tmp_path / "backup.duckdb"))
-    (tmp_path / "backup.mlflow.db").unlink()  # the registry is made anew from the store
+    (tmp_path / "backup.mlflow.db").unlink()  # the registry is made again from the store
     home.rename(tmp_path / "lost")
 
     home.mkdir()

@@ -1,5 +1,6 @@
-"""Ids are the same on every machine and in every version: a changed one would generate everything
-anew.
+"""Ids are the same on every machine and in every version.
+
+A changed id would generate everything again.
 """
 
 import hashlib

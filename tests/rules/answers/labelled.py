@@ -1,8 +1,8 @@
 """Reads the hand-labelled cases.
 
-Labels are made by reading, but for a part of fourth_reading.jsonl, where the verdict that the judge
-gave was looked at and taken over. Those that a reading without it saw otherwise were read again,
-and say so ("read again").
+Labels are made by reading, except a part of fourth_reading.jsonl, where the judge's verdict was
+looked at and taken over. Those that a reading without it saw otherwise were read again, and say so
+("read again").
 """
 
 import json

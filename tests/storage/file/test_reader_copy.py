@@ -39,7 +39,7 @@ def test_the_line_for_duckdbs_client_names_a_copy_that_is_there(store: Store) ->
     made = store.reader_copy()
     store.append([make(Path, 2)])
 
-    assert store.reader_copy() == made  # as it is; only a round makes it anew
+    assert store.reader_copy() == made  # as it is; only a round makes it again
     assert store.client_command() == f"duckdb -readonly {made}"
     with duckdb.connect(made, read_only=True) as connection:
         assert connection.execute("SELECT count(*) FROM paths").fetchone() == (1,)

@@ -3,7 +3,7 @@
 
 Its queries are here.
 
-`.venv/bin/python -m tests.storage.sql.sql_page` writes the page anew; a test fails while the page
+`.venv/bin/python -m tests.storage.sql.sql_page` writes the page; a test fails while the page
 is stale.
 """
 

@@ -45,7 +45,7 @@ KINDS = {kind.table: kind for kind in RECORD_TYPES}
 
 
 def of_the_comparison(table: str, key: object = 0, **other: Any) -> Record:
-    """A row that belongs to it, but for what is said."""
+    """A row that belongs to it, except in what is given."""
     columns = sql_types(KINDS[table])
     values = {name: value for name, value in OF.items() if name in columns} | other
     if table == "comparisons":

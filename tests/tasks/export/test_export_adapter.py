@@ -55,7 +55,7 @@ def write_lora(folder: Path) -> Path:
 
 
 class Place:
-    """The story in a home where its last adapter's files lie, upon a tiny base."""
+    """The story in a home where its last adapter's files lie, trained on a tiny base."""
 
     def __init__(self, home: Path, tokenizer_folder: Path) -> None:
         self.environment = Environment(home, f"duckdb:///{home / 'regenesis.duckdb'}", (), None)
@@ -162,10 +162,10 @@ def test_merged_weights_answer_as_the_adapter_upon_its_base(place: Place, tmp_pa
     with torch.no_grad():
         base = AutoModelForCausalLM.from_pretrained(str(place.base.folder))
         plain = base(**ids).logits
-        upon = PeftModel.from_pretrained(base, str(tmp_path / "lora"))(**ids).logits
+        adapted = PeftModel.from_pretrained(base, str(tmp_path / "lora"))(**ids).logits
         merged = AutoModelForCausalLM.from_pretrained(str(tmp_path / "merged"))(**ids).logits
-    torch.testing.assert_close(merged, upon, atol=1e-4, rtol=1e-4)
-    assert (plain - upon).abs().max() > 1e-3
+    torch.testing.assert_close(merged, adapted, atol=1e-4, rtol=1e-4)
+    assert (plain - adapted).abs().max() > 1e-3
 
 
 @pytest.mark.parametrize("base", ["", "owner/tiny"])
