@@ -201,8 +201,9 @@ def _imported(file: Path) -> set[str]:
 
 
 def _strong_groups(graph: dict[str, set[str]]) -> list[set[str]]:
-    """Modules that import each other; what imports nothing that is left, or is imported by nothing,
-    is in no circle.
+    """Modules that import each other.
+
+    What imports nothing that is left, or is imported by nothing, is in no circle.
     """
     left = {name: set(targets) for name, targets in graph.items()}
     while free := {name for name, targets in left.items() if not targets & left.keys()}:

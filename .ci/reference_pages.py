@@ -1,5 +1,6 @@
-"""The reference pages, made from the code while the pages are built: commands, settings, tables and
-views, deployments.
+"""The reference pages, made from the code while the pages are built.
+
+Commands, settings, tables and views, deployments.
 
 A hook of mkdocs (mkdocs.yml); `pages()` is what it adds, as path -> Markdown.
 """
@@ -15,8 +16,9 @@ sys.path.insert(0, str(ROOT))
 
 
 def on_config(config: Any) -> Any:
-    """Called by mkdocs: a page that the menu does not name goes to its end, so that none is left
-    out.
+    """Called by mkdocs.
+
+    A page that the menu does not name goes to its end, so that none is left out.
     """
     folder = Path(config["docs_dir"])
     named = set(re.findall(r"[\w/-]+\.md", str(config["nav"])))

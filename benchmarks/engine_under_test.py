@@ -1,5 +1,6 @@
-"""What the synthesis benchmarks on the real engine share: a server on the embedded model, and a
-recording engine.
+"""What the synthesis benchmarks on the real engine share.
+
+A server on the embedded model, and a recording engine.
 """
 
 import tempfile
@@ -83,8 +84,9 @@ class Bench:
     def synthesize(
         self, questions: Sequence[Question], settings: Settings, draw: int, store_name: str
     ) -> tuple[SynthesisReport, RecordingEngine, float]:
-        """One run with verification and storage on; the last figure is when its last row was
-        committed.
+        """One run with verification and storage on.
+
+        The last figure is when its last row was committed.
         """
         engine = RecordingEngine(self.server.engine(self.renderer))
         store = open_store(f"duckdb:///{self.folder / store_name}.duckdb")

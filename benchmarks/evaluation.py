@@ -1,5 +1,6 @@
-"""An evaluation against raw vLLM: the recorded prompts and lengths of each run, sent to the same
-server at once.
+"""An evaluation against raw vLLM.
+
+The recorded prompts and lengths of each run, sent to the same server at once.
 
 Judging and storage are on in our side, from the first request to the last row committed. A second
 evaluation of the same model must ask nothing and cost no token; the run fails otherwise.

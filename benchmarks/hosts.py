@@ -1,5 +1,6 @@
-"""Two hosts against one: rounds of question sets of their own, on one lake in one Postgres, each in
-a home of its own.
+"""Two hosts against one.
+
+Rounds of question sets of their own, on one lake in one Postgres, each in a home of its own.
 
 A host is a process with an engine of realistic speed that costs no cores; ratio is the questions a
 second of two hosts by twice those of one. `--full`: three times the questions.

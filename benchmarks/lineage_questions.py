@@ -1,6 +1,7 @@
 # ruff: noqa: E501
-"""What benchmarks/storage.py asks: each view for one round, and beside it the same question by hand
-on the bare tables.
+"""What benchmarks/storage.py asks.
+
+Each view for one round, and beside it the same question by hand on the bare tables.
 
 By hand, what the store holds is known: which tables a question needs, that `draw` narrows each, and
 that of a path judged twice the newest verdict counts. Both give the same rows, which is checked.

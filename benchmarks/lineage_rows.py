@@ -1,6 +1,7 @@
 # ruff: noqa: E501
-"""A store of any size for benchmarks: paths with texts of real lengths and everything they came
-from and led to.
+"""A store of any size for benchmarks.
+
+Paths with texts of real lengths and everything they came from and led to.
 
 Made in SQL, the same rows every time: ten rounds, 25 guidelines, eight chains a question; each path
 has its adapted guideline, structure, verdict and selection, each round its training set, adapter,
@@ -175,8 +176,9 @@ class LineageRows:
         return number // self.a_round + 1
 
     def arrow(self, first: int, last: int, table: str = "paths") -> ArrowTable:
-        """Rows of one table as Arrow, ids as UUIDs; beyond `paths` they are of a round after the
-        last.
+        """Rows of one table as Arrow, ids as UUIDs.
+
+        Beyond `paths` they are of a round after the last.
         """
         with duckdb.connect(config={"memory_limit": "512MB"}) as connection:
             self.prepare(connection)
@@ -185,8 +187,9 @@ class LineageRows:
 
 
 def filled_store(folder: Path, paths: int) -> Store:
-    """The store of so many paths in `folder`; made there where it is not there yet, whole or not at
-    all.
+    """The store of so many paths in `folder`.
+
+    Made there where it is not there yet, whole or not at all.
     """
     version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
     place = folder / f"lineage-{paths}-{version}"

@@ -80,8 +80,9 @@ def append_ratios(folder: Path, batches: int, repeats: int) -> dict[str, Any]:
 
 
 def request_of(batch: ArrowTable) -> list[tuple[Any, ...]]:
-    """What the ids of a batch are the hash of, as synthesis has it at hand: parents as text,
-    settings, draw, sample.
+    """What the ids of a batch are the hash of, as synthesis has it at hand.
+
+    Parents as text, settings, draw, sample.
     """
     names = ("structure_id", "model_id", "prompt_id", "sampling", "draw", "sample", "hinted")
     columns = [batch[name].to_pylist() for name in names]

@@ -1,5 +1,6 @@
-"""A whole round at 1,000 questions on an engine of realistic speed that costs no cores: what does
-all else take?
+"""A whole round at 1,000 questions on an engine of realistic speed that costs no cores.
+
+What does all else take?
 
 The share of the flow's wall time in which the engine has nothing to do and nothing trains; and the
 flow process's memory against that of a round of a quarter of the size, each in a process of its
@@ -122,8 +123,9 @@ def run_round(
     question_sets: Sequence[str] = (),
     start_at: float = 0,
 ) -> dict[str, Any]:
-    """One round in this process under a temporary Prefect server: its figures, wall time, CPU and
-    highest memory.
+    """One round in this process under a temporary Prefect server.
+
+    Its figures, wall time, CPU and highest memory.
 
     It begins at a moment of the machine's clock, or at once when that is over.
     """

@@ -1,5 +1,6 @@
-"""Ours beside a bare streamed client and distilabel: the same chains, prompts and lengths, by turns
-on one vLLM server.
+"""Ours beside a bare streamed client and distilabel.
+
+The same chains, prompts and lengths, by turns on one vLLM server.
 
 Ours asks the server as an endpoint of somebody else (`GivenEndpoints`, what REGENESIS_ENDPOINTS
 means), judges and stores; its requests are recorded. The peers send them again, each chain stage by
@@ -178,8 +179,9 @@ def _stage_samplings(settings: Any) -> list[Any]:
 
 
 def bare(url: str, file: Path) -> None:
-    """A client that streams and does nothing else: all chains at once, each stage after the one
-    before.
+    """A client that streams and does nothing else.
+
+    All chains at once, each stage after the one before.
     """
     import aiohttp
 

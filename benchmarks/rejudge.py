@@ -1,5 +1,6 @@
-"""Every path and answer of docs/study judged again: each verdict that differs from the stored one,
-by reason.
+"""Every path and answer of docs/study judged again.
+
+Each verdict that differs from the stored one, by reason.
 
 Prints a table of (stored verdict, verdict today) with examples; writes every differing row as a
 JSON line to --out.

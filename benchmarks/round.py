@@ -1,5 +1,6 @@
-"""Where the time of a round goes: start, synthesis, verification, training, evaluation, storage,
-orchestration, idle.
+"""Where the time of a round goes.
+
+Start, synthesis, verification, training, evaluation, storage, orchestration, idle.
 
 Runs one small real round in a home of its own (`--full`: the default one), or reads the newest
 finished round of a home (`--home FOLDER`). Verification, storage and orchestration include the CPU
@@ -55,8 +56,9 @@ def main() -> None:
 
 
 def run_round(home: Path, *, full: bool) -> None:
-    """One round in `home`; the embedded model is prepared first, because set-up is no part of a
-    round.
+    """One round in `home`.
+
+    The embedded model is prepared first, because set-up is no part of a round.
     """
     settings = home / "small.toml"
     settings.write_text("" if full else SMALL, "utf-8")

@@ -270,8 +270,9 @@ def cpu_seconds() -> float:
 
 
 def against_bare(seconds: float, pairs: int) -> dict[str, object]:
-    """Eight servers at rising rates; the ratio at the highest rate that the bare generator could
-    serve.
+    """Eight servers at rising rates.
+
+    The ratio at the highest rate that the bare generator could serve.
     """
     steps: list[dict[str, float]] = []
     latency, bare_rate, ours, cpu_share = 0.25, 0.0, 0.0, 0.0

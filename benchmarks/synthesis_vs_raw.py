@@ -1,5 +1,6 @@
-"""Our whole pipeline against raw vLLM: the recorded prompts and lengths of each run, sent to the
-same server at once.
+"""Our whole pipeline against raw vLLM.
+
+The recorded prompts and lengths of each run, sent to the same server at once.
 
 Verification and storage are on in our side. The raw side gets every request as one batch with the
 recorded length (`ignore_eos`), under token ids shifted by a constant, so that its prefix cache
@@ -22,8 +23,9 @@ GOAL_STEADY, GOAL_WHOLE = 0.93, 0.85
 
 
 def steady_rate(answered: list[Answered], began: float) -> float:
-    """Tokens a second over the middle three fifths of the time; over all of it where nothing ended
-    in the middle.
+    """Tokens per second over the middle three fifths of the time.
+
+    Over all of it where nothing ended in the middle.
     """
     end = max(one.at for one in answered)
     low, high = began + 0.2 * (end - began), began + 0.8 * (end - began)

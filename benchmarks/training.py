@@ -148,8 +148,9 @@ def trl_trainer(option: str, rows: list[Row], folder: Path, base: Path, precisio
 
 
 class Bench:
-    """A trainer that can be run for some steps again and again; keeps useful tokens, times and
-    losses.
+    """A trainer that can be run for some steps again and again.
+
+    Keeps useful tokens, times and losses.
     """
 
     def __init__(self, trainer: Any) -> None:

@@ -1,5 +1,6 @@
-"""A fine-tune with and without the allocator that its process is started with: useful tokens a
-second, on a CPU.
+"""A fine-tune with and without the allocator that its process is started with.
+
+Useful tokens per second, on a CPU.
 
 Each side is a process of its own, by turns: the environment that a round's training gets, and the
 same without what it preloads. `ratio` is the first by the second, the median over the turns.

@@ -182,8 +182,9 @@ def main() -> None:
 
 
 def made_completions(per_kind: int, generator: random.Random) -> list[Completion]:
-    """Half right, half wrong by a near miss; a few sentences of reasoning from the question before
-    the answer.
+    """Half right, half wrong by a near miss.
+
+    A few sentences of reasoning from the question before the answer.
     """
     cases = [case for name in SETS for case in read_cases(name)]
     made: list[Completion] = []

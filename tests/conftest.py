@@ -1,5 +1,6 @@
-"""What costs much and is shared: one prepared model, one renderer, one real vLLM server for the
-whole session.
+"""What costs much and is shared.
+
+One prepared model, one renderer, one real vLLM server for the whole session.
 """
 
 import os
@@ -29,8 +30,9 @@ settings.load_profile("without_deadline")
 
 @pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of the same name
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two workers take whole files in turn (`make test`); those that share one server or stack go
-    together, first.
+    """Two workers take whole files in turn (`make test`).
+
+    Those that share one server or stack go together, first.
     """
     users = {
         name: {item.path for item in items if name in getattr(item, "fixturenames", ())}
@@ -117,8 +119,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 
 def empty_store(request: pytest.FixtureRequest, kind: str, folder: Path) -> str:
-    """The URL of a place for a store of this kind: file, lake (with SQLite) or postgres (a lake
-    with Postgres).
+    """The URL of a place for a store of this kind.
+
+    File, lake (with SQLite) or postgres (a lake with Postgres).
     """
     if kind == "file":
         return f"duckdb:///{folder / 'regenesis.duckdb'}"

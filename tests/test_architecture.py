@@ -1,5 +1,6 @@
-"""docs/architecture.md is true: each place that it names is there; each word of the glossary is
-there once.
+"""docs/architecture.md is true.
+
+Each place that it names is there; each word of the glossary is there once.
 
 The shape of the code keeps the limits of CONTRIBUTING.md; `python .ci/house.py` prints the figures.
 """

@@ -1,5 +1,6 @@
-"""README, Makefile and prefect.yaml do not go stale: what they name is there, with these
-parameters.
+"""README, Makefile and prefect.yaml do not go stale.
+
+What they name is there, with these parameters.
 """
 
 import inspect

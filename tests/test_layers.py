@@ -53,8 +53,9 @@ def checked_in(pattern: str) -> list[Path]:
 
 
 def imports_of_ours(source: str) -> Iterator[tuple[int, str, str]]:
-    """(line, module, name) of every import of ours: the file's own, and those of a string that is a
-    script.
+    """(line, module, name) of every import of ours.
+
+    The file's own, and those of a string that is a script.
     """
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:

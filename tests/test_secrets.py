@@ -1,5 +1,6 @@
-"""Secrets are planted in the environment and at an endpoint that repeats its key; then all that was
-written is searched.
+"""Secrets are planted in the environment and at an endpoint that repeats its key.
+
+Then all that was written is searched.
 """
 
 import asyncio

@@ -190,8 +190,9 @@ def test_only_the_whole_password_opens_prefects_api(
 
 
 def routes_of_mlflow() -> set[tuple[str, str]]:
-    """Every method and path that MLflow serves, by its own lists: those of Flask, of FastAPI, and
-    of its pages.
+    """Every method and path that MLflow serves, by its own lists.
+
+    Those of Flask, of FastAPI, and of its pages.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

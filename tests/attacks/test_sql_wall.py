@@ -1,5 +1,6 @@
-"""The second wall, with the first switched off: SQL that no check has seen writes nothing and reads
-no file.
+"""The second wall, with the first switched off.
+
+SQL that no check has seen writes nothing and reads no file.
 
 Each runs in a process of its own, which shuts itself in as the process of a user's SQL does: it
 can't be opened again.
@@ -161,8 +162,9 @@ print(tried(lambda: socket.create_connection(target.getsockname())),
 def test_no_thread_of_duckdb_stands_outside_the_wall(
     place: tuple[str, FilePath], tmp_path: FilePath
 ) -> None:
-    """A thread that was there before keeps what it may: a scan that all threads share must not
-    write through it.
+    """A thread that was there before keeps what it may.
+
+    A scan that all threads share must not write through it.
     """
     url, name = place
     wide = (

@@ -1,5 +1,6 @@
-"""The report in a real browser: it fits a phone, asks nobody for anything, and runs nothing that a
-model wrote.
+"""The report in a real browser.
+
+It fits a phone, asks nobody for anything, and runs nothing that a model wrote.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,7 @@
-"""A cluster of one machine without a container engine: each container is a process in a network and
-a root of its own making, laid out as its image is, with its manifest's command, user, environment
-and mounts.
+"""A cluster of one machine without a container engine.
+
+Each container is a process in a network and a root of its own making, laid out as its image is,
+with its manifest's command, user, environment and mounts.
 
 Needs root, for mount and network namespaces; no network of the machine's is touched.
 """
@@ -70,8 +71,9 @@ class Cluster:
             self._pause.wait()
 
     def run(self, one: Container, *arguments: str, **more: str) -> Started:
-        """Start a container of ours; arguments are added to its command, and variables to its
-        environment.
+        """Start a container of ours.
+
+        Arguments are added to its command, and variables to its environment.
         """
         root = self._root(one)
         environment = one.environment(dict(self.secrets)) | {"PYTHONPATH": "/src"} | more
@@ -183,8 +185,9 @@ class Cluster:
         return root
 
     def _layout(self, one: Container, root: Path) -> str:
-        """Shell that makes the root: an empty one, the system and the image's files read-only, the
-        mounts as declared.
+        """Shell that makes the root.
+
+        An empty one, the system and the image's files read-only, the mounts as declared.
 
         Python's own place and that of the environment are kept, because an environment knows its
         own path.

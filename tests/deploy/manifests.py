@@ -1,5 +1,6 @@
-"""The files of deploy/ as a test reads them: the images' environment, each container as a cluster
-would start it.
+"""The files of deploy/ as a test reads them.
+
+The images' environment, each container as a cluster would start it.
 """
 
 import io

@@ -1,5 +1,6 @@
-"""The client against servers that misbehave in every way known; nothing may be lost, doubled or
-waited for in vain.
+"""The client against servers that misbehave in every way known.
+
+Nothing may be lost, doubled or waited for in vain.
 """
 
 import asyncio

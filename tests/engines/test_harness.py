@@ -1,5 +1,6 @@
-"""The other harness against the real server: the same model, the same questions, both figures side
-by side.
+"""The other harness against the real server.
+
+The same model, the same questions, both figures side by side.
 """
 
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""Servers of each kind through the real client: what they are is said, and each is asked as it can
-be asked.
+"""Servers of each kind through the real client.
+
+What they are is said, and each is asked as it can be asked.
 """
 
 import asyncio

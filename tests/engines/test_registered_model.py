@@ -1,5 +1,6 @@
-"""What MLflow runs for a registered model: each question asked in the form of its kind, now and by
-older versions.
+"""What MLflow runs for a registered model.
+
+Each question asked in the form of its kind, now and by older versions.
 """
 
 import importlib.util

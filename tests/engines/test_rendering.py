@@ -1,5 +1,6 @@
-"""One renderer for all: equal to the published templates as transformers applies them, and safe
-with hostile text.
+"""One renderer for all.
+
+Equal to the published templates as transformers applies them, and safe with hostile text.
 """
 
 import json

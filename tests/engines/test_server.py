@@ -1,5 +1,6 @@
-"""The real vLLM server: greedy answers repeat, adapters and swapped weights answer as they should,
-nothing stays.
+"""The real vLLM server.
+
+Greedy answers repeat, adapters and swapped weights answer as they should, nothing stays.
 """
 
 import asyncio
@@ -176,8 +177,9 @@ def base_again(server: Server, model_folder: Path) -> Iterator[None]:
 
 
 def test_greedy_answers_of_one_model_repeat(server: Server, renderer: Renderer) -> None:
-    """Except in ties, which rounding decides: of 12 texts of 20 tokens five differed on a busy CPU
-    with AMX.
+    """Except in ties, which rounding decides.
+
+    Of 12 texts of 20 tokens five differed on a busy CPU with AMX.
     """
     asked = prompts_of(renderer)
     assert_alike(first_tokens(server, asked), first_tokens(server, asked))
@@ -452,8 +454,9 @@ def test_an_adapter_with_a_wrong_module_prefix_is_refused_by_name(
 def test_an_adapter_that_vllm_ignores_is_refused_by_the_probe(
     server: Server, renderer: Renderer, misnamed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The trap itself, our own check of the names left out: vLLM refuses it, or the probe finds the
-    base's answers.
+    """The trap itself, our own check of the names left out.
+
+    vLLM refuses it, or the probe finds the base's answers.
     """
     monkeypatch.setattr(
         "tasks.engines.server.vllm_server.unknown_modules", lambda adapter, base: []

@@ -1,5 +1,6 @@
-"""Real fine-tunes of a tiny model: killed, resumed, cut into two processes, and stopped when they
-make no sense.
+"""Real fine-tunes of a tiny model.
+
+Killed, resumed, cut into two processes, and stopped when they make no sense.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""Texts that break what is careless: each means something to a browser, a terminal, a spreadsheet,
-SQL or a shell.
+"""Texts that break what is careless.
+
+Each means something to a browser, a terminal, a spreadsheet, SQL or a shell.
 """
 
 from dataclasses import replace

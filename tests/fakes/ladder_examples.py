@@ -55,8 +55,9 @@ def guidelines(count: int = 25) -> list[Guideline]:
 
 
 def settings(preset: str = "default", **synthesis: object) -> Settings:
-    """Settings with some of synthesis replaced; commits come quickly, and the default preset's
-    tuning moves no test.
+    """Settings with some of synthesis replaced.
+
+    Commits come quickly, and the default preset's tuning moves no test.
     """
     fixed = (
         {"chains_per_question": 8, "enough_accepted": 5, "hinted_chains": 4}

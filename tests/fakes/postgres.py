@@ -1,5 +1,6 @@
-"""A real Postgres server of the tests' own, started and watched as the stack's is: it does not
-outlive pytest.
+"""A real Postgres server of the tests' own, started and watched as the stack's is.
+
+It does not outlive pytest.
 """
 
 import socket

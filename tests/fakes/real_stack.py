@@ -1,5 +1,6 @@
-"""A real stack, as a user has it: Postgres, Prefect's server, MLflow, and a worker whose engine is
-scripted.
+"""A real stack, as a user has it.
+
+Postgres, Prefect's server, MLflow, and a worker whose engine is scripted.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""An engine that answers from a script, in process: typed, seeded, with delays, failures and an
-exact log.
+"""An engine that answers from a script, in process.
+
+Typed, seeded, with delays, failures and an exact log.
 
 What it writes depends on the prompt and the seed alone, so two runs that ask the same get the same.
 """

@@ -1,5 +1,6 @@
-"""The flow `improve` on scripted machinery, for a worker: what it does is read at each run from a
-file of the home.
+"""The flow `improve` on scripted machinery, for a worker.
+
+What it does is read at each run from a file of the home.
 """
 
 import json
@@ -43,8 +44,9 @@ class ControlledMachinery(ScriptedMachinery):
 
 
 class NotedServer(ScriptedServer):
-    """Notes the seed of every request in a file of the home: what is answered twice was paid for
-    twice.
+    """Notes the seed of every request in a file of the home.
+
+    What is answered twice was paid for twice.
     """
 
     def engine(self, say: Callable[[str], None]) -> ScriptedEngine:

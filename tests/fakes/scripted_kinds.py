@@ -1,5 +1,6 @@
-"""Scripted servers of each kind: what they say of themselves, and what they refuse, as their makers
-document it.
+"""Scripted servers of each kind.
+
+What they say of themselves, and what they refuse, as their makers document it.
 """
 
 import json
@@ -26,8 +27,9 @@ class ScriptedKind:
     status: int = 400
 
     def server(self, answer: Script, *, slots: int = 0, replicas: int = 1) -> ScriptedServer:
-        """A server of this kind, whose replicas take `slots` each; it answers by `answer` what it
-        does not refuse.
+        """A server of this kind, whose replicas take `slots` each.
+
+        It answers by `answer` what it does not refuse.
         """
 
         def script(body: Body, number: int) -> Reply:

@@ -1,5 +1,6 @@
-"""A machinery without vLLM or training: answers come from the store's own references, weights are
-an empty file.
+"""A machinery without vLLM or training.
+
+Answers come from the store's own references, weights are an empty file.
 
 Run as a program it is the `regenesis` command with that machinery, for tests that kill it.
 """

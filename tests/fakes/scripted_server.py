@@ -1,5 +1,6 @@
-"""An OpenAI-compatible HTTP server that answers from a script: it can hang, drip, lie, close, die
-and return.
+"""An OpenAI-compatible HTTP server that answers from a script.
+
+It can hang, drip, lie, close, die and return.
 
 Speaks HTTP itself, byte by byte, because the faults it plays are faults that no framework commits.
 """

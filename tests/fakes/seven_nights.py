@@ -1,5 +1,6 @@
-"""Nights with a fault in each, lived through on a real stack: the table's columns, and what makes
-the faults.
+"""Nights with a fault in each, lived through on a real stack.
+
+The table's columns, and what makes the faults.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""A comparison without Prefect, vLLM or training: questions made by hand, paths by a script,
-adapters as bare rows.
+"""A comparison without Prefect, vLLM or training.
+
+Questions made by hand, paths by a script, adapters as bare rows.
 """
 
 from collections.abc import Iterable, Sequence
@@ -84,8 +85,9 @@ def question_rows(hard: int = 2, extra: str = "{}") -> list[QuestionSet | Questi
 
 
 def script(asked: Asked) -> str:
-    """Right with two of three seeds where the question is easy or the answer is shown; other words
-    each time.
+    """Right with two of three seeds where the question is easy or the answer is shown.
+
+    Other words each time.
     """
     words = asked.question.split()
     right = asked.prompt_name.endswith("_hinted") or (words[:1] == ["easy"] and asked.seed % 3 > 0)
@@ -145,8 +147,9 @@ class SmallComparison:
         write_pool_row(self.store, plan)
 
     def train(self, seed: int) -> dict[str, Lesson]:
-        """Every trial of the seed; the last lesson of each method by name, at the last rate that
-        was tried.
+        """Every trial of the seed.
+
+        The last lesson of each method by name, at the last rate that was tried.
         """
         contest, tries = self.contest, trained_tries(self.contest, seed)
         for one in contest.tries(seed):

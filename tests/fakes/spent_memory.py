@@ -1,5 +1,6 @@
-"""The training process on a machine that has memory for so many examples at a time: `SPENT_ABOVE`,
-from its step 2.
+"""The training process on a machine that has memory for so many examples at a time.
+
+`SPENT_ABOVE`, from its step 2.
 """
 
 import os

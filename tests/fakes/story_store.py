@@ -1,5 +1,6 @@
-"""The story of three rounds in a real store, as an export reads it: settings, seeds, a licence,
-texts that would break what is careless.
+"""The story of three rounds in a real store, as an export reads it.
+
+Settings, seeds, a licence, texts that would break what is careless.
 """
 
 import json
@@ -24,8 +25,9 @@ NEWEST = make(TrainingSet, (3, "regenesis"))
 
 
 def story_store(file: Path, *, redistributable: bool = True) -> Store:
-    """The newest training set has a system message, a prefill and hostile texts; one question has
-    choices.
+    """The newest training set has a system message, a prefill and hostile texts.
+
+    One question has choices.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     store = open_store(f"duckdb:///{file}")

@@ -30,8 +30,9 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Told:
-    """What came of it: batch number and moment by writer, in order; each reader's answers; how
-    often was killed.
+    """What came of it.
+
+    Batch number and moment by writer, in order; each reader's answers; how often one was killed.
     """
 
     acknowledged: Mapping[str, Sequence[tuple[int, int]]]
@@ -121,8 +122,9 @@ def kill_at_random(
     seed: int,
     pause: tuple[float, float],
 ) -> Told:
-    """Kill and restart writers for a while; a file is also held by a foreign client now and then, a
-    lake compacted.
+    """Kill and restart writers for a while.
+
+    A file is also held by a foreign client now and then, a lake compacted.
     """
     choice, kills = random.Random(seed), 0
     names = [f"writer-{number}" for number in range(writers)]
@@ -175,8 +177,9 @@ def check(url: str, told: Told) -> None:
 
 
 def check_answers(answers: Sequence[Mapping[str, int]]) -> None:
-    """Each is a state that existed: batches whole, the same through every view, and never less than
-    the one before.
+    """Each is a state that existed.
+
+    Batches whole, the same through every view, and never less than the one before.
     """
     for answer in answers:
         assert {name: answer[name] for name in MUST_BE_NONE} == dict.fromkeys(MUST_BE_NONE, 0)
@@ -209,8 +212,9 @@ def _crowd(url: str, folder: Path) -> Generator[Crowd]:
 
 @contextmanager
 def _compacted(url: str, pause_seconds: float = 60.0) -> Generator[None]:
-    """The store is compacted now and then while the block runs, as maintenance does; no answer
-    spans two of them.
+    """The store is compacted now and then while the block runs, as maintenance does.
+
+    No answer spans two of them.
     """
     over, failed = threading.Event(), list[Exception]()
 

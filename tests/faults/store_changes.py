@@ -1,5 +1,6 @@
-"""What changes a whole store at once, to be killed: making it, bringing it to this schema,
-restoring a backup.
+"""What changes a whole store at once, to be killed.
+
+Making it, bringing it to this schema, restoring a backup.
 """
 
 from datetime import UTC, datetime

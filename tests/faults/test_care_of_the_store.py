@@ -1,5 +1,6 @@
-"""A full disk, a folder that can only be read, a damaged file, a killed migration: one clear error,
-nothing lost.
+"""A full disk, a folder that can only be read, a damaged file, a killed migration.
+
+One clear error, nothing lost.
 """
 
 import os

@@ -1,5 +1,6 @@
-"""kill -9 at random moments while a store is made, brought to this schema or restored: the old one
-or the new one.
+"""kill -9 at random moments while a store is made, brought to this schema or restored.
+
+The old one or the new one.
 """
 
 import multiprocessing
@@ -91,8 +92,9 @@ OLD, NEW = {"one", "two", "three"}, {"one"}
 
 
 def a_home_with_a_backup(home: Path) -> None:
-    """A backup of one path; then two more came, of which one is in the log, as a killed run leaves
-    it.
+    """A backup of one path.
+
+    Then two more came, of which one is in the log, as a killed run leaves it.
     """
     places = environment_of(home)
     store = open_store(places.store_url, keep_log=True)
@@ -123,8 +125,9 @@ def texts(home: Path) -> set[str]:
 
 
 def look_at_restored(home: Path) -> str:
-    """The rows of the one state or the other; restored again, it is the backup's, and what was
-    there is kept.
+    """The rows of the one state or the other.
+
+    Restored again, it is the backup's, and what was there is kept.
     """
     there = texts(home)
     assert there in (OLD, NEW)

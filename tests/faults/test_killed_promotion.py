@@ -1,5 +1,6 @@
-"""kill -9 at ten seeded moments of training, evaluation and promotion: one champion, store and
-registry agree.
+"""kill -9 at ten seeded moments of training, evaluation and promotion.
+
+One champion, store and registry agree.
 """
 
 import json

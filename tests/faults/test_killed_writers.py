@@ -1,5 +1,6 @@
-"""kill -9 of writers at random moments, readers beside them: every acknowledged batch is there
-exactly once.
+"""kill -9 of writers at random moments, readers beside them.
+
+Every acknowledged batch is there exactly once.
 """
 
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""An outage in the middle of any step that asks a server: the step waits for its end, and loses
-nothing.
+"""An outage in the middle of any step that asks a server.
+
+The step waits for its end, and loses nothing.
 """
 
 import asyncio

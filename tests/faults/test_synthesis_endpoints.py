@@ -102,8 +102,9 @@ async def test_a_server_that_dies_and_returns_loses_and_doubles_nothing(store: S
 async def killed_again_and_again(
     store: Store, kills: int, chains: int, seed: int
 ) -> SynthesisReport:
-    """Two servers, one of which is dead at any moment after a random number of its answers; both
-    back at the end.
+    """Two servers, one of which is dead at any moment after a random number of its answers.
+
+    Both back at the end.
     """
     chance = random.Random(seed)
     slow = Reply(text=RIGHT.text, tokens=7, delay_seconds=0.01)

@@ -1,5 +1,6 @@
-"""A synthesis killed at random moments: nothing acknowledged is lost, nothing doubled, the rest is
-generated once.
+"""A synthesis killed at random moments.
+
+Nothing acknowledged is lost, nothing doubled, the rest is generated once.
 """
 
 import random

@@ -1,5 +1,6 @@
-"""A writer to be killed: appends batches and notes each one, durably, as soon as the store has
-acknowledged it.
+"""A writer to be killed.
+
+Appends batches and notes each one, durably, as soon as the store has acknowledged it.
 
 Arguments: store URL, note file, writer's name, first batch. Every batch holds paths of its own and
 paths that every other writer of the same moment writes too, each with a verdict, a selection and a

@@ -1,5 +1,6 @@
-"""Bad input, one row a case: one clear line that says what to do, exit code 2, nothing
-half-written.
+"""Bad input, one row per case.
+
+One clear line that says what to do, exit code 2, nothing half-written.
 """
 
 import json

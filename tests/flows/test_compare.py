@@ -1,5 +1,6 @@
-"""A comparison as a flow and as a command, on scripted machinery: one table, nothing done twice,
-states that travel.
+"""A comparison as a flow and as a command, on scripted machinery.
+
+One table, nothing done twice, states that travel.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""The page of a first week is lived through: its commands in their order, its file, its settings
-and its nights.
+"""The page of a first week is lived through.
+
+Its commands in their order, its file, its settings and its nights.
 """
 
 import tomllib

@@ -1,5 +1,6 @@
-"""A client of another kind holds the database file, as a notebook left open would: the round waits,
-and can go on.
+"""A client of another kind holds the database file, as a notebook left open would.
+
+The round waits, and can go on.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,6 @@
-"""A disk that fills at any step of a round: the run says so, nothing is given up, and the next run
-goes on with it.
+"""A disk that fills at any step of a round.
+
+The run says so, nothing is given up, and the next run goes on with it.
 """
 
 import os

@@ -1,5 +1,6 @@
-"""The recipes that train full weights, on the real engine: stored whole, served, examined, made
-champion, rolled back.
+"""The recipes that train full weights, on the real engine.
+
+Stored whole, served, examined, made champion, rolled back.
 
 Small sets, short texts and the embedded model's prompts, of which it learns whatever is right; all
 else as the presets have it. Base and challengers answer in turn from the suite's one server. The

@@ -1,5 +1,6 @@
-"""Data sets in the layout of the hub, by `datasets` itself, from a local folder; the hub's refusals
-by a stand-in.
+"""Data sets in the layout of the hub, by `datasets` itself, from a local folder.
+
+The hub's refusals by a stand-in.
 """
 
 import json

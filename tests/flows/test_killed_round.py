@@ -1,5 +1,6 @@
-"""kill -9 at random moments: no committed row is lost, none doubled, nothing is left running, the
-round completes.
+"""kill -9 at random moments.
+
+No committed row is lost, none doubled, nothing is left running, the round completes.
 """
 
 import json
@@ -80,8 +81,9 @@ def store_of(home: Path) -> Store:
 
 
 def first_round_of(home: Path) -> tuple[list[str], set[tuple[object, str]]]:
-    """Outcomes and answers of the first round; a kill that came too late is followed by another
-    round.
+    """Outcomes and answers of the first round.
+
+    A kill that came too late is followed by another round.
     """
     store = store_of(home)
     first = store.select(Round, order_by="number")[0]

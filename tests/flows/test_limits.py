@@ -1,5 +1,6 @@
-"""A run that a window or a budget ends: cleanly, with its own exit code and state, and the next run
-goes on.
+"""A run that a window or a budget ends.
+
+Cleanly, with its own exit code and state, and the next run goes on.
 """
 
 import importlib

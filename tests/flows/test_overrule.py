@@ -1,5 +1,6 @@
-"""A person over the gate: forced, vetoed, rolled back; the reason stands in store, report and
-MLflow.
+"""A person over the gate.
+
+Forced, vetoed, rolled back; the reason stands in store, report and MLflow.
 """
 
 from collections.abc import Callable

@@ -1,5 +1,6 @@
-"""Published question sets from command line and Prefect: stored whole, or refused in one line with
-exit code 2.
+"""Published question sets from command line and Prefect.
+
+Stored whole, or refused in one line with exit code 2.
 """
 
 import json

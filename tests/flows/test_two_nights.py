@@ -1,5 +1,6 @@
-"""Two nightly rounds on different question sets at once: two processes on one store, as Prefect's
-workers run them.
+"""Two nightly rounds on different question sets at once.
+
+Two processes on one store, as Prefect's workers run them.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""The long form of the killed writers: eight of them and four readers for ten minutes, on each kind
-of store.
+"""The long form of the killed writers.
+
+Eight of them and four readers for ten minutes, on each kind of store.
 """
 
 import os

@@ -1,5 +1,6 @@
-"""kill -9 of a round on the real engine at ten random moments: no committed row lost or doubled,
-nothing left over.
+"""kill -9 of a round on the real engine at ten random moments.
+
+No committed row lost or doubled, nothing left over.
 """
 
 import os
@@ -47,8 +48,9 @@ def start(home: Path, settings: Path, log: Path) -> "subprocess.Popen[bytes]":
 
 
 def kill_within(process: "subprocess.Popen[bytes]", steps: int, seconds: float, log: Path) -> bool:
-    """Kill it so many seconds after its so manyth step began; False where it ended before, as a
-    resumed round may.
+    """Kill it so many seconds after its n-th step began.
+
+    False where it ended before, as a resumed round may.
     """
     while process.poll() is None and len(STEP.findall(log.read_bytes())) < steps:
         time.sleep(0.05)

@@ -1,5 +1,6 @@
-"""Seven nights on the real engine and real training, a fault in each; about three quarters of an
-hour on 2 cores.
+"""Seven nights on the real engine and real training, a fault in each.
+
+About three quarters of an hour on 2 cores.
 """
 
 import os

@@ -1,5 +1,6 @@
-"""Three real rounds in a row; then a roll-back, after which the earlier champion's weights answer
-as they did.
+"""Three real rounds in a row.
+
+Then a roll-back, after which the earlier champion's weights answer as they did.
 """
 
 import os

@@ -1,5 +1,6 @@
-"""Random and mutated texts: no exception, no hang, no verdict shifted to a neighbour; the long form
-is `make soak`.
+"""Random and mutated texts.
+
+No exception, no hang, no verdict shifted to a neighbour; the long form is `make soak`.
 """
 
 import random

@@ -1,5 +1,6 @@
-"""Four challengers of the real engine before the gate: a good one, a sabotaged, a narrow and a tiny
-one.
+"""Four challengers of the real engine before the gate.
+
+A good one, a sabotaged, a narrow and a tiny one.
 
 One engine stays up for all rounds; training and evaluation are those of a round. In domain is one
 task alone, so that training too long on it can only harm what lies outside.
@@ -69,8 +70,9 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OneEngine]:
 
 @pytest.fixture(scope="module")
 def accepted(work: OneEngine) -> Examples:
-    """What the good challenger learnt from: the model's own accepted paths; it is champion from
-    then on.
+    """What the good challenger learnt from.
+
+    The model's own accepted paths; it is champion from then on.
     """
     begin(work, SETTINGS)
     for step in (steps.synthesize_paths, steps.audit_verdicts, steps.select_examples):

@@ -1,5 +1,6 @@
-"""Runs of deployments on the real stack: their outcome, a refused form, a cancel, a kill, a slot
-that nobody holds.
+"""Runs of deployments on the real stack.
+
+Their outcome, a refused form, a cancel, a kill, a slot that nobody holds.
 """
 
 import os

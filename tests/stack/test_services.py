@@ -1,5 +1,6 @@
-"""The parts of the stack that can be tried without a server: start and end of a program, logs, a
-missing Postgres.
+"""The parts of the stack that can be tried without a server.
+
+Start and end of a program, logs, a missing Postgres.
 """
 
 import sys

@@ -1,5 +1,6 @@
-"""Seven nights, a fault in each: what the run's state is, who is paged, what is kept, and what the
-next night does.
+"""Seven nights, a fault in each.
+
+What the run's state is, who is paged, what is kept, and what the next night does.
 
 The short form: scripted engine, real worker, server and Postgres; three of the nights in `make
 test`, the others in `make soak`, for time. tests/soak has the form with the real engine.

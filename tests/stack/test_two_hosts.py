@@ -1,5 +1,6 @@
-"""Two hosts with homes of their own: a worker each at one Prefect server, one lake on one Postgres,
-sets of their own.
+"""Two hosts with homes of their own.
+
+A worker each at one Prefect server, one lake on one Postgres, sets of their own.
 
 A host here is a home, and a worker that knows no other; both are processes of this machine.
 """

@@ -38,8 +38,9 @@ class ForeignClient:
 
 @contextmanager
 def held(path: Path, mode: str = "write") -> Generator[ForeignClient]:
-    """The file is held, for reading or for writing, while the block runs; it waits for a moment
-    when nobody has it.
+    """The file is held, for reading or for writing, while the block runs.
+
+    It waits for a moment when nobody has it.
     """
     process = subprocess.Popen(
         [sys.executable, "-c", _CLIENT, str(path), mode],

@@ -1,6 +1,7 @@
-"""A small store that has seen everything: 3 rounds, 2 re-judgings, a person's verdict, shared
-paths, two training methods, a parent adapter, hinted and direct paths, answers that were fixed and
-broken.
+"""A small store that has seen everything.
+
+3 rounds, 2 re-judgings, a person's verdict, shared paths, two training methods, a parent adapter,
+hinted and direct paths, answers that were fixed and broken.
 """
 
 from datetime import timedelta
@@ -234,8 +235,9 @@ def _label(path: Path, number: int) -> Label:
 
 
 def _verdicts(path: Path, number: int) -> list[Verdict]:
-    """Version 1 said wrong; version 2 re-judged round 1, version 3 everything; a person overruled
-    one of them.
+    """Version 1 said wrong.
+
+    Version 2 re-judged round 1, version 3 everything; a person overruled one of them.
     """
     versions: dict[str, Label] = {"1": "wrong", "3": _label(path, number)}
     if number == 1:

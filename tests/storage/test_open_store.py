@@ -1,5 +1,6 @@
-"""The store on files, lakes and Postgres: what goes in comes back, twice changes nothing, all of a
-batch or none.
+"""The store on files, lakes and Postgres.
+
+What goes in comes back, twice changes nothing, all of a batch or none.
 """
 
 import inspect

@@ -1,5 +1,6 @@
-"""Every gold answer of the shared question sets, stated in five spellings, is correct; no near miss
-of it is.
+"""Every gold answer of the shared question sets, stated in five spellings, is correct.
+
+No near miss of it is.
 
 Reads ../shared/data where it lies beside the checkout, else the samples under tests/data.
 """

@@ -1,5 +1,6 @@
-"""Properties of the quick half of the judge: an answer equals itself in any spelling, a changed one
-never.
+"""Properties of the quick half of the judge.
+
+An answer equals itself in any spelling, a changed one never.
 """
 
 from fractions import Fraction

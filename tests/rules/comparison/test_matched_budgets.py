@@ -1,5 +1,6 @@
-"""Matched budgets are exact, whatever the filters left: by paths, by questions, and never above a
-token budget.
+"""Matched budgets are exact, whatever the filters left.
+
+By paths, by questions, and never above a token budget.
 """
 
 from collections import Counter

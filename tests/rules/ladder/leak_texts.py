@@ -1,5 +1,6 @@
-"""Texts of hinted paths, labelled by reading: those that give away that the answer was known, and
-those that do not.
+"""Texts of hinted paths, labelled by reading.
+
+Those that give away that the answer was known, and those that do not.
 """
 
 LEAKS: tuple[tuple[str, str], ...] = (

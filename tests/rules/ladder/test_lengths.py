@@ -20,8 +20,9 @@ _SECTION = re.compile(r"^\[(?:" + "|".join(Settings.model_fields) + r")[.\]]", r
 
 
 def shipped_settings() -> dict[str, tuple[str, str]]:
-    """Place -> preset, TOML: a file names its preset in a comment, a fragment of a page may go over
-    any.
+    """Place -> preset, TOML.
+
+    A file names its preset in a comment, a fragment of a page may go over any.
     """
     found: dict[str, tuple[str, str]] = {}
     for folder in ("docs", "deploy", "benchmarks"):

@@ -1,5 +1,6 @@
-"""Cells of a question file: every type is taken by its meaning or refused, and nothing becomes its
-`str()`.
+"""Cells of a question file.
+
+Every type is taken by its meaning or refused, and nothing becomes its `str()`.
 """
 
 from collections.abc import Mapping

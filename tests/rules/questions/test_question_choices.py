@@ -1,5 +1,6 @@
-"""Choices and their key: the common forms, and never another option than the one that the file
-names.
+"""Choices and their key.
+
+The common forms, and never another option than the one that the file names.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""Care of a store beside one that writes: no batch waits long for it, and what was acknowledged
-before it is in it.
+"""Care of a store beside one that writes.
+
+No batch waits long for it, and what was acknowledged before it is in it.
 """
 
 import threading

@@ -1,5 +1,6 @@
-"""Care of a store: what a check finds, what compacting keeps, what garbage is, and that a failure
-changes nothing.
+"""Care of a store.
+
+What a check finds, what compacting keeps, what garbage is, and that a failure changes nothing.
 """
 
 from pathlib import Path as FilePath

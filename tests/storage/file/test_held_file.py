@@ -1,5 +1,6 @@
-"""A client of another kind holds the file: our own wait with a bound, say for whom, and end so that
-they can go on.
+"""A client of another kind holds the file.
+
+Our own wait with a bound, say for whom, and end so that they can go on.
 """
 
 import os

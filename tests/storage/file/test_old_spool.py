@@ -1,5 +1,6 @@
-"""Batches that a version up to schema 5 left in its spool: an upgrade puts every row in, or says
-why not.
+"""Batches that a version up to schema 5 left in its spool.
+
+An upgrade puts every row in, or says why not.
 """
 
 import hashlib

@@ -1,5 +1,6 @@
-"""What only a lake does: writers at once, first rows, leases, care, past states; with SQLite and
-with real Postgres.
+"""What only a lake does.
+
+Writers at once, first rows, leases, care, past states; with SQLite and with real Postgres.
 """
 
 import threading

@@ -1,5 +1,6 @@
-"""A lake whose files lie in an S3-compatible object store: a real server of the tests' own, on a
-private port.
+"""A lake whose files lie in an S3-compatible object store.
+
+A real server of the tests' own, on a private port.
 """
 
 import json

@@ -38,8 +38,9 @@ def tables_of(node: LineageNode) -> set[str]:
 
 
 def family(node: LineageNode) -> list[tuple[int, str, int]]:
-    """Distance, table and what is left out of every node; which of many siblings are shown may
-    differ.
+    """Distance, table and what is left out of every node.
+
+    Which of many siblings are shown may differ.
     """
     nodes: list[tuple[int, str, int]] = []
     walk_nodes(

@@ -1,5 +1,6 @@
-"""A store of every schema there was, with data, is brought to this one: each row as it was, a
-backup beside it.
+"""A store of every schema there was, with data, is brought to this one.
+
+Each row as it was, a backup beside it.
 """
 
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""User SQL on a lake: it reads tables and views, and nothing that reaches its files, catalogue,
-server or settings.
+"""User SQL on a lake.
+
+It reads tables and views, and nothing that reaches its files, catalogue, server or settings.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""The views on a store with 3 rounds, 2 re-judgings and shared paths: keys are unique, totals equal
-the tables'.
+"""The views on a store with 3 rounds, 2 re-judgings and shared paths.
+
+Keys are unique, totals equal the tables'.
 """
 
 import re

@@ -1,5 +1,6 @@
-"""The other harness, run for real against a scripted server; its figures stand beside ours and are
-found once.
+"""The other harness, run for real against a scripted server.
+
+Its figures stand beside ours and are found once.
 """
 
 import re

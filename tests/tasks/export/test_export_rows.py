@@ -61,8 +61,9 @@ def accepted_ids(store: Store, *draws: int) -> set[str]:
 
 
 def conversation_of(one: TrainingExample) -> tuple[list[dict[str, str]], list[dict[str, str]]]:
-    """As it was trained: the system message and the question, then the answer behind what was begun
-    for it.
+    """As it was trained.
+
+    The system message and the question, then the answer behind what was begun for it.
     """
     asked = [
         {"role": "system", "content": "Be brief."},

@@ -1,5 +1,6 @@
-"""TRL itself on the exported folders: what it learns is the completion with its end of turn, and
-nothing else.
+"""TRL itself on the exported folders.
+
+What it learns is the completion with its end of turn, and nothing else.
 """
 
 from pathlib import Path

@@ -1,5 +1,6 @@
-"""Which rows an export holds, and its card: counts, sources, licences, and SQL that gives the same
-rows.
+"""Which rows an export holds, and its card.
+
+Counts, sources, licences, and SQL that gives the same rows.
 """
 
 import json

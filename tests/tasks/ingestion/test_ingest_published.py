@@ -1,5 +1,6 @@
-"""Published question sets: each layout from file to stored questions, counted, divided, licensed,
-and only whole.
+"""Published question sets.
+
+Each layout from file to stored questions, counted, divided, licensed, and only whole.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""Promotion on a real store: the decision, the alias that follows, crashes between, roll-back,
-people's say.
+"""Promotion on a real store.
+
+The decision, the alias that follows, crashes between, roll-back, people's say.
 """
 
 import json

@@ -1,5 +1,6 @@
-"""A question that accepts several answers: any of them counts, and all are shown wherever a
-reference is.
+"""A question that accepts several answers.
+
+Any of them counts, and all are shown wherever a reference is.
 """
 
 import re
