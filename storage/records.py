@@ -313,7 +313,7 @@ class Evaluation:
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationFigure:
-    """One figure of an evaluation beside its accuracy, of ours or of another harness."""
+    """One figure of an evaluation besides its accuracy, of ours or of another harness."""
 
     table: ClassVar[str] = "evaluation_figures"
     id: Annotated[UUID, "Hash of evaluation, source, name, reading and k"]

@@ -250,7 +250,7 @@ class SynthesisSettings(Frozen):
     request_timeout_seconds: float = Field(
         default=300.0,
         gt=0,
-        description="One request, connection to last byte, beside what its tokens take",
+        description="One request, connection to last byte, besides what its tokens take",
     )
     request_seconds_per_token: float = Field(
         default=2.0,
@@ -397,7 +397,7 @@ class EvaluationSettings(Frozen):
         default=Sampling(temperature=0, max_tokens=96), description="Greedy by default"
     )
     samples: int = Field(
-        default=1, ge=1, description="k > 1: k sampled answers beside the greedy one (maj@k)"
+        default=1, ge=1, description="k > 1: k sampled answers besides the greedy one (maj@k)"
     )
     sampled: Sampling = Field(
         default=Sampling(temperature=0.8, max_tokens=96), description="How those k are drawn"

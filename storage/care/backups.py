@@ -62,7 +62,7 @@ def restore(environment: Environment, backup: Path, now: datetime) -> list[Path]
     stamp = f"before-restore-{now:%Y%m%d-%H%M%S}"
     with owned(
         environment.run_lock,
-        lambda owner: f"A store is restored beside no run; process {owner} works on it.",
+        lambda owner: f"A store is restored while no run works on it; process {owner} does.",
     ):
         aside = _take_place(backup, file, stamp)
         if records_of(backup).exists():

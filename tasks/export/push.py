@@ -23,7 +23,7 @@ def checked_repository(name: str, *, private: bool) -> str:
         raise InputError(f"--push takes owner/name on the hub; found {name!r}.")
     if private:
         raise InputError(
-            "--private is for a folder that stays with you; found --push beside it. Leave one out."
+            "--private is for a folder that stays with you; found --push as well. Leave one out."
         )
     return name
 

@@ -210,7 +210,7 @@ def as_candidates(
     for verdict in store.select(Verdict, draw=list(draws)):
         if "self_check" in verdict.details:
             self_checks[verdict.path_id] = bool(json.loads(verdict.details).get("self_check", True))
-        # The audit's second judge reads beside the first and never decides what is trained on.
+        # The audit's second judge reads besides the first and never decides what is trained on.
         if verdict.verifier == "second" or (verdict.verifier == "majority") != (
             verifier == "majority"
         ):

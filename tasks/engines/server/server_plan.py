@@ -69,7 +69,7 @@ def model_size(folder: Path) -> ModelSize:
 
 @dataclass(frozen=True)
 class Serving:
-    """What a server is to be able to do, beside answering as its model."""
+    """What a server is to be able to do, besides answering as its model."""
 
     lora_rank: int = 0
     """Highest rank of the adapters that it takes; 0: none."""

@@ -88,7 +88,7 @@ class Server:
         )
 
     def raw_tokens_per_second(self) -> float:
-        """The rate at which it generates one full batch with nothing beside it.
+        """The rate at which it generates one full batch with no other work.
 
         Prompts of 96 ids and 28 greedy tokens each, which is the mix of a default round (3.4 to 1):
         on a CPU the prompts cost as much as the tokens. None is repeated, none ends early; it takes

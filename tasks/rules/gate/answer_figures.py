@@ -1,4 +1,4 @@
-"""Figures of one model's answers to one set beside accuracy: lengths, endings, pass@k, maj@k.
+"""Figures of one model's answers to one set besides accuracy: lengths, endings, pass@k, maj@k.
 
 Answers in, figures with intervals out. Shares have Wilson's interval; means over questions are
 resampled by question, for the samples of one question hang together.

@@ -81,7 +81,7 @@ class Above:
 
 
 def values_of(above: Above, question: Question, hinted: bool) -> dict[str, str]:
-    """What a stage below the selection shows beside its question, by placeholder."""
+    """What a stage below the selection shows besides its question, by placeholder."""
     values = {"answer": shown_answer(question)} if hinted else {}
     if not above.guideline:  # strategy direct: its prompt has no placeholder for any of them
         return values
@@ -93,7 +93,7 @@ def values_of(above: Above, question: Question, hinted: bool) -> dict[str, str]:
 
 
 def values_of_selection(guidelines: Sequence[Guideline]) -> dict[str, str]:
-    """What a selection shows beside its question: the numbered list that it selects from."""
+    """What a selection shows besides its question: the numbered list that it selects from."""
     return {
         "guidelines": "\n".join(
             f"{place}. {one.text}" for place, one in enumerate(guidelines, start=1)
