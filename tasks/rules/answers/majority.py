@@ -73,6 +73,7 @@ def _vote(
     shares = [len(members) / voters for members in classes]
     share = shares[0] if shares else 0.0
     margin = share - (shares[1] if len(shares) > 1 else 0.0)
+    # + 0.0, because the sum of one class is 0.0 and its negative prints as -0.0
     entropy = -sum(part * math.log2(part) for part in shares) + 0.0
     won = voters >= min_paths and share >= min_share and margin > 0
     labels: list[Label] = ["unjudged"] * len(words)
@@ -90,6 +91,7 @@ def _vote(
 
 def _is_answer(one: Stated, kind: AnswerKind, choices: tuple[str, ...], question: str) -> bool:
     """Whether the words are one answer of the kind, so that no comparison refuses them as such."""
+    # any text that the kind can read will do: only the refusal of `one` itself matters
     probe = {
         "number": "0",
         "choice": "A",

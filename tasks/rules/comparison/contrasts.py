@@ -97,6 +97,7 @@ def smallest_difference(questions: int, discordance: float, tests: int = 1) -> f
 
     As the first of `tests` after Holm.
     """
+    # Holm's first step holds the smallest of n p-values against alpha / n.
     return smallest_gain(questions, discordance, ALPHA / 2 / tests)
 
 

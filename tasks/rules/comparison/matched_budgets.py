@@ -102,6 +102,7 @@ def _of_size(entry: Entry, size: int, seed: int) -> list[Choice]:
     # by chance as many hinted ones as among all it has, and never above its share; free ones make
     # up for the rest
     wanted = sum(one.path.hinted for one in in_turn[:size])
+    # 1e-9, because 0.29 * 100 is 28.999999999999996, which `int` would make 28
     allowed = size if entry.max_hinted_share >= 1 else int(entry.max_hinted_share * size + 1e-9)
     taken_hinted = max(min(wanted, allowed), size - len(free))
     taken = {one.path.id for one in [*hinted[:taken_hinted], *free[: size - taken_hinted]]}

@@ -140,6 +140,7 @@ def svamp(row: Row) -> PublishedRow:
 
 def asdiv(row: Row) -> PublishedRow:
     """body, question, answer as `9 (apples)`; what is no single number is text."""
+    # `9 (apples)` -> `9`; `(3) + 4` keeps its brackets
     answer = re.sub(r"\s*\([^()]*\)\s*$", "", _text(row, "answer"))
     return PublishedRow(
         _id(row), f"{_text(row, 'body')} {_text(row, 'question')}", answer, _number_or_text(answer)
@@ -149,7 +150,9 @@ def asdiv(row: Row) -> PublishedRow:
 def aqua_rat(row: Row) -> PublishedRow:
     """question, options as `A)21`, correct as a letter."""
     options = tuple(
-        re.sub(r"^\s*[A-E]\)\s*", "", str(o)) for o in cast("Sequence[object]", row["options"])
+        # `A)21` -> `21`
+        re.sub(r"^\s*[A-E]\)\s*", "", str(o))
+        for o in cast("Sequence[object]", row["options"])
     )
     return _option(row, _text(row, "question"), options, LETTERS.index(_text(row, "correct")))
 

@@ -101,6 +101,7 @@ def _stated(text: str, kind: AnswerKind) -> tuple[str, str]:
 
 def _behind_mark(text: str) -> str:
     """What stands on the line behind the last `####`; empty where there is none."""
+    # `... 48 / 2 = 24 #### 72` states 72; `#### Step 2` above further lines is a heading
     _, mark, behind = text.rpartition("####")
     behind = behind.strip() if mark else ""
     return "" if "\n" in behind else behind
@@ -108,11 +109,13 @@ def _behind_mark(text: str) -> str:
 
 def _last_box(text: str) -> str:
     r"""The contents of the last \boxed{...} or \fbox{...} whose braces close."""
+    # 7 and 6 are the lengths of the openings; without any, -1 + 6 stays below 6
     start = max(text.rfind("\\boxed{") + 7 if "\\boxed{" in text else -1, text.rfind("\\fbox{") + 6)
     if start < 6:
         return ""
     depth, place = 1, start
     while place < len(text):
+        # `\{` and `\}` are signs of a set, as in \boxed{\{1, 2\}}, and close nothing
         if text[place] == "\\":
             place += 1
         elif text[place] in "{}":
