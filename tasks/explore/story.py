@@ -1,5 +1,4 @@
-"""Everything that models wrote for one question: chains with their texts, verdicts, what they
-taught, and answers.
+"""Everything that models wrote for one question, from chains to answers.
 
 In: a store, a question's id, and a draw or None for all. Out: a `QuestionStory`; it reads, and
 changes nothing.
@@ -31,7 +30,7 @@ MOST_PATHS = 60
 
 @dataclass(frozen=True)
 class Told:
-    """A path with its verdicts, newest first; `counts` is the one that counts, None before judging."""
+    """A path with its verdicts, newest first; `counts` is the valid one, None before judging."""
 
     path: Path
     verdicts: list[Verdict]
@@ -42,9 +41,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Branch:
-    """A node of the tree above the paths: a guideline, an adapted guideline or a structure, with
-    what follows it.
-    """
+    """A node above the paths: a guideline, an adapted guideline or a structure."""
 
     kind: str
     name: str
