@@ -35,7 +35,8 @@ def compare(
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Compare methods at a matched budget; continues the comparison of these settings.
+    """Methods beside each other at a matched budget; goes on with the comparison of these settings,
+    where there is one.
 
     Args:
         name: Name of the task set, or empty for the settings' own

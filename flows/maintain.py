@@ -1,4 +1,6 @@
-"""Maintenance at night: a backup, then garbage, then compaction."""
+"""Care of the store at night: a backup first, then what nothing refers to goes, then room is given
+back.
+"""
 
 import re
 from dataclasses import asdict

@@ -78,7 +78,8 @@ def ingest(
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Questions in: a file, a set of the hub, a published set, or the embedded sets' draw.
+    """Questions in: a file, a set of the hub, a published question set, or this round's draw of the
+    embedded sets.
 
     Args:
         file: JSONL, JSON, CSV or Parquet file, gzip too; with published, the folder of its files
@@ -153,7 +154,7 @@ def synthesize(
     Args:
         name: Name of the task set, or empty for the settings' own
         question_sets: In-domain question sets to train on; empty for the preset's
-        train_questions: Train questions per set; 0 for the preset's
+        train_questions: Train questions a set; 0 for the preset's
         model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
         settings' own
         until: Time of day, such as 06:00, in the time zone of the nights, at which this run ends;
@@ -356,7 +357,8 @@ def forecast(
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Predict a round's tokens, time, disk and accepted paths from a probe, which is reused.
+    """Predict a round's tokens, time, disk and accepted paths from a small probe, whose paths the
+    round then reuses.
 
     Args:
         name: Name of the task set, or empty for the settings' own

@@ -1,4 +1,6 @@
-"""The command `compare`: run or forecast a comparison, or carry its state along."""
+"""The command `compare`: run or forecast a comparison, take its state along, or bring another
+machine's.
+"""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -65,7 +67,9 @@ def compare(
     preset: Preset = "default",
     settings: Settings = None,
 ) -> None:
-    """Compare methods at a matched budget; continues the comparison of these settings."""
+    """Hold methods beside each other at a matched budget; goes on with the comparison of these
+    settings.
+    """
     if methods == "list":
         _list_methods()
         return
@@ -82,8 +86,9 @@ def compare(
         "preset": preset,
         "settings_toml": toml,
     }
-    # what is wrong is said before anything is started
-    checked = check_parameters(environment(), chosen)
+    checked = check_parameters(
+        environment(), chosen
+    )  # what is wrong is said before anything is started
     check_comparison(checked)
     if published is not None:
         from tasks.comparison.others_figures import read_published
@@ -130,7 +135,9 @@ def _list_methods() -> None:
 def _settings_with(
     file: Path | None, rates: str, sets: list[str], train_questions: int, model: str, seed: int
 ) -> str:
-    """The settings file as TOML, with the options that are no parameters of the flow."""
+    """The settings file as TOML, with the options of this command that are no parameters of the
+    flow written in.
+    """
     from flows.runs.parameters import settings_toml_with
 
     try:

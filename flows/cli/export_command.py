@@ -53,7 +53,7 @@ def export(
         str, typer.Option(help="Also to the hub, private; token: HF_TOKEN", metavar="OWNER/NAME")
     ] = "",
 ) -> None:
-    """Write a training set, accepted paths or an adapter as a folder with a card."""
+    """Write a training set, accepted paths or an adapter as a folder with a card, for other tools."""
     for_rows = {
         "--training-set": training_set,
         "--round": round,
@@ -68,7 +68,7 @@ def export(
     )
     if training_set and (paths or round):
         raise InputError(
-            "--training-set names its rows already; found --paths or --round as well. Give one of"
+            "--training-set names its rows already; found --paths or --round beside it. Give one of"
             " them."
         )
     if push:

@@ -15,7 +15,9 @@ WIDTH = 100
 
 
 def lineage_text(tree: "LineageNode", taught: "Sequence[TaughtModel]" = ()) -> str:
-    """The tree as indented lines, then every model that it taught, also by unshown siblings."""
+    """The tree as indented lines, then every model that it touched, also by siblings that the tree
+    leaves out.
+    """
     lines = ["came from", *_branches(tree, "parents", 1)] if tree.parents else []
     lines += [_line(tree, 0)]
     if tree.children:

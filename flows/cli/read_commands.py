@@ -1,4 +1,6 @@
-"""Commands that read: `sql`, `lineage`, `report`, `judge`, `audit`; the light base is enough."""
+"""Commands that read and show: `sql`, `lineage`, `report`, `judge`, `audit`. They need the light
+base only.
+"""
 
 import sys
 from collections.abc import Generator
@@ -145,7 +147,9 @@ def audit(
     rater: Annotated[str, typer.Option(help="Who says so; it is kept")] = "",
     because: Annotated[str, typer.Option(help="Why; it is kept")] = "",
 ) -> None:
-    """Print what a second, independent judge reads otherwise; or give a verdict of your own."""
+    """Print what a second, independent judge reads otherwise; or overrule both with a verdict of
+    your own.
+    """
     from tasks.verification.audit import audit_text, audit_verdicts, give_verdict
 
     store = existing_store()

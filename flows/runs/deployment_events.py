@@ -1,4 +1,4 @@
-"""Events of a deployment that this platform emits itself; an automation sends their text."""
+"""Events of a deployment that this platform emits itself: an automation pages with what they say."""
 
 from uuid import UUID
 

@@ -1,4 +1,6 @@
-"""How a flow run ends well: names of Prefect states, and of this platform's own events."""
+"""How a flow run ends when it ends well: names of Prefect states, and of the events that this
+platform emits itself.
+"""
 
 SKIPPED, BUDGET_SPENT, STORE_BUSY = "skipped", "budget spent", "store busy"
 ENDED_EARLY = (BUDGET_SPENT, STORE_BUSY)  # cleanly: the next run goes on

@@ -1,6 +1,5 @@
-"""What a person may set for a flow, and the settings that follow from it.
-
-Flat, typed, at most eight parameters; `ingest` has as many as the command line.
+"""What a person may set for a flow: flat, typed, at most eight (`ingest` says as much of a file as
+the command line does), and the settings they make.
 
 Zero, an empty text or an empty list means "as the preset says". All else is set by `settings_toml`.
 """
@@ -80,7 +79,7 @@ PLACES = {
 def chosen_settings(
     environment: Environment, preset: str, settings_toml: str, **given: Unpack[Given]
 ) -> Settings:
-    """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then parameters."""
+    """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then what was given by hand."""
     by_place = {PLACES[name]: value for name, value in given.items()}
     return load_settings(preset, settings_toml, environment.config, given_by_hand(by_place))
 

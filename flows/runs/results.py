@@ -41,7 +41,9 @@ def ended_early(stopped: Stopped, result: R) -> "State[R]":
 
 
 def completed(result: Result) -> "State[Result]":
-    """The state of a flow that ended well, named after its outcome, with its last lines."""
+    """The state of a flow that ended well: named after its outcome, with the last lines of what it
+    says.
+    """
     from prefect.states import Completed
 
     return Completed(
@@ -57,8 +59,9 @@ def named_after_outcome(
     @wraps(flow)
     def run(*arguments: P.args, **named: P.kwargs) -> "State[Result]":
         result = flow(*arguments, **named)
-        # a limit that ended it says so itself
-        return completed(result) if isinstance(result, Result) else result
+        return (
+            completed(result) if isinstance(result, Result) else result
+        )  # a limit that ended it says so itself
 
     return run
 

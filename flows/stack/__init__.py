@@ -1,1 +1,3 @@
-"""The lasting stack of a machine: Postgres, Prefect's server, MLflow's, a worker, the explorer."""
+"""The lasting stack of a machine: Postgres, Prefect's server, MLflow's, a worker, the watch on
+slots, the explorer.
+"""

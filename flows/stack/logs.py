@@ -1,4 +1,6 @@
-"""Keeps logs of long-running programs small: the older half goes, in place, unseen by writers."""
+"""Logs of long-running programs stay small: at a size the older half goes, in place, unseen by
+their writers.
+"""
 
 from contextlib import suppress
 from pathlib import Path
@@ -20,7 +22,6 @@ def bound_logs(folder: Path, most_bytes: int = MOST_BYTES) -> list[Path]:
 def _drop_older_half(log: Path, most_bytes: int) -> None:
     """Programs write in append mode, so what they write next goes to the new end."""
     with log.open("r+b") as file:
-        # from the end; `readline` then drops the line that the cut went through
         file.seek(-(most_bytes // 2), 2)
         file.readline()
         newest = file.read()

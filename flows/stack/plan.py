@@ -1,4 +1,6 @@
-"""The programs of a home's stack, in the order in which they start, and how each is run."""
+"""Which programs make the stack of one home, in the order in which they start, and how each is told
+to run.
+"""
 
 import os
 import socket
@@ -14,9 +16,7 @@ from tasks.web_guard import EVERY_NAME
 
 LOOPBACK, LOOPBACK_NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
 OWN_DEPLOYMENTS = Path(__file__).parents[1] / "prefect.yaml"
-# A webhook; its address is a secret, as everyone who knows it can send pages.
-PAGE_URL = "REGENESIS_PAGE_URL"
-# `--install-policy never`: a worker installs nothing at run time
+PAGE_URL = "REGENESIS_PAGE_URL"  # a webhook; whoever may post to it may page
 WORKER = (
     "-m",
     "prefect",
@@ -30,10 +30,8 @@ WORKER = (
     "--install-policy",
     "never",
 )
-# Patience.heartbeat_lost_seconds is five of them
 HEARTBEAT_SECONDS = 30
 LATE_SECONDS = 7200  # nightly rounds of one home queue behind each other
-# names by which a server listens on every interface
 EVERY_ADDRESS = ("0.0.0.0", "::")
 
 
@@ -75,7 +73,9 @@ class Stack:
         return password_file(self.home)
 
     def environment(self) -> dict[str, str]:
-        """The environment of every program; the user's wins, except where Prefect is asked."""
+        """What every program of the stack sees; what the user has set wins, except where and how
+        Prefect is asked.
+        """
         auth_string = secret(SERVER_AUTH) or self.password_file.read_text("utf-8").strip()
         forced = locked(self._origins(), auth_string) | {
             "PREFECT_API_URL": f"{self.prefect_url}/api",
@@ -92,8 +92,6 @@ class Stack:
             "REGENESIS_MLFLOW_UI_URL": self.mlflow_url,
             "DO_NOT_TRACK": "1",
         }
-        # a user's own Prefect settings win, but a URL or password of another server would split the
-        # stack
         return {name: os.environ.get(name, value) for name, value in own.items()} | forced
 
     def _origins(self) -> str:
@@ -112,11 +110,13 @@ class Stack:
         return [self._prefect(), self._mlflow()]
 
     def clients(self) -> list[Service]:
-        """The worker, the watch on slots, and the explorer."""
+        """The worker, the watch on slots, and the explorer, which shows nothing before the first
+        round.
+        """
         watch = (sys.executable, "-m", "flows.stack.slots")
         explore = (sys.executable, "-m", "flows.stack.explorer", str(self.ports.explore))
-        others = [Service("watch", watch, _always), Service("explore", explore, _always)]
-        return [self._worker(), *(replace(one, environment=self.environment()) for one in others)]
+        beside = [Service("watch", watch, _always), Service("explore", explore, _always)]
+        return [self._worker(), *(replace(one, environment=self.environment()) for one in beside)]
 
     def _prefect(self) -> Service:
         folder = self.home / "prefect"
@@ -140,8 +140,9 @@ class Stack:
         environment = self.environment() | {
             name: os.environ.get(name, value) for name, value in own.items()
         }
-        # a machine's names are not known to itself
-        names = EVERY_NAME if self.host in EVERY_ADDRESS else self.host
+        names = (
+            EVERY_NAME if self.host in EVERY_ADDRESS else self.host
+        )  # a machine's names are not known to itself
         command = (
             sys.executable,
             "-m",

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from tasks.engines.models.base_models import PreparedModel
     from tasks.engines.server.vllm_server import Server
 
-# of an adapter in bfloat16: one whose steps are 1e-3 keeps all, 3e-5 keeps 0.8, 1e-5 0.4
-LEAST_KEPT = 0.9
+LEAST_KEPT = (
+    0.9  # of an adapter in bfloat16: one whose steps are 1e-3 keeps all, 3e-5 keeps 0.8, 1e-5 0.4
+)
 
 
 class ServedModel(Protocol):
@@ -55,7 +56,9 @@ class ServedModel(Protocol):
         ...
 
     def engine(self, say: Callable[[str], None]) -> "Engine":
-        """A new client, to be entered by the step; `say` is told of given servers."""
+        """A new client, which is an async context manager that the steps enter; `say` hears of
+        given servers.
+        """
         ...
 
     def address(self) -> tuple[str, str, str]:
@@ -63,7 +66,7 @@ class ServedModel(Protocol):
         ...
 
     def raw_tokens_per_second(self) -> float:
-        """Its own rate with no other work, measured now; 0 where that cannot be known."""
+        """Its own rate with nothing beside it, measured now; 0 where that cannot be known."""
         ...
 
     def close(self) -> None:
@@ -87,7 +90,9 @@ class Machinery(Trains, Protocol):
 
 
 class LocalMachinery:
-    """The real machinery: vLLM here or at given URLs, training in a child process."""
+    """The real one: vLLM here or at the URLs of REGENESIS_ENDPOINTS, training in a child process
+    here.
+    """
 
     def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel":
         return prepare_model(settings, environment)
@@ -224,7 +229,9 @@ class OwnServer:
         return True
 
     def _show(self, model: Model, adapter: Adapter | None) -> None:
-        """Show the model's weights, or the base's with the name of its adapter."""
+        """The model's weights; or the base's, and a name under which vLLM puts the adapter upon
+        them.
+        """
         weights = served_weights(self._base, adapter, self._settings, self._environment)
         if weights != self._server.weights:
             self._server.swap_weights(weights)
@@ -265,7 +272,9 @@ def patience_of(settings: Settings) -> Patience:
 def served_weights(
     base: "PreparedModel", adapter: Adapter | None, settings: Settings, environment: Environment
 ) -> Path:
-    """The folder that vLLM loads for this adapter: whole weights, or the base's for LoRA."""
+    """The folder that vLLM loads for this adapter: whole weights, or the base's under an adapter
+    served as such.
+    """
     as_lora = adapter is not None and _is_served_as_lora(adapter, settings)
     return base.folder if as_lora else weights_of(base, adapter, environment)
 
@@ -275,7 +284,9 @@ def _is_served_as_lora(adapter: Adapter, settings: Settings) -> bool:
 
 
 def lost_by_merging(weights: Path) -> str:
-    """What a person should know of merged weights that round training away; else empty."""
+    """What a person should know of merged weights that round away a part of what was learnt; empty
+    for others.
+    """
     share = kept_share(weights)
     if share >= LEAST_KEPT:
         return ""
@@ -286,7 +297,9 @@ def lost_by_merging(weights: Path) -> str:
 
 
 def weights_of(base: "PreparedModel", adapter: Adapter | None, environment: Environment) -> Path:
-    """A folder with whole weights: the base's, full ones, or a merged adapter's."""
+    """A folder with whole weights: the base's, full weights, or an adapter merged into the base
+    once.
+    """
     if adapter is None:
         return base.folder
     location = environment.home / adapter.location

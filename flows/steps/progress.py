@@ -1,4 +1,5 @@
-"""What a person watches during a round: a live line per step in a terminal, else plain lines.
+"""What a person watches while a round runs: one live line a step in a terminal, plain lines
+elsewhere.
 
 Written to standard error, so that `--json` leaves standard output clean. Decides nothing.
 """
@@ -79,7 +80,7 @@ class PlainLines:
 
 
 class LiveLines:
-    """One live line per step, with a bar, figures and the time left."""
+    """One live line a step, with a bar, figures and the time left."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)

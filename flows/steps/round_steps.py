@@ -1,4 +1,5 @@
-"""The steps of a round as Prefect tasks; each does what the store lacks.
+"""The steps of a round as Prefect tasks: each is a chunk of work worth seeing, and does only what
+the store lacks.
 
 What a step needs of a finished one it reads from the store, so that any process can go on with the
 round.
@@ -60,13 +61,16 @@ if TYPE_CHECKING:
 
 
 def check_training(settings: Settings) -> None:
-    """Raise where training cannot start here, before a night of paths and not after it."""
+    """Raise where training cannot start here as the settings say: before a night of paths, not
+    after it.
+    """
     plan_launch(settings.training.kind, settings.training.accelerate_config)
 
 
 @step("begin round")
 def begin_round(work: Workplace, new: bool = False, change: bool = False) -> None:
-    """Continue the line's unfinished round, or begin one, and repair what a crash left.
+    """Go on with the unfinished round of this line, or begin one; mend what a crash left between
+    store and registry.
 
     `change` gives an unfinished round the synthesis settings at hand.
     """
@@ -135,7 +139,7 @@ def ingest_questions(work: Workplace) -> None:
 
 @step("synthesize paths")
 def synthesize_paths(work: Workplace) -> None:
-    """Paths through guidelines, adapted guidelines and structures, each with its verdict."""
+    """Reasoning paths through guidelines, adapted guidelines and structures, each with its verdict."""
     if facts.training_set_of(work) is not None:
         return
     questions = work.questions("train")
@@ -162,7 +166,9 @@ def synthesize_paths(work: Workplace) -> None:
 
 @step("audit verdicts")
 def audit_verdicts(work: Workplace) -> None:
-    """Vote on each question's paths, and let a second judge read disputed ones."""
+    """The vote of each question's paths, and a second judge's reading of those that judges differ
+    on.
+    """
     if facts.training_set_of(work) is not None:
         return
     work.watcher.step("Reading verdicts again")
@@ -177,7 +183,9 @@ def audit_verdicts(work: Workplace) -> None:
 
 @step("watch collapse")
 def watch_collapse(work: Workplace) -> None:
-    """Figures of the round's texts against the line's earlier rounds, with warnings."""
+    """Figures of the round's texts against those of its line's earlier rounds, and warnings where
+    one has drifted.
+    """
     if TIMINGS_KEY in work.timings.figures and facts.training_set_of(work) is not None:
         return
     work.watcher.step("Looking for collapse")
@@ -224,7 +232,9 @@ def train_adapter(work: Workplace) -> None:
 
 @step("evaluate", task_run_name="evaluate {role}")
 def evaluate(work: Workplace, role: str) -> None:
-    """Let base, champion or challenger answer; the champion some questions twice (A/A)."""
+    """Base, champion or challenger answers the gate and final questions; the champion some of them
+    twice (A/A).
+    """
     model = facts.model_in(work, role)
     questions = work.questions("gate", "final")
     if not facts.is_evaluated(work, model, questions):

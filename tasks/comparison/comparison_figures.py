@@ -1,4 +1,6 @@
-"""From final answers to the rows of the table, and to its lines in a terminal."""
+"""From final answers to the rows of the table: accuracies, paired differences, and how they stand
+in a terminal.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,7 +26,9 @@ READINGS: tuple[Reading, ...] = ("strict", "lenient")
 
 
 def write_figures(contest: Contest) -> list[ComparisonFigure]:
-    """Store every figure of the table, in the place of one that has changed."""
+    """Every figure of the table, stored; one that has changed (another judge) is put in the old
+    one's place.
+    """
     rows = [
         figure
         for rates in RATES
@@ -66,7 +70,7 @@ def trials_of(contest: Contest, rates: Rates, iteration: int) -> dict[str, list[
 
 
 def trials_read(contest: Contest) -> list[Trial]:
-    """The trials that the table reads: those at the chosen or the fixed learning rate."""
+    """The trials that stand in the table: those at a rate that was neither chosen nor fixed do not."""
     found = [
         trial
         for rates in RATES
@@ -94,7 +98,9 @@ def scopes_of(contest: Contest, method: str) -> dict[str, list[str]]:
 
 
 def table_lines(contest: Contest) -> list[str]:
-    """The table for a terminal: strict accuracy with intervals, and costs over all seeds."""
+    """The table for a terminal: strict accuracy at the chosen rates, with intervals, and what all
+    seeds took in sum.
+    """
     last = iterations(contest)[-1]
     rows = contest.store.select(
         ComparisonFigure,

@@ -1,4 +1,4 @@
-"""What a comparison has yet to do, before anything runs; reads only."""
+"""What a comparison would do, before anything runs: what is there is not counted again. Reads only."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -37,7 +37,9 @@ NOT_TRAINED_YET = Model(
 
 
 class ContestAhead(Contest):
-    """A comparison that may not have begun; its train questions are drawn, not stored."""
+    """A comparison that may not have begun: its train questions are drawn as it will draw them, and
+    not stored.
+    """
 
     def train_questions(self, seed: int) -> list[Question]:
         if seed not in self.train:

@@ -1,4 +1,5 @@
-"""What each trial of a seed is trained on, at a budget decided over all methods.
+"""What each try of a seed is trained on, iteration by iteration, at a budget decided over all
+methods together.
 
 The first iteration's pools are everybody's; a method of several rounds trains on them and writes
 its next pool itself. What is compared at last, the last iteration of each, is matched over all of
@@ -55,7 +56,7 @@ def trained_tries(contest: Contest, seed: int) -> list[Try]:
 
 
 def first_lessons(contest: Contest, seed: int) -> FirstLessons:
-    """Every trained method's first iteration, matched; the learning rate plays no part yet."""
+    """Every trained method's first iteration, matched; the learning rate plays no part in it yet."""
     trained = [one for one in contest.contenders if one.method.trains]
     entrants = [entrant(contest, Try(one, contest.fixed_rate), seed, 1) for one in trained]
     budget = token_budget(contest, entrants)

@@ -1,4 +1,5 @@
-"""From pools to training sets at a matched budget, and the trial's row.
+"""From pools to training sets at a matched budget: candidates, filter, matching, and the trial's
+row.
 
 Each (method, learning rate) enters with what its filter lets through; what is trained on is decided
 over all of them together. Everything is read from the store, so a rerun decides the same.
@@ -69,7 +70,9 @@ class Entrant:
 
 
 def generator_of(contest: Contest, one: Try, seed: int, iteration: int) -> Model:
-    """The writer of an iteration's paths: the base, then the model trained before."""
+    """Who writes the paths of an iteration: the base, then the model that the method has trained
+    before.
+    """
     if iteration == 1:
         return contest.base
     trial = contest.trial(one, seed, iteration - 1)
@@ -118,7 +121,9 @@ def entrant(contest: Contest, one: Try, seed: int, iteration: int) -> Entrant:
 
 
 def token_budget(contest: Contest, entrants: Sequence[Entrant]) -> float | None:
-    """With `match = "tokens"`, what the most frugal method spends in its first iteration."""
+    """With `match = "tokens"`, what the method that could spend least spends; from everybody's
+    first iteration.
+    """
     if contest.settings.comparison.match != "tokens":
         return None
     whole = [
@@ -132,7 +137,7 @@ def token_budget(contest: Contest, entrants: Sequence[Entrant]) -> float | None:
 def choose_examples(
     contest: Contest, entrants: Sequence[Entrant], budget: float | None
 ) -> list[list[Choice]]:
-    """One choice per candidate for each entrant, at a budget that all of them can meet."""
+    """One choice a candidate for each entrant, at a budget that all of them can meet."""
     seed, comparison = entrants[0].seed, contest.settings.comparison
     entries = [_entry(contest, one, budget) for one in entrants]
     if comparison.match == "questions":
@@ -148,7 +153,9 @@ def choose_examples(
 def choose_between_rounds(
     contest: Contest, entrant: Entrant, size: int, budget: float | None
 ) -> list[Choice]:
-    """The choices of a middle iteration: at most as many examples as in the first."""
+    """The choices of an iteration that is neither first nor last: no more examples than in its
+    first, fewer if it has no more.
+    """
     return match_paths(
         [_entry(contest, entrant, budget)], entrant.seed, size * entrant.contender.parts
     )[0]
@@ -265,7 +272,9 @@ def untrained_trial(contest: Contest, one: Try, seed: int) -> Trial:
 
 
 def answer_prompt(contest: Contest, contender: Contender, seed: int) -> Prompt:
-    """The prompt that a method answers with, below solved train questions if it has any."""
+    """The prompt that a method answers with: the common one, or the same below solved train
+    questions of the seed.
+    """
     plain = contest.prompts["answer"]
     shots = contender.method.shots
     if not shots:
@@ -298,7 +307,7 @@ def _of(contender: Contender, contest: Contest, candidates: Sequence[Candidate])
 
 
 def _reference_candidates(contest: Contest, contender: Contender, seed: int) -> list[Candidate]:
-    """The sets' own texts as paths, stored so that an example leads back to its question."""
+    """The sets' own texts as paths, stored so that a training example walks back to its question."""
     write: Callable[[Question], str] = (
         stated_answer if contender.method.teaches == "answers" else stated_rationale
     )

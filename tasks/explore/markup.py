@@ -73,7 +73,7 @@ def _text(value: object) -> str:
 
 
 def title(text: str) -> str:
-    """A heading; not an h3, which marimo would gather into an outline next to the page."""
+    """A heading; not an h3, which marimo would gather into an outline beside the page."""
     return f'<div class="title" role="heading" aria-level="3">{plain(text)}</div>'
 
 
@@ -83,7 +83,9 @@ def badge(verdict: str) -> str:
 
 
 def table(rows: Sequence[Row], leave_out: Sequence[str] = (), digits: int = 3) -> str:
-    """Rows as a table, long texts wrapped or folded; a sentence where there are none."""
+    """Rows as a table: long texts are wrapped, and longer ones unfold; a sentence where there are
+    none.
+    """
     if not rows:
         return '<p class="soft">No rows here. Change the filters.</p>'
     names = [name for name in rows[0] if name not in leave_out]
@@ -103,10 +105,7 @@ def _td(value: object, digits: int) -> str:
         return f"<td>{cell(value)}</td>"
     if length <= _LONG:
         return f"<td class=long>{cell(value)}</td>"
-    return (
-        f"<td class=long><details><summary>{cell(value)}</summary>"
-        f"{said(_text(value)[:_LONGEST])}</details></td>"
-    )
+    return f"<td class=long><details><summary>{cell(value)}</summary>{said(_text(value)[:_LONGEST])}</details></td>"
 
 
 def statement(sql: str) -> str:
@@ -172,15 +171,13 @@ def told_markup(one: Told) -> str:
     """A path with its text, its verdicts and what it taught."""
     path = one.path
     marks = [mark for mark, is_so in (("hinted", path.hinted), ("closed", path.closed)) if is_so]
-    tokens = f"{path.completion_tokens} tokens"
     taught = f'<p class="soft">Taught: {plain(", ".join(one.taught))}</p>' if one.taught else ""
-    verdicts = (_verdict(verdict, counts=verdict == one.counts) for verdict in one.verdicts)
     return (
         '<div class="path"><p><b>path</b>'
         f" {badge(one.counts.verdict if one.counts else 'not judged yet')} "
-        f"{escape(' · '.join([path.strategy, *marks, tokens, path.finish_reason]))} "
+        f"{escape(' · '.join([path.strategy, *marks, f'{path.completion_tokens} tokens', path.finish_reason]))} "
         f"<code>{path.id}</code></p>{said(path.text)}"
-        f"{''.join(verdicts)}{taught}</div>"
+        f"{''.join(_verdict(verdict, counts=verdict == one.counts) for verdict in one.verdicts)}{taught}</div>"
     )
 
 
@@ -202,7 +199,7 @@ def _answer(model: str, answer: Answer) -> str:
 
 
 def side_by_side(row: Row, names: tuple[str, str]) -> str:
-    """Two models' answers to one question, side by side; on a phone one below the other."""
+    """Two models' answers to one question, beside each other; below each other on a phone."""
     columns = "".join(
         f'<div class="path"><p><b>{plain(name)}</b> {badge(str(row[f"{which}_verdict"]))} <span'
         ' class="soft">read'
@@ -217,7 +214,7 @@ def side_by_side(row: Row, names: tuple[str, str]) -> str:
 
 
 def rejected_markup(row: Row) -> str:
-    """A path that was not taken, its question, and the answer that was read from it."""
+    """A path that was not taken, beside the question and what was read of it."""
     head = (
         f"{plain(str(row['question_set']))}, round {cell(row['round'])}, {cell(row['guideline'])}"
     )

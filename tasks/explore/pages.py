@@ -1,4 +1,5 @@
-"""The pages of `regenesis explore`: filters in, markup and options out.
+"""What each page of `regenesis explore` shows: filters in, markup and the options of its choices
+out.
 
 An option's label is what a person picks by, its value an id. Labels are shown by the browser as
 plain text.
@@ -43,7 +44,7 @@ _SHORT = 90
 
 @dataclass(frozen=True)
 class Listed:
-    """Options to pick from (label to value), and what is shown above them."""
+    """Options to pick from (label to value), the label of the first, and what is shown above them."""
 
     options: dict[str, str]
     markup: str = ""
@@ -56,7 +57,9 @@ class Listed:
 
 @dataclass(frozen=True)
 class Models:
-    """Models by name, and the two that a comparison begins with."""
+    """Models by name, and the names that a comparison begins with: champion and challenger of the
+    newest round.
+    """
 
     options: dict[str, str]
     first: str | None
@@ -64,7 +67,9 @@ class Models:
 
 
 def opened() -> "Store":
-    """The store, which holds the file for the moment of a question."""
+    """The store, through which everything here is read; it holds the file for the moment of a
+    question.
+    """
     return open_store(read_environment().store_url)
 
 
@@ -80,7 +85,7 @@ def round_options(store: "Store") -> dict[str, str]:
 
 
 def newest_round(store: "Store", page: str) -> str:
-    """The round that a page begins with: the newest for pages of single texts, else all."""
+    """What the choice of a round begins with: for pages of single texts the newest round, else all."""
     options = list(round_options(store))
     return options[1] if page in ("Questions", "Rejects", "Rate") and len(options) > 1 else ALL
 
@@ -92,7 +97,7 @@ def set_options(store: "Store") -> dict[str, str]:
 
 
 def rounds(store: "Store") -> str:
-    """Accuracy over rounds in domain and outside, what was accepted, and a row per round."""
+    """Accuracy over rounds in domain and outside, what was accepted, and a row a round."""
     sql = asking.rounds_sql()
     rows = rows_of(store, sql)
     charts = [
@@ -103,8 +108,9 @@ def rounds(store: "Store") -> str:
         {"round": f"round {row['round']}", **{key: row[key] for key in ("paths", "correct_paths")}}
         for row in rows
     ]
-    of_paths = bar_chart(bars[-12:], "round", "paths", "correct_paths")
-    charts.append(f"<div>{title('Paths, and of them correct')}{of_paths}</div>")
+    charts.append(
+        f"<div>{title('Paths, and of them correct')}{bar_chart(bars[-12:], 'round', 'paths', 'correct_paths')}</div>"
+    )
     return page(
         f'<div class="charts">{"".join(charts)}</div>', title("Rounds"), table(rows), statement(sql)
     )
@@ -226,7 +232,9 @@ def pair(pairs: Listed, number: str | None, first: str | None, second: str | Non
 
 
 def asked(sql: str) -> str:
-    """The first rows of a user's SELECT, asked in a process that can only read."""
+    """The first rows of a user's SELECT, asked as `regenesis sql` asks: in a process that can only
+    read.
+    """
     try:
         rows, more = first_rows(read_environment().store_url, sql, asking.MOST_ROWS)
     except ReGenesisError as error:

@@ -1,4 +1,5 @@
-"""Everything that models wrote for one question, from chains to answers.
+"""Everything that models wrote for one question: chains with their texts, verdicts, what they
+taught, and answers.
 
 In: a store, a question's id, and a draw or None for all. Out: a `QuestionStory`; it reads, and
 changes nothing.
@@ -30,7 +31,7 @@ MOST_PATHS = 60
 
 @dataclass(frozen=True)
 class Told:
-    """A path with its verdicts, newest first; `counts` is the valid one, None before judging."""
+    """A path with its verdicts, newest first; `counts` is the one that counts, None before judging."""
 
     path: Path
     verdicts: list[Verdict]
@@ -41,7 +42,9 @@ class Told:
 
 @dataclass(frozen=True)
 class Branch:
-    """A node above the paths: a guideline, an adapted guideline or a structure."""
+    """A node of the tree above the paths: a guideline, an adapted guideline or a structure, with
+    what follows it.
+    """
 
     kind: str
     name: str

@@ -1,4 +1,5 @@
-"""The report step: one HTML file per round, and a short table for the terminal.
+"""The report step: one self-contained HTML file a round, and the short table that ends it in a
+terminal.
 
 Static: no script, no network; every text that a model or a user wrote is escaped. Needs the light
 base only.
@@ -30,14 +31,18 @@ MOST_ROWS = 16
 
 @dataclass(frozen=True)
 class Report:
-    """A round's report as one page, and each drawing as a page of its own, by name."""
+    """A round's report as one page, and each figure with a drawing as a page of its own, by the
+    figure's name.
+    """
 
     page: str
     plots: Mapping[str, str]
 
 
 def write_report(report: Report, round: Round, folder: Path) -> Path:
-    """Write the round's report into `folder`, replacing an older one; returns its path."""
+    """Write the round's report into `folder` and return its path; an older one of the round is
+    replaced whole.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"round-{round.number}.html"
     partial = folder / f".{target.name}.{os.getpid()}.partial"
@@ -86,8 +91,9 @@ def _page(store: "Store", round: Round, body: str) -> str:
 
 def first_sentence(text: str) -> tuple[str, str]:
     """What the box of a report says in large letters, and what follows it."""
-    # figures have a point too, and no blank behind it: 37.5 %
-    end = text.find(". ") + 1 or len(text)
+    end = text.find(". ") + 1 or len(
+        text
+    )  # figures have a point too, and no blank behind it: 37.5 %
     return text[:end], text[end:]
 
 
@@ -114,7 +120,7 @@ def shown(value: object) -> str:
 
 
 def accuracy_rows(store: "Store", round: Round) -> list[dict[str, object]]:
-    """One row per set, part and model: questions, and both accuracies with intervals."""
+    """One row a set, part and model: questions, strict and lenient accuracy with their intervals."""
     rows = store.select(
         Evaluation, round_id=round.id, order_by="part desc, domain, question_set_id, role"
     )
@@ -139,7 +145,7 @@ def accuracy_rows(store: "Store", round: Round) -> list[dict[str, object]]:
 
 
 def round_table(store: "Store", round: Round) -> str:
-    """Accuracy on each set's gate questions, before and after, for a terminal."""
+    """Before and after for each set, for a terminal: strict and lenient accuracy on the gate part."""
     rows = store.select(Evaluation, round_id=round.id, part="gate")
     sets = {
         one.id: one.name
@@ -171,7 +177,9 @@ def round_table(store: "Store", round: Round) -> str:
 
 
 def harness_table(store: "Store", round: Round) -> list[str]:
-    """Our figure next to another harness's per set, model and reading, as lines."""
+    """Our figure beside another harness's for each set, model and reading, as lines; none without
+    one.
+    """
     rows = store.query(sql_of("other_harness", round)).to_pylist()
     return [
         f"{row['question_set']} {row['role']} {row['reading']}: "
@@ -223,10 +231,9 @@ def section_html(store: "Store", figure: Figure) -> str:
     heading = f"<h2>{escape(figure.chapter)}</h2>\n" if figure.chapter else ""
     chart = figure.chart(rows) if figure.chart and rows else ""
     return (
-        f'{heading}<section class="figure" id="{figure.name}"><h3>{escape(figure.title)}</h3>\n'
-        f'<p class="soft">{escape(figure.note)}</p>\n{chart}{_rows(figure, rows)}\n'
-        f'<details><summary>SQL</summary><pre class="sql">{escape(figure.sql)}</pre></details>'
-        "</section>"
+        f'{heading}<section class="figure" id="{figure.name}"><h3>{escape(figure.title)}</h3>\n<p'
+        f' class="soft">{escape(figure.note)}</p>\n{chart}{_rows(figure, rows)}\n<details><summary>SQL</summary><pre'
+        f' class="sql">{escape(figure.sql)}</pre></details></section>'
     )
 
 

@@ -1,4 +1,6 @@
-"""A report's figures about synthesis: what became of candidates, and text health."""
+"""A report's figures about what synthesis wrote: what happened to every candidate, and whether the
+texts collapse.
+"""
 
 from storage.records import Round
 from tasks.reports.figure import Figure, sql_of

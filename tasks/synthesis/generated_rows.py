@@ -122,7 +122,7 @@ def failed_request(
     round_id: UUID | None,
     now: datetime,
 ) -> FailedRequest:
-    """The row of a request that failed in every retry."""
+    """The row of a request that no retry could mend."""
     return FailedRequest(
         id=content_id("failed_requests", request.id, now.isoformat()),
         request_id=request.id,

@@ -1,4 +1,6 @@
-"""The questions of a run in chunks: the plan of each, and what the store has of it."""
+"""The questions of a run, chunk by chunk: what is planned for each, and what the store has of it
+already.
+"""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -68,12 +70,14 @@ class QuestionWork:
         return True
 
     def remaining_chains(self, hinted_chains: int) -> int:
-        """Chains that it may still need; the longest work begins first when the end is near."""
+        """Chains that it may still need: the longest work should begin first when the end is near."""
         return len(self.waiting) + (0 if self.hinted or self.accepted_texts else hinted_chains)
 
 
 def question_chunks(questions: Iterable[Question], ladder: Ladder) -> Iterator[list[Question]]:
-    """Questions in chunks of about CHAINS_A_CHUNK chains, each at most once per chunk."""
+    """Questions in chunks of about CHAINS_A_CHUNK chains; a question asked for twice comes once a
+    chunk.
+    """
     source = iter(questions)
     size = max(16, CHAINS_A_CHUNK // ladder.settings.chains_per_question)
     while chunk := list(islice(source, size)):
@@ -117,7 +121,9 @@ def tells(ladder: Ladder, chain: Chain, texts: Mapping[UUID, str]) -> bool:
 def plan_question(
     ladder: Ladder, question: Question, existing: Existing | None = None
 ) -> QuestionWork:
-    """The question's work, with its free chains waiting, those nearest to their end first."""
+    """The question's work with all its free chains waiting, those that are nearest to their end
+    first.
+    """
     known = existing or Existing()
     chains = ladder.chains(question)
     if known.texts or known.paths:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from storage.open_store import Store
 
 R = TypeVar("R", bound=AdaptedGuideline | Structure | Path)
-# Tokens trained in the time of one generated, where nothing was measured. On two cores with bf16
-# LoRA trained 383 to 530 tokens per second where vLLM generated 600, which is 0.64 to 0.88.
-TRAINING_TO_GENERATION = 0.8
+TRAINING_TO_GENERATION = (
+    0.8  # trained by generated tokens a second where nothing was measured (docs: stack)
+)
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,9 @@ def forecast_round(
 
 
 def kept_weight_bytes(base: Folder, training: TrainingSettings) -> int:
-    """Bytes of the weights that a round keeps, in float32: the whole model's, or LoRA's."""
+    """Bytes of the weights that a round keeps, in float32: all of the model's, or LoRA's by rank
+    and matrix sizes.
+    """
     if training.kind == "full":
         return 4 * model_size(base).parameters
     config = read_json(base / "config.json")
@@ -113,7 +115,7 @@ def known_rates(measured: float, hardware: Hardware) -> Rates:
     if generation <= 0:
         raise InputError(
             "A forecast needs a rate: the probe generated nothing (all of it was there already)."
-            " Give the tokens per second of your hardware, or another draw."
+            " Give the tokens a second of your hardware, or another draw."
         )
     assumed: list[str] = []
     if hardware.tokens_per_second:

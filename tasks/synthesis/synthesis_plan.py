@@ -1,4 +1,6 @@
-"""What a synthesis would do: what is reused, and what will be generated at most."""
+"""What a synthesis would do, before anything runs: what is reused, and what will be generated at
+most.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -55,7 +57,7 @@ class SynthesisPlan:
 def plan_synthesis(
     store: "Store", ladder: Ladder, questions: Iterable[Question], selection: SelectionSettings
 ) -> SynthesisPlan:
-    """What a synthesis by this ladder finds in the store and would generate; reads only."""
+    """What a synthesis by this ladder finds in the store, and what it would generate; reads only."""
     counts = _Counts(selection)
     for chunk in question_chunks(questions, ladder):
         found = read_existing(store, ladder, chunk)
