@@ -261,6 +261,11 @@ class SynthesisSettings(Frozen):
         ),
     )
 
+    @property
+    def has_price(self) -> bool:
+        """Whether anything costs money."""
+        return bool(self.price_per_hour or self.price_per_million_tokens)
+
     def cost(self, seconds: float, tokens: int) -> float:
         """Money at these prices."""
         return seconds / 3600 * self.price_per_hour + tokens / 1e6 * self.price_per_million_tokens

@@ -208,6 +208,7 @@ class Workplace:
         with Judge(self.settings.verification) as judge, self.timings.phase(phase):
             all_before, storage_before = time.process_time(), self.store.cpu_seconds
             asked = served.engine(self.watcher.say)
+            # synthesis reserves for a path and what completes it together, by a budget of its own
             engine = asked if phase == "synthesis" else LimitedEngine(asked, self.spending)
             try:
                 result = ask(self._asking(engine, judge, model))

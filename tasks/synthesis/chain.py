@@ -11,7 +11,7 @@ from storage.records import Path, Verdict
 from storage.store.micro_batches import Committer
 from tasks.asking import Asking
 from tasks.engines.engine import AllFailed, Completion, RequestFailed, capacity_of
-from tasks.limits import Spending
+from tasks.limits import Budget, Spending
 from tasks.rules.answers.final_answer import NotStated, final_answer
 from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.ladder.ladder import RESTATED_KINDS, Chain, Ladder
@@ -26,7 +26,6 @@ from tasks.rules.ladder.requests import (
 )
 from tasks.rules.training.acceptance import work_of
 from tasks.synthesis.account import Account, SynthesisProgress
-from tasks.synthesis.budget import Budget
 from tasks.synthesis.generated_rows import (
     closed_path,
     failed_request,

@@ -13,6 +13,7 @@ from uuid import UUID
 from storage.records import Path, Question, Verdict
 from storage.store.micro_batches import Committer
 from tasks.engines.engine import capacity_of
+from tasks.limits import Budget, Parked, Spending
 from tasks.rules.ladder.adaptive import (
     Tally,
     cautious_pass_rate,
@@ -24,7 +25,6 @@ from tasks.rules.ladder.ladder import Chain
 from tasks.rules.ladder.leak import mentions_given_answer
 from tasks.rules.training.acceptance import refusal_of_path
 from tasks.synthesis.account import Account, SynthesisProgress
-from tasks.synthesis.budget import Budget, Parked
 from tasks.synthesis.chain import ChainRunner, Run
 from tasks.synthesis.question_work import (
     Existing,
@@ -52,7 +52,8 @@ class Scheduler:
         self._settings = run.ladder.settings
         self._chunks = question_chunks(questions, run.ladder)
         self.account = Account()
-        self.budget = Budget(self._settings, spent_tokens, run.following.spending)
+        rounds_own, of_run = Spending.of_round(self._settings, spent_tokens), run.following.spending
+        self.budget = Budget(rounds_own, of_run or Spending())
         self.committer = Committer(
             run.asking.store,
             seconds=self._settings.commit_seconds,
@@ -300,7 +301,7 @@ class Scheduler:
         last = 0.0
         while True:
             await asyncio.sleep(TICK_SECONDS)
-            self.budget.note_seconds(self.seconds)
+            self.budget.note_time()
             self._fill()  # the engine may take more than it did, and a limit may be reached
             if self.seconds - last >= PROGRESS_SECONDS:
                 last = self.seconds

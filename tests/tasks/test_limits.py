@@ -6,13 +6,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path as File
 
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from storage.errors import InputError, Stopped
 from storage.open_store import Store, open_store
 from storage.records import Answer, Path
 from tasks.asking import Asking
 from tasks.evaluation.evaluate_model import evaluate_model
-from tasks.limits import LimitedEngine, Limits, Spending
+from tasks.limits import Budget, LimitedEngine, Limits, Parked, Spending
 from tasks.settings import Sampling, SynthesisSettings
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths
 from tasks.verification.verify_paths import Judge
@@ -69,8 +72,7 @@ def test_money_counts_the_time_and_the_tokens_of_the_whole_run() -> None:
     now = NOON
     prices = SynthesisSettings(price_per_hour=2.0, price_per_million_tokens=10.0)
     spending = Spending(Limits(money=5.0), prices, now=lambda: now)
-    spending.reserve(100)
-    spending.spend(100, 100_000)
+    spending.tokens += 100_000
 
     now = NOON + timedelta(hours=1.5)
     assert spending.money == pytest.approx(4.0)
@@ -135,3 +137,60 @@ def test_an_engine_within_limits_never_generates_more_than_they_allow() -> None:
     assert (
         sum(isinstance(reply, Stopped) for reply in replies) == 50 - 12
     )  # twelve times eight words
+
+
+def ask_all(budget: Budget, requests: list[tuple[int, int]]) -> list[bool]:
+    """Asks at once for so many tokens each, and generates so many; which of them were parked."""
+
+    async def ask(most: int, used: int) -> bool:
+        try:
+            await budget.reserve(most)
+        except Parked:
+            return True
+        await asyncio.sleep(0)
+        budget.spend(most, used)
+        return False
+
+    async def ask_each() -> list[bool]:
+        return await asyncio.wait_for(asyncio.gather(*(ask(*one) for one in requests)), 60)
+
+    return asyncio.run(ask_each())
+
+
+@hypothesis_settings(max_examples=60, deadline=None)
+@given(
+    of_run=st.integers(0, 120),
+    of_round=st.integers(0, 120),
+    earlier=st.integers(0, 60),
+    requests=st.lists(
+        st.integers(1, 20).flatmap(lambda most: st.tuples(st.just(most), st.integers(0, most))),
+        max_size=30,
+    ),
+)
+def test_no_limit_of_any_payer_is_passed_and_the_end_has_the_reason_of_one_that_does_not_fit(
+    of_run: int, of_round: int, earlier: int, requests: list[tuple[int, int]]
+) -> None:
+    run = Spending(Limits(tokens=of_run))
+    round_own = Spending.of_round(SynthesisSettings(token_budget=of_round), earlier)
+    budget = Budget(round_own, run)
+
+    parked = ask_all(budget, requests)
+
+    assert run.tokens == round_own.tokens
+    assert run.tokens <= (of_run or run.tokens)
+    if of_round and run.tokens:
+        assert earlier + run.tokens <= of_round
+    full = {
+        reason
+        for reason, limit, used in (
+            ("run_tokens", of_run, run.tokens),
+            ("token_budget", of_round, earlier + run.tokens),
+        )
+        if limit and used + 20 > limit
+    }
+    assert any(parked) == bool(budget.stopped_by)
+    assert budget.stopped_by in full | {""}
+
+
+def test_a_round_begun_with_a_money_budget_and_no_price_goes_on() -> None:
+    assert Spending.of_round(SynthesisSettings(money_budget=5.0), 0).over() == ""
