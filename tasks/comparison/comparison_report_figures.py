@@ -4,11 +4,9 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from tasks.reports.drawing import interval_chart, line_chart
-from tasks.reports.figure import Figure
+from tasks.reports.figure import Figure, statement
 
-_ROLE = (
-    "CASE t.method WHEN 'base' THEN 'base' WHEN 'regenesis' THEN 'challenger' ELSE 'control' END"
-)
+_HERE = "tasks.comparison"
 
 
 def comparison_figures(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
@@ -26,7 +24,7 @@ def comparison_figures(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
         _rates(comparison),
         *_budgets(comparison),
         *_rounds(comparison),
-        *_guidelines(comparison, draws),
+        *_guidelines(draws),
         _left_out(comparison),
     ]
 
@@ -49,11 +47,7 @@ def _averages(comparison: UUID, domain: str, reading: str) -> Figure:
             f"{named[domain]}, {reading} reading: final questions, each method's own learning rate"
         ),
         note=notes[reading],
-        sql=f"""SELECT t.method AS question_set, t.method AS model, {_ROLE} AS role, t.seeds, t.questions,
-    t.value AS accuracy, t.low, t.high
-FROM comparison_figures AS t WHERE t.comparison_id = '{comparison}' AND t.name = 'accuracy' AND t.rates = 'chosen'
-    AND t.scope = '{domain}' AND t.reading = '{reading}' AND t.iteration = {_last(comparison)}
-ORDER BY t.value DESC, t.method""",
+        sql=statement(_HERE, "averages", comparison=comparison, domain=domain, reading=reading),
         chart=interval_chart,
         chapter="The table" if (domain, reading) == ("in_domain", "strict") else "",
     )
@@ -64,11 +58,7 @@ def _fixed(comparison: UUID) -> Figure:
         name="averages_fixed",
         title="The same learning rate for all",
         note="Final questions; the choice of learning rates plays no part here.",
-        sql=f"""SELECT scope, reading, method, round(value * 100, 2) AS percent, round(low * 100, 2) AS low,
-    round(high * 100, 2) AS high, seeds, questions
-FROM comparison_figures WHERE comparison_id = '{comparison}' AND name = 'accuracy' AND rates = 'fixed'
-    AND scope IN ('in_domain', 'out_of_domain') AND iteration = {_last(comparison)}
-ORDER BY scope, reading DESC, value DESC, method""",
+        sql=statement(_HERE, "averages_fixed", comparison=comparison),
     )
 
 
@@ -82,11 +72,7 @@ def _paired(comparison: UUID, rates: str) -> Figure:
             " that no difference was seen, not that there is none: the interval says how large a"
             " one these data leave open."
         ),
-        sql=f"""SELECT against, reading, scope, method, round(value * 100, 2) AS points, round(low * 100, 2) AS low,
-    round(high * 100, 2) AS high, p_value, p_adjusted, seeds, questions
-FROM comparison_figures WHERE comparison_id = '{comparison}' AND name = 'difference' AND rates = '{rates}'
-    AND iteration = {_last(comparison)}
-ORDER BY against, reading DESC, scope, value DESC, method""",
+        sql=statement(_HERE, "paired", comparison=comparison, rates=rates),
     )
 
 
@@ -96,11 +82,7 @@ def _by_set(comparison: UUID) -> list[Figure]:
             name=f"sets_{reading}",
             title=f"Each set, {reading} reading",
             note="Final questions, each method's own learning rate.",
-            sql=f"""SELECT scope AS question_set, method, round(value * 100, 2) AS percent, round(low * 100, 2) AS low,
-    round(high * 100, 2) AS high, seeds, questions
-FROM comparison_figures WHERE comparison_id = '{comparison}' AND name = 'accuracy' AND rates = 'chosen'
-    AND reading = '{reading}' AND scope NOT IN ('in_domain', 'out_of_domain') AND iteration = {_last(comparison)}
-ORDER BY scope, value DESC, method""",
+            sql=statement(_HERE, "sets", comparison=comparison, reading=reading),
             chapter="Set by set" if reading == "strict" else "",
         )
         for reading in ("strict", "lenient")
@@ -117,28 +99,7 @@ def _favourites(comparison: UUID) -> Figure:
             " what of the questions that have other answers; in percent. Where that last is about"
             " nothing, the set's accuracy is a fixed answer and no skill."
         ),
-        sql=f"""WITH said AS (
-    SELECT t.method, s.domain, s.name AS question_set, a.strict_extracted AS says,
-        list_prepend(q.answer, coalesce(q.other_answers, [])) AS accepted,
-        (a.strict_verdict = 'correct')::INT AS is_right
-    FROM trials AS t JOIN answers AS a ON a.model_id = t.model_id AND a.prompt_id = t.prompt_id
-    JOIN questions AS q ON q.id = a.question_id JOIN question_sets AS s ON s.id = q.question_set_id
-    LEFT JOIN comparison_figures AS c ON c.comparison_id = t.comparison_id AND c.method = t.method
-        AND c.name = 'chosen_rate'
-    WHERE t.comparison_id = '{comparison}' AND t.iteration = t.iterations AND q.part = 'final' AND a.draw = 0
-        AND t.learning_rate = coalesce(c.value, t.learning_rate)
-), most AS (
-    SELECT method, question_set, mode(says) AS favourite FROM said GROUP BY method, question_set
-), held AS (
-    SELECT *, says IS NOT DISTINCT FROM favourite AS says_it,
-        coalesce(list_contains(accepted, favourite), FALSE) OR (says_it AND is_right = 1) AS is_it
-    FROM said JOIN most USING (method, question_set)
-)
-SELECT domain, question_set, method, favourite, round(100 * avg(says_it::INT), 1) AS says_it,
-    round(100 * avg(is_it::INT), 1) AS is_it, round(100 * avg(is_right), 1) AS right,
-    round(100 * avg(is_right) FILTER (NOT is_it), 1) AS right_elsewhere
-FROM held
-GROUP BY domain, question_set, method, favourite ORDER BY domain, question_set, avg(is_right) DESC, method""",
+        sql=statement(_HERE, "favourite_answers", comparison=comparison),
     )
 
 
@@ -151,11 +112,7 @@ def _rates(comparison: UUID) -> Figure:
             " chose: the most right by the strict reading, of equal ones the smaller rate. Final"
             " questions played no part."
         ),
-        sql=f"""SELECT d.method, d.rates AS learning_rate, d.value AS accuracy, d.low, d.high, d.questions,
-    d.rates::DOUBLE = c.value AS chosen
-FROM comparison_figures AS d JOIN comparison_figures AS c ON c.comparison_id = d.comparison_id
-    AND c.method = d.method AND c.name = 'chosen_rate'
-WHERE d.comparison_id = '{comparison}' AND d.name = 'dev_accuracy' ORDER BY d.method, d.rates::DOUBLE""",
+        sql=statement(_HERE, "learning_rates", comparison=comparison),
         chapter="What went in",
     )
 
@@ -170,10 +127,7 @@ def _budgets(comparison: UUID) -> list[Figure]:
                 " and what was trained on after matching. Methods of one seed share their pools:"
                 " their sum is more than was paid."
             ),
-            sql=f"""SELECT seed, method, learning_rate, iteration, paths_spent, tokens_spent, candidates, filtered,
-    examples, hinted_examples / nullif(examples, 0) AS hinted_share, questions, distinct_2
-FROM trials WHERE comparison_id = '{comparison}' AND training_set_id IS NOT NULL
-ORDER BY seed, method, learning_rate, iteration""",
+            sql=statement(_HERE, "budgets", comparison=comparison),
         ),
         Figure(
             name="pools",
@@ -182,19 +136,13 @@ ORDER BY seed, method, learning_rate, iteration""",
                 "What each seed's methods share. Solved: questions with a right path that was shown"
                 " no answer."
             ),
-            sql=f"""SELECT DISTINCT t.seed, t.iteration, p.strategy, m.name AS written_by, p.questions, p.solved,
-    p.paths, p.correct, p.hinted_paths, p.hinted_correct, p.tokens,
-    json_extract(p.health, '$.distinct_2')::DOUBLE AS distinct_2
-FROM trials AS t JOIN pools AS p ON p.id = t.pool_id JOIN models AS m ON m.id = p.model_id
-WHERE t.comparison_id = '{comparison}' ORDER BY t.seed, t.iteration, p.strategy, p.hinted_paths, m.name""",
+            sql=statement(_HERE, "pools", comparison=comparison),
         ),
         Figure(
             name="reasons",
             title="Why paths were not trained on",
             note="Every path that a method could choose from has a row.",
-            sql=f"""SELECT t.method, s.reason, count(*) AS paths
-FROM trials AS t JOIN selections AS s ON s.training_set_id = t.training_set_id
-WHERE t.comparison_id = '{comparison}' GROUP BY t.method, s.reason ORDER BY t.method, paths DESC, s.reason""",
+            sql=statement(_HERE, "reasons", comparison=comparison),
         ),
     ]
 
@@ -208,9 +156,7 @@ def _rounds(comparison: UUID) -> list[Figure]:
                 "Strict accuracy on final questions after each round; a method of fewer rounds"
                 " keeps its last figure."
             ),
-            sql=f"""SELECT t.iteration AS round, t.method AS role, t.value AS accuracy, t.low, t.high
-FROM comparison_figures AS t WHERE t.comparison_id = '{comparison}' AND t.name = 'accuracy' AND t.rates = 'chosen'
-    AND t.reading = 'strict' AND t.scope = '{scope}' AND {_last(comparison)} > 1 ORDER BY t.method, t.iteration""",
+            sql=statement(_HERE, "iterations", comparison=comparison, scope=scope),
             chart=lambda rows: line_chart(rows, "round", "accuracy", "role", percent=True),
             chapter="Several rounds" if scope == "in_domain" else "",
         )
@@ -224,20 +170,12 @@ FROM comparison_figures AS t WHERE t.comparison_id = '{comparison}' AND t.name =
                 " duplicates, pass@1 and pass@k. A fall here before a fall above would be a"
                 " warning."
             ),
-            sql=f"""SELECT DISTINCT t.method, t.seed, t.learning_rate, t.iteration AS round,
-    json_extract(p.health, '$.distinct_2')::DOUBLE AS distinct_2,
-    json_extract(p.health, '$.mean_tokens')::DOUBLE AS mean_tokens,
-    json_extract(p.health, '$.near_duplicate_rate')::DOUBLE AS near_duplicate_rate,
-    json_extract(p.health, '$.pass_at_1')::DOUBLE AS pass_at_1,
-    json_extract(p.health, '$.pass_at_k')::DOUBLE AS pass_at_k
-FROM trials AS t JOIN pools AS p ON p.id = t.pool_id
-WHERE t.comparison_id = '{comparison}' AND t.iterations > 1 ORDER BY t.method, t.seed, t.learning_rate, round""",
+            sql=statement(_HERE, "collapse", comparison=comparison),
         )
     ]
 
 
-def _guidelines(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
-    listed = ", ".join(str(draw) for draw in draws)
+def _guidelines(draws: Sequence[int]) -> list[Figure]:
     return [
         Figure(
             name="guidelines",
@@ -247,12 +185,7 @@ def _guidelines(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
                 " without a hint, share of right ones, questions solved, those that no other"
                 " guideline solved, tokens for each accepted path."
             ),
-            sql=f"""SELECT guideline, sum(attempts)::BIGINT AS attempts,
-    sum(correct) / nullif(sum(attempts), 0) AS solve_rate, sum(solved)::BIGINT AS solved,
-    sum(unique_solves)::BIGINT AS unique_solves,
-    sum(tokens) / nullif(sum(correct) + sum(hinted_correct), 0) AS tokens_per_accepted
-FROM guideline_history WHERE draw IN ({listed}) GROUP BY guideline_id, guideline
-ORDER BY solve_rate DESC NULLS LAST, guideline""",
+            sql=statement(_HERE, "guidelines", draws=list(draws)),
             chapter="Guidelines",
         )
     ]
@@ -266,13 +199,5 @@ def _left_out(comparison: UUID) -> Figure:
             "Against regenesis, which keeps all, on as many examples: what leaving the paths of"
             " these guidelines out changed, in points. Only with method without_guidelines."
         ),
-        sql=f"""SELECT method AS without, scope, reading, round(value * 100, 2) AS points, round(low * 100, 2) AS low,
-    round(high * 100, 2) AS high, p_adjusted
-FROM comparison_figures WHERE comparison_id = '{comparison}' AND name = 'difference' AND rates = 'chosen'
-    AND against = 'regenesis' AND method LIKE 'without_guidelines:%' AND iteration = {_last(comparison)}
-ORDER BY scope, reading DESC, method""",
+        sql=statement(_HERE, "left_out", comparison=comparison),
     )
-
-
-def _last(comparison: UUID) -> str:
-    return f"(SELECT max(iterations) FROM trials WHERE comparison_id = '{comparison}')"

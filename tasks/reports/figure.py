@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Literal
+from typing import Literal, cast
 
 from storage.records import Round
 from storage.views import quoted
@@ -26,21 +26,38 @@ class Figure:
     """Heading that it opens; empty within one."""
 
 
-def sql_of(name: str, round: Round, **values: str) -> str:
-    """`sql/NAME.sql` with the round's values, and those given, as literals: a reader can run what
-    the report shows.
-
-    `$round` is its id, `$number` its number, `$line` its line.
+class Sql(str):
+    """Text of SQL that stands in a statement as it is, such as a condition; never what a person or
+    a model wrote.
     """
-    text = (
-        (resources.files("tasks.reports") / "sql" / f"{name}.sql").read_text("utf-8").rstrip("\n")
-    )
-    known = {
-        "round": quoted(str(round.id)),
-        "number": str(round.number),
-        "line": quoted(round.line),
-    }
-    known |= {key: quoted(value) for key, value in values.items()}
-    return re.sub(
-        r"\$([a-z_]+)", lambda found: known[found[1]], text
-    )  # not `$.` of a path into JSON
+
+
+def statement(package: str, name: str, **values: object) -> str:
+    """`sql/NAME.sql` of a package of ours, each `$word` in it replaced by its value as a literal:
+    who reads the statement can run it.
+
+    A line that holds nothing but a word without text is left out.
+    """
+    file = resources.files(package) / "sql" / f"{name}.sql"
+    known = {word: _literal(value) for word, value in values.items()}
+    gone = {f"${word}" for word, text in known.items() if not text}
+    lines = [line for line in file.read_text("utf-8").splitlines() if line.strip() not in gone]
+    # `$draw` is a word; in `'$.distinct_2'`, a path into JSON, none follows the sign
+    return re.sub(r"\$([a-z_]+)", lambda found: known[found[1]], "\n".join(lines))
+
+
+def sql_of(name: str, round: Round, **values: str) -> str:
+    """The statement of a round's report: `$round` is its id, `$number` its number, `$line` its
+    line.
+    """
+    own = {"round": round.id, "number": round.number, "line": round.line}
+    return statement("tasks.reports", name, **own, **values)
+
+
+def _literal(value: object) -> str:
+    """A number or a list of numbers as they are, anything else as a quoted text."""
+    if isinstance(value, Sql | int):
+        return str(value)
+    if isinstance(value, list):
+        return f"({', '.join(str(int(one)) for one in cast('list[int]', value))})"
+    return quoted(str(value))

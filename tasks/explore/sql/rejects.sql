@@ -1,0 +1,4 @@
+SELECT reason, explanation, count(*) AS paths
+FROM rejections
+$where
+GROUP BY ALL ORDER BY paths DESC, reason
