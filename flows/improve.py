@@ -1,4 +1,4 @@
-"""One self-improvement round: questions, paths, verdicts, training, evaluation, the gate, a report."""
+"""One self-improvement round: questions, paths, verdicts, training, evaluation, gate, report."""
 
 from prefect import flow
 

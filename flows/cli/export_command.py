@@ -53,7 +53,7 @@ def export(
         str, typer.Option(help="Also to the hub, private; token: HF_TOKEN", metavar="OWNER/NAME")
     ] = "",
 ) -> None:
-    """Write a training set, accepted paths or an adapter as a folder with a card, for other tools."""
+    """Write a training set, accepted paths or an adapter, with its card, for other tools."""
     for_rows = {
         "--training-set": training_set,
         "--round": round,

@@ -171,7 +171,7 @@ def restore(
 @app.command()
 @with_common_flags
 def migrate() -> None:
-    """Bring the store to this version, a backup first, or make it; refused while a run works on it."""
+    """Bring the store to this version after a backup, or make it; refused while a run uses it."""
     from storage.environment import make_home
     from storage.open_store import open_store
 

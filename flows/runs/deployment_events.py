@@ -1,4 +1,4 @@
-"""Events of a deployment that this platform emits itself: an automation pages with what they say."""
+"""Events of a deployment that the platform emits itself; an automation pages with their words."""
 
 from uuid import UUID
 

@@ -79,7 +79,7 @@ PLACES = {
 def chosen_settings(
     environment: Environment, preset: str, settings_toml: str, **given: Unpack[Given]
 ) -> Settings:
-    """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then what was given by hand."""
+    """Preset, then the file of REGENESIS_CONFIG, then `settings_toml`, then what a person gave."""
     by_place = {PLACES[name]: value for name, value in given.items()}
     return load_settings(preset, settings_toml, environment.config, given_by_hand(by_place))
 

@@ -28,7 +28,7 @@ def password_file(home: Path) -> Path:
 
 
 def temporary_database(home: Path) -> Path:
-    """Where the rounds of a home that are run without a stack keep what their Prefect servers know."""
+    """Where rounds that run without a stack keep what their temporary Prefect servers know."""
     return home / "prefect" / "prefect.db"
 
 

@@ -140,7 +140,7 @@ async def _webhook() -> UUID | None:
 
 
 def _password_file() -> Path | None:
-    """The file of this home that holds the API's password; none where it came by the environment."""
+    """The file of this home that holds the API's password; None where the environment has it."""
     file = password_file(read_environment().home)
     return (
         file if file.is_file() and file.read_text("utf-8").strip() == secret(CLIENT_AUTH) else None

@@ -94,7 +94,7 @@ def running_stack(environment: Environment) -> dict[str, str]:
 
 
 def start_in_background(environment: Environment, arguments: list[str], say: Say) -> None:
-    """`regenesis up` as a process of its own; returns when it is ready, raises when it ends before."""
+    """`regenesis up` as its own process; returns when it is ready, raises if it ends before."""
     log_file = environment.logs / "up.log"
     private_folder(log_file.parent)
     with log_file.open("ab") as log:

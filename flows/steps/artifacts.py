@@ -215,7 +215,7 @@ def _warn(work: "Workplace", line: str) -> None:
 
 
 def warn_of_collapse(work: "Workplace", health: "TextHealth", warnings: "Sequence[str]") -> None:
-    """The collapse watch's figures as a table, and its warnings to the person and to Prefect's log."""
+    """The collapse watch's figures as a table; its warnings to the person and to Prefect's log."""
     from prefect.artifacts import create_table_artifact
     from prefect.logging import get_run_logger
 

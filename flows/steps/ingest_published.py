@@ -22,7 +22,7 @@ from tasks.rules.questions.published_sets import PUBLISHED_SETS, PublishedSet, p
 
 @dataclass(frozen=True)
 class AskedSet:
-    """A published set to ingest, and all that its user says of it, of which it brings most itself."""
+    """A published set to ingest, and what its user says of it; the set brings most of it itself."""
 
     published: str
     folder: Path | None = None

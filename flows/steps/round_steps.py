@@ -139,7 +139,7 @@ def ingest_questions(work: Workplace) -> None:
 
 @step("synthesize paths")
 def synthesize_paths(work: Workplace) -> None:
-    """Reasoning paths through guidelines, adapted guidelines and structures, each with its verdict."""
+    """Reasoning paths by guidelines, adapted guidelines and structures, each with its verdict."""
     if facts.training_set_of(work) is not None:
         return
     questions = work.questions("train")

@@ -288,7 +288,7 @@ class Workplace:
             self._served = None
 
     def keep_timings(self) -> None:
-        """The round's time so far, in its row; nothing where the round is over or none was begun."""
+        """Store the time so far in the row of the round or comparison at work, unless it is over."""
         if self._round is not None and self._round.status == "running":
             self._round = save_timings(self.store, self._round, self.timings)
         if self.comparison is not None and self.comparison.status == "running":
@@ -303,7 +303,7 @@ class Workplace:
             )
 
     def end_stopped(self, stopped: Stopped) -> None:
-        """Note what ended the run: a limit, or a busy store. The next run goes on with the round."""
+        """Note what ended the run, a limit or a busy store. The next run goes on with the round."""
         self.stopped = stopped
         if (
             self._round is not None

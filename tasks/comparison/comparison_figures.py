@@ -70,7 +70,7 @@ def trials_of(contest: Contest, rates: Rates, iteration: int) -> dict[str, list[
 
 
 def trials_read(contest: Contest) -> list[Trial]:
-    """The trials that stand in the table: those at a rate that was neither chosen nor fixed do not."""
+    """The trials that the table shows: those at the chosen and at the fixed learning rate."""
     found = [
         trial
         for rates in RATES

@@ -1,4 +1,4 @@
-"""What a comparison would do, before anything runs: what is there is not counted again. Reads only."""
+"""What a comparison would still do, told before anything runs. Reads only."""
 
 from collections import Counter
 from collections.abc import Sequence

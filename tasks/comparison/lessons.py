@@ -56,7 +56,7 @@ def trained_tries(contest: Contest, seed: int) -> list[Try]:
 
 
 def first_lessons(contest: Contest, seed: int) -> FirstLessons:
-    """Every trained method's first iteration, matched; the learning rate plays no part in it yet."""
+    """Every trained method's first iteration, matched; it does not depend on the learning rate."""
     trained = [one for one in contest.contenders if one.method.trains]
     entrants = [entrant(contest, Try(one, contest.fixed_rate), seed, 1) for one in trained]
     budget = token_budget(contest, entrants)

@@ -307,7 +307,7 @@ def _of(contender: Contender, contest: Contest, candidates: Sequence[Candidate])
 
 
 def _reference_candidates(contest: Contest, contender: Contender, seed: int) -> list[Candidate]:
-    """The sets' own texts as paths, stored so that a training example walks back to its question."""
+    """The sets' own texts as paths, stored so that an example walks back to its question."""
     write: Callable[[Question], str] = (
         stated_answer if contender.method.teaches == "answers" else stated_rationale
     )

@@ -105,7 +105,8 @@ def _td(value: object, digits: int) -> str:
         return f"<td>{cell(value)}</td>"
     if length <= _LONG:
         return f"<td class=long>{cell(value)}</td>"
-    return f"<td class=long><details><summary>{cell(value)}</summary>{said(_text(value)[:_LONGEST])}</details></td>"
+    unfolded = said(_text(value)[:_LONGEST])
+    return f"<td class=long><details><summary>{cell(value)}</summary>{unfolded}</details></td>"
 
 
 def statement(sql: str) -> str:
@@ -172,12 +173,13 @@ def told_markup(one: Told) -> str:
     path = one.path
     marks = [mark for mark, is_so in (("hinted", path.hinted), ("closed", path.closed)) if is_so]
     taught = f'<p class="soft">Taught: {plain(", ".join(one.taught))}</p>' if one.taught else ""
+    about = [path.strategy, *marks, f"{path.completion_tokens} tokens", path.finish_reason]
+    verdicts = "".join(_verdict(verdict, counts=verdict == one.counts) for verdict in one.verdicts)
     return (
         '<div class="path"><p><b>path</b>'
         f" {badge(one.counts.verdict if one.counts else 'not judged yet')} "
-        f"{escape(' · '.join([path.strategy, *marks, f'{path.completion_tokens} tokens', path.finish_reason]))} "
-        f"<code>{path.id}</code></p>{said(path.text)}"
-        f"{''.join(_verdict(verdict, counts=verdict == one.counts) for verdict in one.verdicts)}{taught}</div>"
+        f"{escape(' · '.join(about))} <code>{path.id}</code></p>{said(path.text)}"
+        f"{verdicts}{taught}</div>"
     )
 
 

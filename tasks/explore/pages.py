@@ -44,7 +44,7 @@ _SHORT = 90
 
 @dataclass(frozen=True)
 class Listed:
-    """Options to pick from (label to value), the label of the first, and what is shown above them."""
+    """Options to pick from (label to value), the label of the first, and the words above them."""
 
     options: dict[str, str]
     markup: str = ""
@@ -85,7 +85,7 @@ def round_options(store: "Store") -> dict[str, str]:
 
 
 def newest_round(store: "Store", page: str) -> str:
-    """What the choice of a round begins with: for pages of single texts the newest round, else all."""
+    """The first choice of a round: the newest one on pages of single texts, else all."""
     options = list(round_options(store))
     return options[1] if page in ("Questions", "Rejects", "Rate") and len(options) > 1 else ALL
 
@@ -108,9 +108,8 @@ def rounds(store: "Store") -> str:
         {"round": f"round {row['round']}", **{key: row[key] for key in ("paths", "correct_paths")}}
         for row in rows
     ]
-    charts.append(
-        f"<div>{title('Paths, and of them correct')}{bar_chart(bars[-12:], 'round', 'paths', 'correct_paths')}</div>"
-    )
+    chart = bar_chart(bars[-12:], "round", "paths", "correct_paths")
+    charts.append(f"<div>{title('Paths, and of them correct')}{chart}</div>")
     return page(
         f'<div class="charts">{"".join(charts)}</div>', title("Rounds"), table(rows), statement(sql)
     )

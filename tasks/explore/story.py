@@ -31,7 +31,7 @@ MOST_PATHS = 60
 
 @dataclass(frozen=True)
 class Told:
-    """A path with its verdicts, newest first; `counts` is the one that counts, None before judging."""
+    """A path with its verdicts, newest first; `counts` is the one that counts, None if unjudged."""
 
     path: Path
     verdicts: list[Verdict]

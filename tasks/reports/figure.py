@@ -1,4 +1,4 @@
-"""One figure of a report: its title, its note, the SQL that gives its rows, and how they are drawn."""
+"""One figure of a report: title, note, the SQL that gives its rows, and how they are drawn."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence

@@ -120,7 +120,7 @@ def shown(value: object) -> str:
 
 
 def accuracy_rows(store: "Store", round: Round) -> list[dict[str, object]]:
-    """One row a set, part and model: questions, strict and lenient accuracy with their intervals."""
+    """One row per set, part and model: questions, both accuracies with their intervals."""
     rows = store.select(
         Evaluation, round_id=round.id, order_by="part desc, domain, question_set_id, role"
     )
@@ -145,7 +145,7 @@ def accuracy_rows(store: "Store", round: Round) -> list[dict[str, object]]:
 
 
 def round_table(store: "Store", round: Round) -> str:
-    """Before and after for each set, for a terminal: strict and lenient accuracy on the gate part."""
+    """Before and after per set, for a terminal: strict and lenient accuracy on the gate part."""
     rows = store.select(Evaluation, round_id=round.id, part="gate")
     sets = {
         one.id: one.name
@@ -231,9 +231,10 @@ def section_html(store: "Store", figure: Figure) -> str:
     heading = f"<h2>{escape(figure.chapter)}</h2>\n" if figure.chapter else ""
     chart = figure.chart(rows) if figure.chart and rows else ""
     return (
-        f'{heading}<section class="figure" id="{figure.name}"><h3>{escape(figure.title)}</h3>\n<p'
-        f' class="soft">{escape(figure.note)}</p>\n{chart}{_rows(figure, rows)}\n<details><summary>SQL</summary><pre'
-        f' class="sql">{escape(figure.sql)}</pre></details></section>'
+        f'{heading}<section class="figure" id="{figure.name}"><h3>{escape(figure.title)}</h3>\n'
+        f'<p class="soft">{escape(figure.note)}</p>\n{chart}{_rows(figure, rows)}\n'
+        "<details><summary>SQL</summary>"
+        f'<pre class="sql">{escape(figure.sql)}</pre></details></section>'
     )
 
 

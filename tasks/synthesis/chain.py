@@ -206,7 +206,7 @@ class ChainRunner:
             return ""
 
     async def _ask(self, request: Request, chain: Chain) -> Completion:
-        """One completion within the budget. Raises RequestFailed, or Parked when the run is ending."""
+        """A completion within the budget. Raises RequestFailed, or Parked when the run ends."""
         sampling = request.plan.sampling
         paid_for = request.stage in AFTER_THE_PATH  # it completes a path that is there
         await self._reserve(request, chain)

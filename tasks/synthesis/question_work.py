@@ -70,7 +70,7 @@ class QuestionWork:
         return True
 
     def remaining_chains(self, hinted_chains: int) -> int:
-        """Chains that it may still need: the longest work should begin first when the end is near."""
+        """Chains that it may still need; near the end the question with most begins first."""
         return len(self.waiting) + (0 if self.hinted or self.accepted_texts else hinted_chains)
 
 

@@ -57,7 +57,7 @@ class SynthesisPlan:
 def plan_synthesis(
     store: "Store", ladder: Ladder, questions: Iterable[Question], selection: SelectionSettings
 ) -> SynthesisPlan:
-    """What a synthesis by this ladder finds in the store, and what it would generate; reads only."""
+    """What a synthesis by this ladder finds in the store, and would generate; reads only."""
     counts = _Counts(selection)
     for chunk in question_chunks(questions, ladder):
         found = read_existing(store, ladder, chunk)
