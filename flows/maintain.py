@@ -24,7 +24,8 @@ from storage.lake.lake_care import Compacted
 from storage.open_store import Store, open_store
 
 Kept = Annotated[int, Field(ge=0, le=1000)]
-_BACKUP = re.compile(r"regenesis-\d{8}-\d{6}\.duckdb")  # as it is named below
+# such as regenesis-20261130-010000.duckdb: only what was named below is ever removed
+_BACKUP = re.compile(r"regenesis-\d{8}-\d{6}\.duckdb")
 Days = Annotated[float, Field(ge=0)]
 
 

@@ -13,6 +13,7 @@ from tasks.engines.hardware import GIB, available_memory_bytes
 from tasks.settings import RoomSettings
 
 # no space, a quota, and a limit on a file's size
+# the disk is full, a quota is used up, a file is larger than its file system or limit allows
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 # a child's last words, SQLite's (MLflow's and Prefect's), DuckDB's: none of them hands the number
 # on

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from storage.lineage.lineage_tree import LineageNode
     from storage.lineage.taught_models import TaughtModel
 
+# characters of a text that one line of the tree shows
 WIDTH = 100
 
 

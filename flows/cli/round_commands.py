@@ -316,7 +316,7 @@ def promote(
     preset: Preset = "default",
     settings: Settings = None,
 ) -> None:
-    """Let the gate decide on a round's challenger and carry it out, or overrule it with a reason."""
+    """Let the gate decide on a round's challenger and carry it out; or overrule it, saying why."""
     if not (force or veto):
         if reason or by:
             raise InputError(

@@ -11,6 +11,7 @@ from storage.errors import InputError
 from storage.open_store import existing_store
 from storage.sql.presenting import terminal_text
 
+# a stack may be up before its first round makes the store
 LOOK_SECONDS = 3.0
 
 

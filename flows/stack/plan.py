@@ -32,6 +32,7 @@ WORKER = (
 )
 HEARTBEAT_SECONDS = 30
 LATE_SECONDS = 7200  # nightly rounds of one home queue behind each other
+# IPv4 and IPv6 for "listen at every address"; no address that a client could ask
 EVERY_ADDRESS = ("0.0.0.0", "::")
 
 

@@ -20,6 +20,7 @@ from storage.errors import PermanentError
 from tasks.engines.watchdog import session_members
 
 POLL_SECONDS = 0.2
+# what the watchdog has to end its children, before it is killed with them
 WATCHDOG_SECONDS = 15.0
 
 

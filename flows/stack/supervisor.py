@@ -23,6 +23,7 @@ from storage.environment import Environment, secret
 from storage.errors import PermanentError
 
 LOOK_SECONDS, FAILED_LOOKS, LONGEST_PAUSE_SECONDS = 5.0, 6, 60.0
+# one crash mends itself by a start; nobody is woken before the third in a row
 PAGE_AFTER_STARTS = 3
 
 Say = Callable[[str], None]

@@ -15,6 +15,7 @@ from prefect.client.orchestration import get_client
 from flows.stack.plan import WORKER
 from flows.stack.runs import cancel_live_runs
 
+# how late the end of the worker itself may be noticed; a signal is noticed at once
 LOOK_SECONDS = 0.5
 
 

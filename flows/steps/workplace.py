@@ -288,7 +288,7 @@ class Workplace:
             self._served = None
 
     def keep_timings(self) -> None:
-        """Store the time so far in the row of the round or comparison at work, unless it is over."""
+        """Store the time so far in the row of what is at work, round or comparison."""
         if self._round is not None and self._round.status == "running":
             self._round = save_timings(self.store, self._round, self.timings)
         if self.comparison is not None and self.comparison.status == "running":
@@ -375,6 +375,7 @@ def only_one(
     environment: Environment, settings: Settings, say: Callable[[str], None] = lambda line: None
 ) -> Generator[None]:
     """Hold the task set's lock: two runs of one set would pay for the same texts twice."""
+    # the name becomes part of a file's name, which holds no slash: "sums/easy" becomes "sums-easy"
     task_set = re.sub(r"[^\w.+-]", "-", settings.name)[:100]
     if store_exists(environment.store_url):
         # one of an earlier version is migrated before anybody works on it

@@ -22,8 +22,9 @@ from tasks.rules.comparison.methods import Contender
 from tasks.synthesis.synthesis_plan import plan_synthesis
 
 FEW = 64
+"""Questions that stand for all of a pool of which nothing is there yet."""
 UNSOLVED = 0.5
-"""Of the questions, those whose hinted retry a forecast reckons with."""
+"""The share of questions for which a forecast expects a hinted retry."""
 
 
 NOT_TRAINED_YET = Model(

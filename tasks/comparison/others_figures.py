@@ -18,6 +18,7 @@ from tasks.comparison.contest import Contest
 
 COLUMNS = ("method", "set", "value", "source", "split")
 MORE = ("model", "prompt", "reading")
+# thousands of figures take less; a larger file is something else, and is not read
 MOST_BYTES = 5_000_000
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from storage.open_store import Store
 
 FIRST_DRAW = 1_000_000
-"""Draws of comparisons lie above those of rounds: a comparison's is this and its seed."""
+"""A comparison's draw is this plus its seed: far above the draws of rounds, their numbers."""
 
 
 def draw_of(seed: int) -> int:

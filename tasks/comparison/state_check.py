@@ -36,6 +36,7 @@ TABLES = (
     "comparison_figures",
 )
 """All that travels; `state._which` says which of their rows."""
+# such as adapters/0f3c...9a (32 hexadecimal digits): below the home, and no way out of it
 _LOCATION = re.compile(r"adapters/[0-9a-f]{32}")
 
 

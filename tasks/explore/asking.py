@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from storage.open_store import Store
 
+# rows of a list: more is for `regenesis sql`, and a page of them would load slowly
 MOST_ROWS = 200
 Solved = Literal["", "unsolved", "only with a hint", "solved"]
 Change = Literal["", "fixed", "broken", "both right", "both not right"]

@@ -39,6 +39,7 @@ FILTERED = ("Questions", "Guidelines", "Rejects", "Models", "Rate")
 ALL = "all"
 CHANGE_OPTIONS = {ALL: "", **{one: one for one in asking.CHANGES if one}}
 FIRST_SQL = "SELECT * FROM round_summary ORDER BY round"
+# characters of a text in a list to choose from: one line of it
 _SHORT = 90
 
 

@@ -26,6 +26,7 @@ from storage.records import (
 if TYPE_CHECKING:
     from storage.open_store import Store
 
+# paths of one question on one page, and as many answers; the page says how many paths it left out
 MOST_PATHS = 60
 
 

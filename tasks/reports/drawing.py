@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 
+# units of a chart's own coordinates, which the page scales
 WIDTH = 360
 ROLES = ("base", "champion", "control", "challenger")
 Row = Mapping[str, object]

@@ -22,6 +22,7 @@ from tasks.rules.ladder.requests import (
 )
 from tasks.verification.verify_paths import verdict_record
 
+# a server's error may quote the whole prompt; its beginning tells what failed
 MESSAGE_LENGTH = 300
 
 

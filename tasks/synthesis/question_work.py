@@ -17,6 +17,7 @@ from tasks.rules.training.acceptance import states_reference
 from tasks.rules.training.selection import normalised
 
 R = TypeVar("R", bound=Record)
+# chains that one query of the store asks for: few queries, and few rows in memory at once
 CHAINS_A_CHUNK = 4096
 
 
