@@ -1,6 +1,6 @@
 """Opens the DuckDB file for the moment of a batch.
 
-The only module that calls `duckdb.connect` on the store.
+The only module that opens the store's file, by `duckdb.connect` to write and by readers.py to read.
 
 In: the file's path. Out: a connection inside a `with`. It waits with a bound while others hold the
 file, says whom it waits for, and then raises `HeldByAnother`.
@@ -12,13 +12,14 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from math import inf
 from pathlib import Path
 
 import duckdb
 
 from storage.errors import InputError, StoreBusy
+from storage.file.readers import attached
 from storage.locks import turn
 
 # What DuckDB may have, so that the whole process stays below 2 GiB at ten million rows. With 1500MB
@@ -155,9 +156,8 @@ class DatabaseFile:
             with ExitStack() as ours:
                 ours.enter_context(self.locked(exclusive=not read_only))
                 try:
-                    connection = ours.enter_context(
-                        closing(connect(self.path, read_only=read_only))
-                    )
+                    with opening_told(self.path):
+                        connection = ours.enter_context(self._connected(read_only))
                     _GIVEN_UP.pop(key, None)
                     # the turn and the connection now end with the caller's block and not with this
                     # one
@@ -176,6 +176,11 @@ class DatabaseFile:
             time.sleep(pause * (0.5 + random.random()))
             pause = min(2 * pause, _LONGEST_POLL_SECONDS)
 
+    def _connected(self, read_only: bool) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        if read_only:
+            return attached(self.path, MEMORY_LIMIT)
+        return closing(connect(self.path, read_only=False))
+
 
 def log_of(path: Path) -> Path:
     """The write-ahead log that DuckDB keeps beside a database file."""
@@ -193,8 +198,15 @@ def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     # only a new file has a choice: DuckDB keeps the version of one that is there
     if not path.exists():
         config["storage_compatibility_version"] = STORAGE_VERSION
-    try:
+    with opening_told(path):
         return duckdb.connect(path, read_only=read_only, config=config)
+
+
+@contextmanager
+def opening_told(path: Path) -> Generator[None]:
+    """DuckDB's errors on opening a file become ours."""
+    try:
+        yield
     except duckdb.Error as error:
         raise translated(path, error) or InputError(
             f"The store {str(path)!r} cannot be opened ({_first_line(error)}). Check folder,"
