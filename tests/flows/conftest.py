@@ -39,7 +39,7 @@ def small(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def machinery() -> Generator[ScriptedMachinery]:
+def machinery(mlflow_at_once: None) -> Generator[ScriptedMachinery]:
     from flows.steps.edges import use_edges
     from flows.steps.progress import Quiet
 
