@@ -1,6 +1,6 @@
-"""kill -9 at ten seeded moments of training, evaluation and promotion.
+"""kill -9 at seeded moments of training, evaluation and promotion.
 
-One champion, store and registry agree.
+One champion, store and registry agree. Three moments in `make test`, ten in `make soak`.
 """
 
 import json
@@ -19,8 +19,6 @@ from tasks.promotion.promote import current_champion
 from tests.fakes.scripted_machinery import BASE
 from tests.fakes.small_round import small_settings
 
-KILLS = 10
-
 
 def outcome_of(store: Store) -> dict[str, object]:
     """What must not depend on being killed: answers, losses, decision."""
@@ -33,8 +31,9 @@ def outcome_of(store: Store) -> dict[str, object]:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.soak)])
 def test_killed_at_any_moment_store_and_registry_end_as_if_nothing_had_happened(
-    tmp_path: Path,
+    tmp_path: Path, kills: int
 ) -> None:
     environment = {
         key: value for key, value in os.environ.items() if not key.startswith("REGENESIS_")
@@ -48,11 +47,12 @@ def test_killed_at_any_moment_store_and_registry_end_as_if_nothing_had_happened(
         str(tmp_path),
         str(settings),
         "7",
-        str(KILLS),
+        str(kills),
     ]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     moments = json.loads(done.stdout.splitlines()[-1])["moments"]
+    assert len(moments) == kills
     expected = outcome_of(open_store(f"duckdb:///{tmp_path / 'undisturbed' / 'regenesis.duckdb'}"))
     assert [outcome for _, outcome, _ in expected["decisions"]] == ["promoted"]  # type: ignore[attr-defined]
 

@@ -100,7 +100,7 @@ def machinery_of_one(server: Server, model_folder: Folder) -> Iterator[OneServer
     server.swap_weights(model_folder)
 
 
-@pytest.mark.parametrize("preset", ["paper", "official-code"])
+@pytest.mark.parametrize("preset", ["paper", pytest.param("official-code", marks=pytest.mark.soak)])
 def test_full_weights_are_trained_kept_whole_served_examined_made_champion_and_rolled_back(
     preset: str,
     machinery_of_one: OneServer,

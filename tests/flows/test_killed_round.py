@@ -1,6 +1,7 @@
 """kill -9 at random moments.
 
-No committed row is lost, none doubled, nothing is left running, the round completes.
+No committed row is lost, none doubled, nothing is left running, the round completes. Three kills
+in `make test`, ten in `make soak`.
 """
 
 import json
@@ -21,7 +22,6 @@ from storage.records import Adapter, Answer, Model, Promotion, Round, Verdict
 from storage.records import Path as RecordedPath
 from tasks.promotion.promote import current_champion
 
-KILLS = 10
 SLOWLY = json.dumps({"delay": 0.02})
 
 
@@ -115,8 +115,9 @@ def processes_of(home: Path) -> list[str]:
 
 
 @pytest.mark.slow
-def test_a_round_that_is_killed_ten_times_completes_and_keeps_every_committed_row(
-    tmp_path: Path, small: str
+@pytest.mark.parametrize("kills", [3, pytest.param(10, marks=pytest.mark.soak)])
+def test_a_round_that_is_killed_again_and_again_completes_and_keeps_every_committed_row(
+    tmp_path: Path, small: str, kills: int
 ) -> None:
     settings = tmp_path / "small.toml"
     settings.write_text(small, "utf-8")
@@ -127,7 +128,7 @@ def test_a_round_that_is_killed_ten_times_completes_and_keeps_every_committed_ro
     moments = random.Random(20261123)
     seen: set[tuple[str, object, str]] = set()
 
-    for _ in range(KILLS):
+    for _ in range(kills):
         process = start(home, settings)
         time.sleep(whole * moments.uniform(0.2, 0.95))
         process.send_signal(signal.SIGKILL)

@@ -2,7 +2,7 @@
 
 What the run's state is, who is paged, what is kept, and what the next night does.
 
-The short form: scripted engine, real worker, server and Postgres; three of the nights in `make
+The short form: scripted engine, real worker, server and Postgres; two of the nights in `make
 test`, the others in `make soak`, for time. tests/soak has the form with the real engine.
 """
 
@@ -12,7 +12,7 @@ from tests.fakes.real_stack import RealStack
 from tests.fakes.seven_nights import NIGHTS, Night, live_through, rounds_of, summary_of
 
 pytestmark = pytest.mark.slow
-ALWAYS = ("worker and run killed", "no room on the disk", "prefect server and postgres killed")
+ALWAYS = ("no room on the disk", "prefect server and postgres killed")
 
 
 @pytest.mark.parametrize(
