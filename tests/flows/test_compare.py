@@ -4,15 +4,22 @@ One table, nothing done twice, states that travel.
 """
 
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from flows.compare import compare
+from flows.runs.results import Result
+from flows.steps.edges import use_edges
+from flows.steps.progress import Quiet
 from storage.open_store import Store, open_store
 from storage.records import Adapter, ComparisonFigure, Evaluation, Question, Round, Trial
 from storage.records import Path as RecordedPath
+from tests.fakes.comparison_states import without_answers
+from tests.fakes.homes import at_home
 from tests.fakes.scripted_machinery import ScriptedMachinery
 from tests.fakes.small_round import write_marked_prompts
 
@@ -39,11 +46,33 @@ learning_rates = [5e-4, 1e-3]
 """
 
 
-@pytest.fixture
-def settings(tmp_path: Path) -> Path:
-    file = tmp_path / "study.toml"
-    file.write_text(SMALL.format(prompts=write_marked_prompts(tmp_path)), "utf-8")
+@dataclass(frozen=True)
+class Compared:
+    """A finished comparison, for tests that read it or go on in a copy of its home."""
+
+    home: Path
+    result: Result
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("settings")
+    file = folder / "study.toml"
+    file.write_text(SMALL.format(prompts=write_marked_prompts(folder)), "utf-8")
     return file
+
+
+@pytest.fixture(scope="module")
+def compared(settings: Path, tmp_path_factory: pytest.TempPathFactory) -> Compared:
+    home = tmp_path_factory.mktemp("compared") / "home"
+    with at_home(home), use_edges(ScriptedMachinery(), Quiet()):
+        return Compared(home, compare(settings_toml=settings.read_text("utf-8")))
+
+
+@pytest.fixture
+def compared_home(home: Path, compared: Compared) -> Path:
+    """The test's home, in which the comparison is finished."""
+    return shutil.copytree(compared.home, home)
 
 
 def store_of(home: Path) -> Store:
@@ -59,17 +88,16 @@ def table(store: Store) -> list[tuple[object, ...]]:
 
 
 def test_a_comparison_ends_in_a_table_and_a_second_run_generates_nothing(
-    home: Path, settings: Path, machinery: ScriptedMachinery
+    compared: Compared, compared_home: Path, settings: Path, machinery: ScriptedMachinery
 ) -> None:
-    first = compare(settings_toml=settings.read_text("utf-8"))
-    store, trained, served = store_of(home), len(machinery.trained), len(machinery.served)
+    first, store = compared.result, store_of(compared_home)
     before = table(store)
 
     second = compare(settings_toml=settings.read_text("utf-8"))
 
     assert (first.outcome, second.outcome) == ("compared", "compared")
     assert second.as_json()["generated_tokens"] == 0
-    assert (len(machinery.trained), len(machinery.served)) == (trained, served)
+    assert (machinery.trained, machinery.served) == ([], [])
     assert table(store) == before
     rows = store.select(
         ComparisonFigure, name="difference", rates="chosen", reading="strict", scope="in_domain"
@@ -94,11 +122,9 @@ def test_a_comparison_ends_in_a_table_and_a_second_run_generates_nothing(
 
 
 def test_learning_rates_are_chosen_on_in_domain_gate_questions_and_final_ones_are_only_reported(
-    home: Path, settings: Path, machinery: ScriptedMachinery
+    compared: Compared,
 ) -> None:
-    compare(settings_toml=settings.read_text("utf-8"))
-
-    store = store_of(home)
+    store = store_of(compared.home)
     tried = store.select(ComparisonFigure, name="dev_accuracy")
     assert {(row.method, row.rates) for row in tried} == {
         (method, rate) for method in ("random", "regenesis") for rate in ("0.0005", "0.001")
@@ -120,11 +146,9 @@ def test_learning_rates_are_chosen_on_in_domain_gate_questions_and_final_ones_ar
 
 
 def test_a_seed_is_answered_whole_before_the_next_one_is_trained(
-    home: Path, settings: Path, machinery: ScriptedMachinery
+    compared: Compared,
 ) -> None:
-    compare(settings_toml=settings.read_text("utf-8"))
-
-    store = store_of(home)
+    store = store_of(compared.home)
     trials = {seed: store.select(Trial, seed=seed) for seed in (1, 2)}
     second_began = min(one.created_at for one in trials[2] if one.adapter_id)
     models = {one.model_id for one in trials[1]} - {one.model_id for one in trials[2]}
@@ -180,11 +204,9 @@ def test_each_round_is_trained_from_the_base_or_on_from_the_round_before(
 
 
 def test_a_state_goes_on_in_another_home_without_generating_anything(
-    home: Path, settings: Path, tmp_path: Path, command: Run
+    compared_home: Path, settings: Path, tmp_path: Path, command: Run
 ) -> None:
-    code, _, err = command("compare", "--settings", str(settings))
-    assert code == 0, err
-    before = table(store_of(home))
+    before = table(store_of(compared_home))
     code, out, err = command(
         "compare", "--settings", str(settings), "--export", str(tmp_path / "state")
     )
@@ -201,16 +223,16 @@ def test_a_state_goes_on_in_another_home_without_generating_anything(
 
 
 def test_weights_that_did_not_travel_are_trained_anew_where_answers_are_missing(
-    home: Path, settings: Path, machinery: ScriptedMachinery, tmp_path: Path, command: Run
+    compared_home: Path,
+    settings: Path,
+    machinery: ScriptedMachinery,
+    tmp_path: Path,
+    command: Run,
 ) -> None:
-    from tests.fakes.comparison_states import without_answers
-
-    assert command("compare", "--settings", str(settings))[0] == 0
     assert (
         command("compare", "--settings", str(settings), "--export", str(tmp_path / "state"))[0] == 0
     )
     without_answers(tmp_path / "state")
-    machinery.trained.clear()
 
     there = tmp_path / "another"
     code, _, err = command(
@@ -227,7 +249,7 @@ def test_weights_that_did_not_travel_are_trained_anew_where_answers_are_missing(
     assert len(machinery.trained) == len(
         [one for one in store_of(there).select(Trial) if one.adapter_id]
     )
-    assert len(table(store_of(there))) == len(table(store_of(home)))
+    assert len(table(store_of(there))) == len(table(store_of(compared_home)))
 
 
 def test_a_plan_says_what_it_would_take_and_begins_nothing(
@@ -296,7 +318,7 @@ def test_a_wrong_option_is_refused_with_one_line(
 
 
 def test_hostile_texts_of_a_published_file_and_of_questions_are_escaped_in_the_report(
-    home: Path, settings: Path, tmp_path: Path, command: Run
+    compared_home: Path, settings: Path, tmp_path: Path, command: Run
 ) -> None:
     hostile = "<script>alert(1)</script>"
     file = tmp_path / "published.csv"

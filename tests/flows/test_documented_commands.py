@@ -4,16 +4,22 @@ round.
 
 import json
 import shlex
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from flows.improve import improve
+from flows.steps.edges import use_edges
+from flows.steps.progress import Quiet
 from storage.open_store import open_store
 from storage.records import Path as RecordedPath
+from tests.fakes.homes import at_home
 from tests.fakes.pages import blocks_of
 from tests.fakes.scripted_machinery import ScriptedMachinery
+from tests.fakes.small_round import small_settings
 
 ROOT = Path(__file__).parents[2]
 PAGES = (
@@ -73,23 +79,39 @@ def files_of_a_user(folder: Path) -> None:
     (folder / "answers.jsonl").write_text(json.dumps(answers) + "\n", "utf-8")
 
 
+@dataclass(frozen=True)
+class FirstRound:
+    """A home after a real first round on scripted machinery, and the settings of that."""
+
+    home: Path
+    settings: str
+
+
+@pytest.fixture(scope="module")
+def first_round(tmp_path_factory: pytest.TempPathFactory) -> FirstRound:
+    folder = tmp_path_factory.mktemp("first-round")
+    found = FirstRound(folder / "home", small_settings(folder))
+    with at_home(found.home), use_edges(ScriptedMachinery(), Quiet()):
+        improve(settings_toml=found.settings)
+    return found
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES)
 def test_every_command_of_a_page_does_what_it_says(
     page: str,
+    first_round: FirstRound,
     home: Path,
-    small: str,
     tmp_path: Path,
-    machinery: ScriptedMachinery,
     command: Callable[..., tuple[int, str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     settings = tmp_path / "small.toml"
-    settings.write_text(small, "utf-8")
+    settings.write_text(first_round.settings, "utf-8")
     monkeypatch.setenv("REGENESIS_CONFIG", str(settings))
     monkeypatch.chdir(tmp_path)
     files_of_a_user(tmp_path)
-    improve()
+    shutil.copytree(first_round.home, home)
     path = open_store(f"duckdb:///{home / 'regenesis.duckdb'}").select(RecordedPath, order_by="id")[
         0
     ]
