@@ -35,8 +35,7 @@ def compare(
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Methods beside each other at a matched budget; goes on with the comparison of these settings,
-    where there is one.
+    """Compare methods at a matched budget; continues the comparison of these settings.
 
     Args:
         name: Name of the task set, or empty for the settings' own

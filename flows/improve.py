@@ -43,7 +43,7 @@ def improve(
         name: Name of the task set, or empty for the settings' own; one model and one name make a
         line of rounds
         question_sets: In-domain question sets to train on; empty for the preset's
-        train_questions: Train questions a set; 0 for the preset's
+        train_questions: Train questions per set; 0 for the preset's
         model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
         settings' own
         new: Abandon the unfinished round and begin another

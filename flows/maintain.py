@@ -1,6 +1,4 @@
-"""Care of the store at night: a backup first, then what nothing refers to goes, then room is given
-back.
-"""
+"""Maintenance at night: a backup, then garbage, then compaction."""
 
 import re
 from dataclasses import asdict

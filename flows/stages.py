@@ -78,8 +78,7 @@ def ingest(
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Questions in: a file, a set of the hub, a published question set, or this round's draw of the
-    embedded sets.
+    """Questions in: a file, a set of the hub, a published set, or the embedded sets' draw.
 
     Args:
         file: JSONL, JSON, CSV or Parquet file, gzip too; with published, the folder of its files
@@ -154,7 +153,7 @@ def synthesize(
     Args:
         name: Name of the task set, or empty for the settings' own
         question_sets: In-domain question sets to train on; empty for the preset's
-        train_questions: Train questions a set; 0 for the preset's
+        train_questions: Train questions per set; 0 for the preset's
         model: Base model (embedded, a folder, a GGUF file or a hub name), or empty for the
         settings' own
         until: Time of day, such as 06:00, in the time zone of the nights, at which this run ends;
@@ -357,8 +356,7 @@ def forecast(
     preset: Preset = "default",
     settings_toml: SettingsToml = "",
 ) -> Result:
-    """Predict a round's tokens, time, disk and accepted paths from a small probe, whose paths the
-    round then reuses.
+    """Predict a round's tokens, time, disk and accepted paths from a probe, which is reused.
 
     Args:
         name: Name of the task set, or empty for the settings' own

@@ -1,6 +1,4 @@
-"""The morning's summary: what the night's runs and rounds tried, gained, spent and refused, as one
-Prefect artifact.
-"""
+"""The morning's summary of the night's runs and rounds, as one Prefect artifact."""
 
 from typing import Annotated
 
@@ -45,9 +43,7 @@ def summarise(hours: Hours = 24) -> Result:
 
 
 def runs_since(client: SyncPrefectClient, since: DateTime) -> list[RunLine]:
-    """Every run of a deployment that was due since then, oldest first; those that are only planned
-    left out.
-    """
+    """Every run of a deployment that was due since then, oldest first, planned ones left out."""
     ours = FlowRunFilter(
         deployment_id=FlowRunFilterDeploymentId(is_null_=False),
         expected_start_time=FlowRunFilterExpectedStartTime(

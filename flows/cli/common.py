@@ -90,9 +90,7 @@ def show(result: Mapping[str, object], text: str) -> None:
 
 
 def show_exactly(text: str, end: str = "\n") -> None:
-    """Text as it stands where a file or a program reads it; on a terminal nothing in it steers the
-    terminal.
-    """
+    """Text as it is for a file or a program; on a terminal nothing in it steers the terminal."""
     print(terminal_text(text) if sys.stdout.isatty() else text, end=end)
 
 

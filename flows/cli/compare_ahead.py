@@ -75,9 +75,7 @@ def _contest(settings: Settings) -> ContestAhead:
 
 
 def _base(store: Store, settings: Settings, environment: Environment) -> Model:
-    """The base model; of one of the hub that was never used here nothing is known but its name, and
-    that is enough.
-    """
+    """The base model; of an unused one of the hub only its name is known, which is enough."""
     name = settings.model.name
     if name == "embedded" or Path(name).expanduser().is_dir():
         return edges_at_work().machinery.prepare(settings.model, environment).record

@@ -1,6 +1,4 @@
-"""The command `compare`: run or forecast a comparison, take its state along, or bring another
-machine's.
-"""
+"""The command `compare`: run or forecast a comparison, or carry its state along."""
 
 from pathlib import Path
 from typing import Annotated, Any
@@ -67,9 +65,7 @@ def compare(
     preset: Preset = "default",
     settings: Settings = None,
 ) -> None:
-    """Hold methods beside each other at a matched budget; goes on with the comparison of these
-    settings.
-    """
+    """Compare methods at a matched budget; continues the comparison of these settings."""
     if methods == "list":
         _list_methods()
         return
@@ -86,9 +82,8 @@ def compare(
         "preset": preset,
         "settings_toml": toml,
     }
-    checked = check_parameters(
-        environment(), chosen
-    )  # what is wrong is said before anything is started
+    # what is wrong is said before anything is started
+    checked = check_parameters(environment(), chosen)
     check_comparison(checked)
     if published is not None:
         from tasks.comparison.others_figures import read_published
@@ -135,9 +130,7 @@ def _list_methods() -> None:
 def _settings_with(
     file: Path | None, rates: str, sets: list[str], train_questions: int, model: str, seed: int
 ) -> str:
-    """The settings file as TOML, with the options of this command that are no parameters of the
-    flow written in.
-    """
+    """The settings file as TOML, with the options that are no parameters of the flow."""
     from flows.runs.parameters import settings_toml_with
 
     try:

@@ -68,7 +68,7 @@ def export(
     )
     if training_set and (paths or round):
         raise InputError(
-            "--training-set names its rows already; found --paths or --round beside it. Give one of"
+            "--training-set names its rows already; found --paths or --round as well. Give one of"
             " them."
         )
     if push:

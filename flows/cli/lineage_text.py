@@ -16,9 +16,7 @@ WIDTH = 100
 
 
 def lineage_text(tree: "LineageNode", taught: "Sequence[TaughtModel]" = ()) -> str:
-    """The tree as indented lines, then every model that it touched, also by siblings that the tree
-    leaves out.
-    """
+    """The tree as indented lines, then every model that it taught, also by unshown siblings."""
     lines = ["came from", *_branches(tree, "parents", 1)] if tree.parents else []
     lines += [_line(tree, 0)]
     if tree.children:

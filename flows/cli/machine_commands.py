@@ -51,9 +51,7 @@ def show_settings(
     preset: Preset = "default",
     settings: Settings = None,
 ) -> None:
-    """Print every setting, its value and where the value comes from: built in, preset, file or
-    option.
-    """
+    """Print every setting, its value and its source: built in, preset, file or option."""
     from flows.runs.parameters import given_by_hand
     from tasks.settings import explain_settings
 

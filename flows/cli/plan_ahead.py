@@ -30,9 +30,7 @@ def plan_paths(
     preset: str,
     settings_toml: str,
 ) -> Result:
-    """The plan of the unfinished round with its own settings (`change`: these), or of the round
-    that would begin.
-    """
+    """The plan of the unfinished round (`change`: with these settings), or of the next one."""
     environment = read_environment()
     settings = chosen_settings(
         environment,

@@ -1,6 +1,4 @@
-"""Commands that read and show: `sql`, `lineage`, `report`, `judge`, `audit`. They need the light
-base only.
-"""
+"""Commands that read: `sql`, `lineage`, `report`, `judge`, `audit`; the light base is enough."""
 
 import sys
 from collections.abc import Generator
@@ -147,9 +145,7 @@ def audit(
     rater: Annotated[str, typer.Option(help="Who says so; it is kept")] = "",
     because: Annotated[str, typer.Option(help="Why; it is kept")] = "",
 ) -> None:
-    """Print what a second, independent judge reads otherwise; or overrule both with a verdict of
-    your own.
-    """
+    """Print what a second, independent judge reads otherwise; or give a verdict of your own."""
     from tasks.verification.audit import audit_text, audit_verdicts, give_verdict
 
     store = existing_store()

@@ -1,6 +1,4 @@
-"""Commands that run flows: `round` and each stage. Each starts the temporary Prefect server while
-Prefect loads.
-"""
+"""Commands that run flows: `round` and each stage, under a temporary Prefect server."""
 
 import os
 from collections.abc import Callable
@@ -30,8 +28,8 @@ Name = Annotated[str, typer.Option(help="Name of the task set: its line of round
 Sets = Annotated[
     list[str] | None, typer.Option("--question-set", help="In-domain set to train on; repeatable")
 ]
-Train = Annotated[int, typer.Option(help="Train questions a set; 0 as the preset says")]
-Gate = Annotated[int, typer.Option(help="Gate questions a set; 0 as the preset says")]
+Train = Annotated[int, typer.Option(help="Train questions per set; 0 as the preset says")]
+Gate = Annotated[int, typer.Option(help="Gate questions per set; 0 as the preset says")]
 Chains = Annotated[int, typer.Option(help="Most chains a question; 0 as the preset says")]
 Model = Annotated[
     str, typer.Option(help="Base model: embedded, a folder, a GGUF file or a hub name")
@@ -204,7 +202,9 @@ def _ingest_published(wanted: "AskedSet") -> None:
 
 def _domain(text: str) -> Domain:
     if text not in ("in_domain", "out_of_domain"):
-        raise InputError(f"A domain is in_domain or out_of_domain; found {text!r}. Mend --domain.")
+        raise InputError(
+            f"A domain is in_domain or out_of_domain; found {text!r}. Correct --domain."
+        )
     return text
 
 
@@ -288,14 +288,14 @@ def evaluate(
         bool, typer.Option("--again", help="Ask for known answers once more; say what changed")
     ] = False,
     harness: Annotated[
-        str, typer.Option("--with", help="Another harness beside ours: lm-eval", metavar="NAME")
+        str, typer.Option("--with", help="Another harness besides ours: lm-eval", metavar="NAME")
     ] = "",
     preset: Preset = "default",
     settings: Settings = None,
 ) -> None:
     """Let base, champion and challenger of a round answer its held-out questions."""
     if harness not in ("", "lm-eval"):
-        raise InputError(f"Another harness is lm-eval; found {harness!r}. Mend --with.")
+        raise InputError(f"Another harness is lm-eval; found {harness!r}. Correct --with.")
     _run_stage(
         "evaluate", name, model, round, preset, settings, role=role, again=again, harness=harness
     )
@@ -439,9 +439,7 @@ def _described(flow_name: str, parameters: dict[str, Any]) -> str:
 
 
 def _settings_with(file: Path | None, chains: int, seed: int, gate_questions: int = 0) -> str:
-    """The settings file's TOML, with the options of this command that are no parameters of the flow
-    written into it.
-    """
+    """The settings file as TOML, with the options that are no parameters of the flow."""
     from flows.runs.parameters import settings_toml_with
 
     given = {

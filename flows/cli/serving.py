@@ -1,6 +1,4 @@
-"""`regenesis serve`: a model of the store as an OpenAI-compatible endpoint, until it is
-interrupted.
-"""
+"""`regenesis serve`: a model of the store as an OpenAI-compatible endpoint."""
 
 import json
 import shlex
@@ -23,9 +21,7 @@ KEY_FILE = "serve.key"  # of the home; for its user alone
 def serve_model(
     settings: Settings, wanted: str, host: str, port: int, say: Callable[[str], None]
 ) -> None:
-    """Serve the champion of the settings' line, or `wanted` (an id of a model or adapter, or its
-    beginning).
-    """
+    """Serve the line's champion, or `wanted`: an id of a model or adapter, or its beginning."""
     from tasks.engines.server.vllm_server import SERVE_KEY, Address, running_server
 
     environment = read_environment()
@@ -57,9 +53,7 @@ def serve_model(
 
 
 def curl_line(url: str, name: str, key: str) -> str:
-    """A request to type in a shell; `key` says there where the key is: in the environment or in a
-    file.
-    """
+    """A request to type in a shell; `key` says where the key is: in the environment or a file."""
     body = {
         "model": name,
         "messages": [{"role": "user", "content": "What is 3 + 4?"}],

@@ -36,9 +36,7 @@ def up(
         bool, typer.Option("--background", help="Return when all of it is ready")
     ] = False,
 ) -> None:
-    """Start Prefect's server on Postgres, MLflow and a worker, with every deployment; Ctrl-C ends
-    all of it.
-    """
+    """Start Prefect's server on Postgres, MLflow and a worker, with every deployment."""
     from flows.stack.plan import OWN_DEPLOYMENTS, Ports
     from flows.stack.up import run_stack, running_stack, start_in_background
     from storage.environment import make_home, private_folder

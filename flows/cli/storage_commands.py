@@ -38,9 +38,7 @@ def compact(
         float, typer.Option(min=0, help="Days for which a lake's past states can be read")
     ] = 7,
 ) -> None:
-    """Give back the room of replaced rows; in a lake also small files, rows that are there twice,
-    old states.
-    """
+    """Give back the room of replaced rows; in a lake also of small files, doubles, old states."""
     from storage.care import check_and_gc as maintenance
 
     store = existing_store()
@@ -64,9 +62,7 @@ def gc(
         float, typer.Option(min=0, help="Days for which what went to the trash stays there")
     ] = 30,
 ) -> None:
-    """Move adapters that no store names into the home's trash; remove half-written files and what
-    is long in it.
-    """
+    """Move adapters that no store names into the trash, and remove half-written and old files."""
     from storage.care.garbage import find_garbage, remove_garbage
 
     found = find_garbage(existing_store(), environment().home, trash_days)
@@ -131,9 +127,7 @@ def move(
 def restore(
     backup: Annotated[Path, typer.Argument(help="A file that `storage backup` or a night wrote")],
 ) -> None:
-    """Put a backup in the store's place, and MLflow's champions right; what was there is kept
-    aside.
-    """
+    """Put a backup in the store's place and repair MLflow's champions; the old store is kept."""
     from flows.stack.up import refuse_beside_a_stack
     from storage.care.backups import restore as put_back
     from storage.care.check_and_gc import check_store
@@ -154,7 +148,7 @@ def restore(
     make_home(places)
     aside = put_back(places, backup.absolute(), datetime.now(UTC))
     store = open_store(places.store_url)
-    mended = repair_all(store, Tracking(places.home))
+    repaired = repair_all(store, Tracking(places.home))
     problems = [
         f"{one.code}: {one.count}, such as {one.example}" for one in check_store(store, places.home)
     ]
@@ -162,10 +156,10 @@ def restore(
     figures = {
         "store": store.url,
         "kept": [str(path) for path in aside],
-        "mended": mended,
+        "repaired": repaired,
         "problems": problems,
     }
-    show(figures, "\n".join([f"{store.url} is that of {backup}.", *kept, *mended, *problems]))
+    show(figures, "\n".join([f"{store.url} is that of {backup}.", *kept, *repaired, *problems]))
 
 
 @app.command()

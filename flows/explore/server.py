@@ -56,9 +56,8 @@ def serve_pages(port: int, say: Callable[[str], None]) -> None:
         )
     say("Interrupted. Every verdict that was given is stored.")
     sys.stderr.flush()
-    os._exit(
-        INTERRUPTED
-    )  # marimo's threads of pages that were closed wait for ever, and would keep the process
+    # marimo's threads of pages that were closed wait for ever, and would keep the process
+    os._exit(INTERRUPTED)
 
 
 def _listening(port: int) -> socket.socket:

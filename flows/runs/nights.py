@@ -1,5 +1,7 @@
-"""What a scheduled night adds to a round: one that was missed is not run twice, the state says the
-outcome, and a deployment that gets nowhere pauses itself and says why.
+"""What a scheduled night adds to a round: a state, no second run, and a pause.
+
+A missed night is not run twice, the state tells the outcome, and a deployment that gets nowhere
+pauses itself and says why.
 """
 
 from collections.abc import Callable
@@ -52,23 +54,21 @@ def as_a_night(flow: "Callable[P, Result | State[Result]]") -> "Callable[P, Stat
 
 
 def planned_start() -> datetime | None:
-    """The moment for which this flow run was planned, however long it waited; None outside of a
-    flow run.
-    """
+    """The moment for which this flow run was planned; None outside a flow run."""
     return cast("datetime", flow_run.scheduled_start_time) if flow_run.id else None
 
 
 def _later_night() -> str:
-    """Why a scheduled run is not worth doing: a newer one of its deployment is due already; empty
-    when it is.
-    """
+    """Why a scheduled run is not worth doing: a newer one is due already; empty if it is."""
     if not deployment.id or SCHEDULED not in (flow_run.tags or []):
         return ""
     own = cast("DateTime", flow_run.scheduled_start_time)
+    # scheduled for later than this one, and due by now: this one waited too long
     due = FlowRunFilter(
         expected_start_time=FlowRunFilterExpectedStartTime(after_=own, before_=DateTime.now("UTC")),
         state=FlowRunFilterState(type=FlowRunFilterStateType(any_=[StateType.SCHEDULED])),
     )
+    # of this deployment: other lines have nights of their own
     mine = DeploymentFilter(id=DeploymentFilterId(any_=[UUID(str(deployment.id))]))
     with get_client(sync_client=True) as client:
         found = client.read_flow_runs(flow_run_filter=due, deployment_filter=mine)
@@ -89,9 +89,7 @@ def _pause_where_it_gets_nowhere(result: Result) -> None:
 
 
 def _pause(identity: UUID, name: str, reason: str) -> None:
-    """No more nights of this deployment until somebody resumes it; said in the log, by an event,
-    and so by a page.
-    """
+    """Run no more nights of this deployment until it is resumed; said by log, event and page."""
     cause = f"{name} has paused itself: {reason} To resume it: prefect deployment resume {name}"
     get_run_logger().warning(cause)
     with get_client(sync_client=True) as client:

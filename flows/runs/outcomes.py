@@ -1,6 +1,4 @@
-"""How a flow run ends when it ends well: names of Prefect states, and of the events that this
-platform emits itself.
-"""
+"""How a flow run ends well: names of Prefect states, and of this platform's own events."""
 
 SKIPPED, BUDGET_SPENT, STORE_BUSY = "skipped", "budget spent", "store busy"
 ENDED_EARLY = (BUDGET_SPENT, STORE_BUSY)  # cleanly: the next run goes on

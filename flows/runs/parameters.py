@@ -1,5 +1,6 @@
-"""What a person may set for a flow: flat, typed, at most eight (`ingest` says as much of a file as
-the command line does), and the settings they make.
+"""What a person may set for a flow, and the settings that follow from it.
+
+Flat, typed, at most eight parameters; `ingest` has as many as the command line.
 
 Zero, an empty text or an empty list means "as the preset says". All else is set by `settings_toml`.
 """

@@ -1,5 +1,4 @@
-"""Prefect's server as this platform runs it: behind a password, for its own pages, under names that
-it knows.
+"""Prefect's server as this platform runs it: behind a password, for known host names.
 
 Prefect itself asks for no password, lets every web page read what it answers, and answers to every
 host name. A web page that the browser has open could then start a process as this user. So could
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from tasks.web_guard import LOOPBACK_NAMES, WebGuard
 
+# Prefect's own names for the password on either side
 SERVER_AUTH, CLIENT_AUTH = "PREFECT_SERVER_API_AUTH_STRING", "PREFECT_API_AUTH_STRING"
 
 
@@ -37,6 +37,7 @@ def locked(url: str, auth_string: str) -> dict[str, str]:
     return {
         SERVER_AUTH: auth_string,
         CLIENT_AUTH: auth_string,
+        # Prefect's default allows every origin
         "PREFECT_SERVER_CORS_ALLOWED_ORIGINS": url,
     }
 

@@ -41,9 +41,7 @@ def ended_early(stopped: Stopped, result: R) -> "State[R]":
 
 
 def completed(result: Result) -> "State[Result]":
-    """The state of a flow that ended well: named after its outcome, with the last lines of what it
-    says.
-    """
+    """The state of a flow that ended well, named after its outcome, with its last lines."""
     from prefect.states import Completed
 
     return Completed(
@@ -59,9 +57,8 @@ def named_after_outcome(
     @wraps(flow)
     def run(*arguments: P.args, **named: P.kwargs) -> "State[Result]":
         result = flow(*arguments, **named)
-        return (
-            completed(result) if isinstance(result, Result) else result
-        )  # a limit that ended it says so itself
+        # a limit that ended it says so itself
+        return completed(result) if isinstance(result, Result) else result
 
     return run
 

@@ -1,5 +1,4 @@
-"""A temporary Prefect server that a run owns: started beside it, its database kept under the home,
-dead with it.
+"""A temporary Prefect server that a run owns: its database is in the home, it dies with the run.
 
 Its password is new each time and known to this process and its children alone.
 
@@ -24,7 +23,9 @@ from flows.runs.prefect_server import locked, new_auth_string, prefect_app, temp
 from storage.environment import private_folder
 from storage.errors import PermanentError
 
+# on a busy machine importing Prefect's server alone takes long
 START_TIMEOUT_SECONDS = 180.0
+# services of Prefect's server that a single run does not need, and that cost its start seconds
 OFF = (
     "SCHEDULER",
     "LATE_RUNS",
@@ -45,9 +46,7 @@ class ServerAtWork:
     process: "subprocess.Popen[bytes] | None" = None
 
     def await_answer(self) -> None:
-        """Return when the server answers; raise with its log's place as soon as it is dead, or when
-        it never does.
-        """
+        """Return when the server answers; raise with its log's path if it dies or never does."""
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
         while time.monotonic() < deadline and self._may_answer():
             try:
@@ -71,9 +70,7 @@ class ServerAtWork:
 
 @contextmanager
 def prefect_server(home: Path) -> Generator[ServerAtWork]:
-    """A server while the block runs, known to Prefect by the environment; `await_answer` says when
-    it answers.
-    """
+    """A server for the block, known to Prefect by the environment; see `await_answer`."""
     log_file = home / "logs" / "prefect.log"
     given = os.environ.get("PREFECT_API_URL")
     if given:
@@ -82,6 +79,8 @@ def prefect_server(home: Path) -> Generator[ServerAtWork]:
     _set_environment(home)
     private_folder(log_file.parent)
     listener = socket.socket()
+    # The port is bound here and handed to the child: no other program can take it in between, and
+    # clients that come early wait in the queue of the socket.
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -110,6 +109,7 @@ def _started(listener: socket.socket, log_file: Path) -> "subprocess.Popen[bytes
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
+            # the only descriptor besides the standard ones that the child gets
             pass_fds=[listener.fileno()],
             env=os.environ
             | {f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in OFF},

@@ -1,3 +1,1 @@
-"""The lasting stack of a machine: Postgres, Prefect's server, MLflow's, a worker, the watch on
-slots, the explorer.
-"""
+"""The lasting stack of a machine: Postgres, Prefect's server, MLflow's, a worker, the explorer."""

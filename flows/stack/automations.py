@@ -21,11 +21,13 @@ from prefect.events.schemas.events import ResourceSpecification
 from flows.runs.outcomes import OUTCOMES, SLOT_FREED, STOPPED_ITSELF
 
 RUN = "prefect.flow-run."
+# every event with which a run ends; outcomes of ours are names of states, and so of events
 ENDS = frozenset(
     f"{RUN}{name}"
     for name in ("Completed", "Failed", "Crashed", "TimedOut", "Cancelled", *OUTCOMES)
 )
 RUNS = ResourceSpecification({"prefect.resource.id": f"{RUN}*"})
+# runs that carry the tag `nightly`, whichever deployment they are of
 NIGHTLY = ResourceSpecification(
     {"prefect.resource.id": "prefect.tag.nightly", "prefect.resource.role": "tag"}
 )
@@ -33,13 +35,14 @@ NIGHTLY = ResourceSpecification(
 
 @dataclass(frozen=True)
 class Patience:
-    """How long is waited. Late itself is a server's setting:
+    """How long to wait before a page.
+
+    When a run counts as late is a setting of the server:
     PREFECT_SERVER_SERVICES_LATE_RUNS_AFTER_SECONDS.
     """
 
-    heartbeat_lost_seconds: float = (
-        150.0  # five times the heartbeat; a restart of the server takes less
-    )
+    # five times the heartbeat; a restart of the server takes less
+    heartbeat_lost_seconds: float = 150.0
     pending_lost_seconds: float = 240.0
     finish_hours: float = 8.0
     quiet_hours: float = 6.0  # one page a night of a kind, however many deployments it hits
@@ -69,6 +72,8 @@ def automations(
             trigger=_missing(
                 after={f"{RUN}Running", f"{RUN}heartbeat"},
                 expect={f"{RUN}heartbeat", f"{RUN}Cancelling", *ENDS},
+                # proactive: it fires when none of `expect` has come within this time after one of
+                # `after`
                 within=timedelta(seconds=patience.heartbeat_lost_seconds),
             ),
             actions=[
@@ -176,9 +181,10 @@ class _Pages:
     ) -> list[ActionTypes]:
         if self.webhook is None:
             return [DoNothing()]
-        before = json.dumps(
-            f"{self.asking} prefect deployment {command} ", ensure_ascii=False
-        )  # Jinja's form, too
+        # Jinja's form, too
+        before = json.dumps(f"{self.asking} prefect deployment {command} ", ensure_ascii=False)
+        # built by Jinja at the time of the page, each value as JSON: a name cannot break the
+        # payload
         typed = f"{before} ~ ({deployment})|tojson"
         fields = {
             "incident": f"'{incident}'",
@@ -240,4 +246,5 @@ def _seen(
 
 
 def _crashed(message: str) -> ActionTypes:
+    # force=False: a run that ended meanwhile keeps its own end
     return ChangeFlowRunState(name=None, state=StateType.CRASHED, message=message, force=False)

@@ -1,6 +1,4 @@
-"""The explorer as a program of the stack: a fresh home has no store to show yet, so it waits for
-the first round.
-"""
+"""The explorer as a program of the stack, which waits for the store of a first round."""
 
 import sys
 import time

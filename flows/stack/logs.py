@@ -1,6 +1,4 @@
-"""Logs of long-running programs stay small: at a size the older half goes, in place, unseen by
-their writers.
-"""
+"""Keeps logs of long-running programs small: the older half goes, in place, unseen by writers."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -22,6 +20,7 @@ def bound_logs(folder: Path, most_bytes: int = MOST_BYTES) -> list[Path]:
 def _drop_older_half(log: Path, most_bytes: int) -> None:
     """Programs write in append mode, so what they write next goes to the new end."""
     with log.open("r+b") as file:
+        # from the end; `readline` then drops the line that the cut went through
         file.seek(-(most_bytes // 2), 2)
         file.readline()
         newest = file.read()

@@ -1,5 +1,4 @@
-"""MLflow's server as `regenesis up` runs it: for this machine's names, its own pages, and who has
-the password.
+"""MLflow's server as `regenesis up` runs it: behind a password, for this machine's names.
 
 MLflow by itself asks nobody for anything. Started as a program: `python -m
 flows.stack.mlflow_server HOME PORT`.
@@ -21,9 +20,8 @@ def mlflow_app(home: Path, password: str) -> WebGuard:
     from mlflow.server.handlers import initialize_backend_stores
 
     database, artifacts = f"sqlite:///{home / 'mlflow.db'}", (home / "artifacts").as_uri()
-    os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = (
-        database  # where MLflow's own command puts them, too
-    )
+    # where MLflow's own command puts them, too
+    os.environ[constants.BACKEND_STORE_URI_ENV_VAR] = database
     os.environ[constants.ARTIFACT_ROOT_ENV_VAR] = artifacts
     initialize_backend_stores(database, database, artifacts)
     from mlflow.server.fastapi_app import app

@@ -1,6 +1,4 @@
-"""Which programs make the stack of one home, in the order in which they start, and how each is told
-to run.
-"""
+"""The programs of a home's stack, in the order in which they start, and how each is run."""
 
 import os
 import socket
@@ -16,7 +14,9 @@ from tasks.web_guard import EVERY_NAME
 
 LOOPBACK, LOOPBACK_NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
 OWN_DEPLOYMENTS = Path(__file__).parents[1] / "prefect.yaml"
-PAGE_URL = "REGENESIS_PAGE_URL"  # a webhook; whoever may post to it may page
+# A webhook; its address is a secret, as everyone who knows it can send pages.
+PAGE_URL = "REGENESIS_PAGE_URL"
+# `--install-policy never`: a worker installs nothing at run time
 WORKER = (
     "-m",
     "prefect",
@@ -30,6 +30,7 @@ WORKER = (
     "--install-policy",
     "never",
 )
+# Patience.heartbeat_lost_seconds is five of them
 HEARTBEAT_SECONDS = 30
 LATE_SECONDS = 7200  # nightly rounds of one home queue behind each other
 # IPv4 and IPv6 for "listen at every address"; no address that a client could ask
@@ -74,9 +75,7 @@ class Stack:
         return password_file(self.home)
 
     def environment(self) -> dict[str, str]:
-        """What every program of the stack sees; what the user has set wins, except where and how
-        Prefect is asked.
-        """
+        """The environment of every program; the user's wins, except where Prefect is asked."""
         auth_string = secret(SERVER_AUTH) or self.password_file.read_text("utf-8").strip()
         forced = locked(self._origins(), auth_string) | {
             "PREFECT_API_URL": f"{self.prefect_url}/api",
@@ -93,6 +92,8 @@ class Stack:
             "REGENESIS_MLFLOW_UI_URL": self.mlflow_url,
             "DO_NOT_TRACK": "1",
         }
+        # a user's own Prefect settings win, but a URL or password of another server would split the
+        # stack
         return {name: os.environ.get(name, value) for name, value in own.items()} | forced
 
     def _origins(self) -> str:
@@ -111,13 +112,11 @@ class Stack:
         return [self._prefect(), self._mlflow()]
 
     def clients(self) -> list[Service]:
-        """The worker, the watch on slots, and the explorer, which shows nothing before the first
-        round.
-        """
+        """The worker, the watch on slots, and the explorer."""
         watch = (sys.executable, "-m", "flows.stack.slots")
         explore = (sys.executable, "-m", "flows.stack.explorer", str(self.ports.explore))
-        beside = [Service("watch", watch, _always), Service("explore", explore, _always)]
-        return [self._worker(), *(replace(one, environment=self.environment()) for one in beside)]
+        others = [Service("watch", watch, _always), Service("explore", explore, _always)]
+        return [self._worker(), *(replace(one, environment=self.environment()) for one in others)]
 
     def _prefect(self) -> Service:
         folder = self.home / "prefect"
@@ -141,9 +140,8 @@ class Stack:
         environment = self.environment() | {
             name: os.environ.get(name, value) for name, value in own.items()
         }
-        names = (
-            EVERY_NAME if self.host in EVERY_ADDRESS else self.host
-        )  # a machine's names are not known to itself
+        # a machine's names are not known to itself
+        names = EVERY_NAME if self.host in EVERY_ADDRESS else self.host
         command = (
             sys.executable,
             "-m",

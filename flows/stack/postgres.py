@@ -1,5 +1,4 @@
-"""A Postgres of the stack's own for Prefect's database: private port, password and data folder
-under the home.
+"""A Postgres for Prefect's database: private port, password and data folder in the home.
 
 Postgres refuses root, so under root it runs as the system's `postgres` user.
 """
@@ -16,6 +15,7 @@ from pathlib import Path
 from flows.stack.service import Service
 from storage.errors import InputError, PermanentError
 
+# inside this Postgres alone
 USER, DATABASE = "regenesis", "prefect"
 
 
@@ -38,6 +38,8 @@ class Postgres:
     def service(self) -> Service:
         """The program; SIGINT is its fast shutdown, which does not wait for clients."""
         settings = {
+            # TCP on loopback and no socket: a socket's path may be at most 107 bytes, and a home's
+            # may be longer
             "listen_addresses": "127.0.0.1",
             "port": str(self.port),
             "unix_socket_directories": "",
@@ -93,8 +95,7 @@ class Postgres:
 
 
 def prepare_postgres(folder: Path, port: int) -> "Postgres | str":
-    """A Postgres with its data folder below `folder`, made when there is none; or the reason why
-    there can be none.
+    """A Postgres with its data below `folder`, made if missing; or why there can be none.
 
     Raises InputError where a data folder is there that cannot be used: its runs must not vanish
     behind SQLite.
@@ -122,6 +123,7 @@ def find_programs() -> Path | None:
     folders += sorted(
         Path("/usr/lib/postgresql").glob("*/bin"),
         key=lambda path: float(path.parent.name),
+        # the newest version first
         reverse=True,
     )
     return next((folder for folder in folders if (folder / "initdb").is_file()), None)
@@ -152,11 +154,11 @@ def _unreachable(folder: Path, user: str) -> str:
 
 
 def _initialise(postgres: Postgres) -> None:
-    """A fresh data folder; the password file is written last, so that a half-made one is made
-    again.
-    """
+    """Make a fresh data folder; the password file is written last and marks it as whole."""
     shutil.rmtree(postgres.data, ignore_errors=True)
     postgres.data.mkdir(mode=0o700)
+    # initdb reads the password from a file, because arguments can be read by every user of the
+    # machine
     password, handed = secrets.token_urlsafe(32), postgres.data.with_name(".postgres.initial")
     handed.touch(mode=0o600)
     handed.write_text(password, "utf-8")

@@ -1,5 +1,4 @@
-"""What a Prefect server must know of this platform: work pool and queues, deployments, webhook,
-automations.
+"""What a Prefect server must know: work pool, queues, deployments, webhook, automations.
 
 Run as a program against PREFECT_API_URL, with a prefect.yaml or our own. Doing it again changes
 only what differs: a deployment that was paused stays paused.
@@ -32,6 +31,7 @@ from flows.stack.plan import OWN_DEPLOYMENTS, PAGE_URL
 from storage.environment import read_environment, secret, time_zone
 from storage.errors import PermanentError
 
+# the worker's pool; its queues bound what runs at once
 POOL = "regenesis"
 QUEUES = {"engine": 1, "default": None}  # one home has one engine; a summary need not wait for it
 PATIENCE, WEBHOOK = "REGENESIS_PATIENCE", "regenesis-page"
@@ -41,6 +41,7 @@ async def register(prefect_file: Path) -> list[str]:
     """Make the server know all of it; returns lines for the person."""
     async with get_client() as client:
         await _make_pool(client)
+        # read before deploying, which would start them again
         paused = [one for one in await client.read_deployments(limit=200) if one.paused]
         _deploy(prefect_file, {(one.name, one.entrypoint or "") for one in paused})
         webhook = await _webhook()
@@ -73,12 +74,12 @@ async def _make_pool(client: PrefectClient) -> None:
 
 
 def _deploy(prefect_file: Path, paused: Collection[tuple[str, str]]) -> None:
-    """Register the file's deployments; those that are paused (name and entrypoint) never run in
-    between.
-    """
+    """Register the file's deployments; paused ones never run in between."""
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch) / "prefect.yaml"
         content = yaml.safe_load(prefect_file.read_text("utf-8"))
+        # A paused deployment is written as paused before it is registered, so it never runs in
+        # between.
         written.write_text(yaml.safe_dump(still_paused(content, paused), sort_keys=False), "utf-8")
         command = [
             "-m",
@@ -130,9 +131,7 @@ def still_paused(content: Mapping[str, Any], paused: Collection[tuple[str, str]]
 
 
 async def _webhook() -> UUID | None:
-    """The page's address as a block, encrypted in Prefect's database; None where nobody is to be
-    paged.
-    """
+    """The page's address as a block, encrypted in Prefect's database; None for no page."""
     url = secret(PAGE_URL)
     if not url:
         return None
@@ -148,7 +147,7 @@ def _password_file() -> Path | None:
 
 
 async def _put_automation(client: PrefectClient, wanted: AutomationCore) -> None:
-    """Made, or mended where it differs; one that is as wanted keeps what it has counted."""
+    """Make it, or correct it where it differs; an unchanged one keeps what it has counted."""
     for known in await client.read_automations_by_name(wanted.name):
         if AutomationCore(**known.model_dump(include=set(AutomationCore.model_fields))) == wanted:
             return

@@ -1,5 +1,4 @@
-"""Before a stack ends, its runs do: cancelled as from the UI, so that they commit, free the engine
-and go on later.
+"""Ends a stack's runs before the stack: cancelled as in the UI, so that they can go on later.
 
 Run as a program against PREFECT_API_URL.
 """
@@ -17,18 +16,22 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.states import Cancelled, Cancelling
 
+# time for a run to commit and to end its engine
 GRACE_SECONDS = 40.0
 
 
 def cancel_live_runs(client: SyncPrefectClient, why: str, worker: str = "") -> int:
-    """Cancel what runs or is about to (of this worker alone, where one is named) and wait; returns
-    how many it were.
+    """Cancel runs that are alive or about to start, and wait; returns how many.
+
+    Those of one worker alone, where one is named.
     """
     runs = _live(client, worker)
     for run in runs:
         began = run.state is not None and run.state.type == StateType.RUNNING
         client.set_flow_run_state(
-            run.id, Cancelling(message=why) if began else Cancelled(message=why)
+            # a run that has not begun has nothing to end
+            run.id,
+            Cancelling(message=why) if began else Cancelled(message=why),
         )
     deadline = time.monotonic() + GRACE_SECONDS
     while _live(client, worker) and time.monotonic() < deadline:

@@ -1,7 +1,6 @@
-"""One long-running program of the stack: started under a watchdog, asked whether it is well, ended
-with its children.
+"""One long-running program: started under a watchdog, checked, ended with its children.
 
-The watchdog ends the program when whoever supervises it dies, however that happens.
+The watchdog ends the program when its supervisor dies, however that happens.
 """
 
 import os
@@ -19,6 +18,7 @@ from pathlib import Path
 from storage.errors import PermanentError
 from tasks.engines.watchdog import session_members
 
+# between two questions whether a program that starts is well
 POLL_SECONDS = 0.2
 # what the watchdog has to end its children, before it is killed with them
 WATCHDOG_SECONDS = 15.0
@@ -38,9 +38,7 @@ class Service:
 
 
 class RunningService:
-    """A service that was started; it is started again as often as asked, always with the same
-    command.
-    """
+    """A service that was started; it can be started again with the same command."""
 
     def __init__(self, service: Service, logs: Path, scratch: Path) -> None:
         self.service = service
@@ -93,11 +91,14 @@ class RunningService:
         """Ask it to end, wait for its grace, then end all of its session."""
         if self._watchdog is None:
             return
+        # the program itself and not its watchdog, which would send another signal than
+        # `stop_signal`
         for program in _children(self._watchdog.pid):
             with suppress(ProcessLookupError):
                 os.kill(program, self.service.stop_signal)
         with suppress(subprocess.TimeoutExpired):
             self._watchdog.wait(self.service.grace_seconds)
+        # after the grace: the watchdog now ends what is left of the session
         self._watchdog.terminate()
         try:
             self._watchdog.wait(WATCHDOG_SECONDS)

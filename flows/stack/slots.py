@@ -19,6 +19,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from flows.runs.deployment_events import tell_of_deployment
 from flows.runs.outcomes import SLOT_FREED
 
+# states in which a run may hold a slot
 LIVE = [StateType.PENDING, StateType.RUNNING, StateType.CANCELLING, StateType.PAUSED]
 LOOK_SECONDS = 60.0
 
@@ -33,11 +34,11 @@ def watch(look_seconds: float) -> None:
 
 
 def look(client: SyncPrefectClient, before: Counter[UUID]) -> Counter[UUID]:
-    """Free what was abandoned at the look before and still is; returns what is abandoned now, by
-    deployment.
-    """
+    """Free slots that were abandoned at the last look and still are; returns those of now."""
     abandoned = abandoned_slots(client)
     for deployment, slots in abandoned:
+        # as many as were abandoned at both looks: a run that is just ending is no more than a look
+        # long
         if again := min(slots, before[deployment.id]):
             _free(client, deployment, again)
     return Counter({deployment.id: slots for deployment, slots in abandoned})

@@ -1,5 +1,4 @@
-"""Starts the programs of a stack in order, keeps them going, and leaves nothing behind when it
-ends.
+"""Starts the programs of a stack in order, keeps them running, and ends them all.
 
 A program that dies or stops answering is started again. One that does not come back makes a page of
 its own: Prefect's automations may be what is down.
@@ -22,6 +21,7 @@ from flows.stack.service import RunningService, Service, last_line
 from storage.environment import Environment, secret
 from storage.errors import PermanentError
 
+# a program that answers nothing for half a minute is started again, with growing pauses
 LOOK_SECONDS, FAILED_LOOKS, LONGEST_PAUSE_SECONDS = 5.0, 6, 60.0
 # one crash mends itself by a start; nobody is woken before the third in a row
 PAGE_AFTER_STARTS = 3
@@ -68,8 +68,11 @@ class Supervisor:
     def stop(self) -> None:
         """End the runs, then the programs, the last started first."""
         names = {one.running.service.name for one in self._watched if one.running.is_alive()}
+        # only then can runs be cancelled by Prefect; otherwise they die with their programs and are
+        # resumed
         if {"prefect", "worker"} <= names:
             self._run_beside("flows.stack.runs")
+        # clients before servers, servers before the database: each ends while it can still say so
         for one in reversed(self._watched):
             one.running.stop()
 
@@ -97,6 +100,7 @@ class Supervisor:
             return
         one.failed_looks += 1
         since = time.monotonic() - one.started_at
+        # a program that dies at once is started again after 1, 2, 4, ... seconds
         if not alive and since >= min(2.0**one.starts_in_a_row, LONGEST_PAUSE_SECONDS):
             self._start_again(one, "ended")
         elif (
@@ -124,8 +128,9 @@ class Supervisor:
         self._begin(one)
 
     def _run_beside(self, module: str, *arguments: str, must_work: bool = False) -> None:
-        """A program of ours that speaks to Prefect: importing Prefect here would keep its memory
-        for weeks.
+        """Run a program of ours that speaks to Prefect.
+
+        Importing Prefect here would keep its memory for weeks.
         """
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
@@ -151,9 +156,7 @@ class Supervisor:
 
 
 def page(incident: str, cause: str, environment: Environment) -> None:
-    """A page that does not go through Prefect; silent where no webhook is given or it does not
-    answer.
-    """
+    """Send a page past Prefect; silent where no webhook is given or it does not answer."""
     url = secret(PAGE_URL)
     if not url:
         return

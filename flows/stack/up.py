@@ -1,6 +1,4 @@
-"""The stack of a home from its start to its end: one at a time, found again by `down` and by a
-second `up`.
-"""
+"""A home's stack from start to end: one at a time, found again by `down` and a second `up`."""
 
 import json
 import os
@@ -23,6 +21,7 @@ from storage.environment import Environment, private_folder, secret, write_secre
 from storage.errors import InputError, PermanentError
 from storage.locks import owned, owner_of
 
+# the grace of all programs together; and a first start, which makes databases
 DOWN_SECONDS, READY_SECONDS = 180.0, 900.0
 
 EARLIER = (
@@ -45,6 +44,7 @@ def run_stack(
         stack = _planned(environment, host, ports, folder, say)
         supervisor = Supervisor(environment, stack, say)
         ended = threading.Event()
+        # SIGHUP too: a closed terminal ends the stack in order
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda _number, _frame: _end(ended))
         try:
@@ -88,6 +88,7 @@ def running_stack(environment: Environment) -> dict[str, str]:
     """The description of the stack that runs and is ready; empty when there is none."""
     if not owner_of(stack_lock(environment)):
         return {}
+    # written after everything has answered, so it is there only for a stack that is ready
     with suppress(OSError, ValueError):
         return json.loads((stack_folder(environment) / "stack.json").read_text("utf-8"))
     return {}
@@ -148,8 +149,8 @@ def refuse_beside_a_stack(environment: Environment) -> None:
     owner = owner_of(stack_lock(environment))
     if owner:
         raise InputError(
-            f"Files are put in their places beside no stack; that of {str(environment.home)!r} runs"
-            f" (process {owner}). First: regenesis down"
+            "Files are put in their places while no stack runs; that of"
+            f" {str(environment.home)!r} runs (process {owner}). First: regenesis down"
         )
 
 

@@ -1,5 +1,6 @@
-"""A worker as a container has it: told to end, it first cancels its own runs, which commit, free
-the engine and go on later. Prefect's own worker would wait for them until it is killed.
+"""A worker for containers: told to end, it first cancels its own runs, which can go on later.
+
+Prefect's own worker would wait for them until it is killed.
 """
 
 import signal

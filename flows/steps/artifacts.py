@@ -1,5 +1,4 @@
-"""What Prefect's UI shows of a round while it runs and after: progress, the table of results, the
-report's link.
+"""What Prefect's UI shows of a round: progress, the table of results, the report's link.
 
 Model text is never put in; names that users gave are, and Prefect reads descriptions as Markdown.
 """
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from tasks.rules.training.collapse import TextHealth
     from tasks.synthesis.account import SynthesisProgress, SynthesisReport
 
+# between two posts; and how long the end of a flow waits for the last one
 PROGRESS_SECONDS, CLOSE_SECONDS = 5.0, 10.0
 
 
@@ -49,9 +49,8 @@ class ProgressInPrefect:
         if _in_a_flow_run():
             from prefect.logging import get_run_logger
 
-            self._log = (
-                get_run_logger()
-            )  # the flow's, kept: steps report from threads that know no run
+            # the flow's, kept: steps report from threads that know no run
+            self._log = get_run_logger()
         else:  # Prefect would start a server of its own to post to
             self._closed.set()
         context = contextvars.copy_context()  # which flow run the artifacts belong to
@@ -81,7 +80,7 @@ class ProgressInPrefect:
             )
 
     def close(self) -> None:
-        """What is new is posted; the other watcher is closed by whoever made it."""
+        """Post what is new; the other watcher is closed by its maker."""
         self._closed.set()
         self._thread.join(timeout=CLOSE_SECONDS)
 
@@ -90,6 +89,7 @@ class ProgressInPrefect:
         while not ended:
             ended = self._closed.wait(PROGRESS_SECONDS)
             for title in list(self._news):
+                # progress is for people: that it can't be shown must not end a round
                 with suppress(Exception):
                     self._post_one(title, *self._news.pop(title))
 
@@ -113,8 +113,9 @@ def _in_a_flow_run() -> bool:
 def synthesis_progress(
     watcher: "Watcher", check_room: Callable[[], None]
 ) -> "Callable[[SynthesisProgress], None]":
-    """A callback that shows questions, accepted paths, speed and time left; what `check_room`
-    raises ends the step.
+    """A callback that shows questions, accepted paths, speed and time left.
+
+    What `check_room` raises ends the step.
     """
 
     def show(now: "SynthesisProgress") -> None:
@@ -132,8 +133,9 @@ def synthesis_progress(
 def training_progress(
     watcher: "Watcher", check_limits: Callable[[], None]
 ) -> "Callable[[TrainingProgress], None]":
-    """A callback for each step of a training; what `check_limits` raises ends the training, to be
-    resumed.
+    """A callback for each step of a training.
+
+    What `check_limits` raises ends the training, to be resumed.
     """
 
     def show(now: "TrainingProgress") -> None:

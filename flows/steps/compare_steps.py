@@ -1,6 +1,4 @@
-"""The steps of a comparison as Prefect tasks: each does only what the store lacks, so a rerun goes
-on.
-"""
+"""The steps of a comparison as Prefect tasks; each does what the store lacks."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -48,16 +46,16 @@ if TYPE_CHECKING:
 
 @step("begin comparison")
 def begin_comparison(work: Workplace, brought: str = "") -> Contest:
-    """Go on with the comparison of these settings, or begin it; `brought` is a folder with what
-    another machine did.
+    """Continue the comparison of these settings, or begin it.
+
+    `brought` is a folder with another machine's state.
     """
     if brought:
         rows = bring(work.store, Path(brought))
         work.watcher.say(f"Brought {rows} rows from {brought}.")
         record = brought_comparison(work.store, Path(brought), work.base.record)
-        work.settings = Settings.model_validate_json(
-            record.settings
-        )  # those that it began with, as a round has
+        # those that it began with, as a round has
+        work.settings = Settings.model_validate_json(record.settings)
     else:
         check_question_sets(work.store, work.settings)
         record = begin(work.store, work.settings, work.base.record)
@@ -75,9 +73,7 @@ def begin_comparison(work: Workplace, brought: str = "") -> Contest:
 
 
 def is_whole(contest: Contest) -> bool:
-    """Whether it is finished with every answer that its table reads; answers may be left out of a
-    state.
-    """
+    """Whether it is finished and has every answer that its table reads."""
     if contest.record.status != "finished":
         return False
     return all(is_answered(contest, one, contest.final_questions) for one in trials_read(contest))
@@ -250,9 +246,7 @@ def _adapter(
     seed: int,
     before: Trial | None,
 ) -> Adapter:
-    """The adapter of a training set: from the base, or on from the iteration before where the
-    settings say so.
-    """
+    """The adapter of a training set, from the base or from the iteration before."""
     training = contest.settings.training.model_copy(update={"learning_rate": rate})
     settings = contest.seeded(seed).model_copy(update={"training": training})
     parent = None
@@ -267,9 +261,7 @@ def _adapter(
 def _answer(
     work: Workplace, contest: Contest, trials: "Sequence[Trial]", questions: "Sequence[Question]"
 ) -> None:
-    """The trials' models answer what they have not answered yet, the base first, for adapters are
-    held against it.
-    """
+    """Let the trials' models answer what is missing, the base first, as adapters need it."""
     asked: set[tuple[object, object]] = set()
     for trial in sorted(trials, key=lambda one: one.adapter_id is not None):
         if (trial.model_id, trial.prompt_id) in asked or is_answered(contest, trial, questions):
@@ -293,9 +285,7 @@ def _answer(
 
 
 def _model_with_weights(work: Workplace, contest: Contest, trial: Trial) -> Model:
-    """The trial's model; trained anew where its weights are not here, as after `--from`, for then
-    only rows came.
-    """
+    """The trial's model, trained again where its weights are not here, as after `--from`."""
     model = contest.model(trial.model_id)
     adapter = work.store.get(Adapter, trial.adapter_id) if trial.adapter_id else None
     training_set = (
@@ -308,8 +298,8 @@ def _model_with_weights(work: Workplace, contest: Contest, trial: Trial) -> Mode
     ):
         return model
     before = contest.before(trial)
-    anew = model_of(
+    trained = model_of(
         contest.base, _adapter(work, contest, training_set, trial.learning_rate, trial.seed, before)
     )
-    work.store.update(replace(trial, model_id=anew.id))
-    return anew
+    work.store.update(replace(trial, model_id=trained.id))
+    return trained

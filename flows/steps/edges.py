@@ -1,4 +1,4 @@
-"""What a run uses beside its parameters: the machinery that answers and trains, and who watches.
+"""What a run uses besides its parameters: the machinery that answers and trains, and who watches.
 
 A flow's parameters are JSON, which holds neither. Whoever calls a flow with others than the usual
 ones does it within `use_edges`: the command line brings its watcher, tests bring both.

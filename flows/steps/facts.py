@@ -1,5 +1,4 @@
-"""What the store knows of the round at work: its training set, models, evaluations; and how a
-person reads it.
+"""What the store knows of the round at work, and how it reads to a person.
 
 A stage that is done is a fact of the store, so any process can go on with the round.
 """
@@ -19,6 +18,7 @@ from tasks.reports.round_report import harness_table, round_table
 from tasks.training.train_adapter import model_of
 
 PARTS = ("train", "gate", "final")
+# in the order of a report's columns
 ROLES = ("base", "champion", "challenger")
 
 
@@ -126,9 +126,7 @@ def model_in(work: Workplace, role: str) -> Model:
 
 
 def to_ask_twice(work: Workplace, model: Model, questions: Sequence[Question]) -> list[Question]:
-    """The questions of the round's A/A run: some of the champion's; none for another model, or once
-    they are known.
-    """
+    """The questions of the round's A/A run: some of the champion's, until they are known."""
     if model.id != work.round.champion_model_id:
         return []
     sample = noise_sample(questions, work.settings.evaluation.noise_questions)

@@ -37,9 +37,8 @@ if TYPE_CHECKING:
     from tasks.engines.models.base_models import PreparedModel
     from tasks.engines.server.vllm_server import Server
 
-LEAST_KEPT = (
-    0.9  # of an adapter in bfloat16: one whose steps are 1e-3 keeps all, 3e-5 keeps 0.8, 1e-5 0.4
-)
+# of an adapter in bfloat16: one whose steps are 1e-3 keeps all, 3e-5 keeps 0.8, 1e-5 0.4
+LEAST_KEPT = 0.9
 
 
 class ServedModel(Protocol):
@@ -56,9 +55,7 @@ class ServedModel(Protocol):
         ...
 
     def engine(self, say: Callable[[str], None]) -> "Engine":
-        """A new client, which is an async context manager that the steps enter; `say` hears of
-        given servers.
-        """
+        """A new client, to be entered by the step; `say` is told of given servers."""
         ...
 
     def address(self) -> tuple[str, str, str]:
@@ -66,7 +63,7 @@ class ServedModel(Protocol):
         ...
 
     def raw_tokens_per_second(self) -> float:
-        """Its own rate with nothing beside it, measured now; 0 where that cannot be known."""
+        """Its own rate with no other work, measured now; 0 where that cannot be known."""
         ...
 
     def close(self) -> None:
@@ -90,9 +87,7 @@ class Machinery(Trains, Protocol):
 
 
 class LocalMachinery:
-    """The real one: vLLM here or at the URLs of REGENESIS_ENDPOINTS, training in a child process
-    here.
-    """
+    """The real machinery: vLLM here or at given URLs, training in a child process."""
 
     def prepare(self, settings: ModelSettings, environment: Environment) -> "PreparedModel":
         return prepare_model(settings, environment)
@@ -229,9 +224,7 @@ class OwnServer:
         return True
 
     def _show(self, model: Model, adapter: Adapter | None) -> None:
-        """The model's weights; or the base's, and a name under which vLLM puts the adapter upon
-        them.
-        """
+        """Show the model's weights, or the base's with the name of its adapter."""
         weights = served_weights(self._base, adapter, self._settings, self._environment)
         if weights != self._server.weights:
             self._server.swap_weights(weights)
@@ -272,9 +265,7 @@ def patience_of(settings: Settings) -> Patience:
 def served_weights(
     base: "PreparedModel", adapter: Adapter | None, settings: Settings, environment: Environment
 ) -> Path:
-    """The folder that vLLM loads for this adapter: whole weights, or the base's under an adapter
-    served as such.
-    """
+    """The folder that vLLM loads for this adapter: whole weights, or the base's for LoRA."""
     as_lora = adapter is not None and _is_served_as_lora(adapter, settings)
     return base.folder if as_lora else weights_of(base, adapter, environment)
 
@@ -284,9 +275,7 @@ def _is_served_as_lora(adapter: Adapter, settings: Settings) -> bool:
 
 
 def lost_by_merging(weights: Path) -> str:
-    """What a person should know of merged weights that round away a part of what was learnt; empty
-    for others.
-    """
+    """What a person should know of merged weights that round training away; else empty."""
     share = kept_share(weights)
     if share >= LEAST_KEPT:
         return ""
@@ -297,9 +286,7 @@ def lost_by_merging(weights: Path) -> str:
 
 
 def weights_of(base: "PreparedModel", adapter: Adapter | None, environment: Environment) -> Path:
-    """A folder with whole weights: the base's, full weights, or an adapter merged into the base
-    once.
-    """
+    """A folder with whole weights: the base's, full ones, or a merged adapter's."""
     if adapter is None:
         return base.folder
     location = environment.home / adapter.location

@@ -1,5 +1,4 @@
-"""What a person watches while a round runs: one live line a step in a terminal, plain lines
-elsewhere.
+"""What a person watches during a round: a live line per step in a terminal, else plain lines.
 
 Written to standard error, so that `--json` leaves standard output clean. Decides nothing.
 """
@@ -80,7 +79,7 @@ class PlainLines:
 
 
 class LiveLines:
-    """One live line a step, with a bar, figures and the time left."""
+    """One live line per step, with a bar, figures and the time left."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True)

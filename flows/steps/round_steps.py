@@ -1,5 +1,4 @@
-"""The steps of a round as Prefect tasks: each is a chunk of work worth seeing, and does only what
-the store lacks.
+"""The steps of a round as Prefect tasks; each does what the store lacks.
 
 What a step needs of a finished one it reads from the store, so that any process can go on with the
 round.
@@ -61,16 +60,13 @@ if TYPE_CHECKING:
 
 
 def check_training(settings: Settings) -> None:
-    """Raise where training cannot start here as the settings say: before a night of paths, not
-    after it.
-    """
+    """Raise where training cannot start here, before a night of paths and not after it."""
     plan_launch(settings.training.kind, settings.training.accelerate_config)
 
 
 @step("begin round")
 def begin_round(work: Workplace, new: bool = False, change: bool = False) -> None:
-    """Go on with the unfinished round of this line, or begin one; mend what a crash left between
-    store and registry.
+    """Continue the line's unfinished round, or begin one, and repair what a crash left.
 
     `change` gives an unfinished round the synthesis settings at hand.
     """
@@ -166,9 +162,7 @@ def synthesize_paths(work: Workplace) -> None:
 
 @step("audit verdicts")
 def audit_verdicts(work: Workplace) -> None:
-    """The vote of each question's paths, and a second judge's reading of those that judges differ
-    on.
-    """
+    """Vote on each question's paths, and let a second judge read disputed ones."""
     if facts.training_set_of(work) is not None:
         return
     work.watcher.step("Reading verdicts again")
@@ -183,9 +177,7 @@ def audit_verdicts(work: Workplace) -> None:
 
 @step("watch collapse")
 def watch_collapse(work: Workplace) -> None:
-    """Figures of the round's texts against those of its line's earlier rounds, and warnings where
-    one has drifted.
-    """
+    """Figures of the round's texts against the line's earlier rounds, with warnings."""
     if TIMINGS_KEY in work.timings.figures and facts.training_set_of(work) is not None:
         return
     work.watcher.step("Looking for collapse")
@@ -232,9 +224,7 @@ def train_adapter(work: Workplace) -> None:
 
 @step("evaluate", task_run_name="evaluate {role}")
 def evaluate(work: Workplace, role: str) -> None:
-    """Base, champion or challenger answers the gate and final questions; the champion some of them
-    twice (A/A).
-    """
+    """Let base, champion or challenger answer; the champion some questions twice (A/A)."""
     model = facts.model_in(work, role)
     questions = work.questions("gate", "final")
     if not facts.is_evaluated(work, model, questions):

@@ -1,6 +1,4 @@
-"""A step as a Prefect task: only what may pass is tried again, and a limit of the run ends it
-cleanly.
-"""
+"""A step as a Prefect task: retried where that may help, ended cleanly by a run's limit."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -29,8 +27,11 @@ def _may_pass(task: "Task[..., Any]", run: "TaskRun", state: "State[Any]") -> bo
 
 
 STEP: dict[str, Any] = {
+    # the store knows what is done; a cached result of Prefect's would be believed against it
     "cache_policy": NO_CACHE,
+    # results hold a workplace with open files, and everything that must stay is in the store
     "persist_result": False,
+    # an engine that died is started again twice; what still fails then is no matter of chance
     "retries": 2,
     "retry_delay_seconds": 5,
     "retry_condition_fn": _may_pass,

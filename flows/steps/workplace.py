@@ -1,5 +1,4 @@
-"""What every step of a flow needs: settings, store, prepared model, the server that answers, the
-watcher.
+"""What every step of a flow needs: settings, store, model, server, and the watcher.
 
 A flow opens it once. It starts a server when a step first asks a model, and changes the server's
 weights when a step asks another model.
@@ -83,9 +82,8 @@ class Workplace:
         self.stopped: Stopped | None = None  # by a limit of the run
         self.environment = environment
         self.settings = settings
-        self._room = (
-            settings.room
-        )  # this run's: a round goes on with its own settings, on a machine with more room
+        # this run's: a round goes on with its own settings, on a machine with more room
+        self._room = settings.room
         self.watcher = watcher
         self.machinery = machinery
         self.timings = Timings()
@@ -143,14 +141,13 @@ class Workplace:
         return Tracking(self.environment.home)
 
     def open_tracking_meanwhile(self) -> None:
-        """Import MLflow and open its database, which takes seconds, beside whatever the engine
-        does.
-        """
+        """Import MLflow and open its database, which takes seconds, while the engine works."""
 
         def open_it() -> None:
-            with suppress(Exception):  # whoever needs it next is told
+            with suppress(Exception):  # the next use of MLflow raises it again
                 _ = self.tracking.client
 
+        # daemon: a run that ends meanwhile does not wait for MLflow's imports
         threading.Thread(target=open_it, name="tracking", daemon=True).start()
 
     def questions(self, *parts: Part) -> list[Question]:
@@ -186,7 +183,7 @@ class Workplace:
     def _own(self, settings: Settings, draws: Sequence[int]) -> None:
         questions = settings.questions
         sets = [*questions.in_domain, *questions.out_of_domain]
-        self._leases.close()  # a step that is tried again takes them anew
+        self._leases.close()  # a step that is tried again takes them again
         for draw in draws:
             self._leases.enter_context(self.store.leased(sets, draw))
 
@@ -195,8 +192,7 @@ class Workplace:
         self._leases.close()
 
     def ask(self, model: Model, title: str, ask: Callable[[Asking], T], phase: str) -> T:
-        """The result of `ask`, given an engine that answers as `model` and a judge; its time counts
-        as `phase`.
+        """The result of `ask` with an engine that answers as `model`; its time counts as `phase`.
 
         Our own CPU time during the call is moved from `phase` to storage, verification or
         orchestration.
@@ -213,6 +209,8 @@ class Workplace:
             try:
                 result = ask(self._asking(engine, judge, model))
             except (RequestFailed, EngineDown) as error:
+                # the server is well, so the request itself is at fault, and another server would
+                # not help
                 if served.answers_as(model):
                     raise
                 # the step's next try starts another, and asks for what is missing
@@ -224,6 +222,7 @@ class Workplace:
                 time.process_time() - all_before,
                 self.store.cpu_seconds - storage_before,
             )
+        # CPU seconds of several threads become wall seconds as if all cores had shared them
         cores = os.cpu_count() or 1
         self.timings.move(storage / cores, phase, "storage")
         self.timings.move(judge.cpu_seconds / cores, phase, "verification")
@@ -250,9 +249,8 @@ class Workplace:
         self.check_room()
         self.watcher.step(f"{title} on {training.training_set.examples} examples")
         with self.timings.phase("start"):
-            self.tracking.client.get_experiment(
-                "0"
-            )  # imports MLflow and makes or migrates its database
+            # imports MLflow and makes or migrates its database
+            self.tracking.client.get_experiment("0")
         shown = training_progress(self.watcher, self.spending.check)
         with self.timings.phase("training"):
             adapter = train_adapter(
@@ -275,9 +273,7 @@ class Workplace:
         return self._serve(model).address()
 
     def check_room(self) -> None:
-        """Raise where disk or memory is short; what was committed stays, and the round goes on
-        later.
-        """
+        """Raise where disk or memory is short; what was committed stays for a later run."""
         check_room(self.environment.home, self._room)
 
     def release_server(self) -> None:
@@ -313,9 +309,7 @@ class Workplace:
             self._round = stop_round(self.store, self._round, self.timings)
 
     def leave(self) -> None:
-        """End the server, keep what can be kept, and let go of the round, whatever becomes of the
-        rest.
-        """
+        """End the server, keep what can be kept, and let go of the round, whatever fails."""
         try:
             self.release_server()
             with suppress(

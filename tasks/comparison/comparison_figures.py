@@ -1,6 +1,4 @@
-"""From final answers to the rows of the table: accuracies, paired differences, and how they stand
-in a terminal.
-"""
+"""From final answers to the rows of the table, and to its lines in a terminal."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -26,9 +24,7 @@ READINGS: tuple[Reading, ...] = ("strict", "lenient")
 
 
 def write_figures(contest: Contest) -> list[ComparisonFigure]:
-    """Every figure of the table, stored; one that has changed (another judge) is put in the old
-    one's place.
-    """
+    """Store every figure of the table, in the place of one that has changed."""
     rows = [
         figure
         for rates in RATES
@@ -98,9 +94,7 @@ def scopes_of(contest: Contest, method: str) -> dict[str, list[str]]:
 
 
 def table_lines(contest: Contest) -> list[str]:
-    """The table for a terminal: strict accuracy at the chosen rates, with intervals, and what all
-    seeds took in sum.
-    """
+    """The table for a terminal: strict accuracy with intervals, and costs over all seeds."""
     last = iterations(contest)[-1]
     rows = contest.store.select(
         ComparisonFigure,

@@ -38,9 +38,7 @@ NOT_TRAINED_YET = Model(
 
 
 class ContestAhead(Contest):
-    """A comparison that may not have begun: its train questions are drawn as it will draw them, and
-    not stored.
-    """
+    """A comparison that may not have begun; its train questions are drawn, not stored."""
 
     def train_questions(self, seed: int) -> list[Question]:
         if seed not in self.train:

@@ -1,5 +1,4 @@
-"""The report of a comparison: one self-contained HTML page, like a round's, each figure with the
-SQL that gives it.
+"""The report of a comparison: one HTML page, each figure with the SQL that gives it.
 
 Static: no script, no network; every text of a model, a file or a user is escaped.
 """

@@ -114,9 +114,7 @@ class Contest:
 
     @cached_property
     def dev_questions(self) -> list[Question]:
-        """The in-domain gate questions of the first seed: they choose learning rates, and nothing
-        else.
-        """
+        """The in-domain gate questions of the first seed, which choose learning rates alone."""
         first = self.seeds[0]
         inside = {one.id for one in self.sets("in_domain")}
         asked = questions_of(self.store, self.seeded(first), "gate", draw_of(first))
@@ -160,9 +158,7 @@ class Contest:
         return {row.method: row.value for row in found}
 
     def rates_of(self, contender: Contender, seed: int) -> tuple[float, ...]:
-        """What a method is tried with: the whole grid with the first seed, then what was chosen,
-        and the fixed rate.
-        """
+        """The rates of a method: the grid with the first seed, then the chosen one."""
         if not contender.method.trains:
             return (0.0,)
         if seed == self.seeds[0]:

@@ -1,6 +1,4 @@
-"""The choice of each method's learning rate: equal tries, on in-domain development questions, never
-on final ones.
-"""
+"""The choice of each method's learning rate, on in-domain development questions alone."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -36,8 +34,7 @@ def is_answered(contest: Contest, trial: Trial, questions: Sequence[Question]) -
 
 
 def choose_rates(contest: Contest) -> list[str]:
-    """Choose each method's learning rate and store it with the accuracy at every rate; returns a
-    line per method.
+    """Choose each method's learning rate and store it; returns a line per method.
 
     Of rates with equal accuracy the smaller one is chosen.
     """

@@ -1,5 +1,4 @@
-"""What each try of a seed is trained on, iteration by iteration, at a budget decided over all
-methods together.
+"""What each trial of a seed is trained on, at a budget decided over all methods.
 
 The first iteration's pools are everybody's; a method of several rounds trains on them and writes
 its next pool itself. What is compared at last, the last iteration of each, is matched over all of

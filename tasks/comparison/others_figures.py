@@ -1,5 +1,4 @@
-"""Published figures from a file, to stand beside ours: a CSV with method, set, value, source and
-split.
+"""Others' published figures from a CSV file, to stand beside ours.
 
 A value is a percentage or a share. Nothing is computed from them: other models, splits, prompts and
 readings.
@@ -75,21 +74,19 @@ def beside_ours(contest: Contest, theirs: Sequence[Published]) -> list[dict[str,
 
 
 def differences_of_setting(contest: Contest, theirs: Sequence[Published]) -> list[str]:
-    """Every difference of model, split, prompt and reading that makes them no comparison; unknown
-    ones are said too.
-    """
+    """Every difference that makes two figures incomparable, unknown ones included."""
 
     def named(values: list[str]) -> str:
         return ", ".join(dict.fromkeys(value or "not said" for value in values))
 
     settings = contest.settings
     split = (
-        f"{settings.questions.final_per_set} final questions a set at most, drawn by the seed,"
+        f"{settings.questions.final_per_set} final questions per set at most, drawn by the seed,"
         " never trained on"
     )
     budget = (
         f"matched by {settings.comparison.match}, {settings.synthesis.chains_per_question} chains a"
-        f" question, {settings.questions.train_per_set} train questions a set,"
+        f" question, {settings.questions.train_per_set} train questions per set,"
         f" {settings.training.kind}"
     )
     prompt = repr(contest.prompts["answer"].text.strip())

@@ -1,5 +1,4 @@
-"""The pools of a comparison: which paths a method draws on, what they took, and the row that says a
-pool is whole.
+"""The pools of a comparison: the paths that methods draw on, and their costs.
 
 A pool is one seed's paths of one strategy by one model. Its chains are known before they are
 written, so a method's paths are exactly those that its settings plan, whatever else the store holds

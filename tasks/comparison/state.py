@@ -1,5 +1,4 @@
-"""A comparison's state as Parquet, so that another machine goes on with it: pools, answers,
-training records.
+"""A comparison's state as Parquet, so that another machine can continue it.
 
 Rows travel, weights do not: a model whose answers are all there is not needed again; any other is
 trained again.
@@ -81,9 +80,7 @@ def bring(store: "Store", folder: Path) -> int:
 
 
 def brought_comparison(store: "Store", folder: Path, base: Model) -> Comparison:
-    """The comparison whose state was brought; raises InputError where it is one of another base
-    model.
-    """
+    """The comparison of a brought state; raises InputError for another base model."""
     record = store.select(Comparison, id=UUID(check_state(folder)))[0]
     if record.base_model_id != base.id:
         raise InputError(
@@ -121,9 +118,7 @@ def as_text(rows: "ArrowTable") -> "ArrowTable":
 
 
 def read_table(file: Path, record_type: type[Record]) -> "ArrowTable":
-    """A file's rows in the table's own types; those that do not fit are refused with the file's
-    name.
-    """
+    """A file's rows in the table's own types; raises InputError, naming the file."""
     try:
         rows, schema = cast("ArrowTable", pq.read_table(file)), arrow_schema(record_type)
         kinds = sql_types(record_type)
@@ -140,14 +135,12 @@ def read_table(file: Path, record_type: type[Record]) -> "ArrowTable":
         ) from error
     ids = table["id"].to_pylist()
     if len(set(ids)) < len(ids):
-        raise InputError(f"{str(file)!r} has an id twice; its rows are one a record.")
+        raise InputError(f"{str(file)!r} has an id twice; its rows are one per record.")
     return table
 
 
 def _column(rows: "ArrowTable", name: str, kind: str, wanted: object, *, optional: bool) -> object:
-    """A column in the table's own type; nulls where an earlier version, which had no such column,
-    wrote the file.
-    """
+    """A column in the table's own type; nulls where an earlier version had no such column."""
     if name not in rows.column_names and optional:
         return pa.nulls(rows.num_rows, wanted)
     column = rows.column(name)
@@ -160,9 +153,7 @@ def _column(rows: "ArrowTable", name: str, kind: str, wanted: object, *, optiona
 
 
 def _which(contest: Contest) -> dict[str, str]:
-    """Table -> condition of the rows that travel: what the comparison's draws, sets and trials are
-    made of.
-    """
+    """Table -> the condition of the rows that travel."""
     sets = _listed(one.id for one in [*contest.sets("in_domain"), *contest.sets("out_of_domain")])
     draws = ", ".join(str(draw_of(seed)) for seed in contest.seeds)
 

@@ -1,5 +1,4 @@
-"""What a comparison's state may hold, wherever it comes from: rows of that comparison, and no
-others.
+"""What a comparison's state may hold: rows of that comparison alone.
 
 A state is somebody else's file: a promotion in it would make a champion here, and an adapter's
 place be read as ours.

@@ -1,5 +1,4 @@
-"""From pools to training sets at a matched budget: candidates, filter, matching, and the trial's
-row.
+"""From pools to training sets at a matched budget, and the trial's row.
 
 Each (method, learning rate) enters with what its filter lets through; what is trained on is decided
 over all of them together. Everything is read from the store, so a rerun decides the same.
@@ -70,9 +69,7 @@ class Entrant:
 
 
 def generator_of(contest: Contest, one: Try, seed: int, iteration: int) -> Model:
-    """Who writes the paths of an iteration: the base, then the model that the method has trained
-    before.
-    """
+    """The writer of an iteration's paths: the base, then the model trained before."""
     if iteration == 1:
         return contest.base
     trial = contest.trial(one, seed, iteration - 1)
@@ -121,9 +118,7 @@ def entrant(contest: Contest, one: Try, seed: int, iteration: int) -> Entrant:
 
 
 def token_budget(contest: Contest, entrants: Sequence[Entrant]) -> float | None:
-    """With `match = "tokens"`, what the method that could spend least spends; from everybody's
-    first iteration.
-    """
+    """With `match = "tokens"`, what the most frugal method spends in its first iteration."""
     if contest.settings.comparison.match != "tokens":
         return None
     whole = [
@@ -137,7 +132,7 @@ def token_budget(contest: Contest, entrants: Sequence[Entrant]) -> float | None:
 def choose_examples(
     contest: Contest, entrants: Sequence[Entrant], budget: float | None
 ) -> list[list[Choice]]:
-    """One choice a candidate for each entrant, at a budget that all of them can meet."""
+    """One choice per candidate for each entrant, at a budget that all of them can meet."""
     seed, comparison = entrants[0].seed, contest.settings.comparison
     entries = [_entry(contest, one, budget) for one in entrants]
     if comparison.match == "questions":
@@ -153,9 +148,7 @@ def choose_examples(
 def choose_between_rounds(
     contest: Contest, entrant: Entrant, size: int, budget: float | None
 ) -> list[Choice]:
-    """The choices of an iteration that is neither first nor last: no more examples than in its
-    first, fewer if it has no more.
-    """
+    """The choices of a middle iteration: at most as many examples as in the first."""
     return match_paths(
         [_entry(contest, entrant, budget)], entrant.seed, size * entrant.contender.parts
     )[0]
@@ -272,9 +265,7 @@ def untrained_trial(contest: Contest, one: Try, seed: int) -> Trial:
 
 
 def answer_prompt(contest: Contest, contender: Contender, seed: int) -> Prompt:
-    """The prompt that a method answers with: the common one, or the same below solved train
-    questions of the seed.
-    """
+    """The prompt that a method answers with, below solved train questions if it has any."""
     plain = contest.prompts["answer"]
     shots = contender.method.shots
     if not shots:

@@ -1,5 +1,4 @@
-"""What a comparison's figures say in sentences, for people: of each reviewers' question, what these
-data answer.
+"""A comparison's figures in sentences, by the questions of the paper's reviewers.
 
 Never "equal": where no difference was seen, the sentence says how large a one they leave open.
 """
@@ -20,9 +19,7 @@ WORDS = {"in_domain": "in domain", "out_of_domain": "out of domain"}
 
 @dataclass(frozen=True)
 class ReviewersQuestion:
-    """A question of the paper's reviewers, and the methods whose difference from regenesis speaks
-    to it.
-    """
+    """A question of the paper's reviewers, and the methods whose difference answers it."""
 
     asked: str
     methods: tuple[str, ...]
@@ -88,9 +85,7 @@ def findings(contest: Contest) -> str:
 
 
 def collapse_lines(contest: Contest) -> list[str]:
-    """What the collapse watch said of each later round's paths before they were trained on, and
-    what became of it.
-    """
+    """What the collapse watch said of each later round's paths, and what followed."""
     said: list[str] = []
     several = [one for one in contest.trials if one.iterations > 1 and one.pool_id]
     for (method, seed, rate), trials in groupby(

@@ -140,9 +140,7 @@ def _pairs(first: UUID, second: UUID) -> Sql:
 
 
 def to_rate_sql(chosen: Chosen, kind: Rateable, limit: int = 50) -> str:
-    """Paths that no person has rated yet: where two judges differ, that no rule could judge, or
-    any.
-    """
+    """Paths that no person has rated: those in dispute, unjudged ones, or any."""
     where = chosen.where(
         "v.verifier <> 'human'", RATEABLE[kind], draw="v.draw", question_set="s.name"
     )

@@ -1,6 +1,4 @@
-"""The page on which a person rates a path: the next one to read, and the verdict of kind `human`
-that is kept.
-"""
+"""The page on which a person rates a path, and the verdict `human` that is kept."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
@@ -23,9 +21,7 @@ RATE_OPTIONS = list(asking.RATEABLE)
 
 @dataclass(frozen=True)
 class Rated:
-    """What a person did in this session: the paths that were rated or skipped, and a sentence about
-    the last.
-    """
+    """What a person did in this session: paths rated or skipped, and the last outcome."""
 
     path_ids: tuple[UUID, ...] = ()
     sentence: str = ""
@@ -60,9 +56,7 @@ def to_rate(store: "Store", chosen: Chosen, kind: str, rated: Rated) -> ToRate:
 def keep(
     store: "Store", path_id: UUID, verdict: str | None, rater: str, because: str
 ) -> tuple[bool, str]:
-    """Store a person's verdict; whether that was done, and a sentence: what was kept, or what is
-    off.
-    """
+    """Store a person's verdict; returns whether it was kept, and a sentence."""
     try:
         given = give_verdict(store, str(path_id), verdict or "", rater, because)
     except InputError as error:

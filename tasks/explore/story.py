@@ -1,5 +1,4 @@
-"""Everything that models wrote for one question: chains with their texts, verdicts, what they
-taught, and answers.
+"""Everything that models wrote for one question, from chains to answers.
 
 In: a store, a question's id, and a draw or None for all. Out: a `QuestionStory`; it reads, and
 changes nothing.
@@ -43,9 +42,7 @@ class Told:
 
 @dataclass(frozen=True)
 class Branch:
-    """A node of the tree above the paths: a guideline, an adapted guideline or a structure, with
-    what follows it.
-    """
+    """A node above the paths: a guideline, an adapted guideline or a structure."""
 
     kind: str
     name: str

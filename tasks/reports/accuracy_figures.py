@@ -1,6 +1,4 @@
-"""The figures of a report that hold models beside each other: accuracy, length, noise, another
-harness.
-"""
+"""The figures of a report that compare models: accuracy, length, noise, another harness."""
 
 from storage.records import Round
 from tasks.reports.drawing import interval_chart, length_chart

@@ -15,9 +15,7 @@ def number(value: object) -> float:
 
 
 def axis_end(shares: Sequence[float]) -> float:
-    """Where an axis of shares ends that begins at 0: out of domain all of a small model's may be
-    below a tenth.
-    """
+    """The end of an axis of shares that begins at 0; small models stay below a tenth."""
     return next((end for end in (0.1, 0.2, 0.5) if max(shares, default=1.0) <= end), 1.0)
 
 
@@ -102,9 +100,7 @@ def bar_chart(rows: Sequence[Row], label: str, value: str, part: str = "") -> st
 def line_chart(
     rows: Sequence[Row], x: str, y: str, series: str = "", *, percent: bool = False
 ) -> str:
-    """A curve for each value of `series` (a role), points in the order of the rows; `percent` where
-    they are shares.
-    """
+    """A curve per value of `series`, points in the order of rows; `percent` for shares."""
     left, right, top, bottom = 38, WIDTH - 12, 12, 170
     xs, ys = [number(row[x]) for row in rows], [number(row[y]) for row in rows]
     low_x, high_x, low_y, high_y = min(xs), max(xs), min([0.0, *ys]), max([*ys, 1e-9])

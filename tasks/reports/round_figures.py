@@ -1,5 +1,4 @@
-"""What a report shows: each figure with the very SQL that gives it, over the public tables and
-views.
+"""What a report shows: each figure with its SQL over the public tables and views.
 
 A figure is a title, a note, SQL and a way to draw the rows; nothing in a report comes from anywhere
 else.
@@ -171,7 +170,7 @@ def _books(round: Round) -> list[Figure]:
             title="The round against its engine's raw rate",
             note=(
                 "Generation alone would take the generated tokens at the raw rate: one full batch,"
-                " nothing beside it. times_the_least is the time without engine starts over"
+                " no other work. times_the_least is the time without engine starts over"
                 " generation and training alone."
             ),
             sql=sql_of("cost", round),
@@ -186,7 +185,7 @@ def _books(round: Round) -> list[Figure]:
         Figure(
             name="failed_requests",
             title="Requests that failed",
-            note="What no retry could mend; kept so that nothing vanishes.",
+            note="What failed in every retry; kept so that nothing vanishes.",
             sql=sql_of("failed_requests", round),
         ),
     ]

@@ -1,6 +1,4 @@
-"""A report's figures about what synthesis wrote: what happened to every candidate, and whether the
-texts collapse.
-"""
+"""A report's figures about synthesis: what became of candidates, and text health."""
 
 from storage.records import Round
 from tasks.reports.figure import Figure, sql_of

@@ -1,5 +1,4 @@
-"""What happened to every candidate of a run: counts that add up, for the live line, the report and
-the tests.
+"""What became of every candidate of a run: counts that add up.
 
 A candidate is a chain that the settings planned. Each has exactly one fate.
 """
@@ -41,9 +40,8 @@ class SynthesisReport:
     solved_questions: int
     hinted_questions: int
     candidates: int  # chains planned, hinted ones included where a retry was begun
-    fates: Mapping[
-        str, int
-    ]  # accepted, wrong, unjudged, failed, enough_accepted, stopped, ...: sums to candidates
+    # accepted, wrong, unjudged, failed, enough_accepted, stopped, ...: sums to candidates
+    fates: Mapping[str, int]
     reasons: Mapping[str, int]  # reason codes of wrong, unjudged and failed
     accepted: int
     hinted_accepted: int
@@ -54,9 +52,8 @@ class SynthesisReport:
     prompt_tokens: int
     rows: int  # committed
     seconds: float
-    stopped_by: (
-        str  # empty when all is done; window, run_tokens, run_money, token_budget, money_budget,
-    )
+    # empty when all is done; window, run_tokens, run_money, token_budget, money_budget,
+    stopped_by: str
     # target_accepted, max_candidates
 
     @property
@@ -108,9 +105,7 @@ class Account:
         return sum(self.fates[fate] for fate in ENDED)
 
     def share_done(self, questions_total: int) -> float:
-        """Share of all candidates, those of questions not yet begun included, that have met their
-        fate; 0 to 1.
-        """
+        """Share of all candidates, planned ones included, that have met their fate; 0 to 1."""
         if not self.questions:
             return 0.0
         expected = self.candidates * max(1.0, questions_total / self.questions)

@@ -1,6 +1,4 @@
-"""One chain, from its first missing stage to its verdict: asks, closes, judges, and hands rows to
-the committer.
-"""
+"""One chain, from its first missing stage to its verdict."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -83,9 +81,8 @@ class ChainRunner:
         self._committer = committer
         self._fail = fail
         self.failures = AllFailed(in_flight=capacity_of(run.asking.engine))
-        self._held: dict[
-            UUID, int
-        ] = {}  # tokens reserved with a path for what completes it, by path id
+        # tokens reserved with a path for what completes it, by path id
+        self._held: dict[UUID, int] = {}
 
     async def run(self, chain: Chain, existing: Existing) -> tuple[Path, Verdict] | None:
         """The chain's path and verdict; None when a request of it failed.
@@ -177,9 +174,7 @@ class ChainRunner:
         return remarks
 
     async def _restated(self, chain: Chain, path: Path) -> dict[str, object]:
-        """Whether the path's work alone leads the model to the same answer; nothing where it could
-        not be asked.
-        """
+        """Whether the model states the same answer from the path's work; None if not asked."""
         work = work_of(path.text)
         if not work:  # `no_work` refuses it anyway
             return {}
@@ -234,9 +229,7 @@ class ChainRunner:
         return completion
 
     async def _reserve(self, request: Request, chain: Chain) -> None:
-        """Tokens for a request; a path brings those of its closing, summary and check, so that none
-        passes a limit.
-        """
+        """Tokens for a request; a path reserves those of closing, summary and checks too."""
         most, held = request.plan.sampling.max_tokens, self._held.get(chain.path_id, 0)
         if request.stage in AFTER_THE_PATH and held >= most:
             self._held[chain.path_id] = held - most

@@ -123,7 +123,7 @@ def failed_request(
     round_id: UUID | None,
     now: datetime,
 ) -> FailedRequest:
-    """The row of a request that no retry could mend."""
+    """The row of a request that failed in every retry."""
     return FailedRequest(
         id=content_id("failed_requests", request.id, now.isoformat()),
         request_id=request.id,

@@ -1,6 +1,4 @@
-"""The exact text that was sent for a generated record, made again from its parents by the function
-that sent it.
-"""
+"""The text that was sent for a generated record, made again by the function that sent it."""
 
 import json
 from dataclasses import dataclass
@@ -101,9 +99,7 @@ def _above(store: "Store", row: Chained) -> Above:
 
 
 def _selected(store: "Store", head: Guideline, first: Chained) -> str:
-    """The guidelines that the model selected for a chain; `first` is the chain's first row below
-    its selection.
-    """
+    """The guidelines that the model selected for a chain; `first` is the row below them."""
     rows = store.select(
         AdaptedGuideline, question_id=first.question_id, guideline_id=head.id, draw=first.draw
     )

@@ -1,6 +1,4 @@
-"""The questions of a run, chunk by chunk: what is planned for each, and what the store has of it
-already.
-"""
+"""The questions of a run in chunks: the plan of each, and what the store has of it."""
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -76,9 +74,7 @@ class QuestionWork:
 
 
 def question_chunks(questions: Iterable[Question], ladder: Ladder) -> Iterator[list[Question]]:
-    """Questions in chunks of about CHAINS_A_CHUNK chains; a question asked for twice comes once a
-    chunk.
-    """
+    """Questions in chunks of about CHAINS_A_CHUNK chains, each at most once per chunk."""
     source = iter(questions)
     size = max(16, CHAINS_A_CHUNK // ladder.settings.chains_per_question)
     while chunk := list(islice(source, size)):
@@ -122,9 +118,7 @@ def tells(ladder: Ladder, chain: Chain, texts: Mapping[UUID, str]) -> bool:
 def plan_question(
     ladder: Ladder, question: Question, existing: Existing | None = None
 ) -> QuestionWork:
-    """The question's work with all its free chains waiting, those that are nearest to their end
-    first.
-    """
+    """The question's work, with its free chains waiting, those nearest to their end first."""
     known = existing or Existing()
     chains = ladder.chains(question)
     if known.texts or known.paths:

@@ -26,9 +26,8 @@ if TYPE_CHECKING:
     from storage.open_store import Store
 
 R = TypeVar("R", bound=AdaptedGuideline | Structure | Path)
-TRAINING_TO_GENERATION = (
-    0.8  # trained by generated tokens a second where nothing was measured (docs: stack)
-)
+# trained by generated tokens per second where nothing was measured (docs: stack)
+TRAINING_TO_GENERATION = 0.8
 
 
 @dataclass(frozen=True)
@@ -94,9 +93,7 @@ def forecast_round(
 
 
 def kept_weight_bytes(base: Folder, training: TrainingSettings) -> int:
-    """Bytes of the weights that a round keeps, in float32: all of the model's, or LoRA's by rank
-    and matrix sizes.
-    """
+    """Bytes of the weights that a round keeps, in float32: the whole model's, or LoRA's."""
     if training.kind == "full":
         return 4 * model_size(base).parameters
     config = read_json(base / "config.json")
@@ -115,7 +112,7 @@ def known_rates(measured: float, hardware: Hardware) -> Rates:
     if generation <= 0:
         raise InputError(
             "A forecast needs a rate: the probe generated nothing (all of it was there already)."
-            " Give the tokens a second of your hardware, or another draw."
+            " Give the tokens per second of your hardware, or another draw."
         )
     assumed: list[str] = []
     if hardware.tokens_per_second:

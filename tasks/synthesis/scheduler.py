@@ -91,9 +91,7 @@ class Scheduler:
 
     @property
     def window(self) -> int:
-        """Chains in flight at most: as the settings say, or half as many again as the engine takes
-        requests now.
-        """
+        """Most chains in flight: as the settings say, or 1.5 times the engine's requests."""
         own = self._settings.window_chains
         return (
             own or int(WINDOW_TO_CAPACITY * capacity_of(self._run.asking.engine)) or DEFAULT_WINDOW
@@ -176,9 +174,7 @@ class Scheduler:
         return work
 
     def _work_ahead(self) -> QuestionWork | None:
-        """When the server is nearly idle, a question that will probably need more chains than its
-        rule starts now.
-        """
+        """Begin one more chain of a question that will probably need it, if the server is idle."""
         if not self._run.following.work_ahead or len(self._tasks) >= self.window // IDLE_BELOW:
             return None
         rate = cautious_pass_rate(self.account.accepted, self.account.ended)

@@ -1,6 +1,4 @@
-"""What a synthesis would do, before anything runs: what is reused, and what will be generated at
-most.
-"""
+"""What a synthesis would do: what is reused, and what will be generated at most."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping

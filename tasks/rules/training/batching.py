@@ -19,7 +19,7 @@ RISING = 1.5  # times the first mean
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How many examples a step takes, and how they are cut for a device."""
+    """The examples of one optimiser step, and how they are cut for a device."""
 
     batch_size: int
     device_batch_size: int
