@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from storage.open_store import Store
 
 R = TypeVar("R", bound=AdaptedGuideline | Structure | Path)
-# trained by generated tokens per second where nothing was measured (docs: stack)
+# Tokens trained in the time of one generated, where nothing was measured. On two cores with bf16
+# LoRA trained 383 to 530 tokens per second where vLLM generated 600, which is 0.64 to 0.88.
 TRAINING_TO_GENERATION = 0.8
 
 

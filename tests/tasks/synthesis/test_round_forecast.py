@@ -106,5 +106,5 @@ def test_full_weights_take_four_bytes_each_and_an_adapter_a_small_part(tmp_path:
 
 
 def test_a_probe_without_a_rate_asks_for_one() -> None:
-    with pytest.raises(InputError, match="Give the tokens a second"):
+    with pytest.raises(InputError, match="Give the tokens per second"):
         known_rates(0.0, Hardware())
