@@ -355,9 +355,8 @@ def open_workplace(settings: Settings, limits: Limits | None = None) -> Generato
         except Exception as error:
             if is_full_disk(error):  # wherever it was met: with more room the round goes on
                 raise full_disk(error) from error
-            if (
-                isinstance(error, PermanentError) and error.exit_code == 1
-            ):  # bad input can be mended, too
+            # Bad input (exit code 2) can be corrected, and the round then goes on.
+            if isinstance(error, PermanentError) and error.exit_code == 1:
                 work.end_failed(error)
             raise
         finally:
