@@ -79,7 +79,7 @@ def renderer(model_folder: Path) -> "Renderer":
 
 @pytest.fixture(scope="session")
 def server(model_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Server]":
-    """ONE real vLLM server: LoRA enabled, weights can be swapped (a test that does swaps them back)."""
+    """ONE real vLLM server: LoRA enabled, weights can be swapped (and swapped back)."""
     from tasks.engines.server.server_plan import Serving
     from tasks.engines.server.vllm_server import running_server
     from tasks.settings import ModelSettings

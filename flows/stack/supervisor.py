@@ -23,7 +23,7 @@ from storage.errors import PermanentError
 
 # a program that answers nothing for half a minute is started again, with growing pauses
 LOOK_SECONDS, FAILED_LOOKS, LONGEST_PAUSE_SECONDS = 5.0, 6, 60.0
-# one crash mends itself by a start; nobody is woken before the third in a row
+# one crash is repaired by a restart; nobody is woken before the third in a row
 PAGE_AFTER_STARTS = 3
 
 Say = Callable[[str], None]

@@ -73,7 +73,7 @@ def _text(value: object) -> str:
 
 
 def title(text: str) -> str:
-    """A heading; not an h3, which marimo would gather into an outline beside the page."""
+    """A heading; not an h3, which marimo would gather into an outline next to the page."""
     return f'<div class="title" role="heading" aria-level="3">{plain(text)}</div>'
 
 
@@ -201,7 +201,7 @@ def _answer(model: str, answer: Answer) -> str:
 
 
 def side_by_side(row: Row, names: tuple[str, str]) -> str:
-    """Two models' answers to one question, beside each other; below each other on a phone."""
+    """Two models' answers to one question, side by side; on a phone one below the other."""
     columns = "".join(
         f'<div class="path"><p><b>{plain(name)}</b> {badge(str(row[f"{which}_verdict"]))} <span'
         ' class="soft">read'
@@ -216,7 +216,7 @@ def side_by_side(row: Row, names: tuple[str, str]) -> str:
 
 
 def rejected_markup(row: Row) -> str:
-    """A path that was not taken, beside the question and what was read of it."""
+    """A path that was not taken, its question, and the answer that was read from it."""
     head = (
         f"{plain(str(row['question_set']))}, round {cell(row['round'])}, {cell(row['guideline'])}"
     )

@@ -98,7 +98,7 @@ def set_options(store: "Store") -> dict[str, str]:
 
 
 def rounds(store: "Store") -> str:
-    """Accuracy over rounds in domain and outside, what was accepted, and a row a round."""
+    """Accuracy over rounds in domain and outside, what was accepted, and a row per round."""
     sql = asking.rounds_sql()
     rows = rows_of(store, sql)
     charts = [

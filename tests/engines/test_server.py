@@ -188,7 +188,7 @@ def test_greedy_answers_of_one_model_repeat(server: Server, renderer: Renderer) 
 
 
 def assert_alike(before: Sequence[tuple[int, float]], after: Sequence[tuple[int, float]]) -> None:
-    """The same first tokens except in ties, with the log-probabilities that bfloat16 tells apart."""
+    """The same first tokens except in ties, with log-probabilities that bfloat16 tells apart."""
     assert (
         statistics.mean(token == now for (token, _), (now, _) in zip(before, after, strict=True))
         >= 0.9

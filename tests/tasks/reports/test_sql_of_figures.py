@@ -1,5 +1,6 @@
-"""The SQL of reports, of comparisons and of the explorer lies in files: each is used, none has a gap
-left open, and what a person wrote is quoted.
+"""The SQL of reports, of comparisons and of the explorer lies in files.
+
+Each is used, none has a gap left open, and what a person wrote is quoted.
 """
 
 import re
