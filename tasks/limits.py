@@ -21,8 +21,9 @@ RUN_LIMITS = ("window", "run_tokens", "run_money")
 
 @dataclass(frozen=True)
 class Limits:
-    """What a run or a round may use, and the reasons under which its end is noted; None and 0 are
-    no limit.
+    """What a run or a round may use, and the reasons under which its end is noted.
+
+    None and 0 are no limit.
     """
 
     until: datetime | None = None
@@ -57,8 +58,9 @@ class Spending:
 
     @classmethod
     def of_round(cls, settings: SynthesisSettings, earlier_tokens: int) -> Self:
-        """Under the budgets that the settings give a round; its earlier runs count towards the
-        tokens, not towards the money.
+        """Under the budgets that the settings give a round.
+
+        Its earlier runs count towards the tokens, not towards the money.
         """
         limits = Limits(
             tokens=settings.token_budget,
@@ -129,9 +131,7 @@ class Budget:
         self.stopped_by = ""
 
     async def reserve(self, tokens: int) -> None:
-        """Wait while requests under way may still give back what is missing; raises Parked at the
-        end.
-        """
+        """Wait while requests under way may give back what is missing; raises Parked at the end."""
         while True:
             self.note_time()
             passed = self._passed_by(tokens)

@@ -50,9 +50,7 @@ class Chosen:
     question_set: str = ""
 
     def where(self, *more: str, draw: str = "draw", question_set: str = "question_set") -> Sql:
-        """A WHERE clause of these, on the columns named, and of further conditions; empty where
-        there are none.
-        """
+        """A WHERE clause of these on the named columns and further conditions, or empty."""
         conditions = [f"{draw} = {self.draw}"] if draw and self.draw is not None else []
         conditions += [f"{question_set} = {quoted(self.question_set)}"] if self.question_set else []
         conditions += filter(None, more)
@@ -110,16 +108,12 @@ def models_sql() -> str:
 
 
 def newest_roles_sql() -> str:
-    """One row per role that models had in the evaluations of the newest round that has a
-    challenger's.
-    """
+    """One row per role of models in the newest round with a challenger's evaluation."""
     return _statement("newest_roles")
 
 
 def changes_sql(first: UUID, second: UUID, chosen: Chosen) -> str:
-    """One row per question set and part: how the answers of two models to the same questions
-    differ.
-    """
+    """One row per question set and part: how two models' answers to the same questions differ."""
     fixed, broken = Sql(CHANGES["fixed"]), Sql(CHANGES["broken"])
     pairs = _pairs(first, second)
     return _statement("changes", pairs=pairs, where=chosen.where(), fixed=fixed, broken=broken)
@@ -132,8 +126,9 @@ def pairs_sql(first: UUID, second: UUID, chosen: Chosen, change: Change = "") ->
 
 
 def _pairs(first: UUID, second: UUID) -> Sql:
-    """Answers of two models to the same question, draw, prompt, sampling and sample, as views
-    compare them.
+    """Answers of two models to the same request, as the views compare them.
+
+    Question, draw, prompt, sampling and sample are equal.
     """
     rows = _statement("pairs_of_answers", first=first, second=second)
     return Sql(f"\n{rows}\n")

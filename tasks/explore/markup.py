@@ -83,9 +83,7 @@ def badge(verdict: str) -> str:
 
 
 def table(rows: Sequence[Row], leave_out: Sequence[str] = (), digits: int = 3) -> str:
-    """Rows as a table: long texts are wrapped, and longer ones unfold; a sentence where there are
-    none.
-    """
+    """Rows as a table, or a sentence where there are none; long texts wrap, longer ones unfold."""
     if not rows:
         return '<p class="soft">No rows here. Change the filters.</p>'
     names = [name for name in rows[0] if name not in leave_out]

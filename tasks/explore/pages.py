@@ -1,5 +1,6 @@
-"""What each page of `regenesis explore` shows: filters in, markup and the options of its choices
-out.
+"""What each page of `regenesis explore` shows.
+
+Filters come in; markup and the options of the page's choices go out.
 
 An option's label is what a person picks by, its value an id. Labels are shown by the browser as
 plain text.
@@ -58,8 +59,9 @@ class Listed:
 
 @dataclass(frozen=True)
 class Models:
-    """Models by name, and the names that a comparison begins with: champion and challenger of the
-    newest round.
+    """Models by name, and the two that a comparison begins with.
+
+    Those are champion and challenger of the newest round.
     """
 
     options: dict[str, str]
@@ -68,9 +70,7 @@ class Models:
 
 
 def opened() -> "Store":
-    """The store, through which everything here is read; it holds the file for the moment of a
-    question.
-    """
+    """The store for all reading here; it holds the file only for the moment of a question."""
     return open_store(read_environment().store_url)
 
 
@@ -232,9 +232,7 @@ def pair(pairs: Listed, number: str | None, first: str | None, second: str | Non
 
 
 def asked(sql: str) -> str:
-    """The first rows of a user's SELECT, asked as `regenesis sql` asks: in a process that can only
-    read.
-    """
+    """The first rows of a user's SELECT, asked as `regenesis sql` asks, in a reading process."""
     try:
         rows, more = first_rows(read_environment().store_url, sql, asking.MOST_ROWS)
     except ReGenesisError as error:

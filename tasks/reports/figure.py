@@ -27,14 +27,16 @@ class Figure:
 
 
 class Sql(str):
-    """Text of SQL that stands in a statement as it is, such as a condition; never what a person or
-    a model wrote.
+    """Text of SQL that stands in a statement as it is, such as a condition.
+
+    It is never what a person or a model wrote.
     """
 
 
 def statement(package: str, name: str, **values: object) -> str:
-    """`sql/NAME.sql` of a package of ours, each `$word` in it replaced by its value as a literal:
-    who reads the statement can run it.
+    """`sql/NAME.sql` of a package of ours, with each `$word` replaced by its value as a literal.
+
+    Who reads the statement can run it.
 
     A line that holds nothing but a word without text is left out.
     """
@@ -47,9 +49,7 @@ def statement(package: str, name: str, **values: object) -> str:
 
 
 def sql_of(name: str, round: Round, **values: str) -> str:
-    """The statement of a round's report: `$round` is its id, `$number` its number, `$line` its
-    line.
-    """
+    """A statement of a round's report; `$round`, `$number` and `$line` are id, number and line."""
     own = {"round": round.id, "number": round.number, "line": round.line}
     return statement("tasks.reports", name, **own, **values)
 

@@ -1,5 +1,4 @@
-"""The report step: one self-contained HTML file a round, and the short table that ends it in a
-terminal.
+"""The report step: an HTML file per round, and the short table that ends it in a terminal.
 
 Static: no script, no network; every text that a model or a user wrote is escaped. Needs the light
 base only.
@@ -31,8 +30,9 @@ MOST_ROWS = 16
 
 @dataclass(frozen=True)
 class Report:
-    """A round's report as one page, and each figure with a drawing as a page of its own, by the
-    figure's name.
+    """A round's report as one page.
+
+    Each figure with a drawing is a page of its own, too, by the figure's name.
     """
 
     page: str
@@ -40,9 +40,7 @@ class Report:
 
 
 def write_report(report: Report, round: Round, folder: Path) -> Path:
-    """Write the round's report into `folder` and return its path; an older one of the round is
-    replaced whole.
-    """
+    """Write the round's report into `folder`, replacing an older one whole; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"round-{round.number}.html"
     partial = folder / f".{target.name}.{os.getpid()}.partial"
@@ -177,9 +175,7 @@ def round_table(store: "Store", round: Round) -> str:
 
 
 def harness_table(store: "Store", round: Round) -> list[str]:
-    """Our figure beside another harness's for each set, model and reading, as lines; none without
-    one.
-    """
+    """Our figure next to another harness's per set, model and reading, as lines."""
     rows = store.query(sql_of("other_harness", round)).to_pylist()
     return [
         f"{row['question_set']} {row['role']} {row['reading']}: "
