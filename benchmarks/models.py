@@ -185,7 +185,8 @@ def _line(side: str, found: Side) -> str:
     )
     return (
         f"{side:>7}: accepted {len(found.accepted)} of {found.paths} paths = {found.share:.1%}"
-        f" [{interval.low:.1%}, {interval.high:.1%}]; right {found.right}; refused of the right: {refused or 'none'};"
+        f" [{interval.low:.1%}, {interval.high:.1%}]; right {found.right};"
+        f" refused of the right: {refused or 'none'};"
         f" questions solved {found.solved} of {found.questions}; cut: {stages};"
         f" {found.tokens / max(found.paths, 1):.0f} tokens per chain"
     )
