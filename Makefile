@@ -20,7 +20,7 @@ quick: setup
 
 # PART: a file or folder of tests/, or empty for all.
 test: check
-	@.venv/bin/python -m pytest -m "not soak" -n 2 --dist loadgroup --no-loadscope-reorder tests/$(PART)
+	@.venv/bin/python -m pytest -m "not soak" -n 2 --dist loadgroup --no-loadscope-reorder --durations=40 --durations-min=10 tests/$(PART)
 
 soak: setup
 	@.venv/bin/python -m pytest -m soak tests/$(PART)
