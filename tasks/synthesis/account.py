@@ -25,7 +25,7 @@ class SynthesisProgress:
     failed: int
     empty: int  # chains whose model had nothing to say at a stage; not among the failed
     tokens: int
-    tokens_per_second: float  # over the last half minute at most
+    tokens_per_second: float  # of the texts that ended in the last two minutes
     chains_in_flight: int
     seconds: float
     seconds_left: float | None
