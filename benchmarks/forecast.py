@@ -16,7 +16,7 @@ from engine_under_test import Bench, bench, train_questions
 
 from storage.open_store import open_store
 from tasks.asking import Asking
-from tasks.rules.ladder.round_forecast import Estimate
+from tasks.rules.ladder.round_costs import Estimate
 from tasks.settings import load_settings
 from tasks.synthesis.round_forecast import Hardware, forecast_round
 from tasks.synthesis.synthesize_paths import synthesize_paths

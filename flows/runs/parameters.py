@@ -14,7 +14,7 @@ from pydantic import Field
 
 from storage.environment import Environment, time_zone
 from storage.errors import InputError, Stopped
-from tasks.limits import Limits, Spending
+from tasks.budget import Limits, Spending
 from tasks.rules.nights.window import next_moment
 from tasks.settings import Settings, load_settings
 

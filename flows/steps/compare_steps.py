@@ -9,6 +9,7 @@ from flows.steps import artifacts
 from flows.steps.step_task import step
 from flows.steps.workplace import Workplace
 from storage.records import Adapter, Model, Pool, TrainingSet, Trial
+from tasks.budget import RUN_LIMITS
 from tasks.comparison.comparison_figures import table_lines, trials_read, write_figures
 from tasks.comparison.comparison_plan import ContestAhead, plan_comparison
 from tasks.comparison.comparison_report import write_comparison_report
@@ -28,7 +29,6 @@ from tasks.comparison.state import bring, brought_comparison
 from tasks.comparison.training_sets import keep_examples, pool_plan, trial_of, untrained_trial
 from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.ingestion.ingest_questions import check_question_sets, ingest_embedded
-from tasks.limits import RUN_LIMITS
 from tasks.rounds.round_row import Timings
 from tasks.settings import Settings
 from tasks.synthesis.synthesize_paths import synthesize_paths

@@ -22,6 +22,7 @@ from storage.errors import InputError, PermanentError
 from storage.open_store import open_store
 from storage.records import Model, Outcome, Promotion, Question, Round
 from tasks.asking import utc_now
+from tasks.budget import RUN_LIMITS
 from tasks.engines.harness import Target, harness_version
 from tasks.engines.models.model_files import refuse_quantised
 from tasks.engines.trainer.training_process import plan_launch
@@ -30,7 +31,6 @@ from tasks.evaluation.cross_check import cross_check as check
 from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.evaluation.noise import next_sample
 from tasks.ingestion.ingest_questions import check_question_sets, ingest_embedded
-from tasks.limits import RUN_LIMITS
 from tasks.promotion import promote as promotion
 from tasks.promotion.promote import (
     carry_out,

@@ -36,10 +36,10 @@ from storage.records import (
     Round,
 )
 from tasks.asking import Asking
+from tasks.budget import LimitedEngine, Limits, Spending
 from tasks.engines.engine import EngineDown, RendersExamples, RequestFailed
 from tasks.guidelines import chosen_guidelines
 from tasks.ingestion.ingest_questions import questions_of, set_named
-from tasks.limits import LimitedEngine, Limits, Spending
 from tasks.prompt_files import prompts_of
 from tasks.room import check_room, full_disk, is_full_disk
 from tasks.rounds.round_row import (

@@ -8,8 +8,8 @@ from storage.ids import seed_of
 from storage.records import Path, Verdict
 from storage.store.micro_batches import Committer
 from tasks.asking import Asking
+from tasks.budget import Budget, Spending
 from tasks.engines.engine import AllFailed, Completion, RequestFailed, capacity_of
-from tasks.limits import Budget, Spending
 from tasks.rules.answers.final_answer import NotStated, final_answer
 from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.ladder.ladder import RESTATED_KINDS, Chain, Ladder

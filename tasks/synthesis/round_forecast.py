@@ -17,7 +17,7 @@ from storage.records import AdaptedGuideline, Guideline, Path, Question, Structu
 from tasks.asking import Asking
 from tasks.engines.models.chat_template import read_json
 from tasks.engines.server.server_plan import model_size
-from tasks.rules.ladder.round_forecast import Forecast, QuestionCost, Rates, RoundShape, forecast
+from tasks.rules.ladder.round_costs import Forecast, QuestionCost, Rates, RoundShape, forecast
 from tasks.settings import TrainingSettings
 from tasks.synthesis.account import SynthesisProgress
 from tasks.synthesis.synthesize_paths import synthesize_paths

@@ -12,8 +12,8 @@ from uuid import UUID
 
 from storage.records import Path, Question, Verdict
 from storage.store.micro_batches import Committer
+from tasks.budget import Budget, Parked, Spending
 from tasks.engines.engine import capacity_of
-from tasks.limits import Budget, Parked, Spending
 from tasks.rules.ladder.adaptive import (
     Tally,
     cautious_pass_rate,
@@ -26,6 +26,7 @@ from tasks.rules.ladder.leak import mentions_given_answer
 from tasks.rules.training.acceptance import refusal_of_path
 from tasks.synthesis.account import Account, SynthesisProgress
 from tasks.synthesis.chain import ChainRunner, Run
+from tasks.synthesis.hinted_retry import begin_hinted_retry
 from tasks.synthesis.question_work import (
     Existing,
     QuestionWork,
@@ -224,16 +225,10 @@ class Scheduler:
         if work.waiting and reason:
             self.account.fates[reason] += len(work.waiting)
             work.waiting.clear()
-        if not work.accepted_texts and not work.hinted and work.judged:
-            work.hinted = True
-            work.waiting.extend(self._ladder.chains(work.question, hinted=True))
-            work.judged = work.right = 0
-            self.account.candidates += len(work.waiting)
-            self.account.hinted_questions += bool(work.waiting)
-            if work.waiting:
-                self._settle_existing(work)
-                self._reconsider(work)
-                return
+        if begin_hinted_retry(work, self._ladder, self.account):
+            self._settle_existing(work)
+            self._reconsider(work)
+            return
         self._active.discard(work)
         self.account.questions_done += 1
 

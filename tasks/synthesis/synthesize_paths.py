@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from storage.records import Guideline, Prompt, Question
 from tasks.asking import Asking
+from tasks.budget import Spending
 from tasks.engines.engine import entered
-from tasks.limits import Spending
 from tasks.rules.ladder.ladder import Ladder, build_ladder
 from tasks.synthesis.account import SynthesisProgress, SynthesisReport
 from tasks.synthesis.chain import Following, Run

@@ -23,7 +23,7 @@ from storage.errors import InputError, Stopped
 from storage.open_store import Store, open_store
 from storage.records import Adapter, Answer, Round
 from storage.records import Path as RecordedPath
-from tasks.limits import Spending
+from tasks.budget import Spending
 from tasks.settings import load_settings
 from tests.fakes.scripted_machinery import ScriptedMachinery
 

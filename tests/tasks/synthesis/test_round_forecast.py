@@ -8,7 +8,7 @@ import pytest
 from storage.errors import InputError
 from storage.open_store import open_store
 from tasks.asking import Asking
-from tasks.rules.ladder.round_forecast import Forecast
+from tasks.rules.ladder.round_costs import Forecast
 from tasks.settings import TrainingSettings
 from tasks.synthesis.round_forecast import Hardware, forecast_round, kept_weight_bytes, known_rates
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths

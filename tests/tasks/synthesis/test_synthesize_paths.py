@@ -23,8 +23,8 @@ from storage.records import (
     Verdict,
 )
 from tasks.asking import Asking
+from tasks.budget import Limits, Spending
 from tasks.engines.engine import Completion, RequestFailed
-from tasks.limits import Limits, Spending
 from tasks.settings import PRESETS, Settings
 from tasks.synthesis.account import SynthesisProgress
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize, synthesize_paths

@@ -3,7 +3,7 @@
 import random
 from dataclasses import replace
 
-from tasks.rules.ladder.round_forecast import (
+from tasks.rules.ladder.round_costs import (
     Estimate,
     QuestionCost,
     Rates,

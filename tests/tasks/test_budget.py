@@ -14,8 +14,8 @@ from storage.errors import InputError, Stopped
 from storage.open_store import Store, open_store
 from storage.records import Answer, Path
 from tasks.asking import Asking
+from tasks.budget import Budget, LimitedEngine, Limits, Parked, Spending
 from tasks.evaluation.evaluate_model import evaluate_model
-from tasks.limits import Budget, LimitedEngine, Limits, Parked, Spending
 from tasks.settings import Sampling, SynthesisSettings
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths
 from tasks.verification.verify_paths import Judge
