@@ -154,6 +154,8 @@ def check_parameters(environment: Environment, parameters: dict[str, Any]) -> Se
         budgets = (parameters.get("budget_tokens", 0), parameters.get("budget_money", 0))
         limits = limits_of(parameters["until"], *budgets)
         Spending(limits, settings.synthesis)
+    # a round's own budget needs a price as much as a run's
+    Spending(Limits(money=settings.synthesis.money_budget), settings.synthesis)
     return settings
 
 

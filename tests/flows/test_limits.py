@@ -108,6 +108,19 @@ def test_a_limit_that_means_nothing_is_refused_with_one_line(
     assert said in lines[0]
 
 
+def test_a_budget_of_money_in_the_settings_needs_a_price_too(
+    tmp_path: Path, command: Command
+) -> None:
+    file = tmp_path / "money.toml"
+    file.write_text("[synthesis]\nmoney_budget = 5\n", "utf-8")
+
+    code, _, err = command("round", "--settings", str(file))
+
+    lines = [line for line in err.strip().splitlines() if line != "Starting ..."]
+    assert (code, len(lines)) == (2, 1)
+    assert "price_per_hour" in lines[0]
+
+
 def test_a_time_of_day_is_the_next_one_in_the_time_zone_of_the_nights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
