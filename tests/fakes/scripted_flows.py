@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
-from flows.improve import improve
+from flows import improve as product
 from flows.steps.edges import use_edges
 from storage.environment import Environment, read_environment
 from storage.errors import InputError
@@ -76,5 +76,7 @@ def _on_scripted_machinery(run: Callable[P, T]) -> Callable[P, T]:
     return scripted
 
 
-improve.fn = _on_scripted_machinery(improve.fn)
+# A flow of its own: the product's stays what it is for whoever imports this module's names.
+improve = product.improve.with_options()
+improve.fn = _on_scripted_machinery(product.improve.fn)
 __all__ = ["improve"]

@@ -1,9 +1,12 @@
 """Machinery and watcher of a run, which no flow's parameter can hold."""
 
+import importlib
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from flows import improve as product
 from flows.steps.edges import edges_at_work, use_edges
 from flows.steps.machinery import LocalMachinery
 from flows.steps.progress import PlainLines, Quiet
@@ -24,6 +27,16 @@ def test_edges_are_used_within_their_block_alone_however_it_ends() -> None:
         fail()
     assert edges_at_work() is before
     assert isinstance(before.machinery, LocalMachinery)
+
+
+def test_the_scripted_flow_of_the_workers_leaves_the_products_own_as_it_is(
+    home: Path, small: str, machinery: ScriptedMachinery
+) -> None:
+    scripted = importlib.import_module("tests.fakes.scripted_flows").improve
+
+    assert (scripted.name, scripted is product.improve) == ("improve", False)
+    product.improve(settings_toml=small)
+    assert machinery.served[0] == "scripted"
 
 
 def test_a_run_without_a_watcher_chooses_one_that_fits_standard_error() -> None:
