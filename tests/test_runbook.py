@@ -18,7 +18,7 @@ def entries() -> list[str]:
 
 def pages_of_the_supervisor() -> set[str]:
     text = (ROOT / "flows" / "stack" / "supervisor.py").read_text("utf-8")
-    return set(re.findall(r'page\("([a-z ]+)"', text))
+    return set(re.findall(r'page\(\s*"([a-z ]+)"', text))
 
 
 def test_every_automation_and_page_has_one_entry_and_no_entry_is_about_nothing() -> None:
