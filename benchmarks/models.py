@@ -25,8 +25,9 @@ from storage.open_store import open_store
 from storage.records import AdaptedGuideline, Question, Structure, Verdict
 from storage.records import Path as RecordedPath
 from storage.store.store import Store
+from tasks.rules.answers.finish_reasons import is_natural_stop
 from tasks.rules.gate.statistics import wilson_interval
-from tasks.rules.training.acceptance import refusal_of_path
+from tasks.rules.training.acceptance import is_cut, refusal_of_path
 from tasks.settings import load_settings
 
 SIDES = {"ladder": "regenesis", "direct": "direct"}
@@ -54,7 +55,6 @@ class Side:
     right: int
     solved: int
     questions: int
-    cut: int
     tokens: int
     refusals: Counter[str]
     """Of right paths."""
@@ -149,29 +149,25 @@ def _read(store: Store, given: argparse.Namespace) -> Side:
         refusal = refusal_of_path(path, verdict, questions[path.question_id], selection)
         refusals[refusal or "accepted"] += 1
         accepted += [] if refusal else [path]
-    stages = {
-        name: (sum(one.finish_reason == "length" for one in rows), len(rows))
-        for name, rows in (
-            ("adapted guideline", store.select(AdaptedGuideline)),
-            ("structure", store.select(Structure)),
-        )
+    rungs = {
+        "adapted guideline": store.select(AdaptedGuideline),
+        "structure": store.select(Structure),
     }
-    cut = sum(bool(one.cut) for one in paths)
-    tokens = sum(
-        one.completion_tokens
-        for rows in (store.select(AdaptedGuideline), store.select(Structure), paths)
-        for one in rows
-    )
+    stages = {
+        name: (sum(not is_natural_stop(one.finish_reason) for one in rows), len(rows))
+        for name, rows in rungs.items()
+    }
+    stages["path"] = (sum(map(is_cut, paths)), len(paths))
+    tokens = sum(one.completion_tokens for rows in (*rungs.values(), paths) for one in rows)
     return Side(
         paths=len(paths),
         accepted=accepted,
         right=right,
         solved=len({one.question_id for one in accepted}),
         questions=given.questions,
-        cut=cut,
         tokens=tokens,
         refusals=refusals,
-        stages_cut=stages | {"path": (cut, len(paths))},
+        stages_cut=stages,
     )
 
 
