@@ -26,16 +26,6 @@ final_per_set = 4
 [training]
 min_examples = 1
 """
-PHASES = (
-    "start",
-    "synthesis",
-    "verification",
-    "training",
-    "evaluation",
-    "storage",
-    "orchestration",
-    "idle",
-)
 
 
 def main() -> None:
@@ -77,6 +67,7 @@ def show(home: Path) -> None:
     from storage.open_store import open_store
     from storage.records import Round
     from tasks.reports.figure import sql_of
+    from tasks.rounds.round_row import PHASES
 
     store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
     newest = store.select(Round, status="finished", order_by="number")[-1]
