@@ -72,6 +72,7 @@ def _upload(folder: Path, name: str, kind: RepositoryKind) -> None:
         api.upload_folder(
             repo_id=name, repo_type=kind, folder_path=folder, commit_message="Exported by ReGenesis"
         )
+    # HTTPError: time-outs and proxies
     except (OSError, ValueError, HTTPError) as error:
         # the token is taken out of the hub's message, should it repeat a request
         first = (str(error).strip().splitlines() or [type(error).__name__])[0].replace(token, "...")

@@ -109,6 +109,7 @@ def fetch_published_set(source: PublishedSet) -> Path:
     patterns = [source.files[split] for split in source.splits_taken]
     try:
         return Path(snapshot_download(source.hub, repo_type="dataset", allow_patterns=patterns))
+    # HTTPError: time-outs and proxies
     except (OSError, ValueError, HTTPError) as error:
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise InputError(

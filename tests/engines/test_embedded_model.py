@@ -62,7 +62,7 @@ def test_a_second_look_reads_no_weights(
     first = describe_model(prepared_model.folder, environment)
     monkeypatch.setattr(
         "tasks.engines.models.base_models.file_digest", lambda file: pytest.fail(f"read {file}")
-    )  # pyright: ignore
+    )
 
     assert describe_model(prepared_model.folder, environment) == first
 

@@ -65,7 +65,7 @@ def _deploy(stack: RealStack, name: str) -> None:
         stack.await_(
             lambda: client.request("GET", f"/work_pools/{name}"),
             lambda reply: reply.status_code == 200,
-        )  # type: ignore[arg-type]
+        )
         shipped = client.read_deployment_by_name("improve/improve")
         client.create_deployment(
             shipped.flow_id,

@@ -57,7 +57,7 @@ def test_the_text_shown_for_each_stage_of_each_preset_is_the_text_sent(
     assert {row.hinted for row in rows} == {False, True}
     assert selects == any(
         store.get(Prompt, row.prompt_id).name == "select_guidelines" for row in rows
-    )  # type: ignore[union-attr]
+    )
     render = TextRenderer().prompt_ids
     wrong = [row for row in rows if "".join(map(chr, render(shown[row.id]))) != sent[row.seed]]
     assert wrong == []
