@@ -105,15 +105,6 @@ def stack() -> "Iterator[RealStack]":
 
 
 @pytest.fixture
-def mlflow_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A home's MLflow begins with a copy of its empty tables."""
-    from storage import mlflow_tracking
-    from tests.fakes.mlflow_tables import copied
-
-    monkeypatch.setattr(mlflow_tracking, "_make_whole", copied)
-
-
-@pytest.fixture
 def environment(tmp_path: Path) -> Environment:
     """A home of the test's own."""
     return replace(read_environment(tmp_path / "home"), endpoints=(), config=None)

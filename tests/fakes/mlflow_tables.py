@@ -1,5 +1,7 @@
-"""MLflow's empty tables, made once per process by MLflow and copied to each home: its migrations
-take two seconds per home, and tests/storage/test_mlflow_tracking.py holds how a home gets its own.
+"""MLflow's empty tables, made once per process by MLflow and copied to each home.
+
+Its migrations take two seconds per home; tests/storage/test_mlflow_tracking.py holds how a home
+gets its own.
 """
 
 import shutil
@@ -11,12 +13,14 @@ from pathlib import Path
 
 from storage import mlflow_tracking
 
-_make = mlflow_tracking._make_whole  # pyright: ignore[reportPrivateUsage]
+# the product's own, which tests of a disk that fills keep
+made = mlflow_tracking._make_whole  # pyright: ignore[reportPrivateUsage]
 
 
 def copied(file: Path, artifacts: Path) -> None:
-    """In place of `_make_whole`: the experiment, whose folder is the home's, is made by whoever
-    opens the copy.
+    """In place of `_make_whole`.
+
+    The experiment, whose folder is the home's, is made when the copy is opened.
     """
     if not file.exists():
         shutil.copyfile(Path(_folder().name) / "mlflow.db", file)
@@ -26,7 +30,7 @@ def copied(file: Path, artifacts: Path) -> None:
 def _folder() -> "tempfile.TemporaryDirectory[str]":
     folder = tempfile.TemporaryDirectory(prefix="mlflow-tables-")
     file = Path(folder.name) / "mlflow.db"
-    _make(file, file.parent)
+    made(file, file.parent)
     with closing(sqlite3.connect(file)) as tables:
         tables.execute("DELETE FROM experiments WHERE name <> 'Default'")
         tables.commit()

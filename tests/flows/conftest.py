@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.fakes.homes import use_home
 from tests.fakes.scripted_machinery import ScriptedMachinery
 from tests.fakes.small_round import small_settings
 
@@ -26,9 +27,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("REGENESIS_HOME", str(tmp_path / "home"))
-    for name in ("REGENESIS_STORE", "REGENESIS_ENDPOINTS", "REGENESIS_CONFIG"):
-        monkeypatch.delenv(name, raising=False)
+    use_home(monkeypatch, tmp_path / "home")
     return tmp_path / "home"
 
 
@@ -39,7 +38,7 @@ def small(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def machinery(mlflow_at_once: None) -> Generator[ScriptedMachinery]:
+def machinery() -> Generator[ScriptedMachinery]:
     from flows.steps.edges import use_edges
     from flows.steps.progress import Quiet
 

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from flows.improve import improve
+from storage import mlflow_tracking
 from storage.care.check_and_gc import check_store
 from storage.errors import InputError
 from storage.file.file_store import FileStore
 from storage.mlflow_tracking import Tracking
 from storage.open_store import open_store
 from storage.records import Round
+from tests.fakes import mlflow_tables
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
 ROOM = "\n[room]\nmin_free_disk_gib = 0\nmin_free_memory_gib = 0\n"
@@ -36,8 +38,9 @@ MOMENTS = (
 
 
 @pytest.fixture
-def small_disk(home: Path) -> Iterator[Path]:
-    """The home on a disk of its own."""
+def small_disk(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The home on a disk of its own, which may fill while MLflow makes its tables."""
+    monkeypatch.setattr(mlflow_tracking, "_make_whole", mlflow_tables.made)
     home.mkdir()
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=96m", "none", str(home)], capture_output=True
