@@ -36,9 +36,9 @@ check: setup
 bench: setup
 	@.venv/bin/python benchmarks/$(BENCH).py
 
-# One row of the study of docs/study/plan.md, on the embedded model, in at most half an hour.
+# One row of the study of docs/study-135m/plan.md, on the embedded model, in at most half an hour.
 study-small: setup
-	@.venv/bin/regenesis compare --settings docs/study/small.toml
+	@.venv/bin/regenesis compare --settings docs/study-135m/small.toml
 
 # Prefect's server on Postgres, MLflow and a worker with every deployment; Ctrl-C, or `make down` elsewhere, ends it.
 up: setup

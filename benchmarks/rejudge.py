@@ -1,4 +1,4 @@
-"""Every path and answer of docs/study judged again.
+"""Every path and answer of docs/study-135m judged again.
 
 Each verdict that differs from the stored one, by reason.
 
@@ -18,7 +18,7 @@ import duckdb
 from tasks.rules.answers.verdicts import Case
 from tasks.verification.verify_paths import Judge
 
-STUDY = Path(__file__).parents[1] / "docs" / "study"
+STUDY = Path(__file__).parents[1] / "docs" / "study-135m"
 STORED = """
 SELECT p.text, q.answer, q.answer_kind, q.choices, p.finish_reason, q.text, v.verdict, v.reason
 FROM '{0}/verdicts.parquet' v

@@ -18,7 +18,10 @@ from storage.sql.presenting import as_table
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parent.parent
-STATES = {"results": ("study.toml", "docs/study"), "rounds": ("rounds.toml", "docs/study/rounds")}
+STATES = {
+    "results": ("study.toml", "docs/study-135m"),
+    "rounds": ("rounds.toml", "docs/study-135m/rounds"),
+}
 """Page -> settings and folder of its state."""
 
 
@@ -51,7 +54,7 @@ def brought(
             "flows.cli.main",
             "compare",
             "--settings",
-            f"docs/study/{settings}",
+            f"docs/study-135m/{settings}",
             "--from",
             state,
             "--yes",
@@ -67,7 +70,7 @@ def brought(
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return Brought(
-        page=(ROOT / "docs" / "study" / f"{request.param}.md").read_text("utf-8"),
+        page=(ROOT / "docs" / "study-135m" / f"{request.param}.md").read_text("utf-8"),
         rows=json.loads((ROOT / state / "state.json").read_text("utf-8"))["rows"],
         output=done.stdout,
         store=open_store(f"duckdb:///{home / 'regenesis.duckdb'}"),

@@ -67,7 +67,7 @@ def test_every_shipped_toml_examines_as_long_as_it_writes_and_fits_its_server(pl
 
 def test_there_are_shipped_files_and_fragments_to_look_at() -> None:
     assert {
-        "docs/study/paper.toml",
+        "docs/paper.toml",
         "deploy/gpus/7b-full.toml",
         "deploy/gpus/7b-lora.toml",
     } <= SHIPPED.keys()
