@@ -74,6 +74,14 @@ class Gain:
 
 
 @dataclass(frozen=True)
+class SetChange:
+    """How one set alone went, against one anchor by one reading."""
+
+    name: str
+    pairs: Pairs
+
+
+@dataclass(frozen=True)
 class NonInferiority:
     """The out-of-domain test against one anchor by one reading, stratified by set."""
 
@@ -88,6 +96,8 @@ class NonInferiority:
     """Upper score bound at the whole `alpha`, one-sided."""
     margin: float
     alpha_spent: float
+    fallen: tuple[SetChange, ...]
+    """The sets to blame for a loss: those significantly worse alone (Holm), else the worst one."""
 
     @property
     def shown(self) -> bool:
@@ -294,7 +304,18 @@ def _non_inferiority(
         high=bounds.high,
         margin=settings.margin,
         alpha_spent=spent,
+        fallen=_fallen(
+            [SetChange(one.name, pairs) for one, pairs in zip(sets, counts, strict=True)],
+            settings.alpha,
+        ),
     )
+
+
+def _fallen(changes: Sequence[SetChange], alpha: float) -> tuple[SetChange, ...]:
+    losses = holm([mcnemar_gain(one.pairs.lost, one.pairs.gained) for one in changes])
+    alone = [one for one, p_loss in zip(changes, losses, strict=True) if p_loss <= alpha]
+    worst = sorted(changes, key=lambda one: one.pairs.difference)[:1]
+    return tuple(alone or worst)
 
 
 def _each_set(sets: Sequence[PairedSet], settings: GateSettings) -> tuple[SetResult, ...]:

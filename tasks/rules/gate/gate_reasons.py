@@ -96,7 +96,7 @@ def _harms(figures: Figures) -> list[str]:
             by = "" if test.reading == "strict" else " by the lenient reading"
             harms.append(
                 f"it is significantly worse out of domain than the {test.anchor}{by}"
-                f" ({_fallen(figures)})"
+                f" ({_fallen(test)})"
             )
     limit = points(figures.max_loss_one_set)
     harms += [
@@ -107,14 +107,10 @@ def _harms(figures: Figures) -> list[str]:
     return harms
 
 
-def _fallen(figures: Figures) -> str:
-    """The out-of-domain sets to blame: those significantly worse alone, else the worst one."""
-    outside = [one for one in figures.sets if one.domain == "out_of_domain"]
-    blamed = [one for one in outside if one.p_loss <= figures.alpha]
-    worst = blamed or [min(outside, key=lambda one: one.pairs.difference)]
+def _fallen(test: NonInferiority) -> str:
     return ", ".join(
         f"{one.name} {_change(one.pairs.before, one.pairs.after, one.pairs.questions)}"
-        for one in worst
+        for one in test.fallen
     )
 
 
@@ -204,12 +200,12 @@ def _single_sets(figures: Figures) -> str:
     limit = points(figures.max_loss_one_set)
     if worse:
         return (
-            f"Significantly worse alone (Holm), though not shown to lose more than {limit}:"
-            f" {', '.join(worse)}."
+            "By the strict reading significantly worse alone (Holm), though not shown to lose more"
+            f" than {limit}: {', '.join(worse)}."
         )
     if any(one.blocks for one in figures.sets):
         return ""
-    return "No single set is significantly worse (Holm)."
+    return "By the strict reading no single set is significantly worse (Holm)."
 
 
 def _power(figures: Figures, shown: Detectable) -> str:

@@ -199,6 +199,37 @@ def test_a_loss_that_only_the_lenient_reading_sees_is_no_promotion() -> None:
     assert "than the champion by the lenient reading" in decision.reasons
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    strict=st.lists(COUNTS, min_size=3, max_size=3),
+    lenient=st.lists(COUNTS, min_size=3, max_size=3),
+)
+def test_a_loss_outside_names_a_set_that_fell_by_the_reading_that_saw_it(
+    strict: list[int], lenient: list[int]
+) -> None:
+    sets = [replace(one, lenient=one) for one in four_in_three_out(gained=10, lost=2)]
+    outside = [
+        replace(
+            pairs_of(one.name, "out", 24, 0, by_strict),
+            lenient=pairs_of(one.name, "out", 40, 0, by_lenient),
+        )
+        for one, by_strict, by_lenient in zip(sets[4:], strict, lenient, strict=True)
+    ]
+    reasons = decided(sets[:4] + outside).reasons
+
+    for words, before, lost in (
+        ("than the champion (", 24, strict),
+        ("than the champion by the lenient reading (", 40, lenient),
+    ):
+        if words not in reasons:
+            continue
+        told = reasons.split(words)[1].split(")")[0]
+        worst = max(zip(lost, outside, strict=True), key=lambda one: one[0])[0]
+        fell = f"{100 * before / 64:.1f} % -> {100 * (before - worst) / 64:.1f} %"
+        assert fell in told
+        assert " -> ".join([f"{100 * before / 64:.1f} %"] * 2) not in told
+
+
 def test_the_gain_is_told_apart_into_content_and_form() -> None:
     sets = four_in_three_out(gained=12, lost=0)
     lenient = [
