@@ -1,5 +1,5 @@
 """Our fine-tune against TRL's own options: useful (unpadded) tokens a second, LoRA on the embedded
-model.
+model or on `--model`.
 
 Same examples, precision, tokens a batch (those of 8 examples) and gradient checkpointing (off;
 TRL's defaults have it on), every trainer in turn. `ratio` is ours against the best of TRL's
@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,15 +31,21 @@ BATCH = 8
 END_OF_TURN = 2
 SEED = 1
 BUDGET_SECONDS = 500  # of the short form, for machines of half the speed
-# Deciles of the tokens of prompt and completion: of the 192 examples of a default round (seed 1),
-# and far wider ones.
+# Deciles of the tokens of prompt and completion: of the 192 examples of a round of the embedded
+# model (seed 1), far wider ones, and of 157 accepted paths of Qwen2.5-Coder-1.5B on GSM8K.
 MIXES = {
     "default": (
         (55, 55, 58, 58, 58, 62, 63, 66, 68, 68, 71),
         (12, 17, 20, 21, 26, 31, 40, 46, 53, 60, 68),
     ),
     "wide": (tuple(range(20, 121, 10)), tuple(range(20, 301, 28))),
+    "gsm8k": (
+        (99, 104, 107, 113, 121, 125, 128, 137, 138, 147, 171),
+        (69, 140, 172, 190, 205, 224, 253, 288, 330, 378, 696),
+    ),
 }
+# timed steps a turn: of the short form, and of the full one
+STEPS = ({"default": 3, "wide": 2, "gsm8k": 2}, {"default": 8, "wide": 6, "gsm8k": 6})
 TRL_OPTIONS = ("group_by_length", "packing", "padding_free")
 OPTIONS = ("ours", *TRL_OPTIONS, "defaults")
 Row = dict[str, list[int]]
@@ -158,6 +165,8 @@ class Bench:
 
         self.trainer = trainer
         self.rates: list[float] = []
+        self.step_gib = 0.0
+        """Most memory of a GPU that its steps took beyond what lay there; 0 on a CPU."""
         self.losses: list[float] = []
         self._tokens: list[int] = []
         self._ends: list[float] = []
@@ -188,11 +197,19 @@ class Bench:
 
         The loader is a batch ahead of the last step's end.
         """
+        import torch
+
         self._tokens.clear()
         self._ends.clear()
+        gpu, before = torch.cuda.is_available(), torch.cuda.memory_allocated()
+        if gpu:
+            torch.cuda.reset_peak_memory_stats()
         self.trainer.args.max_steps = steps + 1
         self.trainer.train()
         self.rates.append(sum(self._tokens[1 : steps + 1]) / (self._ends[steps] - self._ends[0]))
+        if gpu:
+            taken = (torch.cuda.max_memory_allocated() - before) / 2**30
+            self.step_gib = max(self.step_gib, taken)
 
 
 def largest_loss_difference(mix: str, folder: Path, base: Path, steps: int) -> float:
@@ -211,30 +228,39 @@ def largest_loss_difference(mix: str, folder: Path, base: Path, steps: int) -> f
     return max(abs(a - b) for a, b in zip(ours.losses, theirs.losses, strict=True))
 
 
-def run_mix(
-    mix: str, folder: Path, base: Path, precision: str, steps: int, repeats: int, until: float
-) -> dict[str, Any]:
-    """Every option on one mix, by turns, as often as `repeats` and time allow."""
-    rows = make_examples(mix, BATCH * (steps + 3) * 3)
+@dataclass(frozen=True)
+class Work:
+    """What is trained on, and how long; `until` is a moment of time.monotonic()."""
+
+    mix: str
+    steps: int
+    repeats: int
+    options: Sequence[str] = OPTIONS
+    until: float = float("inf")
+
+
+def run_mix(work: Work, folder: Path, base: Path, precision: str) -> dict[str, Any]:
+    """The options on one mix, by turns, as often as repeats and time allow."""
+    rows, mix, steps = make_examples(work.mix, BATCH * (work.steps + 3) * 3), work.mix, work.steps
     benches = {
         option: Bench(
             our_trainer(rows, folder, base, precision)
             if option == "ours"
             else trl_trainer(option, rows, folder, base, precision)
         )
-        for option in OPTIONS
+        for option in work.options
     }
-    for _ in range(repeats):
+    for _ in range(work.repeats):
         began = time.monotonic()
         for option, bench in benches.items():
             bench.run(steps)
             print(
                 f"{mix:8} {option:16} {bench.rates[-1]:7.1f} tokens/s", file=sys.stderr, flush=True
             )
-        if 2 * time.monotonic() - began > until:
+        if 2 * time.monotonic() - began > work.until:
             break
     rates = {option: statistics.median(bench.rates) for option, bench in benches.items()}
-    best = max(TRL_OPTIONS, key=lambda option: rates[option])
+    best = max(set(TRL_OPTIONS) & set(rates), key=lambda option: rates[option])
     ratios = [a / b for a, b in zip(benches["ours"].rates, benches[best].rates, strict=True)]
     return {
         "ratio": round(statistics.median(ratios), 3),
@@ -242,6 +268,7 @@ def run_mix(
         "best_of_trl": best,
         "ratio_against_defaults": round(rates["ours"] / rates["defaults"], 3),
         "tokens_per_second": {option: round(rate, 1) for option, rate in rates.items()},
+        "step_gib": {option: round(bench.step_gib, 2) for option, bench in benches.items()},
         "repeats": len(ratios),
         "mean_tokens": round(statistics.mean(len(row["input_ids"]) for row in rows), 1),
     }
@@ -252,20 +279,25 @@ def main() -> None:
     parser.add_argument(
         "--full", action="store_true", help="more steps and repeats, and no budget of time"
     )
-    full = parser.parse_args().full
-    began = time.monotonic()
-    base = prepare_model(ModelSettings(), read_environment()).folder
+    parser.add_argument("--model", default="", help="A folder, a GGUF file or a hub name")
+    parser.add_argument("--mixes", default="default,wide", help=", ".join(MIXES))
+    parser.add_argument("--options", default=",".join(OPTIONS), help="`ours` and one of TRL's")
+    given = parser.parse_args()
+    full, began = given.full, time.monotonic()
+    model = ModelSettings(name=given.model) if given.model else ModelSettings()
+    base = prepare_model(model, read_environment()).folder
     probe = probe_precision()
     print(f"Training in {probe}", file=sys.stderr)
-    steps, repeats = ({"default": 8, "wide": 6}, 7) if full else ({"default": 3, "wide": 2}, 3)
-    shares = {"default": 0.45, "wide": 1.0}  # of the budget, so far
+    names = given.mixes.split(",")
+    steps, repeats = (STEPS[1], 7) if full else (STEPS[0], 3)
     mixes: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        differences = {mix: largest_loss_difference(mix, place, base, 1) for mix in MIXES}
-        for mix in MIXES:
-            until = began + BUDGET_SECONDS * shares[mix] if not full else float("inf")
-            mixes[mix] = run_mix(mix, place, base, probe.precision, steps[mix], repeats, until)
+        differences = {mix: largest_loss_difference(mix, place, base, 1) for mix in names}
+        for number, mix in enumerate(names, 1):
+            until = began + BUDGET_SECONDS * number / len(names) if not full else float("inf")
+            work = Work(mix, steps[mix], repeats, given.options.split(","), until)
+            mixes[mix] = run_mix(work, place, base, probe.precision)
     smaller = min(mixes, key=lambda mix: mixes[mix]["ratio"])
     result = {
         "name": "training",
