@@ -20,9 +20,9 @@ from storage.sql.wall import wall_version
 from tasks.engines.hardware import GIB, Hardware, find_hardware
 from tasks.engines.models.base_models import EMBEDDED, find_gguf, prepare_model, prepared_embedded
 from tasks.engines.models.chat_template import read_json
-from tasks.engines.models.model_files import supports_lora, weight_bytes
+from tasks.engines.models.model_files import model_size, supports_lora, weight_bytes
 from tasks.engines.models.rendering import Renderer
-from tasks.engines.server.server_plan import model_size, plan_server
+from tasks.engines.server.server_plan import plan_server
 from tasks.prompt_files import prompts_of
 from tasks.rules.ladder.lengths import ill_fitting_lengths, ill_fitting_preset
 from tasks.settings import Settings
@@ -347,7 +347,8 @@ def _room(
     folder: Path, environment: Environment, settings: Settings, machine: Hardware
 ) -> list[Finding]:
     try:
-        plan = plan_server(folder, settings.model, machine, "bfloat16")
+        precision = "float32" if settings.model.precision == "float32" else "bfloat16"
+        plan = plan_server(folder, settings.model, machine, precision)
     except InputError as error:
         return [Finding("Model memory", "problem", str(error), blocks=not environment.endpoints)]
     return [

@@ -8,9 +8,10 @@ import pytest
 
 from storage.environment import Environment
 from tasks.doctor import diagnose, misfits
-from tasks.engines.hardware import find_hardware
+from tasks.engines.hardware import GIB, find_hardware
 from tasks.engines.models.base_models import PreparedModel
-from tasks.engines.models.model_files import supports_lora
+from tasks.engines.models.model_files import supports_lora, weight_bytes
+from tasks.engines.server.server_plan import CPU_PROCESS_BYTES
 from tasks.prompt_files import prompts_of
 from tasks.settings import ModelSettings, Settings, load_settings
 
@@ -50,6 +51,26 @@ def test_a_model_is_checked_for_memory_and_disk(
 
     assert "sequences at once" in found["Model memory"].found
     assert "full weights, kept each round" in found["Model disk"].found
+
+
+@pytest.mark.parametrize(("precision", "status"), [("bfloat16", "ok"), ("float32", "problem")])
+def test_memory_is_reckoned_in_the_precision_that_is_served(
+    environment: Environment,
+    prepared_model: PreparedModel,
+    monkeypatch: pytest.MonkeyPatch,
+    precision: str,
+    status: str,
+) -> None:
+    # the server's processes and two bytes a parameter fit, four do not
+    weights = weight_bytes(prepared_model.folder)
+    room = CPU_PROCESS_BYTES + GIB + weights * 3 // 2
+    machine = replace(find_hardware(), gpus=(), available_bytes=room)
+    monkeypatch.setattr("tasks.doctor.find_hardware", lambda: machine)
+    given = {"name": str(prepared_model.folder), "precision": precision}
+
+    found = diagnose(environment, load_settings("embedded", overrides={"model": given}))
+
+    assert {one.name: one.status for one in found}["Model memory"] == status
 
 
 def test_a_preset_for_larger_models_is_named_with_the_one_to_take(
