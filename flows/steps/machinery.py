@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from storage.environment import Environment
 from storage.errors import InputError, PermanentError
 from storage.records import Adapter, Model
+from tasks.engines.hardware import find_hardware
 from tasks.engines.models.base_models import prepare_model
 from tasks.engines.models.fingerprint import TEXT, fingerprint_of
 from tasks.engines.models.merging import kept_share
@@ -29,6 +30,7 @@ from tasks.engines.trainer.trainer import (
     TrainingProgress,
     merge_adapter,
 )
+from tasks.engines.trainer.training_room import training_bytes
 from tasks.settings import ModelSettings, Settings
 from tasks.training.train_adapter import Trains
 
@@ -52,6 +54,10 @@ class ServedModel(Protocol):
 
     def change_to(self, model: Model, adapter: Adapter | None) -> bool:
         """Serve this model from now on; False where only another server can."""
+        ...
+
+    def leaves_room(self) -> bool:
+        """Whether its base can be trained beside it."""
         ...
 
     def engine(self, say: Callable[[str], None]) -> "Engine":
@@ -159,6 +165,9 @@ class GivenEndpoints:
     def change_to(self, model: Model, adapter: Adapter | None) -> bool:
         return False
 
+    def leaves_room(self) -> bool:
+        return True
+
     def address(self) -> tuple[str, str, str]:
         raise InputError(
             "Another harness asks a server of our own; REGENESIS_ENDPOINTS names others. Unset it"
@@ -222,6 +231,13 @@ class OwnServer:
         except PermanentError:
             return False
         return True
+
+    def leaves_room(self) -> bool:
+        machine = find_hardware()
+        # vLLM fills a GPU with what requests have read
+        return not machine.gpus and machine.available_bytes >= training_bytes(
+            self._base.folder, self._settings.training
+        )
 
     def _show(self, model: Model, adapter: Adapter | None) -> None:
         """Show the model's weights, or the base's with the name of its adapter."""

@@ -243,9 +243,10 @@ class Workplace:
         )
 
     def train(self, training: Training, title: str = "Training") -> Adapter:
-        """The adapter of this training; ends the server first, which needs the memory."""
+        """The adapter of this training; a server stays for the trained model if memory allows."""
         self.spending.check()
-        self.release_server()
+        if self._served is not None and not self._served.leaves_room():
+            self.release_server()
         self.check_room()
         self.watcher.step(f"{title} on {training.training_set.examples} examples")
         with self.timings.phase("start"):

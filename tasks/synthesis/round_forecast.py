@@ -16,7 +16,7 @@ from storage.errors import InputError
 from storage.records import AdaptedGuideline, Guideline, Path, Question, Structure, Verdict
 from tasks.asking import Asking
 from tasks.engines.models.chat_template import read_json
-from tasks.engines.server.server_plan import model_size
+from tasks.engines.models.model_files import model_size
 from tasks.rules.ladder.round_costs import Forecast, QuestionCost, Rates, RoundShape, forecast
 from tasks.settings import TrainingSettings
 from tasks.synthesis.account import SynthesisProgress

@@ -92,6 +92,9 @@ class FleetOfOneModel:
         self._model = model
         return True
 
+    def leaves_room(self) -> bool:
+        return True
+
     def address(self) -> tuple[str, str, str]:
         return self._urls[0], self._model.name, ""
 

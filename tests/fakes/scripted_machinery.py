@@ -40,9 +40,11 @@ class ScriptedMachinery:
         self.trained_share = trained_share
         self.delay = delay
         self.repeats = False  # whether every path says the same words
+        self.leaves_room = True  # whether training finds room beside a server
         self.deaths: list[
             int
         ] = []  # after how many requests each server's process ends, the first to start first
+        self.starts = 0  # of servers
         self.served: list[str] = []
         self.trained: list[FineTune] = []
 
@@ -63,6 +65,7 @@ class ScriptedMachinery:
         settings: Settings,
         environment: Environment,
     ) -> ServedModel:
+        self.starts += 1
         return ScriptedServer(self, model, environment)
 
     def train_weights(
@@ -103,6 +106,9 @@ class ScriptedServer:
         self._model = model
         self._machinery.served.append(model.name)
         return True
+
+    def leaves_room(self) -> bool:
+        return self._machinery.leaves_room
 
     def address(self) -> tuple[str, str, str]:
         return "http://127.0.0.1:9", "scripted", ""

@@ -102,6 +102,16 @@ def _is_in_mlflow(home: Path, record: Round) -> None:
     } <= files
 
 
+@pytest.mark.parametrize(("leaves_room", "starts"), [(True, 1), (False, 2)])
+def test_one_server_answers_for_base_and_challenger_where_training_finds_room_beside_it(
+    home: Path, small: str, machinery: ScriptedMachinery, leaves_room: bool, starts: int
+) -> None:
+    machinery.leaves_room = leaves_room
+
+    assert improve(settings_toml=small).outcome == "promoted"
+    assert machinery.starts == starts
+
+
 def test_an_engine_that_ends_in_the_middle_of_its_work_is_started_again(
     home: Path, small: str, machinery: ScriptedMachinery
 ) -> None:

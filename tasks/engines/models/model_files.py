@@ -5,6 +5,7 @@ import importlib.util
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -56,6 +57,33 @@ def folder_digest(folder: Path) -> str:
 def weight_bytes(folder: Path) -> int:
     """Bytes of the weights in this folder."""
     return sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+
+
+@dataclass(frozen=True)
+class ModelSize:
+    """What of a model decides memory."""
+
+    parameters: int
+    cache_values_per_token: int
+    longest: int
+
+
+def model_size(folder: Path) -> ModelSize:
+    """Read from config.json and the sizes of the weight files."""
+    config = read_json(folder / "config.json")
+    # `float32` or `torch.float32`; all other kinds in use have two bytes
+    bytes_each = 4 if "32" in str(config.get("dtype") or config.get("torch_dtype")) else 2
+
+    def number(name: str, default: int) -> int:
+        return int(cast(int, config.get(name) or default))
+
+    heads = number("num_attention_heads", 1)
+    head_size = number("head_dim", number("hidden_size", 1) // heads)
+    # keys and values, per layer
+    values = 2 * number("num_hidden_layers", 1) * number("num_key_value_heads", heads) * head_size
+    return ModelSize(
+        weight_bytes(folder) // bytes_each, values, number("max_position_embeddings", 2**31)
+    )
 
 
 def unknown_modules(adapter_folder: Path, base_folder: Path) -> list[str]:

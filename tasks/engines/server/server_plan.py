@@ -8,12 +8,11 @@ On a GPU replicas come before tensor parallelism. Figures behind the CPU's setti
 import math
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Literal
 
 from storage.errors import InputError
 from tasks.engines.hardware import GIB, Hardware, preload
-from tasks.engines.models.chat_template import read_json
-from tasks.engines.models.model_files import weight_bytes
+from tasks.engines.models.model_files import ModelSize, model_size
 from tasks.settings import ModelSettings
 
 # no folder's name: paths of this machine are nobody's business in a request
@@ -38,33 +37,6 @@ class ServerPlan:
     precision: str
     sequences: int
     replicas: int = 1
-
-
-@dataclass(frozen=True)
-class ModelSize:
-    """What of a model decides memory."""
-
-    parameters: int
-    cache_values_per_token: int
-    longest: int
-
-
-def model_size(folder: Path) -> ModelSize:
-    """Read from config.json and the sizes of the weight files."""
-    config = read_json(folder / "config.json")
-    # `float32` or `torch.float32`; all other kinds in use have two bytes
-    bytes_each = 4 if "32" in str(config.get("dtype") or config.get("torch_dtype")) else 2
-
-    def number(name: str, default: int) -> int:
-        return int(cast(int, config.get(name) or default))
-
-    heads = number("num_attention_heads", 1)
-    head_size = number("head_dim", number("hidden_size", 1) // heads)
-    # keys and values, per layer
-    values = 2 * number("num_hidden_layers", 1) * number("num_key_value_heads", heads) * head_size
-    return ModelSize(
-        weight_bytes(folder) // bytes_each, values, number("max_position_embeddings", 2**31)
-    )
 
 
 @dataclass(frozen=True)
