@@ -1,7 +1,10 @@
 # One command each. `make round` and `make test` need nothing but Python 3.11 or 3.12 and a C compiler.
 PART ?=
 BENCH ?= round
-.PHONY: setup round quick test soak check bench up down docs study-small
+SETS ?= sets
+MODEL ?= Qwen/Qwen2.5-Coder-1.5B-Instruct
+HOLD = .venv/bin/regenesis ingest --keep-first --name
+.PHONY: setup round quick test soak check bench up down docs study-small study-sets study-1.5b
 
 setup: .venv/.made
 
@@ -39,6 +42,19 @@ bench: setup
 # One row of the study of docs/study-135m/plan.md, on the embedded model, in at most half an hour.
 study-small: setup
 	@.venv/bin/regenesis compare --settings docs/study-135m/small.toml
+
+# The question sets of docs/study-1.5b/plan.md from the folder SETS. GSM-Plus has seven variants of each question in a
+# row, which are not independent: one of each is taken, another kind in turn. A set that is there stays as it is.
+study-sets: setup
+	@for set in gsm8k arc_challenge strategyqa; do $(HOLD) $$set $(SETS)/$$set.jsonl.gz || exit; done
+	@for set in svamp aqua_rat qasc bbh_logic; do $(HOLD) $$set $(SETS)/$$set.jsonl.gz --domain out_of_domain || exit; done
+	@mkdir -p .regenesis
+	@zcat $(SETS)/gsm_plus_mini.jsonl.gz | awk '(NR - 1) % 7 == int((NR - 1) / 7) % 7' > .regenesis/gsm_plus.jsonl
+	@$(HOLD) gsm_plus .regenesis/gsm_plus.jsonl --domain out_of_domain
+
+# MODEL: the base's name on the hub, its folder, or its GGUF file. Goes on where it stopped.
+study-1.5b: study-sets
+	@.venv/bin/regenesis compare --settings docs/study-1.5b/study.toml --model $(MODEL)
 
 # Prefect's server on Postgres, MLflow and a worker with every deployment; Ctrl-C, or `make down` elsewhere, ends it.
 up: setup

@@ -462,12 +462,20 @@ class ComparisonFigure:
     table: ClassVar[str] = "comparison_figures"
     id: Annotated[UUID, "Hash of comparison and of all that says what the figure is about"]
     comparison_id: Annotated[UUID, "The comparison"]
-    name: Annotated[str, "accuracy, difference, dev_accuracy (by learning rate) or chosen_rate"]
+    name: Annotated[
+        str,
+        "accuracy, difference, dev_accuracy (by learning rate), chosen_rate, chance (of a set), or"
+        " answers_, paths_ and examples_ with cut or no_work; macro_ where every set weighs the"
+        " same, seeds_ where only seeds vary (t test)",
+    ]
     rates: Annotated[
         str, "chosen, fixed (the settings' own learning rate for all), or the learning rate"
     ]
     reading: Annotated[str, "strict or lenient"]
-    scope: Annotated[str, "in_domain, out_of_domain, or a question set"]
+    scope: Annotated[
+        str,
+        "in_domain, out_of_domain, a group of sets, either _above_chance, or a question set",
+    ]
     method: Annotated[str, "The method"]
     against: Annotated[str, "With what it is paired; empty for an accuracy"]
     iteration: Annotated[int, "Round of the method"]

@@ -477,6 +477,24 @@ class ComparisonSettings(Frozen):
     tokens_a_text: int = Field(
         default=0, ge=0, description="Mean tokens of a text there; 0 for 0.6 of the longest"
     )
+    primary: str = Field(
+        default="",
+        description=(
+            "The one primary test: regenesis against this method, out of domain, strict, mean of"
+            " the sets; empty for none"
+        ),
+    )
+    groups: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description="Groups of sets, such as near and far, whose means are shown apart",
+    )
+    chance: dict[str, float] = Field(
+        default_factory=dict,
+        description=(
+            "Share that guessing gets right, by set; else 1/2 of yes/no, 1/k of k choices, 0 of"
+            " any other answer"
+        ),
+    )
 
 
 class RoomSettings(Frozen):

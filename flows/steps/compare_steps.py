@@ -10,7 +10,7 @@ from flows.steps.step_task import step
 from flows.steps.workplace import Workplace
 from storage.records import Adapter, Model, Pool, TrainingSet, Trial
 from tasks.budget import RUN_LIMITS
-from tasks.comparison.comparison_figures import table_lines, trials_read, write_figures
+from tasks.comparison.comparison_figures import trials_read, write_figures
 from tasks.comparison.comparison_plan import ContestAhead, plan_comparison
 from tasks.comparison.comparison_report import write_comparison_report
 from tasks.comparison.contest import Contest, Try, finish_comparison
@@ -26,6 +26,7 @@ from tasks.comparison.lessons import (
 )
 from tasks.comparison.pool import draw_of, pool_paths, write_pool_row
 from tasks.comparison.state import bring, brought_comparison
+from tasks.comparison.table.table_lines import table_lines
 from tasks.comparison.training_sets import keep_examples, pool_plan, trial_of, untrained_trial
 from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.ingestion.ingest_questions import check_question_sets, ingest_embedded

@@ -1,7 +1,7 @@
-"""From final answers to the rows of the table, and to its lines in a terminal."""
+"""From final answers to the rows of the table."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from typing import Literal
@@ -10,10 +10,17 @@ import numpy as np
 
 from storage.ids import content_id, seed_of
 from storage.records import ComparisonFigure, Domain, Question, Trial
-from storage.sql.presenting import in_columns
 from tasks.comparison.contest import Contest
 from tasks.comparison.learning_rates import answers_of
-from tasks.rules.comparison.contrasts import Row, Verdicts, accuracy, differences
+from tasks.comparison.table.macro_scopes import chance_levels, macro_scopes
+from tasks.comparison.table.text_shares import text_shares
+from tasks.rules.comparison.chance import ChanceLevel
+from tasks.rules.comparison.contrasts import (
+    Row,
+    Verdicts,
+    accuracy,
+    differences,
+)
 from tasks.rules.gate.answer_figures import Reading, verdict_of
 
 Rates = Literal["chosen", "fixed"]
@@ -25,27 +32,31 @@ READINGS: tuple[Reading, ...] = ("strict", "lenient")
 
 def write_figures(contest: Contest) -> list[ComparisonFigure]:
     """Store every figure of the table, in the place of one that has changed."""
+    chance = _chance(contest)
     rows = [
         figure
         for rates in RATES
         for iteration in iterations(contest)
         for reading in READINGS
-        for figure in _figures(contest, rates, iteration, reading)
+        for figure in _figures(contest, rates, iteration, reading, chance)
     ]
+    rows += [_chance_figure(contest, name, one) for name, one in chance.items()]
+    rows += [one for iteration in iterations(contest) for one in _text_figures(contest, iteration)]
     known = {
         one.id: one
         for one in contest.store.select(ComparisonFigure, comparison_id=contest.record.id)
     }
     for row in rows:
         before = known.get(row.id)
-        if before is not None and (before.value, before.low, before.high) != (
-            row.value,
-            row.low,
-            row.high,
-        ):
+        if before is not None and _said(before) != _said(row):
             contest.store.update(row)
     contest.store.append(rows)
     return rows
+
+
+def _said(figure: ComparisonFigure) -> tuple[float | None, ...]:
+    """What a figure says; a brought state's row may hold p-values that are no longer given."""
+    return (figure.value, figure.low, figure.high, figure.p_value, figure.p_adjusted)
 
 
 def iterations(contest: Contest) -> range:
@@ -93,42 +104,12 @@ def scopes_of(contest: Contest, method: str) -> dict[str, list[str]]:
     }
 
 
-def table_lines(contest: Contest) -> list[str]:
-    """The table for a terminal: strict accuracy with intervals, and costs over all seeds."""
-    last = iterations(contest)[-1]
-    rows = contest.store.select(
-        ComparisonFigure,
-        comparison_id=contest.record.id,
-        name="accuracy",
-        rates="chosen",
-        reading="strict",
-        iteration=last,
-    )
-    shown = {
-        (row.method, row.scope): f"{row.value:.1%} ({row.low:.1%} to {row.high:.1%})"
-        for row in rows
-    }
-    trials = trials_of(contest, "chosen", last)
-    lines = [
-        ["method", "in domain, strict", "out of domain, strict", "examples", "paths", "tokens"]
-    ]
-    for one in contest.contenders:
-        own = trials[one.name]
-        lines.append(
-            [
-                one.name,
-                shown.get((one.name, "in_domain"), "-"),
-                shown.get((one.name, "out_of_domain"), "-"),
-                str(sum(trial.examples for trial in own)),
-                str(sum(trial.paths_spent for trial in own)),
-                str(sum(trial.tokens_spent for trial in own)),
-            ]
-        )
-    return in_columns(lines)
-
-
 def _figures(
-    contest: Contest, rates: Rates, iteration: int, reading: Reading
+    contest: Contest,
+    rates: Rates,
+    iteration: int,
+    reading: Reading,
+    chance: Mapping[str, ChanceLevel],
 ) -> list[ComparisonFigure]:
     verdicts = [
         _verdicts(contest, method, trials, reading)
@@ -149,10 +130,53 @@ def _figures(
         }
         for method, own in scopes.items()
     }
+    macro = {method: macro_scopes(contest, own, chance) for method, own in domains.items()}
+    rows += [
+        accuracy(one, scope, sets, np.random.default_rng([seed, place]), macro=True)
+        for one in verdicts
+        for place, (scope, sets) in enumerate(macro[one.method].items())
+    ]
     for reference in REFERENCES:
         if reference in by_name:
             rows += differences(verdicts, by_name[reference], domains, seed)
+            rows += differences(verdicts, by_name[reference], macro, seed, macro=True)
     return [_figure(contest, row, rates, iteration, reading) for row in rows]
+
+
+def _chance(contest: Contest) -> dict[str, ChanceLevel]:
+    base = trials_of(contest, "chosen", 1).get("base", [])
+    return chance_levels(
+        contest,
+        {
+            reading: _verdicts(contest, "base", base, reading) if base else None
+            for reading in READINGS
+        },
+    )
+
+
+def _chance_figure(contest: Contest, name: str, one: ChanceLevel) -> ComparisonFigure:
+    row = Row("base", "", name, 1, one.asked, one.level, one.low, one.high, name="chance")
+    return _figure(contest, row, "chosen", 1, "strict")
+
+
+def _text_figures(contest: Contest, iteration: int) -> list[ComparisonFigure]:
+    found: list[ComparisonFigure] = []
+    for method, trials in trials_of(contest, "chosen", iteration).items():
+        for one in text_shares(contest, trials):
+            name = f"{one.kind}_{one.share}"
+            row = Row(
+                method,
+                "",
+                one.scope,
+                len(trials),
+                one.texts,
+                one.value,
+                one.value,
+                one.value,
+                name=name,
+            )
+            found.append(_figure(contest, row, "chosen", iteration, "strict"))
+    return found
 
 
 def _verdicts(contest: Contest, method: str, trials: Sequence[Trial], reading: Reading) -> Verdicts:
@@ -182,12 +206,11 @@ def _verdicts(contest: Contest, method: str, trials: Sequence[Trial], reading: R
 def _figure(
     contest: Contest, row: Row, rates: Rates, iteration: int, reading: Reading
 ) -> ComparisonFigure:
-    name = "difference" if row.against else "accuracy"
     return ComparisonFigure(
         id=content_id(
             "comparison_figures",
             contest.record.id,
-            name,
+            row.name,
             rates,
             reading,
             row.scope,
@@ -196,7 +219,7 @@ def _figure(
             iteration,
         ),
         comparison_id=contest.record.id,
-        name=name,
+        name=row.name,
         rates=rates,
         reading=reading,
         scope=row.scope,

@@ -87,7 +87,7 @@ def _requests(contest: ContestAhead) -> Counter[str]:
     for seed in contest.seeds:
         tries = [one for one in contest.tries(seed) if one.contender.method.teaches == "paths"]
         plans = [pool_plan(contest, one, seed, 1) for one in tries]
-        for plan in {plan.id: plan for plan in plans}.values():
+        for plan in _widest(plans):
             if contest.store.get(Pool, plan.id) is None:
                 requests += _requests_of(contest, plan)
         for one, plan in zip(tries, plans, strict=True):
@@ -100,6 +100,22 @@ def _requests(contest: ContestAhead) -> Counter[str]:
             )
             requests += Counter({stage: count * missing for stage, count in later.items()})
     return requests
+
+
+def _widest(plans: Sequence[PoolPlan]) -> list[PoolPlan]:
+    """Each pool once, without direct ones whose chains are the first of a larger one's."""
+
+    def holds(larger: PoolPlan, other: PoolPlan) -> bool:
+        one, two = larger.synthesis, other.synthesis
+        return (
+            (one.strategy, two.strategy) == ("direct", "direct")
+            and one.chains_per_question > two.chains_per_question
+            and one.hinted_only == two.hinted_only
+            and one.hinted_retry >= two.hinted_retry
+        )
+
+    once = list({plan.id: plan for plan in plans}.values())
+    return [plan for plan in once if not any(holds(other, plan) for other in once)]
 
 
 def _requests_of(contest: ContestAhead, plan: PoolPlan) -> Counter[str]:

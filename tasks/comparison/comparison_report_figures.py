@@ -4,13 +4,26 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from tasks.reports.drawing import interval_chart, line_chart
-from tasks.reports.figure import Figure, statement
+from tasks.reports.figure import Figure, Sql, statement
+from tasks.rules.comparison.contrasts import UNTESTED, is_tested
+from tasks.rules.comparison.seed_tests import FEWEST_FOR_T
 
 _HERE = "tasks.comparison"
+_OVER_SEEDS = (
+    "round(t.low * 100, 2) AS t_low, round(t.high * 100, 2) AS t_high, t.p_value AS t_p,"
+    " t.p_adjusted AS t_p_adjusted,"
+)
+
+
+_BOTH_TESTS = (
+    "p_value is the bootstrap's; t_low, t_high and t_p are the t test over seeds, which knows what"
+    " so few seeds can say. Only the two domains are adjusted (Holm); groups describe."
+)
 
 
 def comparison_figures(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
-    """Every figure, in reading order."""
+    """Every figure, in reading order; a draw per seed."""
+    tested = is_tested(len(draws))
     return [
         *(
             _averages(comparison, domain, reading)
@@ -18,14 +31,16 @@ def comparison_figures(comparison: UUID, draws: Sequence[int]) -> list[Figure]:
             for reading in ("strict", "lenient")
         ),
         _fixed(comparison),
-        *(_paired(comparison, rates) for rates in ("chosen", "fixed")),
+        *(_paired(comparison, rates, tested) for rates in ("chosen", "fixed")),
         *_by_set(comparison),
+        *_means(comparison, len(draws)),
+        _texts(comparison),
         _favourites(comparison),
         _rates(comparison),
         *_budgets(comparison),
         *_rounds(comparison),
         *_guidelines(draws),
-        _left_out(comparison),
+        _left_out(comparison, tested),
     ]
 
 
@@ -62,17 +77,81 @@ def _fixed(comparison: UUID) -> Figure:
     )
 
 
-def _paired(comparison: UUID, rates: str) -> Figure:
+def _paired(comparison: UUID, rates: str, tested: bool) -> Figure:
+    tests = (
+        "p is two-sided, of no difference; p_adjusted is Holm's over all methods and both domains"
+        " of one reference and reading. A large p says that no difference was seen, not that there"
+        " is none: the interval says how large a one these data leave open."
+    )
     return Figure(
         name=f"paired_{rates}",
         title=f"Paired differences, {rates} learning rates",
-        note=(
-            "Question by question and seed by seed. p is two-sided, of no difference; p_adjusted is"
-            " Holm's over all methods and both domains of one reference and reading. A large p says"
-            " that no difference was seen, not that there is none: the interval says how large a"
-            " one these data leave open."
+        note=f"Question by question and seed by seed. {tests if tested else UNTESTED}",
+        sql=statement(
+            _HERE,
+            "paired",
+            comparison=comparison,
+            rates=rates,
+            tests=Sql("p_value, p_adjusted," if tested else ""),
         ),
-        sql=statement(_HERE, "paired", comparison=comparison, rates=rates),
+    )
+
+
+def _means(comparison: UUID, seeds: int) -> list[Figure]:
+    tests = ["b.p_value, b.p_adjusted,"] if is_tested(seeds) else []
+    tests += [_OVER_SEEDS] if seeds >= FEWEST_FOR_T else []
+    note = _BOTH_TESTS if is_tested(seeds) else UNTESTED
+    paired = [("macro_paired", "Paired differences of means of sets", "macro_difference")]
+    if seeds >= FEWEST_FOR_T:
+        paired.append(("over_seeds", "Paired differences, t test over seeds", "difference"))
+    return [
+        Figure(
+            name="macro",
+            title="Means of sets",
+            note=(
+                "The mean of the sets' own accuracies, so that a large set weighs no more than a"
+                " small one; by domain, by the settings' groups, and of each without the sets at"
+                " chance."
+            ),
+            sql=statement(_HERE, "macro", comparison=comparison),
+            chapter="Means of sets",
+        ),
+        *(
+            Figure(name, title, note, _beside_t(comparison, figure, "\n    ".join(tests)))
+            for name, title, figure in paired
+        ),
+        _chance(comparison),
+    ]
+
+
+def _chance(comparison: UUID) -> Figure:
+    return Figure(
+        name="chance",
+        title="What guessing gets right",
+        note=(
+            "Chance levels by the settings or by the answers' kind, beside the 95 % interval of"
+            " what the base has right by the better reading; a set is at chance where that"
+            " interval does not lie above the level."
+        ),
+        sql=statement(_HERE, "chance", comparison=comparison),
+    )
+
+
+def _beside_t(comparison: UUID, name: str, tests: str) -> str:
+    return statement(_HERE, "over_seeds", comparison=comparison, figure=name, tests=Sql(tests))
+
+
+def _texts(comparison: UUID) -> Figure:
+    return Figure(
+        name="texts",
+        title="Cut texts and missing work",
+        note=(
+            "Of each method's answers to final questions, of the paths that it could choose from"
+            " and of its examples: the share that ended at its length limit, and the share with"
+            " fewer words before its answer than selection.min_work_words (one, where that is 0)."
+            " What counts as answer is what selection takes for it: its statement or last sentence."
+        ),
+        sql=statement(_HERE, "texts", comparison=comparison),
     )
 
 
@@ -191,7 +270,7 @@ def _guidelines(draws: Sequence[int]) -> list[Figure]:
     ]
 
 
-def _left_out(comparison: UUID) -> Figure:
+def _left_out(comparison: UUID, tested: bool) -> Figure:
     return Figure(
         name="left_out",
         title="Training without a group of guidelines",
@@ -199,5 +278,10 @@ def _left_out(comparison: UUID) -> Figure:
             "Against regenesis, which keeps all, on as many examples: what leaving the paths of"
             " these guidelines out changed, in points. Only with method without_guidelines."
         ),
-        sql=statement(_HERE, "left_out", comparison=comparison),
+        sql=statement(
+            _HERE,
+            "left_out",
+            comparison=comparison,
+            tests=Sql("p_adjusted," if tested else ""),
+        ),
     )

@@ -250,10 +250,35 @@ def check_comparison(settings: Settings) -> None:
             "comparison.learning_rates are different rates above 0, the fixed one"
             f" (training.learning_rate, {fixed:g}) among them; found {list(grid)!r}."
         )
+    _check_scopes(settings)
     if settings.questions.final_per_set < 1:
         raise InputError(
             "A comparison's table is read from final questions; questions.final_per_set is 0."
             " Raise it."
+        )
+
+
+def _check_scopes(settings: Settings) -> None:
+    """Groups, chance levels and the primary test name sets and methods of this comparison."""
+    comparison = settings.comparison
+    sets = {*settings.questions.in_domain, *settings.questions.out_of_domain}
+    for group, names in comparison.groups.items():
+        unknown = [name for name in names if name not in sets]
+        if unknown or not names or group in (*sets, "in_domain", "out_of_domain"):
+            raise InputError(
+                f"comparison.groups gives a name of its own to sets among {sorted(sets)};"
+                f" found {group} = {list(names)!r}."
+            )
+    for name, level in comparison.chance.items():
+        if name not in sets or not 0 <= level < 1:
+            raise InputError(
+                f"comparison.chance gives sets among {sorted(sets)} a share from 0 to below 1;"
+                f" found {name} = {level!r}."
+            )
+    if comparison.primary and not {comparison.primary, "regenesis"} <= {*comparison.methods}:
+        raise InputError(
+            "comparison.primary is a method of comparison.methods that regenesis, also one of"
+            f" them, is held against; found {comparison.primary!r}."
         )
 
 

@@ -25,7 +25,7 @@ from tasks.rules.comparison.matched_budgets import (
 from tasks.rules.comparison.methods import Contender, pool_settings
 from tasks.rules.comparison.reference_texts import few_shot_prompt, stated_answer, stated_rationale
 from tasks.rules.training.collapse import distinct_share
-from tasks.rules.training.selection import Candidate, Choice, rank
+from tasks.rules.training.selection import Candidate, Choice, rank, where_hints_were_due
 from tasks.training.select_examples import (
     Drawn,
     SelectionPlan,
@@ -108,11 +108,10 @@ def entrant(contest: Contest, one: Try, seed: int, iteration: int) -> Entrant:
         costs = pool_costs(contest.store, plan, paths)
         questions = {question.id: question for question in plan.questions}
         verifier = "majority" if method.accept == "majority" else ""
-        found += _of(
-            one.contender,
-            contest,
-            as_candidates(contest.store, paths, questions, [plan.draw], verifier),
-        )
+        candidates = as_candidates(contest.store, paths, questions, [plan.draw], verifier)
+        if method.hints == "unsolved":
+            candidates = where_hints_were_due(candidates, contest.settings.selection)
+        found += _of(one.contender, contest, candidates)
         tokens |= costs.by_path
     return Entrant(one, seed, iteration, found, tokens)
 

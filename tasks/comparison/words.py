@@ -12,6 +12,7 @@ from storage.records import ComparisonFigure, Pool
 from tasks.comparison.comparison_figures import iterations
 from tasks.comparison.contest import Contest
 from tasks.rules.comparison.contrasts import ALPHA
+from tasks.rules.comparison.methods import plain_name
 from tasks.rules.training.collapse import TextHealth, collapse_warnings
 
 WORDS = {"in_domain": "in domain", "out_of_domain": "out of domain"}
@@ -77,6 +78,8 @@ def findings(contest: Contest) -> str:
         row for row in _differences(contest) if (row.method, row.against) == ("regenesis", "base")
     ]
     said += [sentence(row) for row in against_base]
+    primary = primary_sentence(contest)
+    said = [primary, *said] if primary else said
     seeds = len(contest.seeds)
     if seeds < 5:
         few = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
@@ -152,11 +155,40 @@ def sentence(row: ComparisonFigure) -> str:
     )
 
 
+def primary_sentence(contest: Contest) -> str:
+    """The one primary test in words; empty where the settings name none."""
+    other = contest.settings.comparison.primary
+    rows = contest.store.select(
+        ComparisonFigure,
+        comparison_id=contest.record.id,
+        method=other,
+        against="regenesis",
+        rates="chosen",
+        reading="strict",
+        scope="out_of_domain",
+        iteration=iterations(contest)[-1],
+    )
+    by_name = {row.name: row for row in rows}
+    if not other or "macro_difference" not in by_name:
+        return ""
+    row, seeds = by_name["macro_difference"], by_name.get("seeds_macro_difference")
+    said = f"Primary test, regenesis minus {other}, out of domain, strict, mean of the sets: "
+    said += _turned(row, "over seeds and questions")
+    return said + (f"; {_turned(seeds, 't test over seeds')}." if seeds else ".")
+
+
+def _turned(row: ComparisonFigure, how: str) -> str:
+    """What a row of another method against regenesis says of regenesis against it."""
+    points = [-100 * one for one in (row.value, row.high, row.low)]
+    p = "no p-value" if row.p_value is None else f"p {row.p_value:.2g}"
+    return "{:+.1f} points (95 % {:+.1f} to {:+.1f}, {}; {})".format(*points, how, p)
+
+
 def _answer(question: ReviewersQuestion, figures: Sequence[ComparisonFigure]) -> str:
     rows = [
         row
         for row in figures
-        if row.method.partition(":")[0] in question.methods and row.against == question.against
+        if plain_name(row.method) in question.methods and row.against == question.against
     ]
     if not rows:
         return (

@@ -6,8 +6,8 @@ WITH said AS (
     JOIN questions AS q ON q.id = a.question_id JOIN question_sets AS s ON s.id = q.question_set_id
     LEFT JOIN comparison_figures AS c ON c.comparison_id = t.comparison_id AND c.method = t.method
         AND c.name = 'chosen_rate'
-    WHERE t.comparison_id = $comparison AND t.iteration = t.iterations AND q.part = 'final'
-        AND a.draw = 0 AND t.learning_rate = coalesce(c.value, t.learning_rate)
+    WHERE t.comparison_id = $comparison AND t.iteration = t.iterations
+        AND (q.part = 'final' OR s.domain = 'out_of_domain') AND a.draw = 0 AND t.learning_rate = coalesce(c.value, t.learning_rate)
 ), most AS (
     SELECT method, question_set, mode(says) AS favourite FROM said GROUP BY method, question_set
 ), held AS (

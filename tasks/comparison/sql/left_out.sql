@@ -1,5 +1,7 @@
 SELECT method AS without, scope, reading, round(value * 100, 2) AS points,
-    round(low * 100, 2) AS low, round(high * 100, 2) AS high, p_adjusted
+    round(low * 100, 2) AS low,
+    $tests
+    round(high * 100, 2) AS high
 FROM comparison_figures
 WHERE comparison_id = $comparison AND name = 'difference' AND rates = 'chosen'
     AND against = 'regenesis' AND method LIKE 'without_guidelines:%'

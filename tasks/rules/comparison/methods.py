@@ -6,7 +6,7 @@ question sets, out.
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from tasks.settings import Frozen, SelectionSettings, Settings, SynthesisSetting
 
 Teaches = Literal["nothing", "answers", "rationales", "paths"]
 Hints = Literal["never", "unsolved", "every"]
+MOST_CHAINS = 1000
 
 
 class Method(Frozen):
@@ -56,6 +57,12 @@ class Contender:
     """Positions of the guidelines whose paths it is not trained on."""
     parts: int = 1
     """Its budget is one of so many parts of the others'."""
+    chains: int = 0
+    """Chains per question, said by its name (`rft@7`); 0 for the settings' own."""
+
+    def chains_per_question(self, settings: Settings) -> int:
+        """How many free chains it draws on per question."""
+        return self.chains or settings.synthesis.chains_per_question
 
     def iterations(self, settings: Settings) -> int:
         """How many rounds it goes."""
@@ -88,14 +95,37 @@ def parse_methods(text: str) -> dict[str, Method]:
 def contenders(
     table: Mapping[str, Method], names: Sequence[str], sets: Sequence[str], guidelines: int
 ) -> list[Contender]:
-    """The entries of these methods in order: one per variant, a repeated name counted once."""
-    unknown = [name for name in names if name not in table]
+    """The entries of these methods in order: one per variant, a repeated name counted once.
+
+    `rft@7` is rft with 7 chains per question, beside methods that have the settings' own number.
+    """
+    unknown = [name for name in names if plain_name(name) not in table]
     if unknown or not names:
         found = f"found {unknown[0]!r}" if unknown else "found none"
         raise InputError(f"Methods to compare are among {', '.join(table)}; {found}.")
     return [
-        one for name in dict.fromkeys(names) for one in _entering(table[name], sets, guidelines)
+        replace(one, name=one.name.replace(plain_name(name), name, 1), chains=chains)
+        for name in dict.fromkeys(names)
+        for chains in [_chains_of(name, table[plain_name(name)])]
+        for one in _entering(table[plain_name(name)], sets, guidelines)
     ]
+
+
+def plain_name(name: str) -> str:
+    """The method of a contender's name: `rft` of `rft@7`, `mixed_sets` of `mixed_sets:gsm8k`."""
+    return name.partition(":")[0].partition("@")[0]
+
+
+def _chains_of(name: str, method: Method) -> int:
+    _, at, said = name.partition("@")
+    if not at:
+        return 0
+    if method.teaches != "paths" or not said.isdecimal() or not 1 <= int(said) <= MOST_CHAINS:
+        raise InputError(
+            f"Behind @ a method that writes paths says its chains per question, 1 to {MOST_CHAINS},"
+            f" such as rft@7; found {name!r}."
+        )
+    return int(said)
 
 
 def _entering(method: Method, sets: Sequence[str], guidelines: int) -> list[Contender]:
@@ -120,31 +150,29 @@ def pool_settings(
     """The synthesis settings of the pool that this contender selects from.
 
     Questions are sampled to the end, so that all methods can share the pool. Hinted retries are
-    made if any contender in `of` with the same strategy needs them; the other contenders ignore
-    those paths.
+    made if any contender in `of` with the same strategy and number of chains needs them; the other
+    contenders ignore those paths.
     """
-    method = contender.method
+    method, chains = contender.method, contender.chains_per_question(settings)
     every = method.hints == "every"
     retried = any(
         other.method.teaches == "paths"
         and other.method.strategy == method.strategy
+        and other.chains_per_question(settings) == chains
         and other.method.hints == "unsolved"
         for other in of
     )
     return settings.synthesis.model_copy(
         update={
             "strategy": method.strategy,
+            "chains_per_question": chains,
             "adaptive": False,
             "hinted_only": every,
             "hinted_retry": retried and not every,
             "token_budget": 0,
             "target_accepted": 0,
             "max_candidates": 0,
-            "hinted_chains": (
-                settings.synthesis.chains_per_question
-                if every
-                else settings.synthesis.hinted_chains
-            ),
+            "hinted_chains": chains if every else settings.synthesis.hinted_chains,
         }
     )
 
@@ -154,9 +182,9 @@ def citations(table: Mapping[str, Method], names: Sequence[str]) -> list[dict[st
     return [
         {
             "method": name,
-            "is": table[name].about,
-            "after": table[name].citation,
-            "differs": table[name].differs or "-",
+            "is": table[plain_name(name)].about,
+            "after": table[plain_name(name)].citation,
+            "differs": table[plain_name(name)].differs or "-",
         }
         for name in dict.fromkeys(names)
     ]

@@ -44,6 +44,15 @@ def work_of(text: str) -> str:
     return _LABEL.sub("", before, count=1).strip()
 
 
+def has_work(text: str, fewest: int) -> bool:
+    """Whether so many words stand before the answer is stated."""
+    return _has_words(work_of(text), fewest)
+
+
+def _has_words(work: str, fewest: int) -> bool:
+    return len(_WORD.findall(work)) >= fewest
+
+
 def refusal_of_path(
     path: Path, verdict: Verdict | None, question: Question, settings: SelectionSettings
 ) -> str:
@@ -59,7 +68,7 @@ def refusal_of_path(
     if is_cut(path) and not settings.accept_cut:
         return "cut"
     work = work_of(path.text)
-    if len(_WORD.findall(work)) < settings.min_work_words:
+    if not _has_words(work, settings.min_work_words):
         return "no_work"
     if verdict is not None and _was_restated(verdict) is False:
         return "answer_not_reached"

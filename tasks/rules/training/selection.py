@@ -41,6 +41,25 @@ class Choice:
     reason: str
 
 
+def where_hints_were_due(
+    candidates: Sequence[Candidate], settings: SelectionSettings
+) -> list[Candidate]:
+    """The candidates without hinted paths of questions that a free one of them solved.
+
+    Pools of one draw share their paths: the hinted ones of a pool of fewer chains, or of one that
+    hints every question, lie among those of a pool whose own free chains needed no hint.
+    """
+    solved = {
+        one.question.id
+        for one in candidates
+        if not one.path.hinted
+        and one.verdict is not None
+        and one.verdict.verdict == "correct"
+        and not refusal_of_path(one.path, one.verdict, one.question, settings)
+    }
+    return [one for one in candidates if not (one.path.hinted and one.question.id in solved)]
+
+
 def select_paths(
     candidates: Sequence[Candidate],
     settings: SelectionSettings,

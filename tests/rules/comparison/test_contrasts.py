@@ -2,6 +2,8 @@
 few data.
 """
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -30,7 +32,7 @@ def verdicts(method: str, share: float, seeds: int = 3, questions: int = 200) ->
 
 def contrasts(*methods: Verdicts) -> dict[tuple[str, str], Row]:
     rows = differences(list(methods), methods[0], {one.method: SCOPES for one in methods}, seed=1)
-    return {(row.method, row.scope): row for row in rows}
+    return {(row.method, row.scope): row for row in rows if row.name == "difference"}
 
 
 def test_a_large_difference_is_seen_and_none_is_not() -> None:
@@ -104,3 +106,37 @@ def test_one_seed_gives_intervals_and_no_p_values() -> None:
 
     assert {(row.p_value, row.p_adjusted) for row in rows.values()} == {(None, None)}
     assert all(row.low < row.value < row.high for row in rows.values())
+
+
+def test_macro_figures_weigh_each_set_the_same_and_equal_sets_change_nothing() -> None:
+    uneven = Verdicts("base", {"sums": np.ones((3, 300)), "riddles": np.zeros((3, 100))})
+    even = verdicts("base", 0.4)
+
+    def means(one: Verdicts) -> list[float]:
+        return [
+            accuracy(one, "all", ["sums", "riddles"], np.random.default_rng(1), macro).value
+            for macro in (False, True)
+        ]
+
+    assert means(uneven) == pytest.approx([0.75, 0.5])
+    assert means(even)[0] == pytest.approx(means(even)[1])
+
+
+def test_from_three_seeds_on_a_t_test_over_seeds_stands_beside_each_difference() -> None:
+    def names(seeds: int) -> Counter[str]:
+        pair = [verdicts("base", 0.2, seeds), verdicts("better", 0.6, seeds)]
+        scopes = {one.method: SCOPES for one in pair}
+        return Counter(row.name for row in differences(pair, pair[0], scopes, seed=1, macro=True))
+
+    assert names(2) == {"macro_difference": 2}
+    assert names(3) == {"macro_difference": 2, "seeds_macro_difference": 2}
+
+
+def test_the_two_domains_alone_are_a_family_of_tests() -> None:
+    pair = [verdicts("base", 0.2), verdicts("better", 0.6)]
+    scopes = {one.method: SCOPES | {"near": ["riddles"]} for one in pair}
+
+    rows = differences(pair, pair[0], scopes, seed=1, macro=True)
+
+    assert {row.scope for row in rows if row.p_adjusted is None} == {"near"}
+    assert all(row.p_value is not None for row in rows)

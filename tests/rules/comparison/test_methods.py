@@ -113,3 +113,26 @@ def test_an_unknown_method_is_refused_with_those_that_there_are(names: list[str]
 def test_a_wrong_key_of_the_table_is_named() -> None:
     with pytest.raises(InputError, match="stratgy"):
         parse_methods('[mine]\nabout = "a"\ncitation = "b"\nstratgy = "direct"')
+
+
+def test_a_method_may_say_its_own_chains_per_question_behind_its_name() -> None:
+    settings = load_settings(overrides={"synthesis": {"chains_per_question": 4}})
+    entered = contenders(METHODS, ["rft@7", "rft", "mixed_sets@2", "regenesis"], SETS, 25)
+
+    chains = {one.name: one.chains_per_question(settings) for one in entered}
+    pools = {one.name: pool_settings(settings, entered, one) for one in entered}
+
+    assert chains == {
+        "rft@7": 7,
+        "rft": 4,
+        "mixed_sets@2:chain_sum": 2,
+        "mixed_sets@2:gcd": 2,
+        "regenesis": 4,
+    }
+    assert {name: pool.chains_per_question for name, pool in pools.items()} == chains
+
+
+@pytest.mark.parametrize("name", ["rft@", "rft@0", "rft@x", "rft@-1", "rft@1001", "base@3", "no@3"])
+def test_chains_that_no_method_can_have_are_refused_with_what_was_found(name: str) -> None:
+    with pytest.raises(InputError, match=f"found '{name}'"):
+        contenders(METHODS, [name], SETS, 25)

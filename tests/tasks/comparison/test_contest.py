@@ -22,12 +22,14 @@ from storage.records import (
     Trial,
     Verdict,
 )
-from tasks.comparison.comparison_figures import table_lines, write_figures
+from tasks.comparison.comparison_figures import write_figures
 from tasks.comparison.comparison_report import comparison_html
 from tasks.comparison.comparison_report_figures import comparison_figures
 from tasks.comparison.learning_rates import choose_rates
 from tasks.comparison.others_figures import Published
+from tasks.comparison.table.table_lines import table_lines
 from tasks.comparison.words import sentence
+from tasks.rules.comparison.contrasts import UNTESTED, is_tested
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.small_comparison import SmallComparison, question_rows, small_settings
 from tests.storage.examples import make
@@ -167,6 +169,46 @@ def test_a_hint_is_given_only_where_no_free_path_was_right_and_counts_as_hinted(
     assert all(questions[path.question_id].startswith("hard") for path in hinted)
     [trial] = small.store.select(Trial, method="star_one_round")
     assert trial.hinted_examples == len(hinted)
+
+
+def test_a_method_with_chains_of_its_own_draws_on_the_same_first_ones_and_on_more(
+    build: Build,
+) -> None:
+    small = build("rft", "star_one_round", "star_one_round@7", "regenesis")
+    small.train(seed=1)
+
+    spent = {one.method: one for one in small.store.select(Trial)}
+    questions = 2 * 6
+    assert spent["rft"].candidates == 4 * questions
+    free = [one for one in small.store.select(Path, strategy="direct") if not one.hinted]
+    assert len(free) == 7 * questions  # the four of the others are the first of these seven
+    assert spent["star_one_round@7"].candidates >= 7 * questions
+    assert spent["star_one_round@7"].examples == spent["regenesis"].examples
+    plans = {pool.strategy: json.loads(pool.settings) for pool in small.store.select(Pool)}
+    assert plans["regenesis"]["chains_per_question"] == 4
+
+
+def test_a_hint_that_another_pool_needed_teaches_nobody_who_solved_the_question(
+    build: Build,
+) -> None:
+    small = build("regenesis", "hints_only", "star_one_round@1", "star_one_round@7")
+    small.train(seed=1)
+
+    right = right_paths(small)
+    solved = {
+        (one.strategy, one.question_id)
+        for one in small.store.select(Path)
+        if not one.hinted and one.id in right
+    }
+    written = {(one.strategy, one.question_id) for one in small.store.select(Path) if one.hinted}
+    assert {"regenesis", "direct"} <= {strategy for strategy, _ in written & solved}
+    for name in ("regenesis", "star_one_round@7"):
+        [trial] = small.store.select(Trial, method=name)
+        rows = small.store.select(Selection, training_set_id=trial.training_set_id)
+        paths = small.store.select(Path, id=[one.path_id for one in rows])
+        hinted = {(one.strategy, one.question_id) for one in paths if one.hinted}
+        assert hinted, name
+        assert not hinted & solved, name
 
 
 def test_nothing_that_is_held_out_is_ever_trained_on(everything: SmallComparison) -> None:
@@ -441,3 +483,38 @@ def test_out_of_domain_both_halves_of_a_small_test_split_are_read(
     assert {one.part for one in asked if one.question_set_id not in outside} == {"final"}
     assert not {one.id for one in asked} & {one.id for one in small.contest.dev_questions}
     small.close()
+
+
+def test_one_seed_has_no_p_value_in_terminal_report_or_tables_and_the_reason_stands_there(
+    build: Build,
+) -> None:
+    small = build("base", "regenesis")
+    small.train(seed=1)
+    contest = small.contest
+    small.answer(contest.dev_questions, [one for one in contest.trials if one.training_set_id])
+    choose_rates(contest)
+    small.answer(contest.final_questions, contest.trials)
+    figures = write_figures(contest)
+    # as a state says it that was written before one seed had no tests
+    old = [replace(one, p_value=0.01, p_adjusted=0.02) for one in figures if one.against]
+    for one in old:
+        contest.store.update(one)
+
+    write_figures(contest)
+
+    assert old
+    rows = contest.store.select(ComparisonFigure, comparison_id=contest.record.id)
+    assert {(one.p_value, one.p_adjusted) for one in rows} == {(None, None)}
+    assert table_lines(contest)[-1] == UNTESTED
+    page = comparison_html(contest)
+    assert "p_value" not in page
+    assert "p_adjusted" not in page
+    assert page.count(UNTESTED) == 3  # paired by chosen and by fixed rates, and means of sets
+
+
+def test_two_seeds_are_tested_and_the_table_gives_no_reason(build: Build) -> None:
+    small = build("base", seeds=2)
+    assert is_tested(len(small.contest.seeds))
+    figures = {one.name: one for one in comparison_figures(small.contest.record.id, [1, 2])}
+    assert all("p_adjusted" in figures[name].sql for name in ("paired_chosen", "left_out"))
+    assert UNTESTED not in table_lines(small.contest)
