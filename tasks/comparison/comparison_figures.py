@@ -54,9 +54,12 @@ def write_figures(contest: Contest) -> list[ComparisonFigure]:
     return rows
 
 
-def _said(figure: ComparisonFigure) -> tuple[float | None, ...]:
-    """What a figure says; a brought state's row may hold p-values that are no longer given."""
-    return (figure.value, figure.low, figure.high, figure.p_value, figure.p_adjusted)
+def _said(figure: ComparisonFigure) -> tuple[float, float, float, bool]:
+    """What a figure says, and whether it is tested: a state from before may test one seed.
+
+    A p-value alone is not told apart: by one sampling it changes only with the rule for ties.
+    """
+    return (figure.value, figure.low, figure.high, figure.p_value is None)
 
 
 def iterations(contest: Contest) -> range:
