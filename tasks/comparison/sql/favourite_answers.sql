@@ -9,7 +9,8 @@ WITH said AS (
     WHERE t.comparison_id = $comparison AND t.iteration = t.iterations
         AND (q.part = 'final' OR s.domain = 'out_of_domain') AND a.draw = 0 AND t.learning_rate = coalesce(c.value, t.learning_rate)
 ), most AS (
-    SELECT method, question_set, mode(says) AS favourite FROM said GROUP BY method, question_set
+    SELECT method, question_set, mode(says ORDER BY says DESC) AS favourite
+    FROM said GROUP BY method, question_set
 ), held AS (
     SELECT *, says IS NOT DISTINCT FROM favourite AS says_it,
         coalesce(list_contains(accepted, favourite), FALSE) OR (says_it AND is_right = 1) AS is_it
