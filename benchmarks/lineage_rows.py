@@ -61,9 +61,9 @@ class LineageRows:
     them.
     """
 
-    def __init__(self, paths: int) -> None:
-        self.paths = paths
-        self.a_round = -(-paths // ROUNDS)
+    def __init__(self, paths: int, rounds: int = ROUNDS) -> None:
+        self.paths, self.rounds = paths, rounds
+        self.a_round = -(-paths // rounds)
 
     def prepare(self, connection: duckdb.DuckDBPyConnection) -> None:
         """The macros, and a text to cut texts from."""
@@ -114,8 +114,8 @@ class LineageRows:
     def few(self) -> dict[str, str]:
         """Questions, training examples and everything there is once a round or once at all."""
         rounds, gate = (
-            f"range(1, {ROUNDS + 1}) AS t(n)",
-            f"range({ROUNDS * GATE_QUESTIONS}) AS t(n)",
+            f"range(1, {self.rounds + 1}) AS t(n)",
+            f"range({self.rounds * GATE_QUESTIONS}) AS t(n)",
         )
         return {
             "question_sets": "SELECT gid(-3) AS id, 'sums' AS name, 'in_domain' AS domain, 'sums.jsonl' AS source, 'd' AS digest,"
@@ -123,14 +123,14 @@ class LineageRows:
             "guidelines": "SELECT gid(n) AS id, 'guideline ' || n AS name, n AS position, 'advice' AS text,"
             f" true AS in_hinted_retry FROM range({GUIDELINES}) AS t(n)",
             "prompts": "SELECT gid(-2) AS id, 'path' AS name, 'Solve it.' AS text",
-            "questions": self._questions(
+            "questions": self.questions(
                 "n",
                 "'train'",
                 f"range({self.paths // CHAINS + 1}) AS t(n)",
                 f"n * {CHAINS} // {self.a_round} + 1",
             )
             + " UNION ALL BY NAME "
-            + self._questions("-1 - n", "'gate'", gate, f"n // {GATE_QUESTIONS} + 1"),
+            + self.questions("-1 - n", "'gate'", gate, f"n // {GATE_QUESTIONS} + 1"),
             "rounds": "SELECT rid(n) AS id, n AS number, 'base/sums' AS line, mid(0) AS base_model_id, mid(n - 1) AS champion_model_id,"
             " 1 AS seed, 'finished' AS status, 'promoted' AS outcome, '' AS reason, '{}' AS settings, '{}' AS timings,"
             f" moment(n) AS started_at, moment(n + 3600) AS finished_at FROM {rounds}",
@@ -142,7 +142,7 @@ class LineageRows:
             f" NULL::VARCHAR AS mlflow_run_id, moment(n) AS created_at, rid(n) AS round_id FROM {rounds}",
             "models": "SELECT mid(n) AS id, if(n > 0, 'base+round' || n, 'base') AS name, mid(0) AS base_model_id,"
             " if(n > 0, did(n), NULL) AS adapter_id, 'r' AS revision, 'h' AS chat_template_hash"
-            f" FROM range({ROUNDS + 1}) AS t(n)",
+            f" FROM range({self.rounds + 1}) AS t(n)",
             "answers": f"SELECT md5('w' || n || '-' || m)::UUID AS id, qid(-1 - n) AS question_id, mid((n // {GATE_QUESTIONS} + 1) * m) AS model_id,"
             f" gid(-2) AS prompt_id, '{{}}' AS sampling, n // {GATE_QUESTIONS} + 1 AS draw, 0 AS sample, false AS hinted,"
             " said(words, n * 2 + m, 400) AS text, 'stop' AS finish_reason, 100 AS prompt_tokens, 100 AS completion_tokens,"
@@ -164,7 +164,8 @@ class LineageRows:
         }
 
     @staticmethod
-    def _questions(number: str, part: str, span: str, draw: str) -> str:
+    def questions(number: str, part: str, span: str, draw: str) -> str:
+        """Questions by number; those below zero are held out."""
         return (
             f"SELECT qid({number}) AS id, gid(-3) AS question_set_id, ({number})::VARCHAR AS source_row_id, {part} AS part,"
             f" {draw} AS draw, said(words, n, 180) || ' What is ' || ({number}) || ' + 1?' AS text, []::VARCHAR[] AS choices,"
@@ -186,13 +187,13 @@ class LineageRows:
             return connection.execute(self.chain(table, first, last)).to_arrow_table()
 
 
-def filled_store(folder: Path, paths: int) -> Store:
-    """The store of so many paths in `folder`.
+def filled_store(folder: Path, paths: int, rounds: int = ROUNDS) -> Store:
+    """The store of so many paths and rounds in `folder`.
 
     Made there where it is not there yet, whole or not at all.
     """
     version = hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:8]
-    place = folder / f"lineage-{paths}-{version}"
+    place = folder / f"lineage-{paths}-{rounds}-{version}"
     if not place.exists():
         free, needed = shutil.disk_usage(folder).free, paths * BYTES_A_PATH
         if free < needed * 1.2:
@@ -202,7 +203,7 @@ def filled_store(folder: Path, paths: int) -> Store:
         partial = folder / f".{place.name}.part"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
-        _fill(open_store(f"duckdb:///{partial / 'regenesis.duckdb'}"), LineageRows(paths))
+        _fill(open_store(f"duckdb:///{partial / 'regenesis.duckdb'}"), LineageRows(paths, rounds))
         partial.rename(place)
     return open_store(f"duckdb:///{place / 'regenesis.duckdb'}", keep_log=True)  # as a run does
 
@@ -212,7 +213,7 @@ def _fill(store: Store, rows: LineageRows) -> None:
     assert isinstance(store, FileStore)  # this benchmark is of a file
     with store.writing_alone() as connection:
         rows.prepare(connection)
-        for draw in range(ROUNDS):
+        for draw in range(rows.rounds):
             first, last = draw * rows.a_round, min((draw + 1) * rows.a_round, rows.paths)
             for table in ("adapted_guidelines", "structures", "paths", "verdicts", "selections"):
                 connection.execute(f"INSERT INTO {table} BY NAME {rows.chain(table, first, last)}")
