@@ -11,8 +11,7 @@ from flows.steps.workplace import Workplace
 from storage.errors import InputError
 from storage.lineage.lineage_tree import find_record
 from storage.open_store import Store
-from storage.records import Adapter, Answer, Evaluation, Model, Question, TrainingSet, Verdict
-from storage.records import Path as RecordedPath
+from storage.records import Adapter, Answer, Evaluation, Model, Question, TrainingSet
 from tasks.evaluation.noise import noise_sample
 from tasks.reports.round_report import harness_table, round_table
 from tasks.training.train_adapter import model_of
@@ -47,18 +46,27 @@ def count_questions(work: Workplace) -> Result:
 
 def count_paths(work: Workplace) -> Result:
     """What the round's synthesis has given so far."""
-    paths = work.store.select(RecordedPath, draw=work.round.number)
-    judged = work.store.select(Verdict, draw=work.round.number, verifier="reference")
-    verdicts = Counter(verdict.verdict for verdict in judged)
+    draw = work.round.number
+    with work.store.reading():
+        [written] = work.store.query(
+            "SELECT count(*) AS paths FROM paths WHERE draw = ?", [draw]
+        ).to_pylist()
+        judged = work.store.query(
+            "SELECT verdict, count(*) AS paths FROM verdicts"
+            " WHERE draw = ? AND verifier = 'reference' GROUP BY verdict ORDER BY verdict",
+            [draw],
+        ).to_pylist()
+    paths = written["paths"]
+    verdicts = {row["verdict"]: row["paths"] for row in judged}
     text = (
-        f"Round {work.round.number}: {len(paths)} paths, "
+        f"Round {work.round.number}: {paths} paths, "
         + ", ".join(f"{n} {v}" for v, n in verdicts.items())
         + "."
     )
     return Result(
         "synthesized",
         text,
-        {"round": work.round.number, "paths": len(paths), "verdicts": dict(verdicts)},
+        {"round": work.round.number, "paths": paths, "verdicts": verdicts},
     )
 
 

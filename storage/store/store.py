@@ -29,6 +29,8 @@ from storage.store.tables import R, from_rows, sql_types, table_of, to_value
 _DIALECT = duckdb_sqlalchemy.Dialect(paramstyle="qmark")
 # drawing a set's questions takes seconds
 ALONE_SECONDS = 120.0
+# records of a page: paths with their texts are about 4 KB each as Python objects
+PAGE = 5_000
 # `number desc`; anything else would be SQL of the caller's
 _ORDER = re.compile(r"^\s*(\w+)\s*(asc|desc)?\s*$", re.IGNORECASE)
 
@@ -150,6 +152,26 @@ class Store(ABC):
         sql, parameters = _rendered(statement)
         with self.reading() as connection:
             return from_rows(record_type, connection.execute(sql, parameters).fetchall())
+
+    def pages(
+        self, record_type: type[R], *, size: int = PAGE, **equal: object
+    ) -> Generator[list[R]]:
+        """What `select` gives, by id and `size` records at a time; between two pages others write.
+
+        A page costs a look at all ids that the values leave: name a draw where there are many.
+        """
+        table, after = table_of(record_type), list[sa.ColumnElement[bool]]()
+        wanted = [_condition(record_type, name, value) for name, value in equal.items()]
+        while True:
+            statement = sa.select(table).where(*wanted, *after).order_by(table.c.id).limit(size)
+            sql, parameters = _rendered(statement)
+            with self.reading() as connection:
+                page = from_rows(record_type, connection.execute(sql, parameters).fetchall())
+            if page:
+                yield page
+            if len(page) < size:
+                return
+            after = [table.c.id > page[-1].id]
 
     def get(self, record_type: type[R], id: UUID) -> R | None:
         """The record of that id, or None."""

@@ -26,15 +26,9 @@ from tasks.rules.comparison.methods import Contender, pool_settings
 from tasks.rules.comparison.reference_texts import few_shot_prompt, stated_answer, stated_rationale
 from tasks.rules.training.collapse import distinct_share
 from tasks.rules.training.selection import Candidate, Choice, rank, where_hints_were_due
-from tasks.training.select_examples import (
-    Drawn,
-    SelectionPlan,
-    as_candidates,
-    choose,
-    describe,
-    keep,
-    read_held_out,
-)
+from tasks.training.candidates import Drawn, as_candidates, read_held_out
+from tasks.training.decisions import Decisions
+from tasks.training.select_examples import SelectionPlan, choose, describe, keep
 
 REFERENCE = Model(
     id=content_id("models", "reference"),
@@ -184,7 +178,9 @@ def keep_examples(contest: Contest, entrant: Entrant, choices: Sequence[Choice])
         ),
     )
     plan = SelectionPlan(settings, answer, entrant.seed, entrant.contender.name, count=len(kept))
-    return keep(contest.store, identity, choices, plan, None, describe(drawn, plan, {}))
+    questions = {choice.candidate.question.id: choice.candidate.question for choice in choices}
+    decisions, described = Decisions.of_choices(choices), describe(drawn, plan, {})
+    return keep(contest.store, identity, decisions, questions, plan, None, described)
 
 
 def trial_of(
@@ -367,7 +363,7 @@ def _entry(contest: Contest, entrant: Entrant, budget: float | None) -> Entry:
             Choice(one, False, "over_budget") for one in candidates if one.path.id not in paid
         ]
         candidates = [one for one in candidates if one.path.id in paid]
-    choices, _ = choose(
+    choices = choose(
         candidates,
         list(held_out.values()),
         SelectionPlan(settings, contest.prompts["answer"], seed),

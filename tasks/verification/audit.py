@@ -36,6 +36,16 @@ DISAGREEMENT_PRONE = frozenset(
     }
 )
 
+# the newest verdict of each path, in the order of the paths' first ones
+_NEWEST = """SELECT
+    last(id ORDER BY created_at, id) AS id,
+    last(list_contains(?::VARCHAR[], reason) OR verdict <> lenient_verdict ORDER BY created_at, id)
+        AS prone
+FROM verdicts
+WHERE draw = ? AND verifier = 'reference'
+GROUP BY path_id
+ORDER BY min(created_at), first(id ORDER BY created_at, id)"""
+
 
 @dataclass(frozen=True)
 class AuditCase:
@@ -71,16 +81,11 @@ def audit_verdicts(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Audit:
     """Judge every disagreement-prone case of a draw and a seeded sample again, and store it."""
-    verdicts = _newest(
-        store.select(Verdict, draw=draw, verifier="reference", order_by="created_at, id")
-    )
-    prone = [
-        one
-        for one in verdicts
-        if one.reason in DISAGREEMENT_PRONE or one.verdict != one.lenient_verdict
-    ]
-    taken = {one.id for one in prone}
-    rest = sorted((one for one in verdicts if one.id not in taken), key=lambda one: one.id.bytes)
+    newest = store.query(_NEWEST, [sorted(DISAGREEMENT_PRONE), draw])
+    ids = newest["id"].to_pylist()
+    prone = [id for id, is_prone in zip(ids, newest["prone"].to_pylist(), strict=True) if is_prone]
+    taken = set(prone)
+    rest = sorted((id for id in ids if id not in taken), key=lambda one: one.bytes)
     chosen = [*prone, *random.Random(seed).sample(rest, min(sample, len(rest)))]
     cases = _cases(store, draw, chosen)
     store.append(
@@ -90,7 +95,7 @@ def audit_verdicts(
         ]
     )
     table = confusion([(case.first.verdict, case.second) for case in cases])
-    return Audit(cases, table, *_agreement(store, draw, verdicts))
+    return Audit(cases, table, *_agreement(store, draw))
 
 
 def record_human_verdict(
@@ -180,16 +185,18 @@ def _newest(verdicts: Sequence[Verdict]) -> list[Verdict]:
     return list({one.path_id: one for one in verdicts}.values())
 
 
-def _cases(store: "Store", draw: int, chosen: Sequence[Verdict]) -> list[AuditCase]:
+def _cases(store: "Store", draw: int, chosen: Sequence[UUID]) -> list[AuditCase]:
+    verdicts = {one.id: one for one in store.select(Verdict, draw=draw, id=chosen)}
     paths = {
-        path.id: path for path in store.select(Path, draw=draw, id=[one.path_id for one in chosen])
+        path.id: path
+        for path in store.select(Path, draw=draw, id=[one.path_id for one in verdicts.values()])
     }
     questions = {
         q.id: q
         for q in store.select(Question, id=list({path.question_id for path in paths.values()}))
     }
     cases: list[AuditCase] = []
-    for verdict in chosen:
+    for verdict in (verdicts[id] for id in chosen):
         path = paths[verdict.path_id]
         question = questions[path.question_id]
         cases.append(AuditCase(path, question, verdict, second_opinion_of(path, question)))
@@ -225,8 +232,19 @@ def _second_row(case: AuditCase, chosen: str, now: datetime) -> Verdict:
     )
 
 
-def _agreement(store: "Store", draw: int, verdicts: Sequence[Verdict]) -> tuple[int, int]:
-    first = {one.path_id: one.verdict for one in verdicts}
+def _agreement(store: "Store", draw: int) -> tuple[int, int]:
     human = _newest(store.select(Verdict, draw=draw, verifier="human", order_by="created_at, id"))
+    first = {
+        one.path_id: one.verdict
+        for one in _newest(
+            store.select(
+                Verdict,
+                draw=draw,
+                verifier="reference",
+                path_id=[one.path_id for one in human],
+                order_by="created_at, id",
+            )
+        )
+    }
     both = [one for one in human if one.path_id in first]
     return len(both), sum(one.verdict == first[one.path_id] for one in both)

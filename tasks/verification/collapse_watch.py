@@ -4,7 +4,8 @@ import json
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from storage.records import Path, Round, Verdict
+from storage.records import Path, Round
+from storage.store.store import PAGE
 from tasks.rules.training.collapse import TextHealth, collapse_warnings, text_health
 
 if TYPE_CHECKING:
@@ -15,18 +16,15 @@ TIMINGS_KEY, WARNINGS_KEY = "text_health", "collapse_warnings"  # where a round 
 
 def read_text_health(store: "Store", draw: int, model_id: UUID | None = None) -> TextHealth:
     """The figures of one draw (of one model, where given)."""
-    paths = [
-        path
-        for path in store.select(Path, order_by="id", draw=draw)
-        if model_id is None or path.model_id == model_id
-    ]
-    right = {
-        verdict.path_id: verdict.verdict == "correct"
-        for verdict in store.select(Verdict, order_by="created_at", draw=draw)
+    of_model = {"model_id": model_id} if model_id is not None else {}
+    right = store.query(
         # votes and second opinions are no measure of what is right
-        if verdict.verifier == "reference"
-    }
-    return text_health(paths, right)
+        "SELECT path_id FROM verdicts WHERE draw = ? AND verifier = 'reference'"
+        " GROUP BY path_id HAVING arg_max(verdict, created_at) = 'correct'",
+        [draw],
+    )["path_id"].to_pylist()
+    paths = (path for page in store.pages(Path, size=PAGE, draw=draw, **of_model) for path in page)
+    return text_health(paths, dict.fromkeys(right, True))
 
 
 def watch_collapse(store: "Store", round: Round, writer: UUID) -> tuple[TextHealth, list[str]]:

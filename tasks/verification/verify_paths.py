@@ -264,14 +264,25 @@ def verify_paths(
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> int:
     """Judge stored paths that lack a verdict of this version; returns how many."""
-    wanted: dict[str, object] = {}
-    if draw is not None:
-        wanted["draw"] = draw
-    if round_id is not None:
-        wanted["round_id"] = round_id
-    paths = store.select(Path, order_by="created_at, id", **wanted)
+    draws = store.query(
+        "SELECT DISTINCT draw FROM paths WHERE draw = coalesce(?, draw)"
+        " AND (?::UUID IS NULL OR round_id = ?) ORDER BY draw",
+        [draw, round_id, round_id],
+    )["draw"].to_pylist()
+    of_round = {"round_id": round_id} if round_id is not None else {}
+    return sum(
+        _verify(store, judge, page, now)
+        for own_draw in draws
+        for page in store.pages(Path, size=4 * BATCH, draw=own_draw, **of_round)
+    )
+
+
+def _verify(
+    store: "Store", judge: Judge, paths: Sequence[Path], now: Callable[[], datetime]
+) -> int:
+    """Judge those of one draw's paths that lack a verdict."""
     ids = {path.id: verdict_id(path.id, "reference", VERIFIER_VERSION) for path in paths}
-    known = store.existing(Verdict, list(ids.values()), draw=draw)
+    known = store.existing(Verdict, list(ids.values()), draw=paths[0].draw)
     missing = [path for path in paths if ids[path.id] not in known]
     questions = {
         q.id: q for q in store.select(Question, id=list({path.question_id for path in missing}))

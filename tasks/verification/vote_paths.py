@@ -20,6 +20,9 @@ from tasks.verification.verify_paths import Judge, verdict_id
 if TYPE_CHECKING:
     from storage.open_store import Store
 
+# with 25 chains a question 12,500 paths, which are 50 MB as Python objects
+QUESTIONS_AT_ONCE = 500
+
 
 def vote_paths(
     store: "Store",
@@ -37,21 +40,36 @@ def vote_paths(
     A comparison gives the paths of one pool, so that those alone vote together that were written in
     the same way.
     """
+    if paths is not None:
+        return _vote_among(store, [path for path in paths if not path.hinted], judge, settings, now)
+    asked = store.query(
+        "SELECT DISTINCT question_id AS id FROM paths WHERE draw = ? ORDER BY id", [draw]
+    )["id"].to_pylist()
+    new = 0
+    for start in range(0, len(asked), QUESTIONS_AT_ONCE):
+        some = asked[start : start + QUESTIONS_AT_ONCE]
+        # a hinted path was shown the answer: its voice would be the reference's
+        voting = store.select(Path, draw=draw, hinted=False, question_id=some, order_by="id")
+        new += _vote_among(store, voting, judge, settings, now)
+    return new
+
+
+def _vote_among(
+    store: "Store",
+    voting: Sequence[Path],
+    judge: Judge,
+    settings: VerificationSettings,
+    now: Callable[[], datetime],
+) -> int:
     rows: list[Verdict] = []
-    # a hinted path was shown the answer: its voice would be the reference's
-    voting = store.select(Path, draw=draw, hinted=False, order_by="id") if paths is None else paths
-    for question, voters in _asked(store, [path for path in voting if not path.hinted]):
-        vote = _vote(question, voters, judge, settings)
-        rows.extend(_record(vote, place, path, now()) for place, path in enumerate(voters))
-    return store.append(rows) if rows else 0
-
-
-def _asked(store: "Store", voting: Sequence[Path]) -> list[tuple[Question, list[Path]]]:
     by_question: defaultdict[UUID, list[Path]] = defaultdict(list)
     for path in voting:
         by_question[path.question_id].append(path)
-    questions = store.select(Question, id=list(by_question), order_by="id")
-    return [(question, by_question[question.id]) for question in questions]
+    for question in store.select(Question, id=list(by_question), order_by="id"):
+        voters = by_question[question.id]
+        vote = _vote(question, voters, judge, settings)
+        rows.extend(_record(vote, place, path, now()) for place, path in enumerate(voters))
+    return store.append(rows) if rows else 0
 
 
 def _vote(

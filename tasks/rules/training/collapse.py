@@ -51,72 +51,113 @@ class TextHealth:
         return asdict(self)
 
 
-def text_health(paths: Sequence[Path], correct: Mapping[UUID, bool]) -> TextHealth:
-    """Figures of some paths; `correct` says by path id which are right (absent: not right)."""
-    words = [_WORD.findall(path.text.casefold()) for path in paths]
-    accepted = [path for path in paths if correct.get(path.id)]
+def text_health(paths: Iterable[Path], correct: Mapping[UUID, bool]) -> TextHealth:
+    """Figures of some paths; `correct` says by path id which are right (absent: not right).
+
+    Paths may come from a stream: their texts are not kept.
+    """
+    singles, pairs = Grams(1), Grams(2)
+    signatures, texts = bytearray(), set[bytes]()
     by_question: defaultdict[UUID, list[bool]] = defaultdict(list)
+    guidelines: Counter[UUID] = Counter()
+    tokens, hinted = list[int](), list[bool]()
     for path in paths:
+        words = _WORD.findall(path.text.casefold())
+        singles.add(words)
+        pairs.add(words)
+        signatures += minhash(words).tobytes()
+        texts.add(_digest(path))
+        tokens.append(path.completion_tokens)
+        is_right = bool(correct.get(path.id))
         if not path.hinted:
-            by_question[path.question_id].append(bool(correct.get(path.id)))
+            by_question[path.question_id].append(is_right)
+        if is_right:
+            hinted.append(path.hinted)
+            guidelines.update([path.guideline_id] if path.guideline_id else [])
     k = sorted(map(len, by_question.values()))[len(by_question) // 2] if by_question else 0
     return TextHealth(
-        paths=len(paths),
-        distinct_1=distinct_share(words, 1),
-        distinct_2=distinct_share(words, 2),
-        mean_tokens=_mean([path.completion_tokens for path in paths]),
-        near_duplicate_rate=near_duplicate_rate(words),
-        exact_duplicate_rate=_exact_duplicate_rate(paths),
+        paths=len(tokens),
+        distinct_1=singles.distinct_share,
+        distinct_2=pairs.distinct_share,
+        mean_tokens=_mean(tokens),
+        near_duplicate_rate=_near_duplicate_rate(signatures),
+        exact_duplicate_rate=1 - len(texts) / len(tokens) if tokens else None,
         pass_at_1=_mean([pass_at(len(right), sum(right), 1) for right in by_question.values()]),
         pass_at_k=_mean(
             [pass_at(len(right), sum(right), min(k, len(right))) for right in by_question.values()]
         ),
         k=k,
-        guideline_entropy=evenness(
-            Counter(path.guideline_id for path in accepted if path.guideline_id)
-        ),
-        hinted_share=_mean([float(path.hinted) for path in accepted]),
+        guideline_entropy=evenness(guidelines),
+        hinted_share=_mean(hinted),
     )
 
 
+class Grams:
+    """Counts the different runs of `size` words among all, as numbers: texts are not kept."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._numbers: dict[str, int] = {}
+        self._seen: set[int] = set()
+        self._total = 0
+
+    def add(self, words: Sequence[str]) -> None:
+        """The runs of a text's words."""
+        numbers = [self._numbers.setdefault(word, len(self._numbers)) for word in words]
+        for start in range(len(numbers) - self._size + 1):
+            run = 0
+            for number in numbers[start : start + self._size]:
+                run = run << 32 | number  # no store has 2 ** 32 different words
+            self._seen.add(run)
+            self._total += 1
+
+    @property
+    def distinct_share(self) -> float | None:
+        """distinct-n (Li et al. 2016): different n-grams by all n-grams; None without any."""
+        return len(self._seen) / self._total if self._total else None
+
+
 def distinct_share(texts: Iterable[Sequence[str]], size: int) -> float | None:
-    """distinct-n (Li et al. 2016): different n-grams by all n-grams; None without any."""
-    grams: Counter[tuple[str, ...]] = Counter()
+    """distinct-n of some texts, each a list of words."""
+    grams = Grams(size)
     for words in texts:
-        grams.update(tuple(words[start : start + size]) for start in range(len(words) - size + 1))
-    total = grams.total()
-    return len(grams) / total if total else None
+        grams.add(words)
+    return grams.distinct_share
 
 
-def near_duplicate_rate(texts: Sequence[Sequence[str]]) -> float | None:
+def near_duplicate_rate(texts: Iterable[Sequence[str]]) -> float | None:
     """Share of texts with an earlier near duplicate, by MinHash with banding over word triples."""
-    bands: defaultdict[tuple[int, ...], list[int]] = defaultdict(list)
-    signatures: list[tuple[int, ...]] = []
-    near = 0
-    for place, words in enumerate(texts):
-        signature = minhash(words)
-        keys = [
-            (start, *signature[start : start + _BAND_ROWS])
-            for start in range(0, _PERMUTATIONS, _BAND_ROWS)
-        ]
+    return _near_duplicate_rate(b"".join(minhash(words).tobytes() for words in texts))
+
+
+def _near_duplicate_rate(bytes_of_signatures: bytes | bytearray) -> float | None:
+    if not bytes_of_signatures:
+        return None
+    signatures = np.frombuffer(bytes(bytes_of_signatures), np.uint32).reshape(-1, _PERMUTATIONS)
+    near = np.zeros(len(signatures), np.bool_)
+    for start in range(0, _PERMUTATIONS, _BAND_ROWS):
+        band = signatures[:, start : start + _BAND_ROWS]
+        # stable: texts that meet in this band stand side by side, in the order in which they came
+        order = np.lexsort(band.T)
         # the newest few of a band are enough: a text that repeats often meets one of them
-        # so a text costs 16 * 8 comparisons at most, whatever the number of texts
-        rivals = {other for key in keys for other in bands[key][-8:]}
-        near += any(_agreement(signature, signatures[other]) >= _NEAR for other in rivals)
-        signatures.append(signature)
-        for key in keys:
-            bands[key].append(place)
-    return near / len(texts) if texts else None
+        for back in range(1, 9):
+            later, earlier = order[back:], order[:-back]
+            meet = (band[later] == band[earlier]).all(axis=1)
+            later, earlier = later[meet], earlier[meet]
+            agreement = (signatures[later] == signatures[earlier]).mean(axis=1)
+            near[later[agreement >= _NEAR]] = True
+    return int(near.sum()) / len(near)
 
 
-def minhash(words: Sequence[str]) -> tuple[int, ...]:
+def minhash(words: Sequence[str]) -> NDArray[np.uint32]:
     """64 minima of seeded hashes over the text's word triples; equal on every machine."""
     starts = range(max(1, len(words) - _TRIPLE_WORDS + 1))
     triples = {" ".join(words[start : start + _TRIPLE_WORDS]) for start in starts}
     hashes = np.array([[_hashed(one)] for one in triples], dtype=np.uint64)
     multipliers, summands = _coefficients()
     # multiply-shift (Dietzfelbinger et al. 1997): the upper half of a product that wraps
-    return tuple(((hashes * multipliers + summands) >> np.uint64(32)).min(axis=0).tolist())
+    upper = (hashes * multipliers + summands) >> np.uint64(32)
+    return upper.min(axis=0).astype(np.uint32)
 
 
 @cache
@@ -189,13 +230,11 @@ _LIMITS: tuple[tuple[str, float, float, str], ...] = (
 )
 
 
-def _exact_duplicate_rate(paths: Sequence[Path]) -> float | None:
-    different = len({(path.question_id, " ".join(path.text.casefold().split())) for path in paths})
-    return 1 - different / len(paths) if paths else None
-
-
-def _agreement(one: tuple[int, ...], other: tuple[int, ...]) -> float:
-    return sum(a == b for a, b in zip(one, other, strict=True)) / len(one)
+def _digest(path: Path) -> bytes:
+    """Equal for paths of one question with equal words."""
+    # half of a surrogate pair, which a model can write, has no bytes of its own
+    text = " ".join(path.text.casefold().split()).encode(errors="surrogatepass")
+    return hashlib.blake2b(path.question_id.bytes + text, digest_size=16).digest()
 
 
 def _mean(values: Sequence[float]) -> float | None:

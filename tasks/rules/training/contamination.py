@@ -5,11 +5,14 @@ and count for nothing; what is left must not be shared. Questions in, overlaps o
 """
 
 import re
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 from uuid import UUID
+
+import numpy as np
 
 from storage.records import Question
 
@@ -62,10 +65,11 @@ def find_overlaps(
         template_questions,
         TEMPLATE_SHARE,
     )
-    telling = {
-        key: {word for word in own if word not in common and not is_number(word)}
-        for key, own in words.items()
-    }
+
+    def telling_words(id: UUID) -> set[str]:
+        return {word for word in words[id] if word not in common and not is_number(word)}
+
+    telling = {question.id: telling_words(question.id) for question in held_out}
     by_telling: defaultdict[tuple[Words, str], set[UUID]] = defaultdict(set)
     for question in held_out:
         for word in telling[question.id]:
@@ -80,7 +84,7 @@ def find_overlaps(
             continue
         found = _most_shared(grams(own) - template, by_gram)
         if found is None or found.share <= share:
-            found = _reworded(telling[question.id], numbers(own), by_telling, telling)
+            found = _reworded(telling_words(question.id), numbers(own), by_telling, telling)
         if found is not None:
             overlaps[question.id] = found
     return overlaps
@@ -88,7 +92,9 @@ def find_overlaps(
 
 def question_words(question: Question) -> Words:
     """The words of a question and its choices, without case and punctuation; signs count."""
-    return tuple(WORD.findall(" ".join([question.text, *question.choices]).casefold()))
+    # interned, because a line's questions have millions of words and few thousand different ones
+    said = WORD.findall(" ".join([question.text, *question.choices]).casefold())
+    return tuple(map(sys.intern, said))
 
 
 def grams(words: Words) -> set[Words]:
@@ -118,10 +124,19 @@ def _common(
         by_set[question.question_set_id].setdefault(question.text, question)
     common: set[Item] = set()
     for texts in by_set.values():
-        counts = Counter(item for question in texts.values() for item in items(question))
         limit = max(most, share * len(texts))
-        common |= {item for item, times in counts.items() if times > limit}
+        # First by hashes, which take eight bytes each: most 8-grams of a line are in one question
+        # alone. Those whose hash is frequent are then counted themselves, so the result is exact.
+        hashes = np.fromiter(map(hash, _each(texts.values(), items)), np.int64)
+        values, times = np.unique(hashes, return_counts=True)
+        often = set(values[times > limit].tolist())
+        counts = Counter(item for item in _each(texts.values(), items) if hash(item) in often)
+        common |= {item for item, count in counts.items() if count > limit}
     return common
+
+
+def _each(questions: Iterable[Question], items: Callable[[Question], set[Item]]) -> Iterator[Item]:
+    return (item for question in questions for item in items(question))
 
 
 def _most_shared(own: set[Words], by_gram: Mapping[Words, set[UUID]]) -> Overlap | None:

@@ -4,10 +4,12 @@ Candidates in, one choice each out, in the candidates' order. The draw among equ
 seed and the path's id alone, so neither the order of the rows nor the machine changes it.
 """
 
+import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 from uuid import UUID
 
 from storage.ids import content_id
@@ -60,6 +62,20 @@ def where_hints_were_due(
     return [one for one in candidates if not (one.path.hinted and one.question.id in solved)]
 
 
+class Passed(NamedTuple):
+    """A candidate that may be kept, as far as the limits of a set look at it: without its texts."""
+
+    place: int
+    """Its place among the candidates."""
+    path_id: UUID
+    question_id: UUID
+    hinted: bool
+    text: bytes
+    """Digest of its normalised text."""
+    answer: tuple[UUID, str] | None
+    """Question set and answer of a question of choice or yes/no."""
+
+
 def select_paths(
     candidates: Sequence[Candidate],
     settings: SelectionSettings,
@@ -72,40 +88,60 @@ def select_paths(
     """One choice per candidate.
 
     `refused`: path id -> reason found elsewhere; `count`: most kept in all, 0 for no limit.
+    """
+    reasons = [
+        (refused or {}).get(candidate.path.id) or refusal(candidate, settings, leaks)
+        for candidate in candidates
+    ]
+    passed = [
+        as_passed(place, candidate)
+        for place, candidate in enumerate(candidates)
+        if not reasons[place]
+    ]
+    beyond = beyond_limits(passed, settings, seed, count)
+    return [
+        Choice(candidate, kept=not reason, reason=reason or "kept")
+        for candidate, reason in (
+            (candidate, reasons[place] or beyond.get(place, ""))
+            for place, candidate in enumerate(candidates)
+        )
+    ]
+
+
+def as_passed(place: int, candidate: Candidate) -> Passed:
+    """What the limits of a set need to know of a candidate."""
+    path, question = candidate.path, candidate.question
+    # half of a surrogate pair, which a model can write, has no bytes of its own
+    text = normalised(path.text).encode(errors="surrogatepass")
+    answer = (
+        (question.question_set_id, question.answer.strip().casefold())
+        if question.answer_kind in ("choice", "boolean")
+        else None
+    )
+    digest = hashlib.blake2b(text, digest_size=16).digest()
+    return Passed(place, path.id, question.id, path.hinted, digest, answer)
+
+
+def beyond_limits(
+    passed: Sequence[Passed], settings: SelectionSettings, seed: int, count: int = 0
+) -> dict[int, str]:
+    """Place -> reason of those beyond the limits of a set; `count` is the most kept, 0 for any.
 
     Free paths come before hinted ones, so that a hint is used only where nothing else taught the
     question.
     """
-    reasons = {
-        candidate.path.id: (
-            (refused or {}).get(candidate.path.id) or refusal(candidate, settings, leaks)
-        )
-        for candidate in candidates
-    }
-    ranked = sorted(
-        candidates, key=lambda candidate: (candidate.path.hinted, rank(seed, candidate.path.id))
-    )
-    open_candidates = [candidate for candidate in ranked if not reasons[candidate.path.id]]
+    ranked = sorted(passed, key=lambda one: (one.hinted, rank(seed, one.path_id)))
     # Each limit counts what the one before it left: first per question, then in all, then the share
     # of hinted paths, then the balance of answers. Another order would keep fewer than it may.
-    reasons |= _over_question(open_candidates, settings.keep_per_question)
-    kept = [candidate for candidate in open_candidates if not reasons[candidate.path.id]]
+    reasons = _over_question(ranked, settings.keep_per_question)
+    kept = [one for one in ranked if one.place not in reasons]
     if count:
-        in_turn = sorted(kept, key=lambda candidate: rank(seed, candidate.path.id))
-        reasons |= {candidate.path.id: "over_count" for candidate in in_turn[count:]}
+        in_turn = sorted(kept, key=lambda one: rank(seed, one.path_id))
+        reasons |= {one.place: "over_count" for one in in_turn[count:]}
         kept = in_turn[:count]
     reasons |= _over_hinted_share(kept, settings.max_hinted_share)
-    reasons |= _over_answer_ratio(
-        [one for one in kept if not reasons[one.path.id]], settings.max_answer_ratio
-    )
-    return [
-        Choice(
-            candidate,
-            kept=not reasons[candidate.path.id],
-            reason=reasons[candidate.path.id] or "kept",
-        )
-        for candidate in candidates
-    ]
+    kept = [one for one in kept if one.place not in reasons]
+    return reasons | _over_answer_ratio(kept, settings.max_answer_ratio)
 
 
 def refusal(
@@ -145,50 +181,49 @@ def normalised(text: str) -> str:
     return BLANKS.sub(" ", text).strip().casefold()
 
 
-def _over_question(ranked: Sequence[Candidate], keep: int) -> dict[UUID, str]:
+def _over_question(ranked: Sequence[Passed], keep: int) -> dict[int, str]:
     """Reasons for exact duplicates and for what is beyond `keep` paths of a question."""
-    seen: set[tuple[UUID, str]] = set()
+    seen: set[tuple[UUID, bytes]] = set()
     taken: Counter[UUID] = Counter()
-    reasons: dict[UUID, str] = {}
-    for candidate in ranked:
-        key = (candidate.question.id, normalised(candidate.path.text))
+    reasons: dict[int, str] = {}
+    for one in ranked:
+        key = (one.question_id, one.text)
         if key in seen:
-            reasons[candidate.path.id] = "duplicate"
-        elif taken[candidate.question.id] >= keep:
-            reasons[candidate.path.id] = "over_keep"
+            reasons[one.place] = "duplicate"
+        elif taken[one.question_id] >= keep:
+            reasons[one.place] = "over_keep"
         else:
-            taken[candidate.question.id] += 1
+            taken[one.question_id] += 1
         seen.add(key)
     return reasons
 
 
-def _over_hinted_share(kept: Sequence[Candidate], share: float) -> dict[UUID, str]:
+def _over_hinted_share(kept: Sequence[Passed], share: float) -> dict[int, str]:
     """Reasons for hinted paths above `share` of what stays: hinted <= share * (free + hinted)."""
-    hinted = [candidate for candidate in kept if candidate.path.hinted]
+    hinted = [one for one in kept if one.hinted]
     free = len(kept) - len(hinted)
     # solved for hinted; 1e-9 because 0.12 * 22 / 0.88 is 2.9999999999999996 in floats
     allowed = len(hinted) if share >= 1 else int(share * free / (1 - share) + 1e-9)
-    return {candidate.path.id: "over_hinted_share" for candidate in hinted[allowed:]}
+    return {one.place: "over_hinted_share" for one in hinted[allowed:]}
 
 
-def _over_answer_ratio(kept: Sequence[Candidate], ratio: float) -> dict[UUID, str]:
+def _over_answer_ratio(kept: Sequence[Passed], ratio: float) -> dict[int, str]:
     """Reasons for examples of one answer beyond `ratio` for each of the rarest answer.
 
     An answer that no example of the set has does not count: it would leave nothing.
     """
     if not ratio:
         return {}
-    by_answer: defaultdict[UUID, defaultdict[str, list[Candidate]]] = defaultdict(
+    by_answer: defaultdict[UUID, defaultdict[str, list[Passed]]] = defaultdict(
         lambda: defaultdict(list)
     )
-    for candidate in kept:
-        if candidate.question.answer_kind in ("choice", "boolean"):
-            by_answer[candidate.question.question_set_id][
-                candidate.question.answer.strip().casefold()
-            ].append(candidate)
-    reasons: dict[UUID, str] = {}
+    for one in kept:
+        if one.answer is not None:
+            question_set, answer = one.answer
+            by_answer[question_set][answer].append(one)
+    reasons: dict[int, str] = {}
     for answers in by_answer.values():
         most = max(1, int(ratio * min(map(len, answers.values())) + 1e-9))
-        beyond = [candidate for same in answers.values() for candidate in same[most:]]
-        reasons |= {candidate.path.id: "over_answer_ratio" for candidate in beyond}
+        beyond = [one for same in answers.values() for one in same[most:]]
+        reasons |= {one.place: "over_answer_ratio" for one in beyond}
     return reasons

@@ -1,5 +1,6 @@
 """Verdicts beside verdicts: re-judging, votes, the second judge and people, on a real store."""
 
+import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as File
 
@@ -8,12 +9,16 @@ import pytest
 from storage.errors import InputError
 from storage.open_store import Store, open_store
 from storage.records import Model, Path, Question, Verdict
+from tasks.rules.training.collapse import text_health
 from tasks.settings import VerificationSettings
-from tasks.training.select_examples import Drawn, read_candidates
+from tasks.training.candidates import Drawn, read_asked, read_candidates
 from tasks.verification import verify_paths as verification
+from tasks.verification import vote_paths as vote_paths_module
 from tasks.verification.audit import audit_text, audit_verdicts, give_verdict, record_human_verdict
+from tasks.verification.collapse_watch import read_text_health
 from tasks.verification.verify_paths import Judge, verify_paths
 from tasks.verification.vote_paths import vote_paths
+from tests.fakes.line_of_paths import line_of_paths
 from tests.storage.examples import NOW, make, uid
 
 TEXTS = (
@@ -106,9 +111,9 @@ def test_the_second_judge_reads_prone_cases_and_never_decides(store: Store):
     drawn = Drawn(
         draws=(1,), question_set_ids=(make(Question, "q").question_set_id,), strategy="regenesis"
     )
-    assert {one.verdict.verifier for one in read_candidates(store, drawn) if one.verdict} == {
-        "reference"
-    }
+    candidates = list(read_candidates(store, drawn, read_asked(store, drawn)))
+    assert len(candidates) == 5
+    assert {one.verdict.verifier for one in candidates if one.verdict} == {"reference"}
 
 
 def test_a_persons_verdict_is_kept_with_rater_and_time_and_overrides(store: Store):
@@ -162,3 +167,50 @@ def test_a_verdict_is_typed_by_the_beginning_of_a_paths_id(store: Store):
     given = give_verdict(store, str(uid(Path, "q3"))[:13], "correct", "zoe", "read twice")
 
     assert (given.path_id, given.verdict, given.rater) == (uid(Path, "q3"), "correct", "zoe")
+
+
+def test_the_audit_reads_and_draws_what_it_did_when_it_read_whole_rows(tmp_path: File):
+    store = open_store(f"duckdb:///{tmp_path}/line.duckdb")
+    line_of_paths(store, 5, draws=1, questions=30)
+    verdicts = store.select(Verdict, draw=1, verifier="reference", order_by="created_at, id")
+    newest = list({one.path_id: one for one in verdicts}.values())
+    prone = [
+        one for one in newest if one.reason == "ambiguous" or one.verdict != one.lenient_verdict
+    ]
+    rest = sorted((one for one in newest if one not in prone), key=lambda one: one.id.bytes)
+    people = store.select(Verdict, draw=1, verifier="human", order_by="created_at")
+    said = {one.path_id: one.verdict for one in people}
+    first = {one.path_id: one.verdict for one in newest}
+
+    audit = audit_verdicts(store, draw=1, sample=9, seed=3)
+
+    assert [case.first for case in audit.cases] == [*prone, *random.Random(3).sample(rest, 9)]
+    both = [path for path in said if path in first]
+    assert len(both) > 3
+    assert audit.human_verdicts == len(both)
+    assert audit.human_agreements == sum(said[path] == first[path] for path in both)
+
+
+def test_votes_and_figures_of_texts_are_those_of_all_paths_at_once(
+    tmp_path: File, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(vote_paths_module, "QUESTIONS_AT_ONCE", 4)
+    store = open_store(f"duckdb:///{tmp_path}/line.duckdb")
+    line_of_paths(store, 6, draws=2)
+    paths = store.select(Path, draw=2, order_by="id")
+    judged = store.select(Verdict, draw=2, verifier="reference", order_by="created_at")
+    health = read_text_health(store, 2)
+    assert health == text_health(paths, {one.path_id: one.verdict == "correct" for one in judged})
+    assert 0 < (health.pass_at_1 or 0) < 1
+
+    with Judge() as judge:
+        settings = VerificationSettings(majority_min_paths=2)
+        before = {one.id for one in store.select(Verdict)}
+        new = vote_paths(store, judge, settings, draw=2)
+        parts = [one for one in store.select(Verdict, order_by="id") if one.id not in before]
+        for one in parts:
+            assert one.draw == 2
+        again = vote_paths(store, judge, settings, draw=2, paths=paths)
+
+    assert new == len(parts) == sum(not one.hinted for one in paths)
+    assert again == 0
