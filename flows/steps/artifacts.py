@@ -6,7 +6,7 @@ Model text is never put in; names that users gave are, and Prefect reads descrip
 import contextvars
 import json
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from flows.steps.progress import Watcher
     from flows.steps.workplace import Workplace
     from tasks.engines.trainer.trainer import TrainingProgress
-    from tasks.rules.training.collapse import TextHealth
     from tasks.synthesis.account import SynthesisProgress, SynthesisReport
+    from tasks.verification.collapse_watch import Watched
 
 # between two posts; and how long the end of a flow waits for the last one
 PROGRESS_SECONDS, CLOSE_SECONDS = 5.0, 10.0
@@ -216,16 +216,18 @@ def _warn(work: "Workplace", line: str) -> None:
         get_run_logger().warning("%s", line)
 
 
-def warn_of_collapse(work: "Workplace", health: "TextHealth", warnings: "Sequence[str]") -> None:
+def warn_of_collapse(work: "Workplace", seen: "Watched") -> None:
     """The collapse watch's figures as a table; its warnings to the person and to Prefect's log."""
     from prefect.artifacts import create_table_artifact
     from prefect.logging import get_run_logger
 
-    for warning in warnings:
+    for warning in seen.warnings:
         work.watcher.say(f"Collapse watch: {warning}")
         get_run_logger().warning("Collapse watch: %s", warning)
     create_table_artifact(
-        [health.as_dict()], key="text-health", description=" ".join(warnings) or "Nothing drifted."
+        [one.as_dict() for one in (seen.paths, seen.held_out) if one],
+        key="text-health",
+        description=" ".join(seen.warnings) or "Nothing drifted.",
     )
 
 

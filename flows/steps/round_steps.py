@@ -49,7 +49,7 @@ from tasks.training.select_examples import SelectionPlan
 from tasks.training.select_examples import select_examples as select
 from tasks.training.train_adapter import Training, example_counter
 from tasks.verification.audit import audit_verdicts as audit
-from tasks.verification.collapse_watch import TIMINGS_KEY, WARNINGS_KEY
+from tasks.verification.collapse_watch import TIMINGS_KEY
 from tasks.verification.collapse_watch import watch_collapse as watch
 from tasks.verification.verify_paths import VERIFIER_VERSION, Judge
 from tasks.verification.verify_paths import verify_paths as verify
@@ -182,9 +182,9 @@ def watch_collapse(work: Workplace) -> None:
         return
     work.watcher.step("Looking for collapse")
     with work.timings.phase("verification"):
-        health, warnings = watch(work.store, work.round, facts.writer_of(work).id)
-    work.timings.figures |= {TIMINGS_KEY: health.as_dict(), WARNINGS_KEY: warnings}
-    artifacts.warn_of_collapse(work, health, warnings)
+        seen = watch(work.store, work.round, facts.writer_of(work).id, work.base.record.id)
+    work.timings.figures |= seen.as_figures()
+    artifacts.warn_of_collapse(work, seen)
     work.keep_timings()
 
 

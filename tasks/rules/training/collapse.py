@@ -16,7 +16,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from storage.records import Path
+from storage.records import Answer, Path
 
 # a sign is a word too: formulas differ by their signs
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -51,10 +51,10 @@ class TextHealth:
         return asdict(self)
 
 
-def text_health(paths: Iterable[Path], correct: Mapping[UUID, bool]) -> TextHealth:
-    """Figures of some paths; `correct` says by path id which are right (absent: not right).
+def text_health(paths: Iterable[Path | Answer], correct: Mapping[UUID, bool]) -> TextHealth:
+    """Figures of some texts; `correct` says by id which are right (absent: not right).
 
-    Paths may come from a stream: their texts are not kept.
+    Texts may come from a stream: they are not kept.
     """
     singles, pairs = Grams(1), Grams(2)
     signatures, texts = bytearray(), set[bytes]()
@@ -73,7 +73,8 @@ def text_health(paths: Iterable[Path], correct: Mapping[UUID, bool]) -> TextHeal
             by_question[path.question_id].append(is_right)
         if is_right:
             hinted.append(path.hinted)
-            guidelines.update([path.guideline_id] if path.guideline_id else [])
+            guideline = path.guideline_id if isinstance(path, Path) else None
+            guidelines.update([guideline] if guideline else [])
     k = sorted(map(len, by_question.values()))[len(by_question) // 2] if by_question else 0
     return TextHealth(
         paths=len(tokens),
@@ -230,7 +231,7 @@ _LIMITS: tuple[tuple[str, float, float, str], ...] = (
 )
 
 
-def _digest(path: Path) -> bytes:
+def _digest(path: Path | Answer) -> bytes:
     """Equal for paths of one question with equal words."""
     # half of a surrogate pair, which a model can write, has no bytes of its own
     text = " ".join(path.text.casefold().split()).encode(errors="surrogatepass")
