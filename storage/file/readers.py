@@ -43,15 +43,16 @@ def attached(path: Path, memory_limit: str) -> Generator[duckdb.DuckDBPyConnecti
     try:
         if reader.depth == 1:
             reader.engine.execute(f"ATTACH {quoted(str(path))} AS {_NAME} (READ_ONLY)")
-        try:
-            with closing(reader.engine.cursor()) as connection:
-                connection.execute(f"USE {_NAME}")
-                yield connection
-        finally:
-            if reader.depth == 1:
-                reader.engine.execute(f"DETACH {_NAME}")
+        with closing(reader.engine.cursor()) as connection:
+            connection.execute(f"USE {_NAME}")
+            yield connection
     finally:
-        reader.depth -= 1
+        # A signal's exception comes when ATTACH is done, so what was begun tells nothing.
+        try:
+            if reader.depth == 1:
+                reader.engine.execute(f"DETACH DATABASE IF EXISTS {_NAME}")
+        finally:
+            reader.depth -= 1
 
 
 def _taken(path: Path, memory_limit: str) -> _Reader:

@@ -105,3 +105,43 @@ def test_of_many_stores_few_are_kept(tmp_path: Path) -> None:
             pass
 
     assert len(readers._readers) == 2
+
+
+class Interrupted:
+    """A DuckDB whose statement is done when the signal's exception comes, as Python does it."""
+
+    def __init__(self, engine: duckdb.DuckDBPyConnection, after: str) -> None:
+        self.engine, self.after = engine, after
+
+    def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
+        done = self.engine.execute(sql)
+        if sql.startswith(self.after):
+            self.after = "nothing more"
+            raise KeyboardInterrupt
+        return done
+
+    def cursor(self) -> "Interrupted":
+        return Interrupted(self.engine.cursor(), self.after)
+
+    def close(self) -> None:
+        self.engine.close()
+
+
+@pytest.mark.parametrize("after", ["ATTACH", "USE", "DETACH"])
+def test_a_signal_in_the_midst_of_a_read_leaves_nothing_held(
+    file: DatabaseFile, after: str
+) -> None:
+    with file.reading() as connection:
+        numbers(connection)
+    reader = readers._readers[file.path]
+    whole = reader.engine
+    reader.engine = Interrupted(whole, after)  # type: ignore[assignment]
+
+    with pytest.raises(KeyboardInterrupt), file.reading():
+        pass
+
+    reader.engine = whole
+    assert reader.depth == 0
+    assert written_by_another(file)
+    with file.reading() as connection:
+        assert numbers(connection) == [1, 2]
