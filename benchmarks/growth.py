@@ -76,7 +76,9 @@ def export(store: Store, round: Round, whole: bool) -> None:
 OF_A_ROUND: dict[str, Callable[[Store, Round], object]] = {
     "vote": vote,
     "audit": lambda store, last: audit_verdicts(store, draw=last.number),
-    "watch collapse": lambda store, last: watch_collapse(store, last, last.base_model_id),
+    "watch collapse": lambda store, last: watch_collapse(
+        store, last, last.base_model_id, last.base_model_id
+    ),
     "select from the round": lambda store, last: select(store, last, "champion"),
     "report": draw_report,
     "export a training set": lambda store, last: export(store, last, whole=False),
