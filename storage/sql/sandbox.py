@@ -5,6 +5,7 @@ Parquet file. It works while a round writes. However large a result is, this pro
 piece of it.
 """
 
+import codecs
 import json
 import os
 import re
@@ -37,6 +38,8 @@ _SHOWN_ROWS = 1000
 _ROW_GROUP_BYTES = 32 << 20
 # what a browser still shows at once
 _PAGE_BYTES = 4 << 20
+# of files of rows; a store, its log, its locks and its catalogue have others
+_ENDINGS = ("", ".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 _NARROW = "Narrow it (WHERE draw = …), or raise the limit."
 # as DuckDB, C++ and Python say it on the child's standard error before it dies
 _MEMORY = re.compile("out of memory|bad_alloc|MemoryError", re.IGNORECASE)
@@ -137,10 +140,16 @@ def first_rows(url: str, statement: str, most_rows: int) -> tuple[list[dict[str,
 
 
 def _lines(texts: Iterator[str]) -> Iterator[str]:
+    """Raises InputError at a line that no page shows: it is never held as a whole."""
     begun = ""
     for text in texts:
         *whole, begun = (begun + text).split("\n")
         yield from whole
+        if len(begun) > _PAGE_BYTES:
+            raise InputError(
+                f"A page shows rows of at most {_PAGE_BYTES >> 20} MiB; found a larger one. Take"
+                " part of its text (left(text, 1000)), or ask by regenesis sql."
+            )
     yield begun
 
 
@@ -195,9 +204,11 @@ def environment_for(url: str) -> dict[str, str]:
 
 
 def _texts(request: dict[str, object], limits: Limits) -> Generator[str]:
+    # a piece may end within a character
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     for kind, payload in _pieces(request, limits):
-        if kind != END:
-            yield payload.decode("utf-8", "replace")
+        if text := decoder.decode(b"" if kind == END else payload, final=kind == END):
+            yield text
 
 
 def _pieces(request: dict[str, object], limits: Limits) -> Iterator[tuple[bytes, bytes]]:
@@ -292,10 +303,20 @@ def _write_parquet(pieces: Iterator[tuple[bytes, bytes]], file: Path) -> int:
 
 @contextmanager
 def _whole(target: Path) -> Generator[Path]:
-    """A file beside the target that takes its place when all is written, else is removed."""
-    partial = target.with_name(target.name + ".part")
+    """A file of its own beside the target that gets its name when all is written, else goes.
+
+    What is there is never replaced, and nothing takes a name that a store would open.
+    """
+    if target.suffix not in _ENDINGS:
+        raise InputError(
+            f"Rows are written to a file named *{', *'.join(filter(None, _ENDINGS))}, or without"
+            f" an ending; found {str(target)!r}."
+        )
+    partial = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.part")
     try:
+        _refuse_what_is_there(target)
         yield partial
+        _refuse_what_is_there(target)  # a statement may take long
         partial.replace(target)
     except OSError as error:
         raise InputError(
@@ -303,3 +324,8 @@ def _whole(target: Path) -> Generator[Path]:
         ) from error
     finally:
         partial.unlink(missing_ok=True)
+
+
+def _refuse_what_is_there(target: Path) -> None:
+    if os.path.lexists(target):
+        raise InputError(f"{str(target)!r} is there, and is not replaced. Name another file.")

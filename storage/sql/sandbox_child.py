@@ -28,6 +28,7 @@ from storage.sql.exact_values import exact, make_ready, rows_of
 from storage.sql.pivot import with_values
 from storage.sql.presenting import as_csv, as_json, as_table, cut, told_apart
 from storage.sql.sql_check import Refused, checked
+from storage.sql.wall import die_with_parent
 from storage.store.arrow import ArrowBatch, ArrowBatches
 
 # DuckDB interrupts between vectors; a function that runs on within one is ended by the exit
@@ -55,6 +56,7 @@ class Request:
 
 def main() -> None:
     """One request, one answer."""
+    die_with_parent()
     request = Request(**json.loads(sys.stdin.buffer.read()))
     answer = sys.stdout.buffer
     try:

@@ -237,7 +237,7 @@ the live file.
 | time | 60 s | `--timeout` |
 | memory of DuckDB; the process as a whole may take some 400 MiB and 24 MiB per thread more | 1 GB | `--memory` |
 | temporary disk for what does not fit into memory; the folder is removed | 4 GB | `--disk` |
-| rows of a table on the screen | 1,000 | `--out FILE` or another format writes all |
+| rows of a table on the screen | 1,000 | `--out FILE` (a new file) or another format writes all |
 | bytes of one row in CSV, JSON and Parquet; cells of a table are cut | 64 MiB | |
 
 CSV, JSON and Parquet go out piece by piece, however large they are. Columns of one name all come out; in JSON and Parquet

@@ -88,6 +88,7 @@ def test_every_type_is_written_to_parquet(url: str, tmp_path: FilePath) -> None:
 @pytest.mark.parametrize("output", ["table", "csv", "json", "parquet"])
 def test_no_rows_and_many_rows_come_out_whole(url: str, tmp_path: FilePath, output: str) -> None:
     for count in (0, 5_000):
+        (tmp_path / "rows").unlink(missing_ok=True)
         said = run_user_sql(
             url,
             f"SELECT range AS n, repeat('x', 2000) AS t FROM range({count})",
