@@ -8,6 +8,7 @@ open fails.
 import fcntl
 import os
 import random
+import stat
 import time
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
@@ -114,7 +115,7 @@ def _owners(descriptor: int) -> list[int]:
 @contextmanager
 def _opened(path: Path, *, required: bool) -> Generator[int | None]:
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         if required:
             raise InputError(
@@ -124,9 +125,19 @@ def _opened(path: Path, *, required: bool) -> Generator[int | None]:
         yield None
         return
     try:
+        _keep_others_out(descriptor, path)
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _keep_others_out(descriptor: int, path: Path) -> None:
+    """Who may only read a lock file can hold it for ever, so only those who may write get it."""
+    found = os.fstat(descriptor)
+    # a folder in which the group may write is meant for the group's runs
+    wanted = 0o660 if path.parent.stat().st_mode & stat.S_IWGRP else 0o600
+    if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) != wanted:
+        os.fchmod(descriptor, wanted)
 
 
 def _take(descriptor: int, kind: int, deadline: float, database: Path) -> None:
