@@ -10,7 +10,7 @@ from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 
-from storage.care.check_and_gc import back_up_store
+from storage.care.check_and_gc import back_up_store, made_aside
 from storage.environment import Environment
 from storage.errors import InputError
 from storage.file.database import DatabaseFile, connect, log_of
@@ -31,10 +31,16 @@ def back_up(store: Store, home: Path, target: Path) -> Path:
 
     Nothing is overwritten.
     """
+    if records_of(target).exists():
+        raise InputError(
+            f"A backup goes to new files; {str(records_of(target))!r} is there already. Name"
+            " another."
+        )
     made = back_up_store(store, target)
     records = home / RECORDS
     if records.exists():
-        _copy_records(records, records_of(made))
+        with made_aside(records_of(made)) as partial:
+            _copy_records(records, partial)
     return made
 
 

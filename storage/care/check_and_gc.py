@@ -1,13 +1,18 @@
 """Care of a store: check, compact, back up. Each says what it found; only what is asked changes."""
 
-from collections.abc import Iterator
+import os
+import re
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from storage.care.moving import move_store
 from storage.errors import InputError, PermanentError
 from storage.file.file_care import back_up_file, compact_file
 from storage.file.file_store import FileStore
+from storage.file.reader_copy import READER_NAME
 from storage.lake.lake_care import Compacted, compact_lake, missing_files
 from storage.lake.lake_catalogue import CATALOG
 from storage.lake.lake_store import LakeStore
@@ -18,6 +23,8 @@ from storage.views import all_views
 
 # a week to look at a lake as it was before something went wrong
 KEEP_DAYS = 7.0
+# such as week-1.duckdb: garbage collection keeps the adapters that a file of such a name names
+_BACKUP_NAME = re.compile(r"[^.].*\.duckdb")
 # parents and children of one chain have one draw; searches within a draw rely on it
 _CHAIN = (
     ("structures", "adapted_guideline_id", "adapted_guidelines"),
@@ -71,27 +78,43 @@ def compact(store: Store, keep_days: float = KEEP_DAYS) -> Compacted:
 
 def back_up_store(store: Store, target: Path) -> Path:
     """A whole copy as a DuckDB file at `target`; an existing file is never overwritten."""
+    # a reader copy is made again after each round; other endings are of what lies beside stores
+    if not _BACKUP_NAME.fullmatch(target.name) or target.name.endswith(READER_NAME):
+        raise InputError(
+            "A backup's name ends with .duckdb, and is none of a reader copy; found"
+            f" {str(target)!r}. Name another."
+        )
     if target.exists():
         raise InputError(
             f"A backup goes to a new file; {str(target)!r} is there already. Name another."
         )
-    # a backup has its name when it is whole; a kill leaves a .part that garbage collection removes
-    partial = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(store, LakeStore):
-            move_store(store, f"duckdb:///{partial}")
-        else:
-            back_up_file(_file(store), partial)
-        partial.replace(target)
+        with made_aside(target) as partial:
+            if isinstance(store, LakeStore):
+                move_store(store, f"duckdb:///{partial}")
+            else:
+                back_up_file(_file(store), partial)
         return target
     except OSError as error:
         raise InputError(
             f"The backup {str(target)!r} can't be written ({error.strerror}). Name another place."
         ) from error
-    finally:
-        for leftover in ("", ".wal", ".gate", ".lock"):
-            partial.with_name(partial.name + leftover).unlink(missing_ok=True)
+
+
+@contextmanager
+def made_aside(target: Path) -> Generator[Path]:
+    """A path for a file that gets the target's name when the block ends: a whole one, or none.
+
+    It lies in a folder of this process alone, so nothing of anybody else's is met or removed.
+    """
+    with TemporaryDirectory(
+        prefix=f".{target.name}.{os.getpid()}-", suffix=".part", dir=target.parent
+    ) as folder:
+        # a name that garbage collection does not take for a store's
+        partial = Path(folder) / "whole.part"
+        yield partial
+        partial.replace(target)
 
 
 def _file(store: Store) -> FileStore:

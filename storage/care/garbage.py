@@ -32,8 +32,12 @@ TRASH_DAYS = 30.0
 _UNTOUCHED_SECONDS = 24 * 3600.0
 _ADAPTER = re.compile(r"[0-9a-f]{32}")  # the beginning of its digest
 _TRAINING = re.compile(r"\.work-[0-9a-f]{32}")  # checkpoints of the adapter of that id
+# .regenesis-20261130-063000.duckdb.4711-x1_y2.part, a folder; and of versions before it
 # regenesis-20261130-063000.duckdb.part
-_BACKUP = re.compile(r"regenesis-\d{8}-\d{6}\.duckdb\.part(\.wal|\.gate|\.lock)?")
+_BACKUP = re.compile(
+    r"\.regenesis-\d{8}-\d{6}\.(?:duckdb|mlflow\.db)\.\d+-\w+\.part"
+    r"|regenesis-\d{8}-\d{6}\.duckdb\.part(\.wal|\.gate|\.lock)?"
+)
 _TRASHED = re.compile(r"(\d{4}-\d{2}-\d{2})-.+")  # 2026-11-30-0123456789abcdef0123456789abcdef
 # any store below the home, one that a restore set aside too: regenesis.duckdb, catalogue.sqlite,
 # regenesis.duckdb.before-restore-20261130-063000
@@ -152,7 +156,7 @@ def _lake_at(catalogue: Path) -> duckdb.DuckDBPyConnection:
 
 
 def _half_written(store: Store, home: Path) -> Iterator[Path]:
-    for file in sorted((home / "backups").glob("regenesis-*")):
+    for file in sorted((home / "backups").glob("*regenesis-*")):
         if _BACKUP.fullmatch(file.name):
             yield file
     if isinstance(store, FileStore):

@@ -8,6 +8,7 @@ from pathlib import Path as FilePath
 import duckdb
 import pytest
 
+from storage.care.backups import back_up
 from storage.care.check_and_gc import Problem, back_up_store, check_store, compact
 from storage.errors import InputError, PermanentError
 from storage.open_store import Store, open_store
@@ -106,3 +107,52 @@ def test_a_backup_is_a_store_of_its_own_and_overwrites_nothing(
     )
     with pytest.raises(InputError, match="is there already"):
         back_up_store(store, target)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "regenesis.duckdb.wal",
+        "regenesis.duckdb.gate",
+        "regenesis.duckdb.lock",
+        "mlflow.db-journal",
+        "run.lock",
+        "reader.duckdb",
+        "other.reader.duckdb",
+        ".regenesis.duckdb",
+        ".duckdb",
+        "one.duckdb.part",
+    ],
+)
+def test_a_backup_takes_no_name_of_what_lies_beside_a_store(
+    store: Store, tmp_path: FilePath, name: str
+) -> None:
+    before = sorted(tmp_path.iterdir())
+
+    with pytest.raises(InputError, match=r"A backup's name ends with \.duckdb"):
+        back_up_store(store, tmp_path / name)
+
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_backup_touches_no_file_of_anybody_else(store: Store, tmp_path: FilePath) -> None:
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    beside = ("one.duckdb.part", "one.duckdb.lock", "one.duckdb.gate", "one.duckdb.part.wal")
+    for name in beside:
+        (folder / name).write_text("mine")
+
+    back_up_store(store, folder / "one.duckdb")
+
+    assert sorted(file.name for file in folder.iterdir()) == sorted([*beside, "one.duckdb"])
+    assert [(folder / name).read_text() for name in beside] == ["mine"] * len(beside)
+
+
+def test_a_backup_overwrites_no_records_either(store: Store, tmp_path: FilePath) -> None:
+    (tmp_path / "one.mlflow.db").write_text("mine")
+
+    with pytest.raises(InputError, match=r"one\.mlflow\.db' is there already"):
+        back_up(store, tmp_path, tmp_path / "one.duckdb")
+
+    assert (tmp_path / "one.mlflow.db").read_text() == "mine"
+    assert not (tmp_path / "one.duckdb").exists()

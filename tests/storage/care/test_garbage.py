@@ -126,6 +126,8 @@ OURS = (
     ".reader.duckdb.17-99.part",
     ".regenesis.duckdb.17.making.part",
     ".regenesis.duckdb.restore.part",
+    "backups/.regenesis-20260101-063000.duckdb.17-ab_c1.part",
+    "backups/.regenesis-20260101-063000.mlflow.db.17-ab_c1.part",
     ".regenesis.duckdb.compact.part.wal",
     "regenesis.duckdb.part",
     "regenesis.duckdb.compact.part",
