@@ -54,8 +54,11 @@ def open_store(
     from storage.file.database import DatabaseFile
     from storage.file.file_schema import ensure_schema
     from storage.file.file_store import FileStore
+    from storage.file.restoring import finish_interrupted
 
     file = DatabaseFile(file_of(url), busy_seconds, say)
+    for kept in finish_interrupted(file):
+        say(f"An interrupted restore was carried to its end; what was there is kept: {kept}")
     ensure_schema(file)
     return FileStore(url, file, keep_log=keep_log)
 

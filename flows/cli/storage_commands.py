@@ -146,7 +146,7 @@ def restore(
         return
     confirm(f"Put {backup} in the place of {places.store_url}?")
     make_home(places)
-    aside = put_back(places, backup.absolute(), datetime.now(UTC))
+    aside = put_back(places, backup.absolute(), datetime.now(UTC), note)
     store = open_store(places.store_url)
     repaired = repair_all(store, Tracking(places.home))
     problems = [

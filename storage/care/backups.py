@@ -4,20 +4,33 @@ What was there is kept under another name. Adapters are files that never change 
 their folder too.
 """
 
-import shutil
+import os
 import sqlite3
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+
+import duckdb
 
 from storage.care.check_and_gc import back_up_store, made_aside
 from storage.environment import Environment
 from storage.errors import InputError
-from storage.file.database import DatabaseFile, connect, log_of
-from storage.file.file_schema import free_name, keep_as, put_in_place
+from storage.file.database import DatabaseFile
+from storage.file.file_schema import free_name, make_folder
 from storage.file.old_spool import spool_of, waiting_batches
+from storage.file.rebuilding import rebuild
+from storage.file.restoring import (
+    Planned,
+    begin,
+    begun,
+    finish,
+    finish_interrupted,
+    partial_of,
+    remove_partials,
+    settle_both,
+)
 from storage.locks import owned
-from storage.migrations import check_version, schema_version
 from storage.open_store import open_store
 from storage.store.store import Store
 from storage.store.store_url import file_of, is_lake, shown
@@ -49,10 +62,15 @@ def records_of(backup: Path) -> Path:
     return backup.with_name(f"{backup.stem}.{RECORDS}")
 
 
-def restore(environment: Environment, backup: Path, now: datetime) -> list[Path]:
-    """Put the backup in the place of the home's store and records.
+def restore(
+    environment: Environment,
+    backup: Path,
+    now: datetime,
+    say: Callable[[str], None] = lambda line: None,
+) -> list[Path]:
+    """Put the backup in the place of the home's store and records: both, or neither.
 
-    Returns what was there, under its new names.
+    Returns what was there, under its new names. `say` is told what of the backup was left out.
 
     Raises InputError where the file is no store that this program reads, or while a run works on
     the present one.
@@ -65,73 +83,58 @@ def restore(environment: Environment, backup: Path, now: datetime) -> list[Path]
         )
     file = DatabaseFile(file_of(environment.store_url), busy_seconds=5.0)
     _check_backup(backup, file.path)
-    stamp = f"before-restore-{now:%Y%m%d-%H%M%S}"
+    make_folder(file.path.parent)
     with owned(
         environment.run_lock,
         lambda owner: f"A store is restored while no run works on it; process {owner} does.",
     ):
-        aside = _take_place(backup, file, stamp)
-        if records_of(backup).exists():
-            aside += _take_records_place(records_of(backup), environment.home / RECORDS, stamp)
+        finish_interrupted(file)
+        aside = _switched(backup, file, environment.home / RECORDS, f"{now:%Y%m%d-%H%M%S}", say)
     open_store(environment.store_url).refresh_reader()
     return aside
 
 
-def _take_place(backup: Path, file: DatabaseFile, stamp: str) -> list[Path]:
-    """Put the backup in place in one step: a kill leaves the old store or the new one."""
-    path = file.path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.restore.part")
-    aside = free_name(path.with_name(f"{path.name}.{stamp}"))
-    kept: list[Path] = []
-    try:
-        with file.locked(exclusive=True):
-            # copied first: when the present store is set aside, what takes its place is whole
-            # already
-            shutil.copyfile(backup, partial)
-            # what the log holds belongs to the store that is kept aside
-            _fold_in(path)
-            if path.exists():
-                kept += [_kept(path, aside)]
-            if (
-                file.log.exists()
-            ):  # of a file that is damaged or gone: DuckDB would replay it into the new one
-                kept += [_kept(file.log, log_of(aside))]
-                file.log.unlink()
-            if waiting_batches(path):
-                kept += [spool_of(path).rename(spool_of(aside))]
-            put_in_place(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return kept
-
-
-def _fold_in(path: Path) -> None:
-    """Fold the log into its file, where both are sound.
-
-    Raises HeldByAnother while a foreign client has the file open.
-    """
-    if path.exists():
-        with suppress(InputError):  # it is damaged: a reason to restore
-            connect(path, read_only=False).close()
-
-
-def _kept(path: Path, aside: Path) -> Path:
-    keep_as(path, aside)
-    return aside
-
-
-def _take_records_place(source: Path, target: Path, stamp: str) -> list[Path]:
-    partial = target.with_name(f".{target.name}.restore.part")
-    partial.unlink(missing_ok=True)
-    _copy_records(source, partial)
-    kept = (
-        [_kept(target, free_name(target.with_name(f"{target.name}.{stamp}")))]
-        if target.exists()
-        else []
+def _switched(
+    backup: Path, file: DatabaseFile, records: Path, stamp: str, say: Callable[[str], None]
+) -> list[Path]:
+    """Make both ready first, then put both in place; a kill leaves the old pair or the new one."""
+    planned = Planned(
+        store_kept=_kept_name(file.path, stamp).name,
+        records=os.path.relpath(records, file.path.parent) if records_of(backup).exists() else "",
+        records_kept=os.path.relpath(_kept_name(records, stamp), file.path.parent),
     )
-    put_in_place(partial, target)
-    return kept
+    remove_partials((file.path, records))
+    try:
+        for left_out in _made_ready(backup, file.path, records):
+            say(f"Left out, for it is none of a store's: {left_out!r}")
+        with file.locked(exclusive=True):
+            settle_both(file, records)
+            begin(file, planned)
+            return finish(file)
+    except BaseException:
+        # what has begun is carried to its end by the next opening
+        if not begun(file):
+            remove_partials((file.path, records))
+        raise
+
+
+def _made_ready(backup: Path, path: Path, records: Path) -> list[str]:
+    """A store and records of ours beside those that are there; returns what was left out."""
+    try:
+        left_out = rebuild(backup, partial_of(path))
+        if records_of(backup).exists():
+            _copy_records(records_of(backup), partial_of(records))
+            _check_records(partial_of(records), records_of(backup))
+    except (OSError, duckdb.Error, sqlite3.Error) as error:
+        raise InputError(
+            f"{str(backup)!r} was not restored ({str(error).splitlines()[0]}); store and records"
+            " are as they were. Take another backup, or free disk space."
+        ) from error
+    return left_out
+
+
+def _kept_name(path: Path, stamp: str) -> Path:
+    return free_name(path.with_name(f"{path.name}.before-restore-{stamp}"))
 
 
 def _check_backup(backup: Path, target: Path) -> None:
@@ -139,13 +142,22 @@ def _check_backup(backup: Path, target: Path) -> None:
         raise InputError(
             f"A backup is a file that `regenesis storage backup` wrote; found {str(backup)!r}."
         )
-    with closing(connect(backup, read_only=True)) as connection:
-        version = schema_version(connection)
-    check_version(version, str(backup))
-    if not version:
+    if waiting_batches(backup):
         raise InputError(
-            f"A backup holds a store; {str(backup)!r} is a database without our tables. Name"
-            " another."
+            f"{str(spool_of(backup))!r} holds acknowledged rows of {str(backup)!r}, which is of an"
+            f" earlier version. Put them in first, with REGENESIS_STORE=duckdb:///{backup}:"
+            " regenesis storage migrate"
+        )
+
+
+def _check_records(records: Path, source: Path) -> None:
+    """Raises InputError where a page is damaged."""
+    with closing(sqlite3.connect(records)) as reading:
+        [(found,)] = reading.execute("PRAGMA integrity_check(1)").fetchall()
+    if found != "ok":
+        raise InputError(
+            f"MLflow's records must be whole; {str(source)!r} is damaged ({found}). Nothing was"
+            " restored. Take another backup, or move that file away to restore the store alone."
         )
 
 

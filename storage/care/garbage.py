@@ -166,6 +166,8 @@ def _half_written(store: Store, home: Path) -> Iterator[Path]:
         ours = re.compile(
             rf"\.(?:{name}|{reader})\.[\w.-]*part(?:\.wal)?|{name}\.(?:compact\.)?part(?:\.wal)?"
             rf"|(?:{name}|{re.escape(store.path.stem)})\.before-[\w.-]+\.part"
+            # of a restore that was killed
+            r"|\.mlflow\.db\.restore\.part(?:-journal|-wal|-shm)?"
         )
         yield from (
             file for file in sorted(store.path.parent.iterdir()) if ours.fullmatch(file.name)

@@ -38,7 +38,9 @@ _HOLDER = re.compile(r"lock is held in (.+?) \(PID (\d+)\)(?: by user (\S+?)\.)?
 # the disk, a quota, and RLIMIT_FSIZE
 _FULL = re.compile(r"could not write|no space left|file too large", re.IGNORECASE)
 # a log that lies beside a file which a backup or a copy replaced
-_ANOTHERS_LOG = re.compile(r"WAL was created for|does not match the database file", re.IGNORECASE)
+_ANOTHERS_LOG = re.compile(
+    r"WAL was created for|does not match (the )?database file", re.IGNORECASE
+)
 _DAMAGED = re.compile(r"not a valid DuckDB database|checksum|corrupt", re.IGNORECASE)
 # the first pause between two tries at a file that another program holds; doubled up to the longest
 _POLL_SECONDS = 0.02

@@ -44,6 +44,11 @@ def all_migrations() -> list[Migration]:
     ]
 
 
+def migrations_up_to(version: int) -> list[Migration]:
+    """Those that made a database of that schema."""
+    return [migration for migration in all_migrations() if migration.version <= version]
+
+
 def schema_version(connection: duckdb.DuckDBPyConnection) -> int:
     """The newest applied migration; 0 for an empty database."""
     known = connection.execute(

@@ -22,7 +22,12 @@ from storage.file.database import log_of
 from storage.migrations import newest_version
 from storage.open_store import open_store
 from storage.records import Path as RecordedPath
-from tests.faults.store_changes import environment_of, open_it, restore_it
+from tests.faults.store_changes import (
+    environment_of,
+    open_it,
+    restore_it,
+    restore_killed_at_a_step,
+)
 from tests.storage.examples import make
 from tests.storage.migrations.test_old_schemas import OLDER, rows_of, store_of_schema
 
@@ -172,6 +177,39 @@ def test_a_store_killed_while_a_backup_is_restored_is_the_one_or_the_other(tmp_p
     assert killed_at_random(
         restore_it, a_home_with_a_backup, look_at_restored, tmp_path, MOMENTS
     ) <= {"old", "new"}
+
+
+def test_a_restore_killed_before_any_of_its_steps_leaves_store_and_records_of_one_moment(
+    tmp_path: Path,
+) -> None:
+    template, seen = tmp_path / "home", set[tuple[bool, str]]()
+    template.mkdir()
+    a_home_with_a_backup(template)
+    for step in range(1, 100):
+        home = template.rename(tmp_path / "kept") if step == 1 else tmp_path / "kept"
+        shutil.copytree(home, template)
+        receiving, sending = CHILDREN.Pipe(duplex=False)
+        child = CHILDREN.Process(
+            target=restore_killed_at_a_step, args=(sending, str(template), step)
+        )
+        child.start()
+        assert receiving.recv() == "now"
+        child.join()
+        switched = not list(template.glob(".*.restore.json"))
+        state = (texts(template) == NEW, noted(template))
+        assert state in ((False, "now"), (True, "then")), step
+        assert texts(template) in (OLD, NEW)
+        kept = list(template.glob("*.before-restore-*"))
+        assert len({file.name.partition(".before-")[0] for file in kept}) == (2 if state[0] else 0)
+        assert not list(template.glob(".*.restore.json")), step
+        seen.add(state)
+        shutil.rmtree(template)
+        # what follows the switch is the reader copy
+        if switched and state[0]:
+            break
+
+    assert step > 5
+    assert len(seen) == 2
 
 
 def test_after_a_restore_with_a_log_beside_the_store_backups_and_reader_copies_are_made(
