@@ -182,7 +182,7 @@ def test_a_store_killed_while_a_backup_is_restored_is_the_one_or_the_other(tmp_p
 def test_a_restore_killed_before_any_of_its_steps_leaves_store_and_records_of_one_moment(
     tmp_path: Path,
 ) -> None:
-    template, seen = tmp_path / "home", set[tuple[bool, str]]()
+    template, seen, step = tmp_path / "home", set[tuple[bool, str]](), 0
     template.mkdir()
     a_home_with_a_backup(template)
     for step in range(1, 100):
