@@ -76,16 +76,6 @@ def store_exists(url: str) -> bool:
     """Whether there is a store at the URL; makes nothing."""
     if not is_lake(url):
         return file_of(url).exists()
-    place = lake_of(url)
-    if place.catalogue_file is not None:
-        return place.catalogue_file.exists()
-    from storage.lake.lake_catalogue import attach
+    from storage.lake.lake_catalogue import is_made
 
-    try:
-        attach(place, read_only=True).close()
-    except InputError as error:
-        # as DuckLake 1.5.5 says it of a catalogue without its tables
-        if "does not exist" in str(error):
-            return False
-        raise
-    return True
+    return is_made(lake_of(url))

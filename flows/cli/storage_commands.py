@@ -52,6 +52,11 @@ def compact(
             f" {done.files_before} files before, {done.files_after} after; {done.doubled_rows} rows"
             f" that were there twice and {done.snapshots_expired} old states removed."
         )
+    if done.unknown_files_left:
+        text += (
+            f" {done.unknown_files_left} Parquet files in the lake's folder that it does not know"
+            " were left: move them away if they are nobody's."
+        )
     show(vars(done), text)
 
 

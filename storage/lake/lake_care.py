@@ -10,8 +10,10 @@ import duckdb
 
 from storage.clock import utc_now
 from storage.lake.lake_catalogue import CATALOG
+from storage.lake.lake_folder import remove_orphans
 from storage.lake.lake_store import LakeStore
 from storage.records import RECORD_TYPES
+from storage.store.store_url import LakePlace
 from storage.store.tables import sql_types
 
 _SMALLEST_UNUSED_AGE = "1 day"  # a file that a writer has begun and not yet committed is younger
@@ -27,6 +29,8 @@ class Compacted:
     files_after: int = 1
     doubled_rows: int = 0
     snapshots_expired: int = 0
+    unknown_files_left: int = 0
+    """Parquet files below a lake's folder that are not known to be its own."""
 
 
 def compact_lake(store: LakeStore, keep_days: float) -> Compacted:
@@ -44,9 +48,9 @@ def compact_lake(store: LakeStore, keep_days: float) -> Compacted:
     )
     # states go before the files that only they named
     expired = store.lake.committed(lambda connection: _expire(connection, keep_days))
-    store.lake.committed(_clean_up)
+    left = store.lake.committed(lambda connection: _clean_up(connection, store.lake.place))
     files_after, bytes_after = _files(store)
-    return Compacted(bytes_before, bytes_after, files_before, files_after, doubled, expired)
+    return Compacted(bytes_before, bytes_after, files_before, files_after, doubled, expired, left)
 
 
 def old_snapshots(connection: duckdb.DuckDBPyConnection, keep_days: float) -> list[int]:
@@ -100,16 +104,13 @@ def _expire(connection: duckdb.DuckDBPyConnection, keep_days: float) -> int:
     return len(versions)
 
 
-def _clean_up(connection: duckdb.DuckDBPyConnection) -> None:
+def _clean_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> int:
     """Remove files that no state names, also those of writers that died a day ago or more."""
     connection.execute(
         f"CALL ducklake_cleanup_old_files('{CATALOG}', older_than => now() - INTERVAL"
         f" '{_SMALLEST_UNUSED_AGE}')"
     ).fetchall()
-    connection.execute(
-        f"CALL ducklake_delete_orphaned_files('{CATALOG}', older_than => now() - INTERVAL"
-        f" '{_SMALLEST_UNUSED_AGE}')"
-    ).fetchall()
+    return remove_orphans(connection, place, _SMALLEST_UNUSED_AGE)
 
 
 def _files(store: LakeStore) -> tuple[int, int]:

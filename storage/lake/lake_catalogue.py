@@ -9,7 +9,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import TypeVar
 
 import duckdb
@@ -189,26 +189,41 @@ def attach(
     the names that they have in the environment. Raises LakeAway where catalogue or data can't be
     had.
     """
-    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
-    try:
-        _load_extensions(connection, place)
-        _add_object_store_keys(connection, place, key)
-        _add_catalogue_password(connection, place, key)
-        connection.execute(attach_statement(place, read_only=read_only, snapshot=snapshot))
-        if not read_only:
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.stored")
-        return connection
-    except duckdb.Error as error:
-        connection.close()
-        if isinstance(error, duckdb.TransactionException) or any(
-            sign in str(error) for sign in ("locked", "already exists")
-        ):
+    with _opening_told(place):
+        connection = _unattached(place, key)
+        try:
+            _add_catalogue_password(connection, place, key)
+            connection.execute(attach_statement(place, read_only=read_only, snapshot=snapshot))
+            if not read_only:
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {CATALOG}.stored")
+        except duckdb.Error:
+            connection.close()
             raise
-        raise LakeAway(
-            f"The lake with the catalogue {place.catalogue!r} and the data {place.data!r} cannot be"
-            f" opened ({_first_line(error)}). Check REGENESIS_STORE, the catalogue's server, its"
-            " password (PGPASSWORD or a passfile) and the folder."
-        ) from error
+        return connection
+
+
+@contextmanager
+def without_catalogue(place: LakePlace) -> Generator[duckdb.DuckDBPyConnection]:
+    """A connection that can reach the lake's files and has no catalogue attached."""
+    with _opening_told(place), closing(_unattached(place, secret)) as connection:
+        yield connection
+
+
+def is_made(place: LakePlace) -> bool:
+    """Whether there is a catalogue; makes nothing.
+
+    Raises LakeAway where its server can't be had.
+    """
+    if place.catalogue_file is not None:
+        return place.catalogue_file.exists()
+    try:
+        attach(place, read_only=True).close()
+    except InputError as error:
+        # as DuckLake 1.5.5 says it of a catalogue without its tables
+        if "does not exist" in str(error):
+            return False
+        raise
+    return True
 
 
 def may_pass(error: BaseException) -> bool:
@@ -219,6 +234,34 @@ def may_pass(error: BaseException) -> bool:
     if isinstance(cause, duckdb.TransactionException):
         return True
     return isinstance(cause, duckdb.Error) and any(word in str(cause).lower() for word in _MAY_PASS)
+
+
+def _unattached(place: LakePlace, key: Callable[[str], str | None]) -> duckdb.DuckDBPyConnection:
+    connection = duckdb.connect(config={"memory_limit": MEMORY_LIMIT})
+    try:
+        _load_extensions(connection, place)
+        _add_object_store_keys(connection, place, key)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+@contextmanager
+def _opening_told(place: LakePlace) -> Generator[None]:
+    """DuckDB's errors on opening a lake become ours, but for those that pass by themselves."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if isinstance(error, duckdb.TransactionException) or any(
+            sign in str(error) for sign in ("locked", "already exists")
+        ):
+            raise
+        raise LakeAway(
+            f"The lake with the catalogue {place.catalogue!r} and the data {place.data!r} cannot be"
+            f" opened ({_first_line(error)}). Check REGENESIS_STORE, the catalogue's server, its"
+            " password (PGPASSWORD or a passfile) and the folder."
+        ) from error
 
 
 def _in_transaction(

@@ -10,7 +10,8 @@ from contextlib import AbstractContextManager, closing, nullcontext
 import duckdb
 
 from storage.file.file_schema import MAKE_STATE, make_folder, surface_digest
-from storage.lake.lake_catalogue import CATALOG, Lake, LakeAway
+from storage.lake.lake_catalogue import CATALOG, Lake, LakeAway, is_made, without_catalogue
+from storage.lake.lake_folder import another_lakes_file, claim, refusal
 from storage.lake.leases import refuse_beside_a_run
 from storage.locks import alone
 from storage.migrations import check_version, migrate, schema_version
@@ -24,19 +25,35 @@ from storage.views.comments import write_comments
 
 
 def ensure_lake(lake: Lake) -> None:
-    """Create or migrate the lake; raises InputError for one that is newer or can't be written."""
+    """Create or migrate the lake.
+
+    Raises InputError for one that is newer or can't be written, and for a new one whose data folder
+    holds another lake's files.
+    """
     place = lake.place
-    # the folders of a new lake on disk
     if place.catalogue_file is not None and not place.catalogue_file.exists():
+        _refuse_another_lakes_folder(place)
+        # the folders of a new lake on disk
         for folder in filter(None, (place.catalogue_file.parent, place.data_folder)):
             make_folder(folder)
     elif _is_current(lake):
         return
+    elif place.catalogue_file is None:
+        _refuse_another_lakes_folder(place)
     with _one_at_a_time(place):
         # asked again under the lock, for another process may have made it meanwhile
         if not _is_current(lake):
             lake.tried_again(lambda connection: _bring_up(connection, place))
     lake.close()  # what reads attaches the lake as it is now
+
+
+def _refuse_another_lakes_folder(place: LakePlace) -> None:
+    """Before a catalogue is made: it would name none of those files, and nothing would be left."""
+    with without_catalogue(place) as connection:
+        file = another_lakes_file(connection, place)
+    # asked after the look: another process that makes this very lake makes the catalogue first
+    if file and not is_made(place):
+        raise refusal(place, file)
 
 
 def _one_at_a_time(place: LakePlace) -> AbstractContextManager[None]:
@@ -69,6 +86,8 @@ def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
         # a run of the version before would go on inserting into tables that have changed under it
         refuse_beside_a_run(connection, place)
         _back_up_catalogue(place, version)
+    if not version:
+        claim(connection, place)
     migrate(connection)
     with transaction(connection):
         connection.execute(MAKE_STATE)
