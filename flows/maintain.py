@@ -13,13 +13,13 @@ from flows.runs.results import Result, named_after_outcome
 from flows.steps.step_task import STEP
 from flows.steps.workplace import no_run
 from storage.care.backups import back_up as store_and_records
-from storage.care.backups import records_of
+from storage.care.backups import holds_more, records_of
 from storage.care.check_and_gc import compact
 from storage.care.garbage import TRASH_DAYS, find_garbage, remove_garbage
 from storage.environment import read_environment
 from storage.errors import PermanentError
 from storage.lake.lake_care import Compacted
-from storage.open_store import Store, open_store
+from storage.open_store import Store, existing_store
 
 Kept = Annotated[int, Field(ge=0, le=1000)]
 # such as regenesis-20261130-010000.duckdb: only what was named below is ever removed
@@ -49,7 +49,7 @@ def maintain(
         trash_days: Days for which what was moved to the trash stays there
     """
     places = read_environment()
-    store = open_store(places.store_url)
+    store = existing_store(places.store_url)
     figures: dict[str, object] = {}
     with no_run(places):
         if keep_backups:
@@ -65,7 +65,10 @@ def maintain(
 
 @task(name="back up", **STEP)
 def back_up(store: Store, folder: Path, keep: int) -> Path:
-    """A new whole copy; of the old ones only the newest stay."""
+    """A new whole copy; of the old ones the newest stay, and those with more rows than the new one.
+
+    Rows are never taken out of a store: one that has fewer is another, or was put back.
+    """
     made = store_and_records(
         store, folder.parent, folder / f"regenesis-{datetime.now(UTC):%Y%m%d-%H%M%S}.duckdb"
     )
@@ -76,8 +79,9 @@ def back_up(store: Store, folder: Path, keep: int) -> Path:
     ]
     # the one just made is the newest, whatever the clock said when the others were made
     for old in sorted(ours, key=lambda one: one.stat().st_mtime, reverse=True)[keep - 1 :]:
-        old.unlink()
-        records_of(old).unlink(missing_ok=True)
+        if not holds_more(old, made):
+            old.unlink()
+            records_of(old).unlink(missing_ok=True)
     return made
 
 

@@ -66,6 +66,10 @@ def open_store(
 def existing_store(url: str) -> "Store":
     """The store at a URL; raises InputError where there is none, and makes nothing."""
     if not store_exists(url):
+        if not is_lake(url):
+            from storage.file.remains import refuse_where_one_was_lost
+
+            refuse_where_one_was_lost(file_of(url))
         raise InputError(
             f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home"
         )

@@ -15,8 +15,8 @@ import duckdb
 
 from storage.care.check_and_gc import back_up_store, made_aside
 from storage.environment import Environment
-from storage.errors import InputError
-from storage.file.database import DatabaseFile
+from storage.errors import InputError, ReGenesisError
+from storage.file.database import DatabaseFile, connect
 from storage.file.file_schema import free_name, make_folder
 from storage.file.old_spool import spool_of, waiting_batches
 from storage.file.rebuilding import rebuild
@@ -32,6 +32,7 @@ from storage.file.restoring import (
 )
 from storage.locks import owned
 from storage.open_store import open_store
+from storage.records import RECORD_TYPES
 from storage.store.store import Store
 from storage.store.store_url import file_of, is_lake, shown
 
@@ -60,6 +61,16 @@ def back_up(store: Store, home: Path, target: Path) -> Path:
 def records_of(backup: Path) -> Path:
     """Where MLflow's records of this backup lie."""
     return backup.with_name(f"{backup.stem}.{RECORDS}")
+
+
+def holds_more(backup: Path, than: Path) -> bool:
+    """Whether a backup has more rows than another, or can't be asked and so may have."""
+    if not backup.stat().st_size:
+        return False
+    try:
+        return _rows(backup) > _rows(than)
+    except (ReGenesisError, duckdb.Error):
+        return True
 
 
 def restore(
@@ -135,6 +146,20 @@ def _made_ready(backup: Path, path: Path, records: Path) -> list[str]:
 
 def _kept_name(path: Path, stamp: str) -> Path:
     return free_name(path.with_name(f"{path.name}.before-restore-{stamp}"))
+
+
+def _rows(backup: Path) -> int:
+    """Rows of all records, in the tables that the backup's version has."""
+    with closing(connect(backup, read_only=True)) as connection:
+        there = {
+            row[0]
+            for row in connection.execute(
+                "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
+            ).fetchall()
+        }
+        tables = (one.table for one in RECORD_TYPES if one.table in there)
+        counts = [connection.execute(f"SELECT count(*) FROM {one}").fetchone() for one in tables]
+    return sum(int(row[0]) for row in counts if row)
 
 
 def _check_backup(backup: Path, target: Path) -> None:

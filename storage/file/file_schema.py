@@ -24,6 +24,7 @@ from storage.file.database import (
     translated,
 )
 from storage.file.old_spool import merge_old_spool, waiting_batches
+from storage.file.remains import refuse_where_one_was_lost
 from storage.locks import RUN_LOCK, owned
 from storage.migrations import check_version, migrate, newest_version, schema_version
 from storage.views import all_views, make_views
@@ -115,25 +116,10 @@ def _sync(path: Path) -> None:
 
 
 def _make(path: Path) -> None:
-    _refuse_where_one_was_lost(path)
+    refuse_where_one_was_lost(path)
     with _partial(path) as partial:
         _bring_up(partial)
         put_in_place(partial, path)
-
-
-def _refuse_where_one_was_lost(path: Path) -> None:
-    """An empty store in the place of one that was lost would be taken for it."""
-    of_a_store = (
-        log_of(path),
-        *sorted(path.parent.glob(f"{path.name}.before-restore-*")),
-        *waiting_batches(path),
-    )
-    left = [file for file in of_a_store if file.exists()]
-    if left:
-        raise InputError(
-            f"A store lay at {str(path)!r} and is gone; {str(left[0])!r} is left of it. Put it back"
-            " (regenesis storage restore BACKUP), or move what is left away to begin again."
-        )
 
 
 def _what_is_due(file: DatabaseFile) -> str:

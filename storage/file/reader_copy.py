@@ -15,7 +15,7 @@ from storage.errors import InputError
 from storage.file.database import DatabaseFile, changed_at, connect, log_of
 
 READER_NAME = "reader.duckdb"
-_USUAL_NAME = "regenesis.duckdb"
+USUAL_NAME = "regenesis.duckdb"
 
 _AGE = """
 CREATE TABLE reader_copies (made_at TIMESTAMP NOT NULL);
@@ -32,7 +32,7 @@ COMMENT ON COLUMN reader_age.age_seconds IS 'Seconds since then';
 def reader_of(store: Path) -> Path:
     """Where a store's copy lies: `reader.duckdb`, or `NAME.reader.duckdb` for another name."""
     return store.with_name(
-        READER_NAME if store.name == _USUAL_NAME else f"{store.stem}.{READER_NAME}"
+        READER_NAME if store.name == USUAL_NAME else f"{store.stem}.{READER_NAME}"
     )
 
 

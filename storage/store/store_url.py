@@ -50,12 +50,24 @@ def is_lake(url: str) -> bool:
 
 
 def file_of(url: str) -> Path:
-    """The file of a `duckdb:///` URL, links followed; raises InputError for another form."""
+    """The file of a `duckdb:///` URL, links followed.
+
+    Raises InputError for another form, and where a link on the way leads to nothing: the disk
+    behind it may be away, and a store made there would be another one.
+    """
     prefix = "duckdb:///"
     if not url.startswith(prefix) or len(url) == len(prefix):
         raise InputError(f"A store is {_FORMS}; found {shown(url)!r}. Set REGENESIS_STORE.")
     # locks follow the file, whatever its name
-    file = Path(url.removeprefix(prefix)).expanduser().resolve()
+    named = Path(url.removeprefix(prefix)).expanduser()
+    for link in (named, *named.parents):
+        if link.is_symlink() and not link.exists():
+            raise InputError(
+                f"A link to a store leads to one that is there; {str(link)!r} leads to"
+                f" {str(link.readlink())!r}, which is not. Mount its disk, remove the link, or name"
+                " another store."
+            )
+    file = named.resolve()
     if "?" in str(file):
         raise InputError(
             "A store's path holds no ?, before which DuckDB puts the ending of its log; found"
