@@ -60,6 +60,12 @@ def file_of(url: str) -> Path:
         raise InputError(f"A store is {_FORMS}; found {shown(url)!r}. Set REGENESIS_STORE.")
     # locks follow the file, whatever its name
     named = Path(url.removeprefix(prefix)).expanduser()
+    file = named.resolve()
+    if "?" in str(file):
+        raise InputError(
+            "A store's path holds no ?, before which DuckDB puts the ending of its log; found"
+            f" {shown(url)!r}. Name another folder or file."
+        )
     for link in (named, *named.parents):
         if link.is_symlink() and not link.exists():
             raise InputError(
@@ -67,12 +73,6 @@ def file_of(url: str) -> Path:
                 f" {str(link.readlink())!r}, which is not. Mount its disk, remove the link, or name"
                 " another store."
             )
-    file = named.resolve()
-    if "?" in str(file):
-        raise InputError(
-            "A store's path holds no ?, before which DuckDB puts the ending of its log; found"
-            f" {shown(url)!r}. Name another folder or file."
-        )
     return file
 
 
