@@ -6,6 +6,7 @@ In: the file's path. Out: a connection inside a `with`. It waits with a bound wh
 file, says whom it waits for, and then raises `HeldByAnother`.
 """
 
+import os
 import random
 import re
 import shutil
@@ -187,6 +188,11 @@ class DatabaseFile:
 def log_of(path: Path) -> Path:
     """The write-ahead log that DuckDB keeps beside a database file."""
     return path.with_name(path.name + ".wal")
+
+
+def partial_beside(path: Path) -> Path:
+    """A hidden file beside this one in which it is made ready; each call names another."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{time.monotonic_ns()}.part")
 
 
 def changed_at(path: Path) -> int:

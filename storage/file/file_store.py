@@ -1,15 +1,13 @@
 """The store as one DuckDB file, open only for the moment of a batch."""
 
-import os
 import shlex
-import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import duckdb
 
-from storage.file.database import DatabaseFile, connect, told_clearly
+from storage.file.database import DatabaseFile, connect, partial_beside, told_clearly
 from storage.file.reader_copy import reader_of, refresh_reader
 from storage.locks import alone
 from storage.records import Record
@@ -90,9 +88,8 @@ class FileStore(Store):
     @contextmanager
     def reading_long(self) -> Generator[duckdb.DuckDBPyConnection]:
         """What lasts reads a copy of its own, so that no batch waits for it."""
-        # beside the store, on the same disk; the name is of this process and moment, for several
-        # may read
-        partial = self.path.with_name(f".{self.path.name}.{os.getpid()}-{time.monotonic_ns()}.part")
+        # beside the store, on the same disk
+        partial = partial_beside(self.path)
         try:
             self.copy_to(partial)
             with told_clearly(self.path), closing(connect(partial, read_only=True)) as connection:

@@ -6,13 +6,12 @@ views and comments are in it, and the view `reader_age` tells how old it is.
 
 import os
 import shutil
-import time
 from contextlib import closing
 from pathlib import Path
 
 from storage.clock import utc_now
 from storage.errors import InputError
-from storage.file.database import DatabaseFile, changed_at, connect, log_of
+from storage.file.database import DatabaseFile, changed_at, connect, log_of, partial_beside
 
 READER_NAME = "reader.duckdb"
 USUAL_NAME = "regenesis.duckdb"
@@ -39,7 +38,7 @@ def reader_of(store: Path) -> Path:
 def refresh_reader(file: DatabaseFile) -> Path:
     """Make a fresh copy; returns its path. If that fails, the last copy stays."""
     target = reader_of(file.path)
-    partial = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.part")
+    partial = partial_beside(target)
     try:
         changed = file.copy_to(partial)
         with closing(connect(partial, read_only=False)) as connection:

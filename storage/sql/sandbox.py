@@ -25,6 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.errors import InputError, PermanentError
+from storage.file.database import partial_beside
 from storage.file.file_schema import write_surface
 from storage.migrations import migrate
 from storage.sql.answers import END, ERROR, CutOff, received
@@ -312,7 +313,7 @@ def _whole(target: Path) -> Generator[Path]:
             f"Rows are written to a file named *{', *'.join(filter(None, _ENDINGS))}, or without"
             f" an ending; found {str(target)!r}."
         )
-    partial = target.with_name(f".{target.name}.{os.getpid()}-{time.monotonic_ns()}.part")
+    partial = partial_beside(target)
     try:
         _refuse_what_is_there(target)
         yield partial

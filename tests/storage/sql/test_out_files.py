@@ -1,6 +1,10 @@
 """`--out` writes a new file of rows and touches nothing that is there; text comes out whole."""
 
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path as FilePath
 
 import pytest
@@ -82,11 +86,6 @@ def test_a_page_never_holds_a_row_that_it_does_not_show(url: str) -> None:
 
 
 def test_the_process_of_a_statement_dies_with_whoever_asked(url: str, tmp_path: FilePath) -> None:
-    import signal
-    import subprocess
-    import sys
-    import time
-
     asks = (
         "import sys; from storage.sql.sandbox import run_user_sql\n"
         "run_user_sql(sys.argv[1], 'SELECT count(*) FROM range(10000000000) a, range(9) b')"
