@@ -14,6 +14,7 @@ from storage.records import Path
 from storage.sql.closed_process import opened, shut
 from storage.sql.sandbox import environment_for, run_user_sql
 from tests.storage.examples import make
+from tests.storage.object_store import object_store
 
 PLANTED = {
     "AWS_ACCESS_KEY_ID": "planted-id",
@@ -44,21 +45,8 @@ def test_the_child_s_environment_holds_no_secret(planted: None, url: str) -> Non
 @pytest.fixture
 def lake(monkeypatch: pytest.MonkeyPatch, tmp_path: FilePath) -> Iterator[str]:
     """A lake whose data lie in an object store."""
-    server = pytest.importorskip(
-        "moto.server", reason="the object store's server comes with the extra `dev`"
-    )
-    import boto3
-
-    running = server.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    running.start()
-    endpoint = "http://{}:{}".format(*running.get_host_and_port())
-    for name, value in {**PLANTED, "AWS_ENDPOINT_URL": endpoint, "AWS_REGION": "us-east-1"}.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="lake")
-    try:
+    with object_store(monkeypatch, PLANTED):
         yield f"ducklake:sqlite:///{tmp_path / 'catalog.sqlite'}?data=s3://lake/rows"
-    finally:
-        running.stop()
 
 
 def test_no_setting_and_no_listing_of_an_s3_lake_shows_a_secret(

@@ -1,7 +1,4 @@
-"""A lake whose files lie in an S3-compatible object store.
-
-A real server of the tests' own, on a private port.
-"""
+"""A lake whose files lie in an S3-compatible object store."""
 
 import json
 from collections.abc import Iterator
@@ -15,30 +12,14 @@ from storage.open_store import open_store
 from storage.records import Path
 from storage.sql.sandbox import run_user_sql
 from tests.storage.examples import make
-
-pytest.importorskip("moto", reason="the object store's server comes with the extra `dev`")
+from tests.storage.object_store import object_store
 
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    import boto3
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    for name, value in {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_REGION": "us-east-1",
-        "AWS_SECRET_ACCESS_KEY": "hush-hush",
-    }.items():
-        monkeypatch.setenv(name, value)
-    boto3.client("s3", endpoint_url=endpoint).create_bucket(Bucket="lake")
-    try:
-        yield endpoint
-    finally:
-        server.stop()
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hush-hush"}
+    with object_store(monkeypatch, keys) as url:
+        yield url
 
 
 def test_rows_go_to_the_bucket_and_come_back_also_to_user_sql(
