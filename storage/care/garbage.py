@@ -1,29 +1,22 @@
 """Files that nothing refers to: adapters go to a dated trash first, half-written files at once.
 
-Only names that this project writes are ever touched. An adapter stays while any store below the
-home names it: this one, another one, a backup, or one that was put aside.
+Only names that this project writes are ever touched. An adapter stays while any store names it that
+named_elsewhere.py finds: this one, another one, a backup, or one that was put aside.
 """
 
 import re
 import shutil
-import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from urllib.parse import quote
 
-import duckdb
-
-from storage.errors import PermanentError, ReGenesisError
-from storage.file.database import DatabaseFile, connect
+from storage.care.named_elsewhere import named_elsewhere
+from storage.errors import PermanentError
 from storage.file.file_store import FileStore
 from storage.file.reader_copy import reader_of
-from storage.lake.lake_catalogue import CATALOG, attach
 from storage.store.store import Store
-from storage.store.store_url import LakePlace
 
 # below the home; weights cannot be made again cheaply, so they are kept there before they go
 TRASH = "trash"
@@ -38,10 +31,8 @@ _BACKUP = re.compile(
     r"\.regenesis-\d{8}-\d{6}\.(?:duckdb|mlflow\.db)\.\d+-\w+\.part"
     r"|regenesis-\d{8}-\d{6}\.duckdb\.part(\.wal|\.gate|\.lock)?"
 )
-_TRASHED = re.compile(r"(\d{4}-\d{2}-\d{2})-.+")  # 2026-11-30-0123456789abcdef0123456789abcdef
-# any store below the home, one that a restore set aside too: regenesis.duckdb, catalogue.sqlite,
-# regenesis.duckdb.before-restore-20261130-063000
-_STORE = re.compile(r".+\.(?:duckdb|sqlite)(?:\.before-restore-[^.]+)?")
+# As `_in_trash` names them: 2026-11-30-0123456789abcdef0123456789abcdef, 2026-11-30-work-0123...-2
+_TRASHED = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-(?:work-)?[0-9a-f]{32}(?:-[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -58,9 +49,15 @@ def find_garbage(store: Store, home: Path, trash_days: float = TRASH_DAYS) -> li
     """Files that nobody has touched for a day and nothing names, and what was trashed long ago.
 
     An adapter with a row is never in it, so neither champion, previous champion nor base can be.
+
+    Raises PermanentError where nobody can tell which adapters are named.
     """
-    adapters = [_garbage(path, why, _in_trash(home, path)) for path, why in _unnamed(store, home)]
-    partial = [_garbage(path, "half written") for path in _half_written(store, home)]
+    half_written = [*_half_written(store, home)]
+    adapters = [
+        _garbage(path, why, _in_trash(home, path))
+        for path, why in _unnamed(store, home, half_written)
+    ]
+    partial = [_garbage(path, "half written") for path in half_written]
     return [one for one in (*adapters, *partial) if _untouched(one.path)] + [
         *_old_trash(home, trash_days)
     ]
@@ -79,7 +76,7 @@ def remove_garbage(garbage: Sequence[Garbage]) -> int:
     return sum(one.bytes for one in garbage if one.kept is None)
 
 
-def _unnamed(store: Store, home: Path) -> Iterator[tuple[Path, str]]:
+def _unnamed(store: Store, home: Path, half_written: list[Path]) -> Iterator[tuple[Path, str]]:
     folders = [
         one
         for one in sorted((home / "adapters").glob("*"))
@@ -87,10 +84,12 @@ def _unnamed(store: Store, home: Path) -> Iterator[tuple[Path, str]]:
     ]
     if not folders:
         return
+    _refuse_links(home)
     rows = store.query("SELECT location FROM adapters")["location"].to_pylist()
-    # read already, or a copy of what was read
-    own = {store.path, reader_of(store.path)} if isinstance(store, FileStore) else set[Path]()
-    named = {(home / location).resolve() for location in [*rows, *_named_elsewhere(home, own)]}
+    # read already, or a copy of what was read; or it names nothing that was ever whole
+    known = {store.path, reader_of(store.path)} if isinstance(store, FileStore) else set[Path]()
+    elsewhere = named_elsewhere(store, home, known | set(half_written))
+    named = {(home / location).resolve() for location in elsewhere.union(rows)}
     # checkpoints may belong to a fine-tune that is resumed tonight
     busy = store.query(
         "SELECT 1 FROM rounds WHERE status = 'running' UNION ALL"
@@ -103,61 +102,20 @@ def _unnamed(store: Store, home: Path) -> Iterator[tuple[Path, str]]:
             yield folder, "checkpoints, and nothing waits to be trained"
 
 
-def _named_elsewhere(home: Path, own: set[Path]) -> list[str]:
-    """Adapters' locations in every other store below the home; raises where one can't be read."""
-    found: list[str] = []
-    for file in sorted(
-        one for one in home.rglob("*") if _STORE.fullmatch(one.name) and one.is_file()
-    ):
-        found += _locations(file) if file.resolve() not in own else []
-    return found
-
-
-def _locations(file: Path) -> list[str]:
-    try:
-        if ".sqlite" in file.name:
-            return (
-                _asked(closing(_lake_at(file)), f"{CATALOG}.stored.adapters")
-                if _is_catalogue(file)
-                else []
+def _refuse_links(home: Path) -> None:
+    """What a linked folder holds may be named by the store of another home."""
+    for folder in (home / "adapters", home / TRASH):
+        if folder.is_symlink():
+            raise PermanentError(
+                f"Adapters are collected from a folder that is this home's alone; {str(folder)!r}"
+                f" is a link to {str(folder.resolve())!r}, and a store of another home may name"
+                " what lies there. Nothing was collected; put a folder in the link's place."
             )
-        # the name of a lock file beside it tells whether others take turns at it
-        if file.with_name(
-            file.name + ".gate"
-        ).exists():  # a store that somebody may write: it has turns
-            return _asked(DatabaseFile(file, 5.0).reading(), "adapters")
-        return _asked(closing(connect(file, read_only=True)), "adapters")
-    except duckdb.CatalogException:  # a database, but no store
-        return []
-    except (duckdb.Error, sqlite3.Error, ReGenesisError) as error:
-        raise PermanentError(
-            f"No garbage is collected while {str(file)!r} can't be read, which may name any adapter"
-            f" ({str(error).splitlines()[0]}). Correct it, or move it out of the home."
-        ) from error
-
-
-def _asked(opening: AbstractContextManager[duckdb.DuckDBPyConnection], table: str) -> list[str]:
-    with opening as connection:
-        return [row[0] for row in connection.execute(f"SELECT location FROM {table}").fetchall()]
-
-
-def _is_catalogue(file: Path) -> bool:
-    with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True)) as tables:
-        return (
-            tables.execute(
-                "SELECT 1 FROM sqlite_master WHERE name = 'ducklake_metadata'"
-            ).fetchone()
-            is not None
-        )
-
-
-def _lake_at(catalogue: Path) -> duckdb.DuckDBPyConnection:
-    return attach(LakePlace(f"sqlite:{catalogue}", "/", catalogue), read_only=True)
 
 
 def _half_written(store: Store, home: Path) -> Iterator[Path]:
     for file in sorted((home / "backups").glob("*regenesis-*")):
-        if _BACKUP.fullmatch(file.name):
+        if _BACKUP.fullmatch(file.name) and not file.is_symlink():
             yield file
     if isinstance(store, FileStore):
         name, reader = re.escape(store.path.name), re.escape(reader_of(store.path).name)
@@ -170,16 +128,27 @@ def _half_written(store: Store, home: Path) -> Iterator[Path]:
             r"|\.mlflow\.db\.restore\.part(?:-journal|-wal|-shm)?"
         )
         yield from (
-            file for file in sorted(store.path.parent.iterdir()) if ours.fullmatch(file.name)
+            file
+            for file in sorted(store.path.parent.iterdir())
+            if ours.fullmatch(file.name) and not file.is_symlink()
         )
 
 
 def _old_trash(home: Path, trash_days: float) -> Iterator[Garbage]:
     before = datetime.now(UTC).date() - timedelta(days=trash_days)
     for path in sorted((home / TRASH).glob("*")):
-        trashed = _TRASHED.fullmatch(path.name)
-        if trashed and date.fromisoformat(trashed[1]) < before:
-            yield _garbage(path, f"in the trash since {trashed[1]}")
+        since = None if path.is_symlink() else _trashed_on(path.name)
+        if since is not None and since < before:
+            yield _garbage(path, f"in the trash since {since}")
+
+
+def _trashed_on(name: str) -> date | None:
+    """The day in a name that `_in_trash` gave; None for every other name."""
+    trashed = _TRASHED.fullmatch(name)
+    try:
+        return date.fromisoformat(trashed[1]) if trashed else None
+    except ValueError:  # 2026-13-45: no day of ours
+        return None
 
 
 def _in_trash(home: Path, path: Path) -> Path:
@@ -190,9 +159,9 @@ def _in_trash(home: Path, path: Path) -> Path:
 
 def _garbage(path: Path, why: str, kept: Path | None = None) -> Garbage:
     files = [path] if path.is_file() else [file for file in path.rglob("*") if file.is_file()]
-    return Garbage(path, sum(file.stat().st_size for file in files), why, kept)
+    return Garbage(path, sum(file.lstat().st_size for file in files), why, kept)
 
 
 def _untouched(path: Path) -> bool:
     files = [path, *path.rglob("*")] if path.is_dir() else [path]
-    return all(time.time() - file.stat().st_mtime > _UNTOUCHED_SECONDS for file in files)
+    return all(time.time() - file.lstat().st_mtime > _UNTOUCHED_SECONDS for file in files)

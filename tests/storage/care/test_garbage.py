@@ -8,6 +8,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
 
+import duckdb
 import pytest
 
 from storage.care.backups import restore
@@ -20,6 +21,7 @@ from storage.records import Adapter, Round
 from storage.store.store import Store
 from tests.conftest import empty_store
 from tests.storage.examples import make
+from tests.storage.foreign import held
 
 KNOWN, UNKNOWN, FRESH = ("a" * 32, "b" * 32, "c" * 32)
 
@@ -160,3 +162,171 @@ def test_checkpoints_stay_while_any_round_waits_to_be_gone_on_with(
     assert collected(store, tmp_path) == []
     store.update(make(Round, 1, status="finished"))
     assert collected(store, tmp_path) == [str(work.relative_to(tmp_path))]
+
+
+def copied(store: Store, to: FilePath) -> FilePath:
+    """A whole copy, by a name that `storage backup` would refuse."""
+    made = back_up_store(store, to.with_name("whole.duckdb"))
+    return made.rename(to)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "regenesis.duckdb.bak",
+        "old.db",
+        "backup",
+        "REGENESIS.DUCKDB",
+        "regenesis.duckdb.2026-11-01",
+        "regenesis.duckdb.before-restore-20261130-063000.bak",
+        "deep/er/käse &?.part",
+        "catalogue.db",
+    ],
+)
+def test_an_adapter_stays_that_a_store_names_whatever_the_name_of_its_file(
+    request: pytest.FixtureRequest, store: Store, tmp_path: FilePath, name: str
+) -> None:
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    away = tmp_path / "away"
+    if name == "catalogue.db":
+        url = f"ducklake:sqlite:///{away}/c.sqlite?data={away}/data"
+        away.mkdir()
+        open_store(url).append([make(Adapter, "champion", location=f"adapters/{UNKNOWN}")])
+        for file in sorted(away.glob("c.sqlite*")):
+            file.rename(tmp_path / file.name.replace("c.sqlite", name))
+    else:
+        other = open_store(f"duckdb:///{away / 'one.duckdb'}")
+        other.append([make(Adapter, "champion", location=f"adapters/{UNKNOWN}")])
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        copied(other, tmp_path / name)
+        shutil.rmtree(away)
+
+    assert collected(store, tmp_path) == []
+    (tmp_path / name).unlink()
+    assert collected(store, tmp_path) == [f"adapters/{UNKNOWN}"]
+
+
+@pytest.mark.parametrize("linked", ["backups", "backups/2025", "old.duckdb", "disk"])
+def test_an_adapter_stays_that_a_store_behind_a_link_names(
+    store: Store, tmp_path: FilePath, linked: str
+) -> None:
+    home, disk = tmp_path / "home", tmp_path / "disk"
+    a_day_old(home / "adapters" / UNKNOWN)
+    mine = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+    store.append([make(Adapter, "champion", location=f"adapters/{UNKNOWN}")])
+    disk.mkdir()
+    (disk / "and_round_again").symlink_to(home)
+    copy = back_up_store(store, disk / "regenesis-20260101-063000.duckdb")
+    (home / linked).parent.mkdir(exist_ok=True)
+    (home / linked).symlink_to(copy if linked.endswith(".duckdb") else disk)
+
+    assert collected(mine, home) == []
+    # a disk that is not mounted: nobody can tell what lies there
+    disk.rename(tmp_path / "unmounted")
+    with pytest.raises(PermanentError, match=r"No garbage is collected while .*can't be read"):
+        find_garbage(mine, home)
+
+
+@pytest.mark.parametrize("kind", ["file", "lake"])
+def test_an_adapter_stays_that_a_store_names_beside_one_which_lies_outside_of_the_home(
+    request: pytest.FixtureRequest, tmp_path: FilePath, kind: str
+) -> None:
+    home, out = tmp_path / "home", tmp_path / "elsewhere"
+    a_day_old(home / "adapters" / UNKNOWN)
+    out.mkdir()
+    file = open_store(f"duckdb:///{out / 's.duckdb'}")
+    lake = f"ducklake:sqlite:///{out}/c.sqlite?data={out}/data"
+    backup = back_up_store(file, tmp_path / "empty.duckdb")
+    file.append([make(Adapter, "champion", location=f"adapters/{UNKNOWN}")])
+    restore(Environment(home, file.url, (), None), backup, datetime.now(UTC))
+
+    present = open_store(lake) if kind == "lake" else file
+    assert present.select(Adapter) == []
+    assert collected(present, home) == []
+
+
+def test_nothing_is_taken_from_folders_that_are_links_to_another_homes(
+    store: Store, tmp_path: FilePath
+) -> None:
+    adapter = a_day_old(tmp_path / "adapters" / UNKNOWN)
+    for linked in ("adapters", TRASH):
+        home = tmp_path / f"second-{linked}"
+        mine = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
+        (home / linked).symlink_to(tmp_path / linked)
+        if linked == TRASH:
+            a_day_old(home / "adapters" / UNKNOWN)
+            a_day_old(tmp_path / TRASH / f"2026-01-01-{UNKNOWN}")
+
+        with pytest.raises(
+            PermanentError, match=f"home's alone; .*{linked}' is a link to .*folder"
+        ):
+            find_garbage(mine, home)
+    assert adapter.is_dir()
+
+
+TRASHED_BY_OTHERS = (
+    "2020-01-01-holiday-photos",
+    "2026-13-45-x",
+    f"2026-13-45-{UNKNOWN}",
+    f"0000-00-00-{UNKNOWN}",
+    f"2020-01-01-{UNKNOWN}-mine",
+    f"2020-01-01-{UNKNOWN[:31]}",
+    f"2020-01-01-{UNKNOWN.upper()}",
+    f"٢٠٢٠-01-01-{UNKNOWN}",
+    f"2020-W01-1-{UNKNOWN}",
+    f"2020-01-01-{UNKNOWN}\n",
+)
+
+
+def test_what_others_put_into_the_trash_stays_and_links_are_never_followed(
+    store: Store, tmp_path: FilePath
+) -> None:
+    others = [a_day_old(tmp_path / TRASH / name) for name in TRASHED_BY_OTHERS]
+    photos = a_day_old(tmp_path / "photos")
+    link = tmp_path / TRASH / f"2020-01-01-{KNOWN}"
+    link.symlink_to(photos)
+    (tmp_path / ".regenesis.duckdb.restore.part").symlink_to(photos)
+    ours = [f"2020-01-01-{UNKNOWN}", f"2020-01-01-{UNKNOWN}-2", f"2020-01-01-work-{UNKNOWN}"]
+    for name in ours:
+        a_day_old(tmp_path / TRASH / name)
+
+    assert collected(store, tmp_path) == [f"{TRASH}/{name}" for name in ours]
+    assert [one.name for one in (*others, link, photos / "weights") if not one.exists()] == []
+
+
+def test_a_store_of_a_newer_program_means_that_no_adapter_is_collected(
+    store: Store, tmp_path: FilePath
+) -> None:
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    newer = copied(store, tmp_path / "newer.db")
+    with duckdb.connect(newer) as connection:
+        connection.execute("INSERT INTO schema_migrations VALUES (999, 'x', now())")
+
+    with pytest.raises(PermanentError, match=r"newer\.db' can't be read.*has schema 999"):
+        find_garbage(store, tmp_path)
+
+
+def test_a_store_that_lost_its_end_or_that_somebody_holds_means_the_same(
+    store: Store, tmp_path: FilePath
+) -> None:
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    torn = copied(store, tmp_path / "torn.bak")
+    whole = torn.read_bytes()
+    torn.write_bytes(whole[:20_000])
+    with pytest.raises(PermanentError, match=r"torn\.bak' can't be read"):
+        find_garbage(store, tmp_path)
+
+    torn.write_bytes(whole)
+    with held(torn), pytest.raises(PermanentError, match=r"torn\.bak' can't be read.*holds"):
+        find_garbage(store, tmp_path)
+    assert collected(store, tmp_path) == [f"adapters/{UNKNOWN}"]
+
+
+def test_a_home_with_more_files_than_can_be_looked_through_has_nothing_collected(
+    store: Store, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    monkeypatch.setattr("storage.care.named_elsewhere._MOST_FILES", 3)
+
+    with pytest.raises(PermanentError, match="over 3 files to look through"):
+        find_garbage(store, tmp_path)
