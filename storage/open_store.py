@@ -59,7 +59,7 @@ def open_store(
     file = DatabaseFile(file_of(url), busy_seconds, say)
     for kept in finish_interrupted(file):
         say(f"An interrupted restore was carried to its end; what was there is kept: {kept}")
-    ensure_schema(file)
+    ensure_schema(file, thorough=keep_log)  # a run decides by what it reads
     return FileStore(url, file, keep_log=keep_log)
 
 

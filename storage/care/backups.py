@@ -30,6 +30,7 @@ from storage.file.restoring import (
     remove_partials,
     settle_both,
 )
+from storage.file.surface import tables_in
 from storage.locks import owned
 from storage.open_store import open_store
 from storage.records import RECORD_TYPES
@@ -151,12 +152,7 @@ def _kept_name(path: Path, stamp: str) -> Path:
 def _rows(backup: Path) -> int:
     """Rows of all records, in the tables that the backup's version has."""
     with closing(connect(backup, read_only=True)) as connection:
-        there = {
-            row[0]
-            for row in connection.execute(
-                "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'main'"
-            ).fetchall()
-        }
+        there = set(tables_in(connection))
         tables = (one.table for one in RECORD_TYPES if one.table in there)
         counts = [connection.execute(f"SELECT count(*) FROM {one}").fetchone() for one in tables]
     return sum(int(row[0]) for row in counts if row)

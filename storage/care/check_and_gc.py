@@ -13,6 +13,7 @@ from storage.errors import InputError, PermanentError
 from storage.file.file_care import back_up_file, compact_file
 from storage.file.file_store import FileStore
 from storage.file.reader_copy import READER_NAME
+from storage.file.surface import shadowing
 from storage.lake.lake_care import Compacted, compact_lake, missing_files
 from storage.lake.lake_catalogue import CATALOG
 from storage.lake.lake_store import LakeStore
@@ -47,7 +48,8 @@ class Problem:
 
 
 def check_store(store: Store, home: Path | None = None) -> list[Problem]:
-    """Look for dangling parents, double ids, chains across draws, missing adapters and files.
+    """Look for dangling parents, double ids, chains across draws, missing adapters and files,
+    and in a file for macros that bear the names of DuckDB's functions.
 
     Each question takes a turn of its own, so a batch waits for one question at most.
     """
@@ -60,6 +62,8 @@ def check_store(store: Store, home: Path | None = None) -> list[Problem]:
     for view in all_views():
         # binds the view without running it: a view that names a column which is gone fails here
         store.query(f"EXPLAIN SELECT * FROM {view.name}")
+    if isinstance(store, FileStore):
+        problems += _check_macros(store)
     if home is not None:
         problems += _check_adapters(store, home)
     return problems
@@ -153,6 +157,13 @@ def _asked(store: Store, code: str, where: str, ids: str) -> Iterator[Problem]:
     [row] = store.query(f"SELECT count(*) AS rows, min(id) AS example FROM ({ids})").to_pylist()
     if row["rows"]:
         yield Problem(code, where, row["rows"], str(row["example"]))
+
+
+def _check_macros(store: FileStore) -> Iterator[Problem]:
+    with store.reading() as connection:
+        found = shadowing(connection)
+    if found:
+        yield Problem("macro_shadows_function", str(store.path), len(found), found[0][0])
 
 
 def _check_adapters(store: Store, home: Path) -> Iterator[Problem]:

@@ -20,7 +20,7 @@ from pathlib import Path
 import duckdb
 
 from storage.errors import InputError, StoreBusy
-from storage.file.readers import attached
+from storage.file.readers import attached, shut_in
 from storage.locks import turn
 
 # What DuckDB may have, so that the whole process stays below 2 GiB at ten million rows. With 1500MB
@@ -86,14 +86,18 @@ class DatabaseFile:
         return log_of(self.path)
 
     @contextmanager
-    def writing(self, *, keep_log: bool = False) -> Generator[duckdb.DuckDBPyConnection]:
+    def writing(
+        self, *, keep_log: bool = False, beside: Path | None = None
+    ) -> Generator[duckdb.DuckDBPyConnection]:
         """A read-write connection; raises HeldByAnother past the bound.
+
+        `beside` is another database file that may be attached.
 
         With `keep_log` what was committed may stay in the write-ahead log beside the file until
         that has grown: folding it in rewrites the table's last rows, which costs more than a small
         batch itself.
         """
-        with self._opened(read_only=False) as connection:
+        with self._opened(read_only=False, beside=beside) as connection:
             if keep_log:
                 connection.execute(
                     "PRAGMA disable_checkpoint_on_shutdown; SET checkpoint_threshold ="
@@ -137,14 +141,18 @@ class DatabaseFile:
             yield
 
     @contextmanager
-    def _opened(self, *, read_only: bool) -> Generator[duckdb.DuckDBPyConnection]:
+    def _opened(
+        self, *, read_only: bool, beside: Path | None = None
+    ) -> Generator[duckdb.DuckDBPyConnection]:
         """Our turn and an open file; the turn is given up between tries at a held file."""
         with ExitStack() as held:
-            connection = self._taken(held, read_only)
+            connection = self._taken(held, read_only, beside)
             with told_clearly(self.path):
                 yield connection
 
-    def _taken(self, held: ExitStack, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def _taken(
+        self, held: ExitStack, read_only: bool, beside: Path | None
+    ) -> duckdb.DuckDBPyConnection:
         pause, told = _POLL_SECONDS, False
         # when a client was first met: what our own turns cost before is not its doing
         held_since = 0.0
@@ -160,7 +168,7 @@ class DatabaseFile:
                 ours.enter_context(self.locked(exclusive=not read_only))
                 try:
                     with opening_told(self.path):
-                        connection = ours.enter_context(self._connected(read_only))
+                        connection = ours.enter_context(self._connected(read_only, beside))
                     _GIVEN_UP.pop(key, None)
                     # the turn and the connection now end with the caller's block and not with this
                     # one
@@ -179,10 +187,12 @@ class DatabaseFile:
             time.sleep(pause * (0.5 + random.random()))
             pause = min(2 * pause, _LONGEST_POLL_SECONDS)
 
-    def _connected(self, read_only: bool) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+    def _connected(
+        self, read_only: bool, beside: Path | None
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
         if read_only:
             return attached(self.path, MEMORY_LIMIT)
-        return closing(connect(self.path, read_only=False))
+        return closing(connect(self.path, read_only=False, beside=beside))
 
 
 def log_of(path: Path) -> Path:
@@ -200,14 +210,28 @@ def changed_at(path: Path) -> int:
     return max(file.stat().st_mtime_ns for file in (path, log_of(path)) if file.exists())
 
 
-def connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    """Open a DuckDB file once, without waiting; DuckDB's errors become ours."""
-    config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": MEMORY_LIMIT}
+def connect(
+    path: Path, *, read_only: bool, beside: Path | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open a DuckDB file once, without waiting; DuckDB's errors become ours.
+
+    The connection opens no other file, whatever a view in this one asks for: only `beside`, another
+    database, may be attached.
+    """
+    # shut by itself, DuckDB looks for a log by a name that it has not allowed where there is a ?
+    opens_more = beside is not None or "?" in str(path)
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY_LIMIT,
+        "enable_external_access": opens_more,
+    }
     # only a new file has a choice: DuckDB keeps the version of one that is there
     if not path.exists():
         config["storage_compatibility_version"] = STORAGE_VERSION
     with opening_told(path):
-        return duckdb.connect(path, read_only=read_only, config=config)
+        connection = duckdb.connect(path, read_only=read_only, config=config)
+        if opens_more:
+            shut_in(connection, path, *filter(None, [beside]))
+        return connection
 
 
 @contextmanager
@@ -260,6 +284,12 @@ def translated(path: Path, error: duckdb.Error) -> InputError | HeldByAnother | 
         return InputError(
             f"A store must be a DuckDB file; {str(path)!r} is not, or is damaged ({line}). Put a"
             " backup in its place."
+        )
+    if isinstance(error, duckdb.PermissionException):
+        return InputError(
+            f"A store's views read nothing but its tables; one in {str(path)!r} asks for more"
+            f" ({line}). Move the file away, and make a store of its rows: regenesis storage"
+            " restore FILE"
         )
     if "newer version" in line or "storage version" in line:
         return InputError(

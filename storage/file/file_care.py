@@ -12,6 +12,7 @@ from storage.errors import InputError, PermanentError
 from storage.file.database import STORAGE_VERSION, connect, log_of, told_clearly
 from storage.file.file_schema import put_in_place
 from storage.file.file_store import FileStore
+from storage.file.surface import identifier, tables_in
 from storage.views import quoted
 
 
@@ -23,7 +24,7 @@ def compact_file(store: FileStore) -> tuple[int, int]:
     partial = store.path.with_name(f".{store.path.name}.compact.part")
     partial.unlink(missing_ok=True)
     try:
-        with store.writing_alone() as connection:
+        with store.writing_alone(beside=partial) as connection:
             connection.execute("CHECKPOINT")  # no log is left that the new file would be met with
             before = store.path.stat().st_size
             connection.execute(
@@ -50,26 +51,18 @@ def back_up_file(store: FileStore, partial: Path) -> None:
     """A whole copy, of which every row was read: a damaged file must not push good backups out."""
     store.copy_to(partial)
     with told_clearly(store.path), closing(connect(partial, read_only=True)) as connection:
-        for table in _tables(connection):
+        for table in map(identifier, tables_in(connection)):
             _measured(connection, table)
 
 
 def _check_equal(connection: duckdb.DuckDBPyConnection, one: str, other: str) -> None:
-    for table in _tables(connection):
+    for table in map(identifier, tables_in(connection)):
         if _measured(connection, f"{one}.main.{table}") != _measured(
             connection, f"{other}.main.{table}"
         ):
             raise PermanentError(
                 f"The rewritten {table} differs from the old; the file is as it was."
             )
-
-
-def _tables(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    rows = connection.execute(
-        "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND"
-        " schema_name = 'main' AND NOT internal AND NOT temporary"
-    ).fetchall()
-    return [f'"{row[0]}"' for row in rows]
 
 
 def _measured(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[object, ...] | None:

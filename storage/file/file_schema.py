@@ -4,7 +4,6 @@ A new or migrated store is made aside and takes its name when it is whole: whene
 killed, there is the old store or the new one. A database that is already right is only read.
 """
 
-import hashlib
 import os
 import shutil
 from collections.abc import Generator
@@ -25,17 +24,22 @@ from storage.file.database import (
 )
 from storage.file.old_spool import merge_old_spool, waiting_batches
 from storage.file.remains import refuse_where_one_was_lost
+from storage.file.surface import (
+    drop_shadowing,
+    has_our_views,
+    is_written,
+    refuse_other_things,
+    shadowing,
+    write_surface,
+)
 from storage.locks import RUN_LOCK, owned
 from storage.migrations import check_version, migrate, newest_version, schema_version
-from storage.views import all_views, make_views
-from storage.views.comments import record_comments, write_comments
-
-# the digest of views and comments; IF NOT EXISTS, because a kill can come just behind making it
-MAKE_STATE = "CREATE TABLE IF NOT EXISTS schema_state (surface VARCHAR NOT NULL)"
 
 
-def ensure_schema(file: DatabaseFile) -> None:
-    """Create or migrate the file.
+def ensure_schema(file: DatabaseFile, *, thorough: bool = False) -> None:
+    """Create or migrate the file, and put back views that are not as this program writes them.
+
+    `thorough` also looks for macros that shadow DuckDB's functions, which takes 25 ms.
 
     Raises InputError for a newer database, a damaged file, or a folder that can't be written.
     """
@@ -50,30 +54,18 @@ def ensure_schema(file: DatabaseFile) -> None:
         with file.writing() as connection:
             check_version(schema_version(connection), str(file.path))
             merge_old_spool(connection, file.path)
-    due = _what_is_due(file)
+    due = _what_is_due(file, thorough)
+    if due == "macros":  # first of all: they would have a word in every question below
+        with file.writing() as connection:
+            drop_shadowing(connection)
+        due = _what_is_due(file, thorough)
     if due == "migration":
         _upgrade(file)
     elif due == "surface":
         with file.writing() as connection:
+            refuse_other_things(connection, str(file.path))
+            drop_shadowing(connection)
             write_surface(connection)
-
-
-def surface_digest() -> str:
-    """Names the comments and views that this program would write."""
-    return hashlib.sha256(repr((record_comments(), all_views())).encode()).hexdigest()
-
-
-def write_surface(connection: duckdb.DuckDBPyConnection) -> None:
-    """Views and comments of this program into a database whose tables are there."""
-    connection.begin()
-    connection.execute(MAKE_STATE)
-    write_comments(connection)
-    make_views(connection)
-    # the digest is written last, in the same transaction: a kill before it has the surface written
-    # again
-    connection.execute("DELETE FROM schema_state")
-    connection.execute("INSERT INTO schema_state VALUES (?)", [surface_digest()])
-    connection.commit()
 
 
 def keep_as(path: Path, kept: Path) -> None:
@@ -122,16 +114,16 @@ def _make(path: Path) -> None:
         put_in_place(partial, path)
 
 
-def _what_is_due(file: DatabaseFile) -> str:
-    """`migration`, `surface` for views and comments alone, or nothing."""
+def _what_is_due(file: DatabaseFile, thorough: bool) -> str:
+    """`macros` that shadow DuckDB's, `migration`, `surface` for views and comments, or nothing."""
     with file.reading() as connection:
+        if thorough and shadowing(connection):
+            return "macros"
         if check_version(schema_version(connection), str(file.path)):
             return "migration"
-        try:
-            state = connection.execute("SELECT surface FROM schema_state").fetchall()
-        except duckdb.CatalogException:  # made by an earlier version that was killed just before
-            state = []
-        return "" if state == [(surface_digest(),)] else "surface"
+        if thorough:
+            refuse_other_things(connection, str(file.path))
+        return "" if is_written(connection) and has_our_views(connection) else "surface"
 
 
 def _upgrade(file: DatabaseFile) -> None:
@@ -173,6 +165,7 @@ def _upgrade(file: DatabaseFile) -> None:
 def _bring_up(path: Path) -> int:
     """Apply migrations and surface to a private copy; returns the version that it had."""
     with closing(connect(path, read_only=False)) as connection:
+        drop_shadowing(connection)
         version = schema_version(connection)
         migrate(connection)
         write_surface(connection)

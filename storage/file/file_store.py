@@ -77,9 +77,14 @@ class FileStore(Store):
         with alone(self.path.with_name(f"{self.path.name}.{purpose}"), wait_seconds=ALONE_SECONDS):
             yield
 
-    def writing_alone(self) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
-        """A connection that writes, for maintenance; raises HeldByAnother past the bound."""
-        return self._file.writing()
+    def writing_alone(
+        self, beside: Path | None = None
+    ) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A connection that writes, for maintenance; raises HeldByAnother past the bound.
+
+        `beside` is another database file that may be attached.
+        """
+        return self._file.writing(beside=beside)
 
     def copy_to(self, target: Path) -> None:
         """A whole copy in one file. The file is held only while its bytes are copied."""

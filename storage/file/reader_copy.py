@@ -16,11 +16,12 @@ from storage.file.database import DatabaseFile, changed_at, connect, log_of, par
 READER_NAME = "reader.duckdb"
 USUAL_NAME = "regenesis.duckdb"
 
+# OR REPLACE: somebody may have put a reader copy in the store's place
 _AGE = """
-CREATE TABLE reader_copies (made_at TIMESTAMP NOT NULL);
+CREATE OR REPLACE TABLE reader_copies (made_at TIMESTAMP NOT NULL);
 COMMENT ON TABLE reader_copies IS 'When this copy was made. One row.';
 COMMENT ON COLUMN reader_copies.made_at IS 'UTC time';
-CREATE VIEW reader_age AS
+CREATE OR REPLACE VIEW reader_age AS
 SELECT made_at, epoch(now()) - epoch(made_at) AS age_seconds FROM reader_copies;
 COMMENT ON VIEW reader_age IS 'One row: how old this copy of the store is. Key: made_at.';
 COMMENT ON COLUMN reader_age.made_at IS 'UTC time at which the copy was made';

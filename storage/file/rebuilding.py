@@ -14,7 +14,8 @@ import duckdb
 
 from storage.errors import InputError
 from storage.file.database import DatabaseFile, connect, log_of, opening_told
-from storage.file.file_schema import write_surface
+from storage.file.readers import files_of
+from storage.file.surface import identifier, tables_in, write_surface
 from storage.migrations import check_version, migrate, migrations_up_to
 from storage.views import all_views, quoted
 
@@ -32,11 +33,14 @@ def rebuild(source: Path, target: Path) -> list[str]:
     Raises InputError where `source` is no store that this program reads; DuckDB's own errors where
     it is damaged.
     """
-    with _whole(source, target) as whole, closing(connect(target, read_only=False)) as connection:
+    with (
+        _whole(source, target) as whole,
+        closing(connect(target, read_only=False, beside=whole)) as connection,
+    ):
         _attach(connection, source, whole)
         version = _version(connection, source)
         migrate(connection, migrations_up_to(version))
-        known = _tables(connection, "current_database()")
+        known = tables_in(connection)
         left_out = [line for table in known for line in _copied(connection, table, source)]
         left_out += _unknown(connection, known)
         connection.execute(f"DETACH {_OTHER}")
@@ -65,22 +69,11 @@ def _whole(source: Path, target: Path) -> Generator[Path]:
             shutil.copyfile(log_of(source), log_of(copy))
         yield copy
     finally:
-        for leftover in _files_of(copy):
+        for leftover in files_of(copy):
             leftover.unlink(missing_ok=True)
 
 
-def _files_of(path: Path) -> list[Path]:
-    """A DuckDB file, its log, and what DuckDB 1.5.5 makes of the log while it folds it in."""
-    return [path, *(Path(f"{log_of(path)}{ending}") for ending in ("", ".checkpoint", ".recovery"))]
-
-
 def _attach(connection: duckdb.DuckDBPyConnection, source: Path, whole: Path) -> None:
-    """Attach the other file, and let this connection open no file beside it."""
-    paths = ", ".join(quoted(str(path)) for path in _files_of(whole))
-    connection.execute(f"SET allowed_paths = [{paths}]")
-    connection.execute("SET python_enable_replacements = false")
-    # before the file is attached: its log is replayed then
-    connection.execute("SET enable_external_access = false")
     mode = "READ_ONLY" if whole == source else "READ_WRITE"
     with opening_told(source):
         connection.execute(f"ATTACH {quoted(str(whole))} AS {_OTHER} ({mode})")
@@ -88,7 +81,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, source: Path, whole: Path) ->
 
 def _version(connection: duckdb.DuckDBPyConnection, source: Path) -> int:
     version = 0
-    if "schema_migrations" in _tables(connection, quoted(_OTHER)):
+    if "schema_migrations" in tables_in(connection, quoted(_OTHER)):
         [row] = connection.execute(
             f"SELECT coalesce(max(version), 0)::BIGINT FROM {_OTHER}.main.schema_migrations"
         ).fetchall()
@@ -102,31 +95,22 @@ def _version(connection: duckdb.DuckDBPyConnection, source: Path) -> int:
     return version
 
 
-def _tables(connection: duckdb.DuckDBPyConnection, database: str) -> list[str]:
-    """Base tables; a view of the name of one of ours is none."""
-    rows = connection.execute(
-        f"SELECT table_name FROM duckdb_tables() WHERE database_name = {database}"
-        " AND schema_name = 'main' AND NOT internal AND NOT temporary"
-    ).fetchall()
-    return [row[0] for row in rows]
-
-
 def _copied(connection: duckdb.DuckDBPyConnection, table: str, source: Path) -> list[str]:
     """Copy the table's rows; returns the columns that were left out."""
-    theirs = _columns(connection, f"{_OTHER}.main.{_name(table)}", table, source)
-    ours = _columns(connection, f"main.{_name(table)}", table, source)
+    theirs = _columns(connection, f"{_OTHER}.main.{identifier(table)}", table, source)
+    ours = _columns(connection, f"main.{identifier(table)}", table, source)
     missing = [column for column in ours if column not in theirs]
     if missing:
         raise InputError(
             f"A backup's table {table} has the column {missing[0]}; that of {str(source)!r} does"
             " not. Name another backup."
         )
-    names = ", ".join(map(_name, ours))
+    names = ", ".join(map(identifier, ours))
     # a migration may have put rows of its own into a table
-    connection.execute(f"DELETE FROM main.{_name(table)}")
+    connection.execute(f"DELETE FROM main.{identifier(table)}")
     connection.execute(
-        f"INSERT INTO main.{_name(table)} ({names})"
-        f" SELECT {names} FROM {_OTHER}.main.{_name(table)}"
+        f"INSERT INTO main.{identifier(table)} ({names})"
+        f" SELECT {names} FROM {_OTHER}.main.{identifier(table)}"
     )
     return [f"column {table}.{column}" for column in theirs if column not in ours]
 
@@ -157,8 +141,3 @@ def _unknown(connection: duckdb.DuckDBPyConnection, known: list[str]) -> list[st
         for kind, schema, name, database in sorted(rows)
         if database == _OTHER and not (kind != "macro" and schema == "main" and name in ours)
     ]
-
-
-def _name(identifier: str) -> str:
-    """A SQL identifier."""
-    return '"' + identifier.replace('"', '""') + '"'

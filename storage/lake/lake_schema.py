@@ -9,7 +9,8 @@ from contextlib import AbstractContextManager, closing, nullcontext
 
 import duckdb
 
-from storage.file.file_schema import MAKE_STATE, make_folder, surface_digest
+from storage.file.file_schema import make_folder
+from storage.file.surface import MAKE_STATE, surface_digest
 from storage.lake.lake_catalogue import CATALOG, Lake, LakeAway, is_made, without_catalogue
 from storage.lake.lake_folder import another_lakes_file, claim, refusal
 from storage.lake.leases import refuse_beside_a_run

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from storage.errors import InputError, PermanentError
 from storage.file.database import partial_beside
-from storage.file.file_schema import write_surface
+from storage.file.surface import write_surface
 from storage.migrations import migrate
 from storage.sql.answers import END, ERROR, CutOff, received
 from storage.sql.presenting import escaped

@@ -104,11 +104,13 @@ def test_what_our_own_turns_cost_is_not_counted_against_a_client_that_is_met_aft
         clock[0] += 0 if tries else 600  # seconds, before the client is met
         return nullcontext()
 
-    def held_once(path: FilePath, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    def held_once(
+        path: FilePath, *, read_only: bool, beside: FilePath | None
+    ) -> duckdb.DuckDBPyConnection:
         tries.append(read_only)
         if len(tries) == 1:
             raise HeldByAnother("a client holds it")
-        return really(path, read_only=read_only)
+        return really(path, read_only=read_only, beside=beside)
 
     monkeypatch.setattr(
         database, "time", SimpleNamespace(monotonic=lambda: clock[0], sleep=lambda _: None)
