@@ -1,7 +1,7 @@
 """Arrow with the types that this project uses, and the shape of DuckDB's results."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from uuid import UUID
 
 import pyarrow as pa
@@ -64,6 +64,11 @@ class ArrowBatches(Protocol):
     @property
     def schema(self) -> Any: ...
     def __iter__(self) -> Iterator[ArrowBatch]: ...
+
+
+def of_batch(batch: ArrowBatch) -> ArrowTable:
+    """The rows of one batch as a table, without copying them."""
+    return cast(ArrowTable, pa.Table.from_batches([batch]))
 
 
 def shaped(table: ArrowTable, kinds: Sequence[str]) -> ArrowTable:

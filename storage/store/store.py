@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from storage.errors import InputError, PermanentError
 from storage.records import Record
-from storage.store.arrow import ArrowTable, shaped
+from storage.store.arrow import ArrowTable, of_batch, shaped
 from storage.store.batches import tables_of
 from storage.store.tables import R, from_rows, sql_types, table_of, to_value
 
@@ -196,6 +196,14 @@ class Store(ABC):
             result = connection.execute(sql, [to_value(value) for value in parameters])
             kinds = [str(column[1]) for column in result.description]
             return shaped(result.to_arrow_table(), kinds)
+
+    def query_in_parts(self, sql: str, rows: int) -> Generator[ArrowTable]:
+        """The same, at most so many rows in memory at a time; the store is held to the last."""
+        with self.reading() as connection:
+            result = connection.execute(sql)
+            kinds = [str(column[1]) for column in result.description]
+            for batch in result.to_arrow_reader(rows):
+                yield shaped(of_batch(batch), kinds)
 
     @contextmanager
     def _metered(self) -> Generator[None]:

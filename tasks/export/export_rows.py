@@ -5,6 +5,7 @@ store is only read.
 """
 
 import itertools
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ import pyarrow.parquet as pq
 from storage.environment import Environment
 from storage.errors import InputError
 from storage.sql.presenting import json_line
+from storage.store.arrow import of_batch
 from tasks.export.formats import SHAPES, Format, Shape, conversations, line_of
 from tasks.export.wanted_rows import Wanted, bases_of, sources_of
 from tasks.export.whole_folder import files_of, refuse_used_target, whole_folder
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 CARD = "README.md"
 # rows in memory at a time
 ROWS_AT_ONCE = 1_000
+# in the half-made folder alone: the rows as they were read, and made into conversations
+_KEPT, _ROWS, _SAID = ".kept", "rows.arrow", "said.arrow"
 
 
 @dataclass(frozen=True)
@@ -55,25 +59,22 @@ def export_rows(
     """
     chosen = checked_format(format)
     refuse_used_target(target)
-    rows = store.query(wanted.sql)
-    if not rows.num_rows:
-        raise InputError(
-            f"{wanted.title} should have rows to export; found none. Run: regenesis round"
-        )
-    sources = sources_of(store, rows)
-    # a source that forbids redistribution keeps its rows at home, unless a person says that they
-    # stay
-    if not private:
-        refuse_forbidden(sources)
-    card = _card(store, wanted, rows, sources, chosen, environment)
     shape = SHAPES[chosen]
     files = [CARD, *shape.beside, shape.file or "data-*.arrow"]
-    if not dry_run:
-        with whole_folder(target) as folder:
-            folder.mkdir()
-            _write_rows(rows, wanted, folder, shape)
-            (folder / CARD).write_text(card.text(), "utf-8")
-            files = files_of(folder)
+    if dry_run:
+        with store.reading():
+            card = _card(store, wanted, chosen, environment, private=private)
+        return _exported(card, target, files, dry_run)
+    with whole_folder(target) as folder:
+        # counted and read at one moment; texts are made of rows after it, for writers wait here
+        with store.reading():
+            card = _card(store, wanted, chosen, environment, private=private)
+            (folder / _KEPT).mkdir(parents=True)
+            _keep(store.query_in_parts(wanted.sql, ROWS_AT_ONCE), folder / _KEPT / _ROWS)
+        _write_rows(_kept(folder / _KEPT / _ROWS), wanted, folder, shape)
+        shutil.rmtree(folder / _KEPT)
+        (folder / CARD).write_text(card.text(), "utf-8")
+        files = files_of(folder)
     return _exported(card, target, files, dry_run)
 
 
@@ -98,24 +99,33 @@ def refuse_forbidden(sources: Sequence[Source]) -> None:
 
 
 def _card(
-    store: "Store",
-    wanted: Wanted,
-    rows: "ArrowTable",
-    sources: list[Source],
-    format: Format,
-    environment: Environment,
+    store: "Store", wanted: Wanted, format: Format, environment: Environment, *, private: bool
 ) -> DataCard:
+    """Counts in SQL; raises InputError where there are no rows, or none that may leave."""
+    counted = store.query(
+        "SELECT count(*) AS rows, count(*) FILTER (hinted) AS hinted, count(DISTINCT question_id)"
+        f" AS questions FROM ({wanted.sql})"
+    ).to_pylist()[0]
+    if not counted["rows"]:
+        raise InputError(
+            f"{wanted.title} should have rows to export; found none. Run: regenesis round"
+        )
+    sources = sources_of(store, wanted)
+    # a source that forbids redistribution keeps its rows at home, unless a person says that they
+    # stay
+    if not private:
+        refuse_forbidden(sources)
     return DataCard(
         title=wanted.title,
         format=format,
-        rows=rows.num_rows,
-        hinted=sum(1 for hinted in rows["hinted"].to_pylist() if hinted),
-        questions=len(set(rows["question_id"].to_pylist())),
+        rows=counted["rows"],
+        hinted=counted["hinted"],
+        questions=counted["questions"],
         facts=wanted.facts,
         filters=wanted.filters,
         left_out=wanted.left_out,
         sources=sources,
-        bases=bases_of(store, rows, environment),
+        bases=bases_of(store, wanted, environment),
         sql=wanted.sql,
     )
 
@@ -141,8 +151,22 @@ def said(named: str, target: Path, files: Sequence[str], dry_run: bool) -> str:
     return f"{'Would write ' if dry_run else ''}{named}, in {target}: {', '.join(files)}"
 
 
-def _write_rows(rows: "ArrowTable", wanted: Wanted, folder: Path, shape: Shape) -> None:
-    parts = (conversations(part, wanted, shape) for part in _parts(rows))
+def _keep(parts: Iterator["ArrowTable"], file: Path) -> None:
+    first = next(parts)
+    with pa.ipc.new_stream(str(file), first.schema) as writer:
+        for part in itertools.chain([first], parts):
+            writer.write_table(part)
+
+
+def _kept(file: Path) -> Iterator["ArrowTable"]:
+    with pa.ipc.open_stream(str(file)) as batches:
+        for batch in batches:
+            yield of_batch(batch)
+
+
+def _write_rows(rows: Iterator["ArrowTable"], wanted: Wanted, folder: Path, shape: Shape) -> None:
+    """Few rows at a time, because they become Python objects."""
+    parts = (conversations(part, wanted, shape) for part in rows)
     if shape.is_lines:
         # the same bytes on every system
         with (folder / shape.file).open("w", encoding="utf-8", newline="\n") as file:
@@ -156,15 +180,11 @@ def _write_rows(rows: "ArrowTable", wanted: Wanted, folder: Path, shape: Shape) 
             for part in itertools.chain([first], parts):
                 writer.write_table(part)
     else:
-        _datasets().Dataset(pa.concat_tables(list(parts))).save_to_disk(str(folder))
+        whole = folder / _KEPT / _SAID
+        _keep(parts, whole)
+        _datasets().Dataset.from_file(str(whole)).save_to_disk(str(folder))
     for name, text in shape.beside.items():
         (folder / name).write_text(text, "utf-8")
-
-
-def _parts(rows: "ArrowTable") -> Iterator["ArrowTable"]:
-    """Few of the rows at a time, because they become Python objects."""
-    for start in range(0, rows.num_rows, ROWS_AT_ONCE):
-        yield rows.slice(start, ROWS_AT_ONCE)
 
 
 def _datasets() -> Any:

@@ -4,7 +4,6 @@ Ids leave as text, because not every reader of Parquet knows UUIDs.
 """
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
@@ -19,7 +18,6 @@ from tasks.rules.cards.data_card import Base, Source
 
 if TYPE_CHECKING:
     from storage.open_store import Store
-    from storage.store.arrow import ArrowTable
 
 Kind = Literal["training_set", "paths", "pairs", "judged"]
 # a round's own training set; comparisons keep theirs under the name of a method
@@ -124,24 +122,26 @@ def _wanted_judged(store: "Store", round: int, kind: Kind, title: str, sql: str)
     )
 
 
-def sources_of(store: "Store", rows: "ArrowTable") -> list[Source]:
+def sources_of(store: "Store", wanted: Wanted) -> list[Source]:
     """The question sets that the rows come from, in order of name."""
-    counted = Counter(rows["question_set_id"].to_pylist())
-    found = store.select(QuestionSet, id=[UUID(id) for id in counted if id], order_by="name, id")
-    if len(found) < len(counted):
+    found = store.query(
+        f"SELECT question_set_id AS id, count(*) AS rows FROM ({wanted.sql}) GROUP BY ALL"
+    )
+    counted: dict[str | None, int] = {row["id"]: row["rows"] for row in found.to_pylist()}
+    sets = store.select(QuestionSet, id=[UUID(id) for id in counted if id], order_by="name, id")
+    if len(sets) < len(counted):
         raise PermanentError(
             f"Each row's question must be in a set of the store; of {len(counted)} sets"
-            f" {len(found)} are there. Run: regenesis storage check"
+            f" {len(sets)} are there. Run: regenesis storage check"
         )
-    return [Source(one, counted[str(one.id)]) for one in found]
+    return [Source(one, counted[str(one.id)]) for one in sets]
 
 
-def bases_of(store: "Store", rows: "ArrowTable", environment: Environment) -> list[Base]:
+def bases_of(store: "Store", wanted: Wanted, environment: Environment) -> list[Base]:
     """The base models whose weights wrote the paths, alone or under an adapter."""
     written = store.query(
         "SELECT DISTINCT m.base_model_id AS id FROM paths AS p JOIN models AS m ON m.id ="
-        " p.model_id WHERE p.id IN (SELECT unnest(?::UUID[]))",
-        [rows["path_id"].to_pylist()],
+        f" p.model_id WHERE p.id IN (SELECT path_id::UUID FROM ({wanted.sql}))"
     )["id"].to_pylist()
     bases = store.select(Model, id=written, order_by="name, id")
     return [Base(one, known_licence(one, environment)) for one in bases]

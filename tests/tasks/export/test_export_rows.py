@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -18,7 +19,7 @@ from storage.records import Path as RecordedPath
 from storage.records import TrainingExample, TrainingSet, Verdict
 from tasks.export import export_rows as exporting
 from tasks.export.export_rows import export_rows
-from tasks.export.formats import SHAPES
+from tasks.export.formats import SHAPES, conversations
 from tasks.export.wanted_rows import wanted_paths, wanted_training_set
 from tests.fakes.story_store import NEWEST, story_store
 from tests.storage.examples import make
@@ -128,6 +129,42 @@ def load(datasets: Any, format: str, folder: Path) -> Any:
     )
 
 
+@pytest.mark.parametrize("format", ["parquet", "chat", "datasets"])
+def test_an_export_holds_a_few_rows_at_a_time_and_they_are_the_same_rows(
+    format: str,
+    store: Store,
+    places: Environment,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    datasets: Any,
+) -> None:
+    wanted = wanted_paths(store)
+    held: list[int] = []
+
+    def counted(rows: Any, *arguments: Any) -> Any:
+        held.append(rows.num_rows)
+        return conversations(rows, *arguments)
+
+    monkeypatch.setattr(exporting, "conversations", counted)
+    export_rows(store, wanted, tmp_path / "whole", places, format=format)
+    whole = held.copy()
+    monkeypatch.setattr(exporting, "ROWS_AT_ONCE", 2)
+    export_rows(store, wanted, tmp_path / "out", places, format=format)
+
+    in_parts = held[len(whole) :]
+    assert max(in_parts) <= 2 < sum(in_parts) == sum(whole)
+    assert rows_of(tmp_path / "out", datasets) == rows_of(tmp_path / "whole", datasets)
+
+
+def rows_of(folder: Path, datasets: Any) -> list[Any]:
+    """All rows of an export, whatever its format."""
+    if lines := list(folder.glob("*.jsonl")):
+        return lines[0].read_text("utf-8").split("\n")
+    if tables := list(folder.glob("*.parquet")):
+        return pq.read_table(tables[0]).to_pylist()
+    return datasets.load_from_disk(str(folder)).to_list()
+
+
 @pytest.mark.parametrize("format", ["parquet", "chat"])
 @pytest.mark.parametrize("turned", [False, True])
 def test_questions_of_every_kind_load_together(
@@ -139,7 +176,9 @@ def test_questions_of_every_kind_load_together(
     assert all(part.num_rows for part in parts)
     for number, part in enumerate(reversed(parts) if turned else parts):
         (tmp_path / str(number)).mkdir()
-        exporting._write_rows(part, wanted_paths(store), tmp_path / str(number), SHAPES[format])
+        exporting._write_rows(
+            iter([part]), wanted_paths(store), tmp_path / str(number), SHAPES[format]
+        )
 
     files = [str(tmp_path / str(number) / SHAPES[format].file) for number in (0, 1)]
     kind = "parquet" if format == "parquet" else "json"
