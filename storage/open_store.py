@@ -77,9 +77,14 @@ def existing_store(url: str) -> "Store":
 
 
 def store_exists(url: str) -> bool:
-    """Whether there is a store at the URL; makes nothing."""
+    """Whether there is a store at the URL, or the note of a restore that was killed.
+
+    Makes nothing.
+    """
     if not is_lake(url):
-        return file_of(url).exists()
+        from storage.file.restoring import note_of
+
+        return file_of(url).exists() or note_of(file_of(url)).exists()
     from storage.lake.lake_catalogue import is_made
 
     return is_made(lake_of(url))

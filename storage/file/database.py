@@ -32,6 +32,8 @@ STORAGE_VERSION = "v1.4.0"
 """The file format of new files: the first in which DuckDB refuses a log that belongs to another
 file, or to another state of this one. DuckDB 1.4 and later read it.
 """
+# Databases and schemas that DuckDB makes for itself; it calls a file by its name without ending.
+DUCKDBS_OWN = {"memory", "temp", "main", "system", "information_schema", "pg_catalog"}
 # The words below were read from DuckDB 1.5.5; its Python errors have no codes.
 _HELD = "Could not set lock on file"
 # ... (PID 4711) by user ada. See

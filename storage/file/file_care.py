@@ -15,6 +15,9 @@ from storage.file.file_store import FileStore
 from storage.file.surface import identifier, tables_in
 from storage.views import quoted
 
+# with a slash, for DuckDB calls the store by its file's name, which has none
+_NEW = identifier("compacted/file")
+
 
 def compact_file(store: FileStore) -> tuple[int, int]:
     """Rewrite the file without the room of deleted rows; returns its bytes before and after.
@@ -28,13 +31,14 @@ def compact_file(store: FileStore) -> tuple[int, int]:
             connection.execute("CHECKPOINT")  # no log is left that the new file would be met with
             before = store.path.stat().st_size
             connection.execute(
-                f"ATTACH {quoted(str(partial))} AS compacted (STORAGE_VERSION '{STORAGE_VERSION}')"
+                f"ATTACH {quoted(str(partial))} AS {_NEW} (STORAGE_VERSION '{STORAGE_VERSION}')"
             )
-            catalog = _one(connection, "SELECT current_database()")
-            connection.execute(f'COPY FROM DATABASE "{catalog}" TO compacted')
+            [(name,)] = connection.execute("SELECT current_database()").fetchall()
+            old = identifier(name)
+            connection.execute(f"COPY FROM DATABASE {old} TO {_NEW}")
             # compared before the rename, while the old file is still there
-            _check_equal(connection, f'"{catalog}"', "compacted")
-            connection.execute("DETACH compacted")
+            _check_equal(connection, old, _NEW)
+            connection.execute(f"DETACH {_NEW}")
             put_in_place(partial, store.path)
     except (OSError, duckdb.Error) as error:
         raise InputError(
@@ -69,8 +73,3 @@ def _measured(connection: duckdb.DuckDBPyConnection, table: str) -> tuple[object
     """How many rows, and a hash that no order of them changes."""
     # equal rows cancel in pairs, which the count shows
     return connection.execute(f"SELECT count(*), bit_xor(hash(t)) FROM {table} AS t").fetchone()
-
-
-def _one(connection: duckdb.DuckDBPyConnection, sql: str) -> object:
-    row = connection.execute(sql).fetchone()
-    return row[0] if row else None

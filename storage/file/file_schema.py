@@ -15,6 +15,7 @@ import duckdb
 
 from storage.errors import InputError, PermanentError
 from storage.file.database import (
+    DUCKDBS_OWN,
     DatabaseFile,
     HeldByAnother,
     changed_at,
@@ -35,6 +36,9 @@ from storage.file.surface import (
 from storage.locks import RUN_LOCK, owned
 from storage.migrations import check_version, migrate, newest_version, schema_version
 
+# Of 255 that a file system takes: .NAME.reader.duckdb.4194304-1234567890123456.part.wal.checkpoint
+_LONGEST_NAME = 180
+
 
 def ensure_schema(file: DatabaseFile, *, thorough: bool = False) -> None:
     """Create or migrate the file, and put back views that are not as this program writes them.
@@ -44,6 +48,7 @@ def ensure_schema(file: DatabaseFile, *, thorough: bool = False) -> None:
     Raises InputError for a newer database, a damaged file, or a folder that can't be written.
     """
     if not file.path.exists():
+        _refuse_name(file.path)
         make_folder(file.path.parent)
         with file.locked(exclusive=True):
             if not file.path.exists():  # another process may just have made it
@@ -112,6 +117,20 @@ def _make(path: Path) -> None:
     with _partial(path) as partial:
         _bring_up(partial)
         put_in_place(partial, path)
+
+
+def _refuse_name(path: Path) -> None:
+    """Before anything is made: of a new store alone, for one that is there has worked."""
+    if path.stem.lower() in DUCKDBS_OWN:
+        raise InputError(
+            "A store's file has another name than what DuckDB makes for itself"
+            f" ({', '.join(sorted(DUCKDBS_OWN))}); found {str(path)!r}. Name another."
+        )
+    if len(os.fsencode(path.name)) > _LONGEST_NAME:
+        raise InputError(
+            f"A store's file name has at most {_LONGEST_NAME} bytes, for what lies beside it has"
+            f" longer ones; found {len(os.fsencode(path.name))}: {str(path)!r}. Name another."
+        )
 
 
 def _what_is_due(file: DatabaseFile, thorough: bool) -> str:

@@ -19,8 +19,9 @@ from storage.file.surface import identifier, tables_in, write_surface
 from storage.migrations import check_version, migrate, migrations_up_to
 from storage.views import all_views, quoted
 
-# the name under which the other file is attached
-_OTHER = "other_file"
+# The name under which the other file is attached; with a slash, for DuckDB calls the store by its
+# file's name, which has none
+_OTHER = "other/file"
 # what a reader copy and the surface add to the tables of the migrations
 _KNOWN_BESIDE = {"schema_state", "reader_copies", "reader_age"}
 
@@ -43,7 +44,7 @@ def rebuild(source: Path, target: Path) -> list[str]:
         known = tables_in(connection)
         left_out = [line for table in known for line in _copied(connection, table, source)]
         left_out += _unknown(connection, known)
-        connection.execute(f"DETACH {_OTHER}")
+        connection.execute(f"DETACH {identifier(_OTHER)}")
         migrate(connection)
         write_surface(connection)
         connection.execute("CHECKPOINT")
@@ -76,14 +77,15 @@ def _whole(source: Path, target: Path) -> Generator[Path]:
 def _attach(connection: duckdb.DuckDBPyConnection, source: Path, whole: Path) -> None:
     mode = "READ_ONLY" if whole == source else "READ_WRITE"
     with opening_told(source):
-        connection.execute(f"ATTACH {quoted(str(whole))} AS {_OTHER} ({mode})")
+        connection.execute(f"ATTACH {quoted(str(whole))} AS {identifier(_OTHER)} ({mode})")
 
 
 def _version(connection: duckdb.DuckDBPyConnection, source: Path) -> int:
     version = 0
     if "schema_migrations" in tables_in(connection, quoted(_OTHER)):
         [row] = connection.execute(
-            f"SELECT coalesce(max(version), 0)::BIGINT FROM {_OTHER}.main.schema_migrations"
+            "SELECT coalesce(max(version), 0)::BIGINT FROM"
+            f" {identifier(_OTHER)}.main.schema_migrations"
         ).fetchall()
         version = int(row[0])
     check_version(version, str(source))
@@ -97,7 +99,7 @@ def _version(connection: duckdb.DuckDBPyConnection, source: Path) -> int:
 
 def _copied(connection: duckdb.DuckDBPyConnection, table: str, source: Path) -> list[str]:
     """Copy the table's rows; returns the columns that were left out."""
-    theirs = _columns(connection, f"{_OTHER}.main.{identifier(table)}", table, source)
+    theirs = _columns(connection, f"{identifier(_OTHER)}.main.{identifier(table)}", table, source)
     ours = _columns(connection, f"main.{identifier(table)}", table, source)
     missing = [column for column in ours if column not in theirs]
     if missing:
@@ -110,7 +112,7 @@ def _copied(connection: duckdb.DuckDBPyConnection, table: str, source: Path) -> 
     connection.execute(f"DELETE FROM main.{identifier(table)}")
     connection.execute(
         f"INSERT INTO main.{identifier(table)} ({names})"
-        f" SELECT {names} FROM {_OTHER}.main.{identifier(table)}"
+        f" SELECT {names} FROM {identifier(_OTHER)}.main.{identifier(table)}"
     )
     return [f"column {table}.{column}" for column in theirs if column not in ours]
 

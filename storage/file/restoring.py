@@ -47,7 +47,7 @@ def settle_both(file: DatabaseFile, records: Path) -> None:
 
 def begin(file: DatabaseFile, planned: Planned) -> None:
     """Write the note."""
-    note = _note_of(file.path)
+    note = note_of(file.path)
     partial = note.with_name(note.name + ".part")
     partial.write_text(json.dumps(asdict(planned)), "utf-8")
     put_in_place(partial, note)
@@ -55,7 +55,7 @@ def begin(file: DatabaseFile, planned: Planned) -> None:
 
 def begun(file: DatabaseFile) -> bool:
     """Whether a restore of the store is under way."""
-    return _note_of(file.path).exists()
+    return note_of(file.path).exists()
 
 
 def finish(file: DatabaseFile) -> list[Path]:
@@ -63,7 +63,7 @@ def finish(file: DatabaseFile) -> list[Path]:
 
     The caller has the file's turn.
     """
-    note = _note_of(file.path)
+    note = note_of(file.path)
     if not note.exists():
         return []
     planned, folder = _read(note), file.path.parent
@@ -77,7 +77,7 @@ def finish(file: DatabaseFile) -> list[Path]:
 
 def finish_interrupted(file: DatabaseFile) -> list[Path]:
     """Carry a restore that was killed to its end; waits for one that is at work."""
-    if not _note_of(file.path).exists():
+    if not note_of(file.path).exists():
         return []
     with file.locked(exclusive=True):
         return finish(file)
@@ -92,7 +92,8 @@ def remove_partials(paths: Sequence[Path]) -> None:
             leftover.unlink(missing_ok=True)
 
 
-def _note_of(path: Path) -> Path:
+def note_of(path: Path) -> Path:
+    """Where the note about a restore of the store lies while that is under way."""
     return path.with_name(f".{path.name}.restore.json")
 
 

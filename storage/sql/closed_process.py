@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 
 import duckdb
 
-from storage.file.database import DatabaseFile, told_clearly
+from storage.file.database import DUCKDBS_OWN, DatabaseFile, told_clearly
 from storage.file.reader_copy import newest_reader
+from storage.file.surface import identifier
 from storage.lake.lake_catalogue import CATALOG, attach
 from storage.sql.wall import Openings, close_in
 from storage.store.store_url import LakePlace, file_of, is_lake, lake_of
@@ -84,10 +85,11 @@ def opened(url: str, snapshot: int | None = None, keys: Mapping[str, str] | None
 def _file_alone(path: Path) -> Opened:
     """The newest copy of the file, under the file's name: no writer waits for a statement."""
     copy = newest_reader(DatabaseFile(path, busy_seconds=2.0))
-    connection, name = duckdb.connect(), path.stem.replace('"', '""')
+    connection = duckdb.connect()
+    name = identifier(CATALOG if path.stem.lower() in DUCKDBS_OWN else path.stem)
     with told_clearly(copy):
-        connection.execute(f'ATTACH {quoted(str(copy))} AS "{name}" (READ_ONLY)')
-        connection.execute(f'USE "{name}"')
+        connection.execute(f"ATTACH {quoted(str(copy))} AS {name} (READ_ONLY)")
+        connection.execute(f"USE {name}")
     return Opened(connection)
 
 

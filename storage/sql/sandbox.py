@@ -11,7 +11,6 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -30,6 +29,7 @@ from storage.file.surface import write_surface
 from storage.migrations import migrate
 from storage.sql.answers import END, ERROR, CutOff, received
 from storage.sql.presenting import escaped
+from storage.sql.spill_folder import spill_folder
 from storage.store.store_url import is_lake
 
 Output = Literal["table", "csv", "json", "parquet"]
@@ -159,6 +159,13 @@ def _request(
 ) -> dict[str, object]:
     if output not in ("table", "csv", "json", "parquet"):
         raise InputError(f"A format is table, csv, json or parquet; found {output!r}.")
+    try:
+        statement.encode()
+    except UnicodeEncodeError as error:  # as a shell hands on bytes that are no UTF-8
+        raise InputError(
+            "A statement is text in UTF-8; found bytes that are not, or half a character:"
+            f" {statement[error.start : error.end]!r} at character {error.start + 1}."
+        ) from error
     return {
         "url": url,
         "statement": statement,
@@ -216,7 +223,7 @@ def _pieces(request: dict[str, object], limits: Limits) -> Iterator[tuple[bytes,
     """The child's answer, its end included; raises InputError with the child's own words."""
     began = time.monotonic()
     with (
-        tempfile.TemporaryDirectory(prefix="regenesis-sql-", ignore_cleanup_errors=True) as folder,
+        spill_folder() as folder,
         _child(request | asdict(limits) | {"folder": folder}, limits) as (answer, complaints),
     ):
         try:

@@ -6,6 +6,7 @@ It opens nothing.
 `ducklake:postgresql://USER@HOST[:PORT]/DB?data=URL`.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,8 @@ _FORMS = (
     "ducklake:postgresql://USER@HOST[:PORT]/DB?data=URL"
 )
 
+# of Linux: a name's and a path's bytes, with room for what is written beside a store
+_LONGEST_PART, _LONGEST_PATH = 255, 3800
 # s3://BUCKET/PREFIX; keys come from the environment
 _BUCKET = re.compile(r"s3://[\w.-]+(/[^?#]*)?")
 # &password=, a libpq string's password=, #anything
@@ -60,6 +63,7 @@ def file_of(url: str) -> Path:
         raise InputError(f"A store is {_FORMS}; found {shown(url)!r}. Set REGENESIS_STORE.")
     # locks follow the file, whatever its name
     named = Path(url.removeprefix(prefix)).expanduser()
+    _refuse_unopenable(named)
     file = named.resolve()
     if "?" in str(file):
         raise InputError(
@@ -74,6 +78,23 @@ def file_of(url: str) -> Path:
                 " another store."
             )
     return file
+
+
+def _refuse_unopenable(path: Path) -> None:
+    """What DuckDB or the system can give to no file."""
+    shown_path = repr(str(path)[:200])
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"A store's path is UTF-8, as DuckDB needs it; found {shown_path}. Name another."
+        ) from error
+    longest = max((len(os.fsencode(part)) for part in path.parts), default=0)
+    if longest > _LONGEST_PART or len(os.fsencode(path)) > _LONGEST_PATH:
+        raise InputError(
+            f"A store's path has at most {_LONGEST_PATH} bytes, and {_LONGEST_PART} for each folder"
+            f" and the file; found {shown_path}. Name another."
+        )
 
 
 def lake_of(url: str) -> LakePlace:

@@ -17,8 +17,10 @@ import pytest
 from storage.care.backups import back_up, records_of, restore
 from storage.environment import Environment
 from storage.errors import InputError
-from storage.file.database import log_of
-from storage.open_store import open_store
+from storage.file.database import DatabaseFile, log_of
+from storage.file.rebuilding import rebuild
+from storage.file.restoring import Planned, begin, partial_of
+from storage.open_store import existing_store, open_store, store_exists
 from storage.records import Path as RecordedPath
 from storage.views import all_views
 from tests.faults.store_changes import environment_of
@@ -271,3 +273,19 @@ def test_what_a_killed_writer_left_beside_the_old_records_is_not_applied_to_the_
     with closing(sqlite3.connect(records)) as connection:
         found = connection.execute("SELECT count(*), min(text), max(text) FROM runs").fetchall()
     assert found == [(3000, "good", "good")]
+
+
+def test_a_restore_that_was_killed_where_no_store_lay_counts_as_a_store(
+    places: Environment, tmp_path: Path
+) -> None:
+    other = open_store(f"duckdb:///{tmp_path / 'other.duckdb'}")
+    other.append([make(RecordedPath, 1)])
+    file = DatabaseFile(places.home / "regenesis.duckdb", 1.0)
+    for leftover in places.home.glob("*"):
+        leftover.unlink()
+    assert not store_exists(places.store_url)
+    rebuild(tmp_path / "other.duckdb", partial_of(file.path))
+    begin(file, Planned("regenesis.duckdb.before-restore-1", "", ""))
+
+    assert store_exists(places.store_url)
+    assert len(existing_store(places.store_url).select(RecordedPath)) == 1

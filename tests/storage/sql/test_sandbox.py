@@ -206,3 +206,11 @@ def test_the_schema_text_names_every_view_column() -> None:
     for view in all_views():
         assert f"view {view.name}: {view.comment}" in text
         assert all(f"    {column} " in text for column in view.columns)
+
+
+@pytest.mark.parametrize("statement", ["SELECT '\ud800'", "\udcff", "SELECT 1 -- \udc80x"])
+def test_half_a_character_in_a_statement_is_one_clear_line(store: Store, statement: str) -> None:
+    with pytest.raises(
+        InputError, match=r"^A statement is text in UTF-8; found .* character \d+\.$"
+    ):
+        run_user_sql(store.url, statement)
