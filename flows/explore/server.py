@@ -11,9 +11,10 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from importlib import resources, util
+from typing import Any
 
 from storage.errors import InputError, PermanentError
-from tasks.web_guard import WebGuard
+from tasks.web_guard import App, WebGuard
 
 HOST = "127.0.0.1"
 INTERRUPTED = 130  # the exit code
@@ -30,17 +31,12 @@ def serve_pages(port: int, say: Callable[[str], None]) -> None:
             " 'regenesis[explore]'"
         )
     import uvicorn
-    from marimo import create_asgi_app
 
     token = secrets.token_urlsafe(16)
-    app = str(resources.files("flows.explore").joinpath("app.py"))
-    pages = create_asgi_app(quiet=True, token=token).with_app(path="", root=app).build()
-    guarded = WebGuard(pages)
     with _listening(port) as listener:
-        say(
-            "The store's pages are at"
-            f" http://{HOST}:{listener.getsockname()[1]}/?access_token={token}"
-        )
+        port = listener.getsockname()[1]
+        guarded = WebGuard(made_pages(token, port))
+        say(f"The store's pages are at http://{HOST}:{port}/?access_token={token}")
         say(
             "Ctrl-C ends it. Another machine reaches it through ssh: ssh -L PORT:127.0.0.1:PORT"
             " THIS-MACHINE"
@@ -58,6 +54,23 @@ def serve_pages(port: int, say: Callable[[str], None]) -> None:
     sys.stderr.flush()
     # marimo's threads of pages that were closed wait for ever, and would keep the process
     os._exit(INTERRUPTED)
+
+
+def made_pages(token: str, port: int) -> App:
+    """The app of the pages; its cookie bears the port's number.
+
+    A browser sends a cookie to every port of a machine, so two explorers whose cookies had one name
+    would take turns at throwing each other's user out.
+    """
+    from marimo import create_asgi_app
+
+    def at_port(app: Any) -> Any:
+        app.state.port = port  # marimo names the cookie by it
+        return app
+
+    root = str(resources.files("flows.explore").joinpath("app.py"))
+    builder = create_asgi_app(quiet=True, token=token)
+    return builder.with_app(path="", root=root, middleware=[at_port]).build()
 
 
 def _listening(port: int) -> socket.socket:

@@ -1,0 +1,54 @@
+"""The explorer's cookie: a browser sends it to every port of the machine."""
+
+import asyncio
+from http.cookies import SimpleCookie
+from typing import Any
+
+from flows.explore.server import made_pages
+
+
+def visited(pages: Any, path: str, cookies: dict[str, str]) -> int:
+    """The status of the answer, redirects not followed; its cookies are kept among the others."""
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    shown = "; ".join(f"{name}={value}" for name, value in cookies.items())
+    place, _, query = path.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "GET",
+        "scheme": "http",
+        "path": place,
+        "raw_path": place.encode(),
+        "root_path": "",
+        "query_string": query.encode(),
+        "headers": [(b"host", b"127.0.0.1"), (b"cookie", shown.encode())],
+        "client": ("127.0.0.1", 1),
+        "server": ("127.0.0.1", 80),
+    }
+    asyncio.run(pages(scope, receive, send))
+    for name, value in sent[0]["headers"]:
+        if name == b"set-cookie":
+            for one in SimpleCookie(value.decode()).values():
+                cookies[one.key] = one.value
+    return int(sent[0]["status"])
+
+
+def test_two_explorers_on_one_machine_keep_their_users_and_know_only_their_own() -> None:
+    tokens = {8101: "first" * 4, 8102: "second" * 4}
+    explorers = {port: made_pages(token, port) for port, token in tokens.items()}
+    cookies: dict[str, str] = {}
+    for port, token in tokens.items():
+        assert visited(explorers[port], f"/?access_token={token}", cookies) < 400
+
+    assert sorted(cookies) == ["session_8101", "session_8102"]
+    assert [visited(one, "/", cookies) for one in explorers.values()] == [200, 200]
+    others = {"session_8102": cookies["session_8101"], "session": cookies["session_8102"]}
+    assert visited(explorers[8102], "/", others) in (303, 401)
