@@ -73,6 +73,17 @@ def nullable_columns(record_type: type[Record]) -> frozenset[str]:
 
 
 @cache
+def allowed_values(record_type: type[Record]) -> dict[str, frozenset[str]]:
+    """Column name -> the words that it may hold, of the columns that hold one of a few."""
+    hints = get_type_hints(record_type)
+    return {
+        field.name: frozenset(get_args(hints[field.name]))
+        for field in fields(record_type)
+        if get_origin(hints[field.name]) is Literal
+    }
+
+
+@cache
 def arrow_schema(record_type: type[Record]) -> Any:
     """The Arrow schema of a table."""
     return pa.schema(

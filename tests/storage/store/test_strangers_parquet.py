@@ -1,0 +1,222 @@
+"""A stranger's Parquet file is read in the table's own types, or refused in one line and little
+memory.
+"""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from storage.errors import InputError
+from storage.records import Adapter, Prompt, Question, Record, Trial, Verdict
+from storage.store.strangers_parquet import MOST_FOOTER, Room, read_strangers
+from storage.store.tables import sql_types, to_arrow
+from tests.storage.examples import NOW, make
+
+ROOM = Room(rows=300_000, bytes=150_000_000)
+MB = 1_000_000
+MOST_MEMORY = 500 * MB
+"""Beyond what the process had; a comparison's state may fill `ROOM`, and no file much more."""
+
+
+def written(folder: Path, table: Any, **how: Any) -> Path:
+    file = folder / "rows.parquet"
+    pq.write_table(table, file, compression="zstd", **how)
+    return file
+
+
+def with_column(record: Record, name: str, values: Any) -> Any:
+    """The record's row, one column of another kind."""
+    rows: Any = to_arrow(type(record), [record])
+    return rows.set_column(rows.column_names.index(name), name, values)
+
+
+ONE = UUID(int=1)
+AS_IT_IS: dict[str, tuple[Record, str, Any, object]] = {
+    "id as text": (make(Prompt), "id", pa.array([str(ONE)]), ONE),
+    "id as a UUID": (make(Prompt, id=ONE), "name", pa.array(["text"]), "text"),
+    "id as a shared text": (
+        make(Prompt),
+        "id",
+        pa.array([str(ONE)]).dictionary_encode(),
+        ONE,
+    ),
+    "shared text": (make(Prompt), "text", pa.array(["x"]).dictionary_encode(), "x"),
+    "long text": (make(Prompt), "text", pa.array(["x"], pa.large_string()), "x"),
+    "time with a zone": (
+        make(Verdict),
+        "created_at",
+        pa.array([NOW], pa.timestamp("us", "Asia/Tokyo")),
+        NOW.replace(tzinfo=None),
+    ),
+    "time in nanoseconds": (
+        make(Verdict),
+        "created_at",
+        pa.array([datetime(2026, 1, 2, tzinfo=UTC)], pa.timestamp("ns")),
+        datetime(2026, 1, 2, tzinfo=UTC).replace(tzinfo=None),
+    ),
+    "no value": (make(Verdict), "rater", pa.nulls(1), None),
+    "no id": (make(Trial), "pool_id", pa.nulls(1), None),
+    "no list": (make(Question), "other_answers", pa.nulls(1), None),
+    "list without a text": (make(Question), "other_answers", pa.array([[]]), []),
+    "short number": (make(Question), "draw", pa.array([7], pa.int32()), 7),
+    "list of short numbers": (
+        make(Adapter),
+        "losses",
+        pa.array([[0.5]], pa.list_(pa.float32())),
+        [0.5],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", AS_IT_IS)
+def test_what_other_programs_write_for_the_same_values_is_read_as_these(
+    case: str, tmp_path: Path
+) -> None:
+    record, name, values, wanted = AS_IT_IS[case]
+
+    found: Any = read_strangers(
+        written(tmp_path, with_column(record, name, values)), type(record), ROOM
+    )
+
+    assert found[name].to_pylist() == [wanted]
+    assert found.schema == to_arrow(type(record), [record]).schema
+
+
+@pytest.mark.parametrize("name", [*sql_types(Question)])
+def test_a_column_of_another_kind_is_refused_by_name(name: str, tmp_path: Path) -> None:
+    others: list[Any] = [
+        pa.array([b"x"]),
+        pa.array([{"a": "b"}]),
+        pa.array([[["x"]]]),
+        pa.array([[("a", "b")]], pa.map_(pa.string(), pa.string())),
+        pa.array([NOW.date()]),
+    ]
+    for other in others:
+        file = written(tmp_path, with_column(make(Question), name, other))
+        with pytest.raises(InputError, match=rf"rows.parquet' must hold rows of .*{name} is of"):
+            read_strangers(file, Question, ROOM)
+
+
+def test_a_folder_whose_name_is_a_pattern_or_a_partition_is_read_like_any(tmp_path: Path) -> None:
+    folder = tmp_path / "draw=3" / "a*[b]?"
+    folder.mkdir(parents=True)
+    file = written(folder, to_arrow(Question, [make(Question, draw=5)]))
+
+    assert read_strangers(file, Question, ROOM)["draw"].to_pylist() == [5]
+
+
+def test_a_value_that_its_column_may_not_have_is_refused(tmp_path: Path) -> None:
+    wrong = {
+        "text is null": with_column(make(Question), "text", pa.nulls(1, pa.string())),
+        "part is one of": with_column(make(Question), "part", pa.array(["trained"])),
+        "an id is there twice": to_arrow(Question, [make(Question), make(Question)]),
+        "no column question_set_id": to_arrow(Question, [make(Question)]).select(["id"]),
+    }
+    for said, rows in wrong.items():
+        with pytest.raises(InputError, match=said):
+            read_strangers(written(tmp_path, rows), Question, ROOM)
+
+
+def shared(value: Any, count: int) -> Any:
+    """The value `count` times, in a file once."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([value]))
+
+
+def prompts(count: int, **columns: Any) -> Any:
+    texts = {name: shared("x", count) for name in ("id", "name", "text")}
+    return pa.table(texts | columns)
+
+
+def one_long_text(folder: Path) -> Path:
+    rows = prompts(1, text=pa.array(["x" * 280 * MB]))
+    return written(folder, rows, use_dictionary=False, write_statistics=False)
+
+
+def many_columns(folder: Path) -> Path:
+    one = pa.array(["x"])
+    return written(folder, pa.table({f"c{number}": one for number in range(3_000)}))
+
+
+def described_at_length(folder: Path) -> Path:
+    rows: Any = to_arrow(Prompt, [make(Prompt)])
+    return written(folder, rows.replace_schema_metadata({"x": "x" * 2 * MOST_FOOTER}))
+
+
+def many_lists(folder: Path) -> Path:
+    rows: Any = to_arrow(Question, [make(Question)])
+    place = rows.column_names.index("choices")
+    offsets = pa.array([0, 5_000_000], pa.int32())
+    listed: Any = pa.ListArray.from_arrays(offsets, shared("x" * 1_000, 5_000_000))
+    return written(folder, rows.set_column(place, "choices", listed))
+
+
+def without_its_data(folder: Path) -> Path:
+    """A footer that promises what its file does not hold."""
+    file = written(folder, prompts(250_000))
+    whole = file.read_bytes()
+    length = int.from_bytes(whole[-8:-4], "little")
+    file.write_bytes(b"PAR1" + whole[-8 - length :])
+    return file
+
+
+BOMBS: dict[str, Callable[[Path], Path]] = {
+    "a text that many rows share": lambda folder: written(
+        folder, prompts(3_600, text=shared("x" * MB, 3_600))
+    ),
+    "an id that many rows share": lambda folder: written(
+        folder, prompts(3_600, id=shared("x" * MB, 3_600))
+    ),
+    "one long text": one_long_text,
+    "many rows": lambda folder: written(folder, prompts(5_000_000)),
+    "many groups of rows": lambda folder: written(folder, prompts(3_000), row_group_size=1),
+    "many columns": many_columns,
+    "a long footer": described_at_length,
+    "long lists": many_lists,
+    "no data": without_its_data,
+}
+READ = f"""
+import re, sys
+from pathlib import Path
+from storage.errors import InputError
+from storage.records import Prompt, Question
+from storage.store.strangers_parquet import Room, read_strangers
+kind = {{"Prompt": Prompt, "Question": Question}}[sys.argv[2]]
+# of this program alone, where the kernel's other figure has that of the one that started it
+most = lambda: int(re.search(r"VmHWM:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
+before = most()
+try:
+    read_strangers(Path(sys.argv[1]), kind, Room({ROOM.rows}, {ROOM.bytes}))
+except InputError as error:
+    print(error)
+print(most() - before)
+"""
+
+
+@pytest.mark.parametrize("case", BOMBS)
+def test_a_file_that_unpacks_to_much_is_refused_in_one_line_and_little_memory(
+    case: str, tmp_path: Path
+) -> None:
+    file = BOMBS[case](tmp_path)
+    kind = "Question" if case == "long lists" else "Prompt"
+
+    done = subprocess.run(
+        [sys.executable, "-c", READ, str(file), kind],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stderr[-2000:]
+    *said, memory = done.stdout.strip().splitlines()
+    assert len(said) == 1, done.stdout
+    assert "rows.parquet' must " in said[0]
+    assert int(memory) < MOST_MEMORY
