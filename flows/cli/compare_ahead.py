@@ -18,7 +18,7 @@ from storage.open_store import Store, open_store
 from storage.records import Comparison, Model
 from tasks.comparison.comparison_plan import ContestAhead, plan_comparison
 from tasks.comparison.contest import comparison_row
-from tasks.comparison.state import write_state
+from tasks.comparison.states.state import write_state
 from tasks.guidelines import chosen_guidelines
 from tasks.ingestion.ingest_questions import check_question_sets
 from tasks.prompt_files import prompts_of

@@ -90,7 +90,7 @@ def compare(
 
         read_published(published)  # what is wrong with it is said before anything runs
     if from_ is not None:
-        from tasks.comparison.state import check_state
+        from tasks.comparison.states.state import check_state
 
         check_state(from_)
     if plan or COMMON.dry_run or export is not None:

@@ -25,7 +25,7 @@ from tasks.comparison.lessons import (
     trained_tries,
 )
 from tasks.comparison.pool import draw_of, pool_paths, write_pool_row
-from tasks.comparison.state import bring, brought_comparison
+from tasks.comparison.states.state import bring, brought_comparison
 from tasks.comparison.table.table_lines import table_lines
 from tasks.comparison.training_sets import keep_examples, pool_plan, trial_of, untrained_trial
 from tasks.evaluation.evaluate_model import evaluate_model
@@ -52,9 +52,9 @@ def begin_comparison(work: Workplace, brought: str = "") -> Contest:
     `brought` is a folder with another machine's state.
     """
     if brought:
-        rows = bring(work.store, Path(brought))
+        rows = bring(work.store, Path(brought), work.base.record)
         work.watcher.say(f"Brought {rows} rows from {brought}.")
-        record = brought_comparison(work.store, Path(brought), work.base.record)
+        record = brought_comparison(work.store, Path(brought))
         # those that it began with, as a round has
         work.settings = Settings.model_validate_json(record.settings)
     else:

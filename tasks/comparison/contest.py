@@ -5,7 +5,7 @@ another one, which shares the pools.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -53,6 +53,18 @@ HOW = (
 """Settings that change how a comparison runs, not what it finds (apart from rounding): they change
 no id.
 """
+HOW_AT_FIRST = tuple(
+    one
+    for one in HOW
+    if one
+    not in (
+        "model.sequences",
+        "model.cache_gib",
+        "synthesis.request_timeout_seconds",
+        "synthesis.request_seconds_per_token",
+    )
+)
+"""Those of which this was so when the first comparisons were begun: their ids stay."""
 
 
 class Try(NamedTuple):
@@ -212,16 +224,8 @@ class Contest:
 
 def comparison_row(settings: Settings, base: Model) -> Comparison:
     """The row of the comparison that these settings make."""
-    described = json.loads(settings.model_dump_json())
-    for place in HOW:
-        section, _, key = place.partition(".")
-        if key:
-            del described[section][key]
-        else:
-            del described[section]
-    identity = content_id("comparisons", base.id, described)
     return Comparison(
-        id=identity,
+        id=comparison_id(base.id, settings.model_dump_json()),
         name=settings.name,
         base_model_id=base.id,
         settings=settings.model_dump_json(),
@@ -230,6 +234,18 @@ def comparison_row(settings: Settings, base: Model) -> Comparison:
         started_at=datetime.now(UTC),
         finished_at=None,
     )
+
+
+def comparison_id(base_id: UUID, settings: str, how: Collection[str] = HOW) -> UUID:
+    """Hash of the base model and the settings (JSON), without those that change how it runs."""
+    described = json.loads(settings)
+    for place in how:
+        section, _, key = place.partition(".")
+        if not key:
+            described.pop(section, None)
+        elif section in described:
+            described[section].pop(key, None)
+    return content_id("comparisons", base_id, described)
 
 
 def begin_comparison(store: "Store", settings: Settings, base: Model) -> Comparison:

@@ -9,7 +9,7 @@ from typing import Any
 
 from storage.ids import content_id
 from storage.open_store import Store, open_store
-from storage.records import Adapter, Answer, Pool, Question, QuestionSet, Trial
+from storage.records import Adapter, Answer, Part, Pool, Question, QuestionSet, Trial
 from tasks.asking import Asking
 from tasks.comparison.contest import Contest, Try, begin_comparison
 from tasks.comparison.lessons import (
@@ -22,11 +22,14 @@ from tasks.comparison.lessons import (
 )
 from tasks.comparison.pool import PoolPlan, pool_paths, write_pool_row
 from tasks.comparison.training_sets import keep_examples, pool_plan, trial_of, untrained_trial
+from tasks.engines.models.base_models import PreparedModel
 from tasks.evaluation.evaluate_model import evaluate_model
 from tasks.guidelines import builtin_guidelines
+from tasks.ingestion.ingest_questions import as_question
+from tasks.ingestion.question_files import SourceRow
 from tasks.settings import Settings, load_settings
 from tasks.synthesis.synthesize_paths import synthesize_paths
-from tasks.training.train_adapter import model_of
+from tasks.training.train_adapter import Training, model_of
 from tasks.verification.verify_paths import Judge
 from tasks.verification.vote_paths import vote_paths
 from tests.fakes.scripted_engine import Asked, ScriptedEngine, TextRenderer, marked_prompts
@@ -34,6 +37,7 @@ from tests.fakes.scripted_machinery import BASE
 from tests.storage.examples import NOW, make
 
 SETS = {"sums": "in_domain", "products": "in_domain", "riddles": "out_of_domain"}
+COUNTS: dict[Part, int] = {"train": 6, "gate": 6, "final": 8}
 SMALL: dict[str, Any] = {
     "name": "study",
     "questions": {
@@ -62,25 +66,24 @@ def question_rows(hard: int = 2, extra: str = "{}") -> list[QuestionSet | Questi
     """
     rows: list[QuestionSet | Question] = []
     for name, domain in SETS.items():
-        own = make(QuestionSet, name, name=name, domain=domain, source=f"{name}.jsonl")
+        source = f"{name}.jsonl"
+        identity = content_id("question_sets", name, source, "", domain)
+        own = make(
+            QuestionSet,
+            name=name,
+            domain=domain,
+            source=source,
+            digest="",
+            id=identity,
+            mapping="{}",
+        )
         rows.append(own)
-        for part, count in {"train": 6, "gate": 6, "final": 8}.items():
+        for part, count in COUNTS.items():
             for number in range(count):
                 word = "hard" if part == "train" and number < hard else "easy"
-                rows.append(
-                    make(
-                        Question,
-                        (name, part, number),
-                        question_set_id=own.id,
-                        part=part,
-                        draw=0,
-                        created_at=NOW,
-                        text=f"{word} {part} {name} {number}",
-                        answer=str(number),
-                        answer_kind="number",
-                        extra=extra,
-                    )
-                )
+                text = f"{word} {part} {name} {number}"
+                row = SourceRow(str(number), text, (), str(number), "number", "", extra)
+                rows.append(as_question(own, row, part, NOW))
     return rows
 
 
@@ -187,14 +190,24 @@ class SmallComparison:
 
     def _teach(self, lesson: Lesson) -> None:
         training_set = keep_examples(self.contest, lesson.entrant, lesson.choices)
-        key = (training_set.id, lesson.entrant.one.learning_rate)
+        what = self.contest.settings.training.model_copy(
+            update={"learning_rate": lesson.entrant.one.learning_rate}
+        )
+        training = Training(
+            training_set,
+            PreparedModel(Folder(), BASE, "none"),
+            self.contest.settings.model_copy(update={"training": what}),
+        )
+        digest = content_id("weights", training.id).hex
         adapter = make(
             Adapter,
-            key,
+            id=training.id,
             training_set_id=training_set.id,
             base_model_id=BASE.id,
             parent_adapter_id=None,
-            digest=content_id("weights", str(key)).hex,
+            digest=digest,
+            location=f"adapters/{digest[:32]}",
+            settings=what.model_dump_json(),
         )
         model = model_of(BASE, adapter)
         trial = trial_of(self.contest, lesson.entrant, lesson.choices, training_set, adapter, model)

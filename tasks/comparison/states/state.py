@@ -6,21 +6,22 @@ trained again.
 
 import json
 from collections.abc import Iterable
-from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from storage.errors import InputError
-from storage.records import RECORD_TYPES, Comparison, Model, Record
-from storage.store.tables import arrow_schema, sql_types
+from storage.records import RECORD_TYPES, Comparison, Model
+from storage.store.strangers_parquet import Room, read_strangers
+from storage.store.tables import sql_types
 from tasks.comparison.contest import Contest
 from tasks.comparison.pool import draw_of
-from tasks.comparison.state_check import OF_ITS_DRAWS, check_rows
+from tasks.comparison.states.state_check import OF_ITS_DRAWS, check_rows
+from tasks.comparison.training_sets import REFERENCE
 
 if TYPE_CHECKING:
     from storage.open_store import Store
@@ -28,7 +29,11 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 20_000_000
 """What a state may weigh, so that it fits into a repository."""
+ROOM = Room(rows=300_000, bytes=150_000_000)
+"""What its tables may hold together; the study of nine methods and three seeds: 130,000 rows."""
 CARD = "state.json"
+_MOST_OF_CARD = 10_000
+"""Characters; ours has a line for each of its 22 tables."""
 _OF_ROUNDS = {one.table for one in RECORD_TYPES if "round_id" in sql_types(one)}
 
 
@@ -50,7 +55,7 @@ def write_state(contest: Contest, folder: Path) -> dict[str, int]:
         "rows": counts,
         "written_at": datetime.now(UTC).isoformat(),
     }
-    (folder / CARD).write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", "utf-8")
+    _write_card(json.dumps(card, indent=2, sort_keys=True) + "\n", folder / CARD)
     weight = sum(file.stat().st_size for file in folder.glob("*.parquet"))
     if weight > MOST_BYTES:
         raise InputError(
@@ -61,41 +66,48 @@ def write_state(contest: Contest, folder: Path) -> dict[str, int]:
     return counts
 
 
-def bring(store: "Store", folder: Path) -> int:
+def bring(store: "Store", folder: Path, base: Model) -> int:
     """Put the rows of a state's folder into the store; returns how many were new.
 
     Bringing twice changes nothing.
 
-    Raises InputError for a folder that is none, and for rows that are not of these tables or of
-    another comparison; then nothing is written.
+    Raises InputError for a folder that is none, and for rows that are not of these tables, of
+    another comparison or base model, or not what their ids say; then nothing is written.
     """
-    comparison = check_state(folder)
-    tables: dict[str, ArrowTable] = {}
-    for record_type in RECORD_TYPES:
-        file = folder / f"{record_type.table}.parquet"
-        if file.is_file():
-            tables[record_type.table] = read_table(file, record_type)
-    check_rows(tables, comparison)
+    identity = check_state(folder)
+    tables = _read_tables(folder)
+    rows = {table: found.to_pylist() for table, found in tables.items()}
+    check_rows(rows, identity, base, store)
     return store.append_tables(tables)
 
 
-def brought_comparison(store: "Store", folder: Path, base: Model) -> Comparison:
-    """The comparison of a brought state; raises InputError for another base model."""
-    record = store.select(Comparison, id=UUID(check_state(folder)))[0]
-    if record.base_model_id != base.id:
+def brought_comparison(store: "Store", folder: Path) -> Comparison:
+    """The comparison of a brought state."""
+    return store.select(Comparison, id=UUID(check_state(folder)))[0]
+
+
+def _read_tables(folder: Path) -> "dict[str, ArrowTable]":
+    files = {kind: folder / f"{kind.table}.parquet" for kind in RECORD_TYPES}
+    there = {kind: file for kind, file in files.items() if file.is_file()}
+    weight = sum(file.stat().st_size for file in there.values())
+    if weight > MOST_BYTES:
         raise InputError(
-            f"The comparison {record.name!r} in {str(folder)!r} is of the base model"
-            f" {record.base_model_id}; the settings name {base.name!r} ({base.id}). Name its model"
-            " in the settings."
+            f"A comparison's state has at most {MOST_BYTES:,} bytes; {str(folder)!r} has"
+            f" {weight:,}. Take a state that --export wrote."
         )
-    return record
+    tables, room = dict[str, "ArrowTable"](), ROOM
+    for kind, file in there.items():
+        rows = tables[kind.table] = read_strangers(file, kind, room)
+        room = Room(room.rows - rows.num_rows, room.bytes - rows.nbytes)
+    return tables
 
 
 def check_state(folder: Path) -> str:
     """Whose state it is: the comparison's id; raises InputError where the folder is none."""
     try:
-        return str(json.loads((folder / CARD).read_text("utf-8"))["comparison"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        with (folder / CARD).open(encoding="utf-8") as card:
+            return str(json.loads(card.read(_MOST_OF_CARD))["comparison"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"--from takes a folder that `compare --export` wrote; {str(folder)!r} has no {CARD}"
             " that names its comparison."
@@ -104,7 +116,16 @@ def check_state(folder: Path) -> str:
 
 def _write(rows: "ArrowTable", target: Path) -> None:
     partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)  # a link would be written through
     pq.write_table(rows, partial, compression="zstd", compression_level=15)
+    partial.replace(target)
+
+
+def _write_card(text: str, target: Path) -> None:
+    """In one step, and never through a link: it may lead to a file of somebody's."""
+    partial = target.with_name(f".{target.name}.partial")
+    partial.unlink(missing_ok=True)
+    partial.write_text(text, "utf-8")
     partial.replace(target)
 
 
@@ -117,41 +138,6 @@ def as_text(rows: "ArrowTable") -> "ArrowTable":
     return rows
 
 
-def read_table(file: Path, record_type: type[Record]) -> "ArrowTable":
-    """A file's rows in the table's own types; raises InputError, naming the file."""
-    try:
-        rows, schema = cast("ArrowTable", pq.read_table(file)), arrow_schema(record_type)
-        kinds = sql_types(record_type)
-        later = {field.name for field in fields(record_type) if field.default is None}
-        columns = [
-            _column(rows, name, kinds[name], schema.field(name).type, optional=name in later)
-            for name in kinds
-        ]
-        table = cast("ArrowTable", pa.Table.from_arrays(columns, schema=schema))
-    except (pa.ArrowException, OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(
-            f"{str(file)!r} must hold rows of {record_type.table}, as `compare --export` writes"
-            f" them ({error})."
-        ) from error
-    ids = table["id"].to_pylist()
-    if len(set(ids)) < len(ids):
-        raise InputError(f"{str(file)!r} has an id twice; its rows are one per record.")
-    return table
-
-
-def _column(rows: "ArrowTable", name: str, kind: str, wanted: object, *, optional: bool) -> object:
-    """A column in the table's own type; nulls where an earlier version had no such column."""
-    if name not in rows.column_names and optional:
-        return pa.nulls(rows.num_rows, wanted)
-    column = rows.column(name)
-    if kind != "UUID":
-        return column.cast(wanted)
-    binary = pa.array(
-        [None if one is None else UUID(str(one)).bytes for one in column.to_pylist()], pa.binary(16)
-    )
-    return pa.ExtensionArray.from_storage(pa.uuid(), binary)
-
-
 def _which(contest: Contest) -> dict[str, str]:
     """Table -> the condition of the rows that travel."""
     sets = _listed(one.id for one in [*contest.sets("in_domain"), *contest.sets("out_of_domain")])
@@ -161,10 +147,11 @@ def _which(contest: Contest) -> dict[str, str]:
         return f"SELECT {column} FROM trials WHERE comparison_id = '{contest.record.id}'"
 
     drawn = f"draw IN ({draws})"
+    written = f"{drawn} AND {_by_its_writers(contest)}"
     questions = f"SELECT id FROM questions WHERE question_set_id IN ({sets})"
     counted = (
         f"round_id IS NULL AND model_id IN ({of_trials('model_id')}) AND question_set_id IN"
-        f" ({sets})"
+        f" ({sets}) AND (draw = 0 OR {drawn})"
     )
     return {
         "question_sets": f"id IN ({sets})",
@@ -172,9 +159,11 @@ def _which(contest: Contest) -> dict[str, str]:
         "guidelines": "true",
         "prompts": "true",
         "models": (
-            f"id IN ({of_trials('model_id')}) OR id IN (SELECT model_id FROM paths WHERE {drawn})"
+            f"id IN ({of_trials('model_id')}) OR id IN (SELECT model_id FROM paths WHERE {written})"
         ),
-        **dict.fromkeys(OF_ITS_DRAWS, drawn),
+        **dict.fromkeys(OF_ITS_DRAWS, written),
+        "verdicts": f"path_id IN (SELECT id FROM paths WHERE {written})",
+        "failed_requests": drawn,
         **dict.fromkeys(
             ("selections", "training_examples"),
             f"training_set_id IN ({of_trials('training_set_id')})",
@@ -188,6 +177,12 @@ def _which(contest: Contest) -> dict[str, str]:
         "trials": f"comparison_id = '{contest.record.id}'",
         "comparison_figures": f"comparison_id = '{contest.record.id}'",
     }
+
+
+def _by_its_writers(contest: Contest) -> str:
+    """Another comparison of the same seeds may be of another base model."""
+    bases = _listed((contest.base.id, REFERENCE.id))
+    return f"model_id IN (SELECT id FROM models WHERE base_model_id IN ({bases}))"
 
 
 def _listed(ids: Iterable[UUID]) -> str:

@@ -1,0 +1,1 @@
+"""A comparison's state: written for another machine, and read from a stranger."""
