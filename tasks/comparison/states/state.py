@@ -148,14 +148,12 @@ def _which(contest: Contest) -> dict[str, str]:
 
     drawn = f"draw IN ({draws})"
     written = f"{drawn} AND {_by_its_writers(contest)}"
-    questions = f"SELECT id FROM questions WHERE question_set_id IN ({sets})"
-    counted = (
-        f"round_id IS NULL AND model_id IN ({of_trials('model_id')}) AND question_set_id IN"
-        f" ({sets}) AND (draw = 0 OR {drawn})"
-    )
+    fixed_or_drawn = f"(draw = 0 OR {drawn})"  # not what a round drew or asked
+    asked = f"question_set_id IN ({sets}) AND {fixed_or_drawn}"
+    counted = f"round_id IS NULL AND model_id IN ({of_trials('model_id')}) AND {asked}"
     return {
         "question_sets": f"id IN ({sets})",
-        "questions": f"question_set_id IN ({sets}) AND (draw = 0 OR {drawn})",
+        "questions": asked,
         "guidelines": "true",
         "prompts": "true",
         "models": (
@@ -170,7 +168,8 @@ def _which(contest: Contest) -> dict[str, str]:
         ),
         "training_sets": f"id IN ({of_trials('training_set_id')})",
         "adapters": f"id IN ({of_trials('adapter_id')})",
-        "answers": f"model_id IN ({of_trials('model_id')}) AND question_id IN ({questions})",
+        "answers": f"model_id IN ({of_trials('model_id')}) AND {fixed_or_drawn} AND question_id IN"
+        f" (SELECT id FROM questions WHERE {asked})",
         "evaluations": counted,
         "evaluation_figures": f"evaluation_id IN (SELECT id FROM evaluations WHERE {counted})",
         "comparisons": f"id = '{contest.record.id}'",

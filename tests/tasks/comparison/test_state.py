@@ -207,7 +207,7 @@ def test_a_state_of_a_version_that_lacked_columns_comes_in(home: Store, state: P
     assert {one.cut for one in home.select(ReasoningPath)} == {None}
 
 
-def test_rows_of_another_base_model_in_the_same_draws_stay_at_home(
+def test_rows_of_rounds_and_of_another_base_model_in_the_same_draws_stay_at_home(
     made: Made, tmp_path: Path
 ) -> None:
     other = make(Model, "other base", base_model_id=uid(Model, "other base"))
@@ -225,9 +225,14 @@ def test_rows_of_another_base_model_in_the_same_draws_stay_at_home(
         [other, path, make(Verdict, path_id=path.id, draw=path.draw), evaluation]
     )
 
+    question = make(Question, "round's", draw=1, question_set_id=evaluation.question_set_id)
+    asked = make(Answer, "round's", model_id=one.model_id, question_id=question.id, draw=1)
+    again = replace(made.row(Answer, model_id=one.model_id), id=uid(Answer, "sampled"), draw=1)
+    made.small.store.append([question, asked, again])
+
     write_state(made.small.contest, tmp_path / "state")
 
-    for table in ("models", "paths", "verdicts", "evaluations"):
+    for table in ("models", "paths", "verdicts", "evaluations", "questions", "answers"):
         ids = {
             UUID(one)
             for one in pq.read_table(tmp_path / "state" / f"{table}.parquet")["id"].to_pylist()
