@@ -17,6 +17,7 @@ import pyarrow as pa
 from storage.errors import InputError
 from storage.records import Record
 from storage.store.arrow import ArrowTable, shaped
+from storage.store.parquet_footer import check_thrift
 from storage.store.tables import allowed_values, nullable_columns, sql_types
 
 MEMORY = "300MB"
@@ -116,16 +117,21 @@ def _no_rows_of(file: Path, record_type: type[Record]) -> Generator[None]:
 
 
 def _check_footer(file: Path) -> None:
-    """Whether what describes the file is small: it is read whole before anything else."""
-    # the last eight bytes: the footer's length, and PAR1
+    """Whether what describes the file is small, and what it claims is there."""
+    size = file.stat().st_size
     with file.open("rb") as opened:
-        opened.seek(max(0, file.stat().st_size - 8))
+        # the last eight bytes: the footer's length, and PAR1
+        opened.seek(max(0, size - 8))
         end = opened.read(8)
-    if end[4:] != b"PAR1":
-        raise ValueError("no Parquet file")
-    length = int.from_bytes(end[:4], "little")
-    if length > MOST_FOOTER:
-        raise ValueError(f"a footer has at most {MOST_FOOTER:,} bytes; found {length:,}")
+        if end[4:] != b"PAR1":
+            raise ValueError("no Parquet file")
+        length = int.from_bytes(end[:4], "little")
+        if length > min(MOST_FOOTER, size - 8):
+            raise ValueError(
+                f"a footer has at most {MOST_FOOTER:,} bytes, all in its file; found {length:,}"
+            )
+        opened.seek(size - 8 - length)
+        check_thrift(opened.read(length))
 
 
 def _taken(record_type: type[Record], found: dict[str, str]) -> str:

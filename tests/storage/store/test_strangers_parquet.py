@@ -19,6 +19,16 @@ from storage.records import Adapter, Prompt, Question, Record, Trial, Verdict
 from storage.store.strangers_parquet import MOST_FOOTER, Room, read_strangers
 from storage.store.tables import sql_types, to_arrow
 from tests.storage.examples import NOW, make
+from tests.storage.store.test_parquet_footer import (
+    INT,
+    LIST,
+    LONG,
+    MANY,
+    RECORD,
+    TEXT,
+    field,
+    listed,
+)
 
 ROOM = Room(rows=300_000, bytes=150_000_000)
 MB = 1_000_000
@@ -167,6 +177,35 @@ def without_its_data(folder: Path) -> Path:
     return file
 
 
+def described_as(folder: Path, described: bytes) -> Path:
+    """A file of nothing but this footer."""
+    file = folder / "rows.parquet"
+    file.write_bytes(b"PAR1" + described + len(described).to_bytes(4, "little") + b"PAR1")
+    return file
+
+
+def claiming_groups(folder: Path) -> Path:
+    """Twenty million groups of rows, in 33 bytes."""
+    root = listed(RECORD, 1, field(4, TEXT, b"\x01r") + b"\x00")
+    groups = field(4, LIST, listed(RECORD, MANY, b"\x00" * 10))
+    return described_as(folder, field(1, INT, b"\x02") + field(2, LIST, root) + groups)
+
+
+def claiming_columns(folder: Path) -> Path:
+    """Ten million columns, in as few."""
+    return described_as(folder, field(2, LIST, listed(RECORD, MANY // 2, b"\x00" * 20)))
+
+
+def nested_columns(folder: Path) -> Path:
+    """Groups of columns in groups of columns, each the only one of its group."""
+    name, depth = field(4, TEXT, b"\x01a"), 12_000
+    group = field(3, INT, b"\x00") + name + field(5, INT, b"\x02") + b"\x00"
+    last = field(1, INT, b"\x02") + field(3, INT, b"\x00") + name + b"\x00"
+    columns = listed(RECORD, depth + 1, group * depth + last)
+    rest = field(3, LONG, b"\x00") + field(4, LIST, b"\x0c") + b"\x00"
+    return described_as(folder, field(1, INT, b"\x02") + field(2, LIST, columns) + rest)
+
+
 BOMBS: dict[str, Callable[[Path], Path]] = {
     "a text that many rows share": lambda folder: written(
         folder, prompts(3_600, text=shared("x" * MB, 3_600))
@@ -181,6 +220,9 @@ BOMBS: dict[str, Callable[[Path], Path]] = {
     "a long footer": described_at_length,
     "long lists": many_lists,
     "no data": without_its_data,
+    "groups that are not there": claiming_groups,
+    "columns that are not there": claiming_columns,
+    "nested columns": nested_columns,
 }
 READ = f"""
 import re, sys
@@ -220,3 +262,40 @@ def test_a_file_that_unpacks_to_much_is_refused_in_one_line_and_little_memory(
     assert len(said) == 1, done.stdout
     assert "rows.parquet' must " in said[0]
     assert int(memory) < MOST_MEMORY
+
+
+CHANGED = """
+import random, sys
+from pathlib import Path
+from storage.errors import InputError
+from storage.records import Prompt
+from storage.store.strangers_parquet import Room, read_strangers
+file, ends = Path(sys.argv[1]), {"taken": 0, "refused": 0}
+whole = file.read_bytes()
+start = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+for seed in range(60):
+    chance, changed = random.Random(seed), bytearray(whole)
+    for _ in range(chance.choice((1, 2, 5))):
+        changed[chance.randrange(start, len(whole) - 8)] = chance.randrange(256)
+    file.write_bytes(changed)
+    try:
+        read_strangers(file, Prompt, Room(300_000, 150_000_000))
+        ends["taken"] += 1
+    except InputError:
+        ends["refused"] += 1
+print(ends["taken"] > 0, ends["refused"] > 0)
+"""
+
+
+def test_a_footer_with_other_bytes_is_read_or_refused_and_ends_no_process(tmp_path: Path) -> None:
+    file = written(tmp_path, to_arrow(Prompt, [make(Prompt)]))
+
+    done = subprocess.run(
+        [sys.executable, "-c", CHANGED, str(file)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+    assert (done.returncode, done.stdout) == (0, "True True\n"), done.stderr[-2000:]
