@@ -70,14 +70,18 @@ def gc(
     """Move adapters that no store names into the trash, and remove half-written and old files."""
     from storage.care.garbage import find_garbage, remove_garbage
 
-    found = find_garbage(existing_store(), environment().home, trash_days)
+    store, home = existing_store(), environment().home
+    found = find_garbage(store, home, trash_days)
     for one in found:
         deed = f"would move to {one.kept}:" if one.kept else "would remove"
         note(f"{deed} {one.path} ({one.bytes / 1e6:.1f} MB): {one.why}")
     freed = 0
     if found and not COMMON.dry_run:
         confirm(f"Move or remove {len(found)} files or folders?")
-        freed = remove_garbage(found)
+        # a run or a restore may have come to need one of them while nobody answered
+        again = find_garbage(store, home, trash_days)
+        shown = {one.path for one in found}
+        freed = remove_garbage([one for one in again if one.path in shown])
     figures = {"found": [str(one.path) for one in found], "bytes_freed": freed}
     show(figures, f"{len(found)} found, {freed / 1e6:.1f} MB freed.")
 

@@ -32,7 +32,7 @@ _BACKUP = re.compile(
     r"|regenesis-\d{8}-\d{6}\.duckdb\.part(\.wal|\.gate|\.lock)?"
 )
 # As `_in_trash` names them: 2026-11-30-0123456789abcdef0123456789abcdef, 2026-11-30-work-0123...-2
-_TRASHED = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-(?:work-)?[0-9a-f]{32}(?:-[0-9]{1,3})?")
+_TRASHED = re.compile(r"([0-9]{4}-[0-9]{2}-[0-9]{2})-((?:work-)?[0-9a-f]{32})(?:-[0-9]{1,3})?")
 
 
 @dataclass(frozen=True)
@@ -53,13 +53,17 @@ def find_garbage(store: Store, home: Path, trash_days: float = TRASH_DAYS) -> li
     Raises PermanentError where nobody can tell which adapters are named.
     """
     half_written = [*_half_written(store, home)]
+    folders, trashed = _adapter_folders(home), [*_old_trash(home, trash_days)]
+    named = _named(store, home, half_written) if folders or trashed else set[Path]()
     adapters = [
-        _garbage(path, why, _in_trash(home, path))
-        for path, why in _unnamed(store, home, half_written)
+        _garbage(path, why, _in_trash(home, path)) for path, why in _unnamed(store, folders, named)
     ]
     partial = [_garbage(path, "half written") for path in half_written]
     return [one for one in (*adapters, *partial) if _untouched(one.path)] + [
-        *_old_trash(home, trash_days)
+        # a restore may have brought back the row of one that was put aside
+        _garbage(path, f"in the trash since {since}")
+        for path, since, adapter in trashed
+        if (home / "adapters" / adapter).resolve() not in named
     ]
 
 
@@ -76,20 +80,24 @@ def remove_garbage(garbage: Sequence[Garbage]) -> int:
     return sum(one.bytes for one in garbage if one.kept is None)
 
 
-def _unnamed(store: Store, home: Path, half_written: list[Path]) -> Iterator[tuple[Path, str]]:
-    folders = [
+def _adapter_folders(home: Path) -> list[Path]:
+    return [
         one
         for one in sorted((home / "adapters").glob("*"))
         if one.is_dir() and not one.is_symlink()
     ]
-    if not folders:
-        return
+
+
+def _named(store: Store, home: Path, half_written: list[Path]) -> set[Path]:
+    """The folders of adapters that any store names."""
     _refuse_links(home)
     rows = store.query("SELECT location FROM adapters")["location"].to_pylist()
-    # read already, or a copy of what was read; or it names nothing that was ever whole
-    known = {store.path, reader_of(store.path)} if isinstance(store, FileStore) else set[Path]()
-    elsewhere = named_elsewhere(store, home, known | set(half_written))
-    named = {(home / location).resolve() for location in elsewhere.union(rows)}
+    # the store's file is asked again with the others: a restore may have put another in its place
+    elsewhere = named_elsewhere(store, home, half_written)
+    return {(home / location).resolve() for location in elsewhere.union(rows)}
+
+
+def _unnamed(store: Store, folders: list[Path], named: set[Path]) -> Iterator[tuple[Path, str]]:
     # checkpoints may belong to a fine-tune that is resumed tonight
     busy = store.query(
         "SELECT 1 FROM rounds WHERE status = 'running' UNION ALL"
@@ -110,6 +118,11 @@ def _refuse_links(home: Path) -> None:
                 f"Adapters are collected from a folder that is this home's alone; {str(folder)!r}"
                 f" is a link to {str(folder.resolve())!r}, and a store of another home may name"
                 " what lies there. Nothing was collected; put a folder in the link's place."
+            )
+        if folder.exists() and not folder.is_dir():
+            raise PermanentError(
+                f"Garbage is put aside in a folder; {str(folder)!r} is a file. Nothing was"
+                " collected; move it away."
             )
 
 
@@ -134,19 +147,19 @@ def _half_written(store: Store, home: Path) -> Iterator[Path]:
         )
 
 
-def _old_trash(home: Path, trash_days: float) -> Iterator[Garbage]:
+def _old_trash(home: Path, trash_days: float) -> Iterator[tuple[Path, date, str]]:
+    """What was put aside long enough ago, since when, and the folder's name before."""
     before = datetime.now(UTC).date() - timedelta(days=trash_days)
     for path in sorted((home / TRASH).glob("*")):
-        since = None if path.is_symlink() else _trashed_on(path.name)
-        if since is not None and since < before:
-            yield _garbage(path, f"in the trash since {since}")
+        trashed = None if path.is_symlink() else _TRASHED.fullmatch(path.name)
+        since = trashed and _day(trashed[1])
+        if trashed and since and since < before:
+            yield path, since, trashed[2]
 
 
-def _trashed_on(name: str) -> date | None:
-    """The day in a name that `_in_trash` gave; None for every other name."""
-    trashed = _TRASHED.fullmatch(name)
+def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(trashed[1]) if trashed else None
+        return date.fromisoformat(text)
     except ValueError:  # 2026-13-45: no day of ours
         return None
 

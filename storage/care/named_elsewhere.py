@@ -32,18 +32,20 @@ _STORE = re.compile(r".+\.(duckdb|sqlite)(?:\.before-restore-[^.]+)?", re.IGNORE
 _MOST_FILES = 500_000
 
 
-def named_elsewhere(store: Store, home: Path, known: Collection[Path]) -> set[str]:
-    """Adapters' locations in all stores but the `known` files.
+def named_elsewhere(store: Store, home: Path, half_written: Collection[Path]) -> set[str]:
+    """Adapters' locations in all stores but the half-written files, which may not be readable.
 
     Raises PermanentError where one can't be read, or where there is too much to look through.
     """
-    passed = {_identity(file.stat()) for file in known if file.exists()}
-    found = set[str]()
+    passed, found = set[tuple[int, int]](), set[str]()
+    # by name: a half-written file may be a second name of one that a restore put aside
+    left_out = {file.resolve() for file in half_written}
     for file in _files(_roots(store, home)):
-        kind = _kind(file)
-        if kind and (identity := _identity(file.stat())) not in passed:
-            passed.add(identity)
-            found |= _locations(file, kind)
+        with _told(file):
+            kind = _kind(file) if file.resolve() not in left_out else ""
+            if kind and (identity := _identity(file.stat())) not in passed:
+                passed.add(identity)
+                found |= _locations(file, kind)
     return found
 
 
@@ -63,11 +65,11 @@ def _files(roots: list[tuple[Path, bool]]) -> Iterator[Path]:
     waiting = roots[::-1]  # the last is the next: the first root is seen whole before the others
     while waiting:
         folder, below = waiting.pop()
-        if (identity := _identity(folder.stat())) in seen:
-            continue
-        seen.add(identity)
+        entries = list[Path]()
         with _told(folder):
-            entries = sorted(folder.iterdir())
+            if (identity := _identity(folder.stat())) not in seen:
+                seen.add(identity)
+                entries = sorted(folder.iterdir())
         count += len(entries)
         if count > _MOST_FILES:
             raise PermanentError(
@@ -91,7 +93,7 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 def _kind(file: Path) -> str:
     """`duckdb` or `sqlite` for what may be a store; else nothing."""
-    with _told(file), file.open("rb") as opened:
+    with file.open("rb") as opened:
         begin = opened.read(16)
     if begin[8:12] == b"DUCK":  # after a checksum of eight bytes
         return "duckdb"
@@ -102,13 +104,12 @@ def _kind(file: Path) -> str:
 
 
 def _locations(file: Path, kind: str) -> set[str]:
-    with _told(file):
-        if kind == "sqlite":
-            return _in_lake(file) if _is_catalogue(file) else set()
-        # the name of a lock file beside it tells whether others take turns at it
-        if file.with_name(file.name + ".gate").exists():
-            return _in_file(DatabaseFile(file, 5.0).reading(), file)
-        return _in_file(closing(connect(file, read_only=True)), file)
+    if kind == "sqlite":
+        return _in_lake(file) if _is_catalogue(file) else set()
+    # the name of a lock file beside it tells whether others take turns at it
+    if file.with_name(file.name + ".gate").exists():
+        return _in_file(DatabaseFile(file, 5.0).reading(), file)
+    return _in_file(closing(connect(file, read_only=True)), file)
 
 
 def _in_file(opening: AbstractContextManager[duckdb.DuckDBPyConnection], file: Path) -> set[str]:
@@ -124,10 +125,14 @@ def _in_lake(catalogue: Path) -> set[str]:
 
 
 def _asked(connection: duckdb.DuckDBPyConnection, table: str) -> set[str]:
+    # as text and without what no path can hold: a database of somebody's may have such a table too
     try:
-        return {row[0] for row in connection.execute(f"SELECT location FROM {table}").fetchall()}
-    except duckdb.CatalogException:  # a database, but no store
+        rows = connection.execute(
+            f"SELECT DISTINCT location::VARCHAR FROM {table} WHERE location IS NOT NULL"
+        ).fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):  # a database, but no store
         return set()
+    return {location for (location,) in rows if "\0" not in location}
 
 
 def _is_catalogue(file: Path) -> bool:
@@ -145,6 +150,8 @@ def _told(file: Path) -> Generator[None]:
     try:
         yield
     except (OSError, duckdb.Error, sqlite3.Error, ReGenesisError) as error:
+        if not os.path.lexists(file):  # a program's temporary file, gone meanwhile
+            return
         raise PermanentError(
             f"No garbage is collected while {str(file)!r} can't be read, which may name any adapter"
             f" ({str(error).splitlines()[0]}). Correct it, or move it away, out of the home and the"

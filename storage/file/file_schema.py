@@ -84,6 +84,7 @@ def keep_as(path: Path, kept: Path) -> None:
     except OSError:  # a file system without links
         shutil.copyfile(path, partial)
     partial.replace(kept)
+    partial.unlink(missing_ok=True)  # a rename onto another name of the same file does nothing
 
 
 def free_name(path: Path) -> Path:

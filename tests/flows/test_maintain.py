@@ -7,10 +7,13 @@ import os
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from flows.cli import storage_commands
 from flows.maintain import back_up, maintain
 from storage.errors import InputError
 from storage.open_store import open_store
+from storage.records import Adapter
 from storage.records import Path as RecordedPath
 from tests.storage.examples import make
 
@@ -82,3 +85,23 @@ def test_maintenance_makes_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         maintain.fn()
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_adapter_that_came_to_be_needed_while_a_person_was_asked_is_not_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store(f"duckdb:///{tmp_path / 'regenesis.duckdb'}")
+    needed, other = (tmp_path / "adapters" / (letter * 32) for letter in "bd")
+    for folder in (needed, other):
+        folder.mkdir(parents=True)
+        os.utime(folder, (0, 0))
+    monkeypatch.setattr(
+        storage_commands,
+        "confirm",
+        lambda _: store.append([make(Adapter, 1, location=f"adapters/{needed.name}")]),
+    )
+
+    said = CliRunner().invoke(storage_commands.app, ["gc", "--home", str(tmp_path)])
+
+    assert said.exit_code == 0, said.output
+    assert (needed.exists(), other.exists()) == (True, False)

@@ -7,15 +7,19 @@ import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
+from typing import Any
 
 import duckdb
 import pytest
 
+from storage.care import named_elsewhere as elsewhere
 from storage.care.backups import restore
 from storage.care.check_and_gc import back_up_store
 from storage.care.garbage import TRASH, find_garbage, remove_garbage
+from storage.care.named_elsewhere import named_elsewhere
 from storage.environment import Environment
 from storage.errors import PermanentError
+from storage.file.file_schema import keep_as
 from storage.open_store import open_store
 from storage.records import Adapter, Round
 from storage.store.store import Store
@@ -330,3 +334,101 @@ def test_a_home_with_more_files_than_can_be_looked_through_has_nothing_collected
 
     with pytest.raises(PermanentError, match="over 3 files to look through"):
         find_garbage(store, tmp_path)
+
+
+def naming_unknown(home: FilePath, to: str) -> FilePath:
+    """A whole store in the home, under that name, that names the unknown adapter."""
+    other = open_store(f"duckdb:///{home / 'made' / 'one.duckdb'}")
+    other.append([make(Adapter, "champion", location=f"adapters/{UNKNOWN}")])
+    made = copied(other, home / to)
+    shutil.rmtree(home / "made")
+    return made
+
+
+def test_an_adapter_stays_that_only_the_copy_for_readers_names(
+    store: Store, tmp_path: FilePath
+) -> None:
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    naming_unknown(tmp_path, "reader.duckdb")
+
+    assert collected(store, tmp_path) == []
+
+
+def test_a_store_put_aside_is_read_though_a_killed_restore_left_a_second_name_of_it(
+    store: Store, tmp_path: FilePath
+) -> None:
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    aside = naming_unknown(tmp_path, "regenesis.duckdb.before-restore-20261130-063000")
+    os.link(aside, aside.with_name(aside.name + ".part"))
+
+    assert f"adapters/{UNKNOWN}" not in collected(store, tmp_path)
+
+
+def test_what_is_kept_under_a_second_name_twice_leaves_no_third_name(tmp_path: FilePath) -> None:
+    file, kept = tmp_path / "file", tmp_path / "kept"
+    file.write_bytes(b"12345")
+
+    keep_as(file, kept)
+    keep_as(file, kept)
+
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["file", "kept"]
+
+
+def test_an_adapter_stays_that_is_named_by_a_store_restored_while_others_are_read(
+    store: Store, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    restored = naming_unknown(tmp_path, "restored.db")
+
+    def after_a_restore(*arguments: Any) -> set[str]:
+        restored.replace(tmp_path / "regenesis.duckdb")
+        return named_elsewhere(*arguments)
+
+    monkeypatch.setattr("storage.care.garbage.named_elsewhere", after_a_restore)
+    assert collected(store, tmp_path) == []
+
+
+@pytest.mark.parametrize("values", ["VARCHAR: NULL", "INT: 4", "INT[]: [4]", "VARCHAR: chr(0)"])
+def test_a_table_of_adapters_that_is_none_of_ours_names_nothing(
+    store: Store, tmp_path: FilePath, values: str
+) -> None:
+    kind, value = values.split(": ")
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    with duckdb.connect(tmp_path / "research.db") as connection:
+        connection.execute(f"CREATE TABLE adapters (location {kind})")
+        connection.execute(f"INSERT INTO adapters VALUES ({value})")
+
+    assert collected(store, tmp_path) == [f"adapters/{UNKNOWN}"]
+
+
+def test_a_file_that_goes_while_stores_are_looked_for_names_nothing(
+    store: Store, tmp_path: FilePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    passing = tmp_path / "passing.duckdb"
+    passing.write_bytes(b"12345")
+    kind_of = elsewhere._kind
+
+    def kind(file: FilePath) -> str:
+        passing.unlink(missing_ok=True)
+        return kind_of(file)
+
+    monkeypatch.setattr(elsewhere, "_kind", kind)
+    assert collected(store, tmp_path) == [f"adapters/{UNKNOWN}"]
+
+
+def test_a_file_in_the_place_of_the_trash_is_said(store: Store, tmp_path: FilePath) -> None:
+    a_day_old(tmp_path / "adapters" / UNKNOWN)
+    (tmp_path / TRASH).write_text("mine")
+
+    with pytest.raises(PermanentError, match=r"trash' is a file\. Nothing was collected"):
+        find_garbage(store, tmp_path)
+
+
+def test_what_is_in_the_trash_stays_while_a_store_names_it_again(
+    store: Store, tmp_path: FilePath
+) -> None:
+    for name in (KNOWN, UNKNOWN):
+        a_day_old(tmp_path / TRASH / f"2020-01-01-{name}")
+
+    assert collected(store, tmp_path) == [f"{TRASH}/2020-01-01-{UNKNOWN}"]
