@@ -174,9 +174,41 @@ def ingest_rows(
     questions = [
         as_question(question_set, row, part_of(row.text, row.split, shares), now) for row in rows
     ]
+    _refuse_brought_before(store, question_set, questions)
     if not dry_run:
         store.append([question_set, *questions])
     return Ingested(question_set, questions, read)
+
+
+def _refuse_brought_before(
+    store: Store, question_set: QuestionSet, questions: Sequence[Question]
+) -> None:
+    """Where rounds would read other questions than those of the file, or in other parts.
+
+    A comparison's state may have brought the set before, with anything in it.
+    """
+    newer = [
+        one
+        for one in store.select(QuestionSet, name=question_set.name)
+        if one.created_at > datetime.now(UTC)
+    ]
+    read = {(one.id, one.part) for one in questions}
+    stored = store.query(
+        "SELECT id, part, text FROM questions WHERE question_set_id = ? AND draw = 0",
+        [question_set.id],
+    ).to_pylist()
+    others = [one["text"] for one in stored if (one["id"], one["part"]) not in read]
+    if newer or others:
+        found = (
+            f"one of {newer[0].created_at:%Y-%m-%d}, which is newer than now"
+            if newer
+            else f"{len(others)} others under it, or in another part, such as {others[0][:80]!r}"
+        )
+        raise InputError(
+            f"Question set {question_set.name!r} must hold the questions of"
+            f" {question_set.source!r} as they are read now; the store has {found}. They came with"
+            " a comparison's state, or by other columns. Choose another --name."
+        )
 
 
 def as_question(

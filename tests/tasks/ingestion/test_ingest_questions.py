@@ -1,11 +1,14 @@
 """Ingest: three disjoint parts, fixed for ever; fresh questions for each round."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from storage.errors import InputError
+from storage.ids import content_id
 from storage.open_store import Store, open_store
 from storage.records import Part, Question, QuestionSet
 from tasks.guidelines import builtin_guidelines, parse_guidelines
@@ -105,6 +108,38 @@ def test_a_file_set_keeps_its_split_and_its_parts(store: Store, tmp_path: Path) 
         == question_set.id
     )
     assert len(store.select(Question)) == 60
+
+
+@pytest.mark.parametrize("brought", ["another question", "another part", "a set of the year 2999"])
+def test_a_file_is_refused_where_rounds_would_read_what_was_brought_before_it(
+    store: Store, tmp_path: Path, brought: str
+) -> None:
+    file = tmp_path / "own.jsonl"
+    rows = [
+        {"question": f"What is {n} + 1?", "answer": str(n + 1), "answer_kind": "number"}
+        for n in range(40)
+    ]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    own = NewSet("own", "in_domain")
+    read = ingest_rows(store, file_source(file), own, dry_run=True)
+    first = next(one for one in read.questions if one.part == "gate")
+    if brought == "another question":
+        others = [replace(first, id=content_id("questions", "other"), text="What is it?")]
+        store.append([read.question_set, *read.questions, *others])
+    elif brought == "another part":
+        store.append([read.question_set, replace(first, part="train")])
+    else:
+        far = datetime(2999, 1, 1, tzinfo=UTC)
+        other = content_id("question_sets", "other")
+        store.append([replace(read.question_set, id=other, created_at=far)])
+    before = (store.select(QuestionSet), store.select(Question))
+
+    with pytest.raises(
+        InputError, match=r"must hold the questions of .*own\.jsonl.* Choose another"
+    ):
+        ingest_rows(store, file_source(file), own)
+
+    assert (store.select(QuestionSet), store.select(Question)) == before
 
 
 def test_a_set_is_never_both_in_and_out_of_domain(store: Store, tmp_path: Path) -> None:
