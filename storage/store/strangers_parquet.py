@@ -8,6 +8,7 @@ import glob
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
 
@@ -24,6 +25,8 @@ MEMORY = "300MB"
 """Of DuckDB, while it reads a file; a text larger than that is refused."""
 MOST_FOOTER = 256 * 1024
 """Bytes of a file's description of itself; 9 kB in our own, 4 MB with 50,000 groups of rows."""
+_AHEAD = timedelta(days=1)
+"""By how much another machine's clock may be ahead of ours."""
 _KINDS = {
     "UUID": {"UUID", "VARCHAR"},
     "VARCHAR": {"VARCHAR"},
@@ -180,6 +183,21 @@ def _check_values(table: ArrowTable, record_type: type[Record]) -> None:
     for name, allowed in allowed_values(record_type).items():
         if strange := set(table[name].to_pylist()) - allowed - {None}:
             raise ValueError(f"{name} is one of {sorted(allowed)!r}; found {min(strange)[:80]!r}")
+    _check_times(
+        table, [name for name, kind in sql_types(record_type).items() if kind == "TIMESTAMP"]
+    )
     ids = table["id"].to_pylist()
     if len(set(ids)) < len(ids):
         raise ValueError("an id is there twice")
+
+
+def _check_times(table: ArrowTable, names: list[str]) -> None:
+    """Whether each is one that a run can have had: Python has no time after the year 9999.
+
+    The newest set of a name is read, so one of the future would stay that for good.
+    """
+    latest = (datetime.now(UTC) + _AHEAD).timestamp() * 1_000_000
+    for name in names:
+        for one in table[name].cast(pa.int64()).to_pylist():
+            if one is not None and not 0 <= one <= latest:
+                raise ValueError(f"{name} is from 1970 to tomorrow; found {one:,} µs since 1970")

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.errors import InputError
-from storage.records import Adapter, Prompt, Question, Record, Trial, Verdict
+from storage.records import RECORD_TYPES, Adapter, Prompt, Question, Record, Trial, Verdict
 from storage.store.strangers_parquet import MOST_FOOTER, Room, read_strangers
 from storage.store.tables import sql_types, to_arrow
 from tests.storage.examples import NOW, make
@@ -133,6 +133,39 @@ def test_a_value_that_its_column_may_not_have_is_refused(tmp_path: Path) -> None
     for said, rows in wrong.items():
         with pytest.raises(InputError, match=said):
             read_strangers(written(tmp_path, rows), Question, ROOM)
+
+
+TIMES = [
+    (kind, name)
+    for kind in RECORD_TYPES
+    for name, sql in sql_types(kind).items()
+    if sql == "TIMESTAMP"
+]
+
+
+@pytest.mark.parametrize(("kind", "name"), TIMES, ids=lambda one: getattr(one, "table", one))
+def test_a_time_that_no_run_has_had_is_refused(
+    kind: type[Record], name: str, tmp_path: Path
+) -> None:
+    day, now = 86_400 * MB, int(datetime.now(UTC).timestamp()) * MB
+    for unit, value, fits in (
+        ("us", now - 1_000 * day, True),
+        ("us", now + day // 2, True),
+        ("us", now + 2 * day, False),
+        ("us", -1, False),  # as is every time BC
+        ("us", 2**63 - 1, False),  # infinity, and below without end
+        ("us", -(2**63) + 1, False),
+        ("us", 200_000 * 365 * day, False),
+        ("ms", 200_000 * 365 * day // 1_000, False),
+        ("ms", 2**63 - 1, False),
+    ):
+        values: Any = pa.array([value], pa.int64()).cast(pa.timestamp(unit))
+        file = written(tmp_path, with_column(make(kind), name, values))
+        if fits:
+            assert read_strangers(file, kind, ROOM)[name].null_count == 0
+            continue
+        with pytest.raises(InputError, match=rf"rows.parquet' must hold rows of {kind.table}"):
+            read_strangers(file, kind, ROOM).to_pylist()
 
 
 def shared(value: Any, count: int) -> Any:
