@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,11 @@ from tasks.comparison.contest import HOW, HOW_AT_FIRST, comparison_id
 from tasks.comparison.training_sets import REFERENCE
 from tasks.training.train_adapter import HOW as OF_NO_WEIGHTS
 
+MOST = 32
+"""Parents, or ways to ask, that one row's id is compared with; a chain has two, a model a few.
+
+A row beyond them counts as one of another id: each row with each would take days.
+"""
 Row = Mapping[str, Any]
 Rows = Mapping[str, list[dict[str, Any]]]
 
@@ -123,16 +129,22 @@ def _is_row_of(model: Model, row: Row) -> bool:
     return all(row[name] == value for name, value in vars(model).items() if name != "name")
 
 
-def _selections_above(rows: Rows) -> Mapping[tuple[UUID, UUID], list[UUID]]:
-    """Advice by question and guideline: a chain's first text may be a selection of guidelines."""
-    above: defaultdict[tuple[UUID, UUID], list[UUID]] = defaultdict(list)
+def _selections_above(rows: Rows) -> Mapping[tuple[object, ...], list[UUID]]:
+    """Advice by chain: a chain's first text may be a selection of guidelines."""
+    above: defaultdict[tuple[object, ...], list[UUID]] = defaultdict(list)
     for row in rows.get("adapted_guidelines", []):
-        above[row["question_id"], row["guideline_id"]].append(row["id"])
+        above[_chain_of(row)].append(row["id"])
     return above
 
 
+def _chain_of(row: Row) -> tuple[object, ...]:
+    """What all texts of a chain share."""
+    names = ("question_id", "guideline_id", "model_id", "draw", "sample", "hinted")
+    return tuple(row[name] for name in names)
+
+
 def _chain_ids(
-    table: str, row: Row, above: Mapping[tuple[UUID, UUID], list[UUID]]
+    table: str, row: Row, above: Mapping[tuple[object, ...], list[UUID]]
 ) -> Iterator[UUID]:
     """The ids of the requests that a row's own columns allow; see `request_id`."""
     for each in _parents(row, above):
@@ -148,7 +160,9 @@ def _chain_ids(
         )
 
 
-def _parents(row: Row, above: Mapping[tuple[UUID, UUID], list[UUID]]) -> Iterator[tuple[UUID, ...]]:
+def _parents(
+    row: Row, above: Mapping[tuple[object, ...], list[UUID]]
+) -> Iterator[tuple[UUID, ...]]:
     if nearest := row.get("structure_id") or row.get("adapted_guideline_id"):
         yield (nearest,)
     elif row["guideline_id"] is None:
@@ -156,10 +170,10 @@ def _parents(row: Row, above: Mapping[tuple[UUID, UUID], list[UUID]]) -> Iterato
     else:
         head = (row["question_id"], row["guideline_id"])
         yield head
-        yield from ((*head, one) for one in above.get(head, ()))
+        yield from ((*head, one) for one in above.get(_chain_of(row), [])[:MOST])
 
 
-def _path_ids(row: Row, above: Mapping[tuple[UUID, UUID], list[UUID]]) -> Iterator[UUID]:
+def _path_ids(row: Row, above: Mapping[tuple[object, ...], list[UUID]]) -> Iterator[UUID]:
     if row["strategy"] != "reference":
         return _chain_ids("paths", row, above)
     names = ("question_id", "model_id", "prompt_id")
@@ -204,7 +218,7 @@ def _comparison_ids(row: Row) -> list[UUID]:
 def _evaluation_ids(row: Row, asked: Iterable[tuple[UUID, str]]) -> Iterator[UUID]:
     """Of no round, under a prompt and sampling that the state has answers to."""
     counted = (row["model_id"], row["question_set_id"], row["part"])
-    return (content_id("evaluations", None, *counted, *each) for each in asked)
+    return (content_id("evaluations", None, *counted, *each) for each in islice(asked, MOST))
 
 
 def _figure_ids(row: Row) -> Iterator[UUID]:

@@ -4,7 +4,7 @@ changes nothing of the store's own.
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ from tasks.comparison.comparison_figures import write_figures
 from tasks.comparison.learning_rates import choose_rates
 from tasks.comparison.pool import draw_of
 from tasks.comparison.states import state as of_state
+from tasks.comparison.states import state_ids
 from tasks.comparison.states.state import CARD, bring, write_state
 from tasks.comparison.states.state_check import OF_ITS_DRAWS, TABLES, check_rows
 from tasks.comparison.states.state_in_the_way import rows_in_the_way
@@ -348,6 +349,81 @@ def test_a_row_under_an_id_that_is_here_says_the_same_in_every_column_that_matte
         assert bool([*rows_in_the_way(other, full)]) != (
             measured or name in MAY_DIFFER.get(table, "").split()
         ), name
+
+
+def chain_rows(table: str, samples: Sequence[int], **above: UUID) -> list[dict[str, Any]]:
+    """One row per sample of a question and guideline, below what is `above`."""
+    common = {
+        "question_id": uid(Question),
+        "guideline_id": uid(Guideline),
+        "model_id": BASE.id,
+        "prompt_id": uid(Prompt),
+        "draw": draw_of(1),
+        "hinted": False,
+        "strategy": "guided",
+    }
+    return [
+        common
+        | {"sample": sample, "sampling": str(place)}
+        | {
+            "id": content_id(
+                table,
+                *map(str, (common["question_id"], common["guideline_id"], *above.values())),
+                str(BASE.id),
+                str(common["prompt_id"]),
+                str(place),
+                draw_of(1),
+                sample,
+                False,
+            )
+        }
+        for place, sample in enumerate(samples)
+    ]
+
+
+def crowds(count: int) -> Iterator[tuple[str, Rows]]:
+    """Tables with many rows, each of which could be compared with many."""
+    for samples in ([0] * count, range(count)):
+        advice = chain_rows("adapted_guidelines", samples)
+        last = advice[-1]["id"]
+        yield "adapted_guidelines", {"adapted_guidelines": advice}
+        for table in ("structures", "paths"):
+            rows = chain_rows(table, samples, above=last)
+            yield table, {"adapted_guidelines": advice, table: rows}
+    asked, own = uid(Prompt), uid(QuestionSet)
+    answers = [
+        {"model_id": BASE.id, "prompt_id": asked, "sampling": str(one)}
+        | {"id": UUID(int=one), "question_id": asked, "draw": 0, "sample": 0}
+        for one in range(count)
+    ]
+    evaluations = [
+        {"model_id": BASE.id, "question_set_id": own, "part": "final"}
+        | {"id": content_id("evaluations", None, BASE.id, own, "final", asked, str(one))}
+        for one in range(count)
+    ]
+    yield "evaluations", {"answers": answers, "evaluations": evaluations}
+
+
+def test_no_row_is_compared_with_more_than_a_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    hashed = list[object]()
+
+    def counted(*parts: Any) -> UUID:
+        hashed.append(parts[0])
+        return content_id(*parts)
+
+    made_rows = [*crowds(10 * state_ids.MOST)]
+    monkeypatch.setattr(state_ids, "content_id", counted)
+    for table, rows in made_rows:
+        hashed.clear()
+        refused = [*state_ids.rows_under_another_id(rows, BASE)]
+        assert len(hashed) <= sum(map(len, rows.values())) * (state_ids.MOST + 1), table
+        assert refused or table == "adapted_guidelines", table
+
+
+def test_as_many_rows_of_one_chain_as_are_compared_come_in() -> None:
+    [few, *_] = [rows for table, rows in crowds(state_ids.MOST) if table == "structures"]
+
+    assert [*state_ids.rows_under_another_id(few, BASE)] == []
 
 
 def test_where_a_row_may_differ_the_one_that_is_here_stays(
