@@ -13,7 +13,7 @@ from tasks.budget import RUN_LIMITS
 from tasks.comparison.comparison_figures import trials_read, write_figures
 from tasks.comparison.comparison_plan import ContestAhead, plan_comparison
 from tasks.comparison.comparison_report import write_comparison_report
-from tasks.comparison.contest import Contest, Try, finish_comparison
+from tasks.comparison.contest import Contest, Try, finish_comparison, run_as_here
 from tasks.comparison.contest import begin_comparison as begin
 from tasks.comparison.learning_rates import choose_rates as choose
 from tasks.comparison.learning_rates import is_answered
@@ -56,7 +56,9 @@ def begin_comparison(work: Workplace, brought: str = "") -> Contest:
         work.watcher.say(f"Brought {rows} rows from {brought}.")
         record = brought_comparison(work.store, Path(brought))
         # those that it began with, as a round has
-        work.settings = Settings.model_validate_json(record.settings)
+        work.settings = run_as_here(
+            Settings.model_validate_json(record.settings), here=work.settings
+        )
     else:
         check_question_sets(work.store, work.settings)
         record = begin(work.store, work.settings, work.base.record)

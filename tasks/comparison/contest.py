@@ -248,6 +248,18 @@ def comparison_id(base_id: UUID, settings: str, how: Collection[str] = HOW) -> U
     return content_id("comparisons", base_id, described)
 
 
+def run_as_here(found: Settings, here: Settings) -> Settings:
+    """A comparison's own settings, but for HOW it runs: that is each machine's, not a state's."""
+    described, own = found.model_dump(), here.model_dump()
+    for place in HOW:
+        section, _, key = place.partition(".")
+        if key:
+            described[section][key] = own[section][key]
+        else:
+            described[section] = own[section]
+    return Settings.model_validate(described)
+
+
 def begin_comparison(store: "Store", settings: Settings, base: Model) -> Comparison:
     """The comparison of these settings, begun now if it is not there."""
     check_comparison(settings)

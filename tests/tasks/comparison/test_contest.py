@@ -25,14 +25,16 @@ from storage.records import (
 from tasks.comparison.comparison_figures import write_figures
 from tasks.comparison.comparison_report import comparison_html
 from tasks.comparison.comparison_report_figures import comparison_figures
+from tasks.comparison.contest import HOW, comparison_id, run_as_here
 from tasks.comparison.learning_rates import choose_rates
 from tasks.comparison.others_figures import Published
 from tasks.comparison.table.table_lines import table_lines
 from tasks.comparison.words import sentence
 from tasks.rules.comparison.contrasts import UNTESTED, is_tested
+from tasks.settings import Settings
 from tests.fakes.scripted_engine import ScriptedEngine
 from tests.fakes.small_comparison import SmallComparison, question_rows, small_settings
-from tests.storage.examples import make
+from tests.storage.examples import make, uid
 
 Build = Callable[..., SmallComparison]
 
@@ -518,3 +520,22 @@ def test_two_seeds_are_tested_and_the_table_gives_no_reason(build: Build) -> Non
     figures = {one.name: one for one in comparison_figures(small.contest.record.id, [1, 2])}
     assert all("p_adjusted" in figures[name].sql for name in ("paired_chosen", "left_out"))
     assert UNTESTED not in table_lines(small.contest)
+
+
+def test_a_brought_comparison_runs_as_this_machine_says_and_stays_the_same_comparison() -> None:
+    """Its own settings come from a stranger: none may lift this machine's limits."""
+    theirs = small_settings().model_dump(mode="json")
+    theirs["room"] = dict.fromkeys(theirs["room"], 0)
+    for place in HOW:
+        section, _, key = place.partition(".")
+        if key and isinstance(theirs[section][key], int | float):
+            theirs[section][key] = 10**9
+    hostile, here = Settings.model_validate(theirs), small_settings()
+    assert hostile != here
+
+    assert run_as_here(hostile, here) == here
+    base, lower = uid(Trial), here.model_copy(update={"seed": here.seed + 1})
+    assert run_as_here(lower, here) == lower
+    assert comparison_id(base, hostile.model_dump_json()) == comparison_id(
+        base, here.model_dump_json()
+    )
