@@ -5,7 +5,8 @@ trained again.
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -55,7 +56,8 @@ def write_state(contest: Contest, folder: Path) -> dict[str, int]:
         "rows": counts,
         "written_at": datetime.now(UTC).isoformat(),
     }
-    _write_card(json.dumps(card, indent=2, sort_keys=True) + "\n", folder / CARD)
+    with _in_one_step(folder / CARD) as partial:
+        partial.write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", "utf-8")
     weight = sum(file.stat().st_size for file in folder.glob("*.parquet"))
     if weight > MOST_BYTES:
         raise InputError(
@@ -115,17 +117,16 @@ def check_state(folder: Path) -> str:
 
 
 def _write(rows: "ArrowTable", target: Path) -> None:
-    partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)  # a link would be written through
-    pq.write_table(rows, partial, compression="zstd", compression_level=15)
-    partial.replace(target)
+    with _in_one_step(target) as partial:
+        pq.write_table(rows, partial, compression="zstd", compression_level=15)
 
 
-def _write_card(text: str, target: Path) -> None:
-    """In one step, and never through a link: it may lead to a file of somebody's."""
+@contextmanager
+def _in_one_step(target: Path) -> Generator[Path]:
+    """Where to write what then takes the target's place."""
     partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)
-    partial.write_text(text, "utf-8")
+    partial.unlink(missing_ok=True)  # never through a link: it may lead to a file of somebody's
+    yield partial
     partial.replace(target)
 
 

@@ -130,7 +130,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Made]:
     small.store.append([failed(path)])
     write_state(contest, folder / "state")
     with_rows(folder / "state", [published_set()])
-    tables = of_state._read_tables(folder / "state")  # pyright: ignore[reportPrivateUsage]
+    tables = of_state._read_tables(folder / "state")
     yield Made(small, folder / "state", {name: rows.to_pylist() for name, rows in tables.items()})
     small.close()
 
