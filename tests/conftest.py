@@ -4,6 +4,7 @@ One prepared model, one renderer, one real vLLM server for the whole session.
 """
 
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -45,6 +46,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: groups[item.path] not in SHARED)
     for item in items:
         item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+
+
+@pytest.fixture(autouse=True)
+def no_notebook() -> Iterator[None]:
+    """The tests of one worker share its process, and marimo would change it for all that follow.
+
+    Where marimo is loaded, transformers takes the process for a notebook, and its trainer fails.
+    """
+    yield
+    assert "marimo" not in sys.modules, "load marimo in a process of its own"
 
 
 def shared_home() -> Path:
