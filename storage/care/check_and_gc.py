@@ -20,6 +20,7 @@ from storage.lake.lake_store import LakeStore
 from storage.records import RECORD_TYPES
 from storage.references import REFERENCES
 from storage.store.store import Store
+from storage.store.tables import sql_types
 from storage.views import all_views
 
 # a week to look at a lake as it was before something went wrong
@@ -49,13 +50,14 @@ class Problem:
 
 def check_store(store: Store, home: Path | None = None) -> list[Problem]:
     """Look for dangling parents, double ids, chains across draws, missing adapters and files,
-    and in a file for macros that bear the names of DuckDB's functions.
+    and in a file for columns of other types and macros that bear the names of DuckDB's functions.
 
     Each question takes a turn of its own, so a batch waits for one question at most.
     """
     problems = [*_check_lake(store)] if isinstance(store, LakeStore) else []
+    problems += _check_columns(store) if isinstance(store, FileStore) else []
     if problems:
-        return problems  # nothing else can be read
+        return problems  # the other questions can't be asked
     # of a lake the base tables, where an id may be twice; and they are faster than the first rows
     schema = f"{CATALOG}.stored." if isinstance(store, LakeStore) else ""
     problems += [problem for question in _questions(schema) for problem in _asked(store, *question)]
@@ -157,6 +159,21 @@ def _asked(store: Store, code: str, where: str, ids: str) -> Iterator[Problem]:
     [row] = store.query(f"SELECT count(*) AS rows, min(id) AS example FROM ({ids})").to_pylist()
     if row["rows"]:
         yield Problem(code, where, row["rows"], str(row["example"]))
+
+
+def _check_columns(store: FileStore) -> Iterator[Problem]:
+    """DuckDB casts what is written to a column's type, so a share in an INTEGER becomes 0 or 1."""
+    found = store.query(
+        "SELECT table_name, column_name, data_type FROM duckdb_columns()"
+        " WHERE database_name = current_database() AND schema_name = 'main'"
+    )
+    types = {(row["table_name"], row["column_name"]): row["data_type"] for row in found.to_pylist()}
+    for record_type in RECORD_TYPES:
+        for name, wanted in sql_types(record_type).items():
+            there = types.get((record_type.table, name), "none")
+            if there != wanted:
+                where = f"{record_type.table}.{name}"
+                yield Problem("column_of_another_type", where, 1, f"{there} in place of {wanted}")
 
 
 def _check_macros(store: FileStore) -> Iterator[Problem]:

@@ -69,7 +69,10 @@ def wanted_training_set(store: "Store", prefix: str = "", round: int = 0) -> Wan
 
 
 def wanted_paths(store: "Store", round: int = 0) -> Wanted:
-    """The accepted paths of a round, or all of them."""
+    """The accepted paths of a round, or of all rounds.
+
+    Those of comparisons are no round's; they may have been brought from elsewhere.
+    """
     rounds = store.select(Round, order_by="number")
     if round and round not in {one.number for one in rounds}:
         raise _no_such_round(rounds, round)
@@ -225,7 +228,6 @@ ORDER BY c.position, c.training_example_id"""
 
 
 def _paths_sql(round: int) -> str:
-    where = f"\nWHERE a.round = {round}" if round else ""
     return f"""SELECT
     a.path_id::VARCHAR AS path_id,
     a.question_id::VARCHAR AS question_id,
@@ -248,13 +250,17 @@ def _paths_sql(round: int) -> str:
     a.question,
     a.path
 FROM accepted_paths AS a
-LEFT JOIN questions AS q ON q.id = a.question_id{where}
+LEFT JOIN questions AS q ON q.id = a.question_id
+WHERE {_of_rounds("a.round", round)}
 ORDER BY a.draw, a.path_id"""
+
+
+def _of_rounds(number: str, round: int) -> str:
+    return f"{number} = {round}" if round else f"{number} IS NOT NULL"
 
 
 def _judged_paths(round: int) -> str:
     """Right and wrong paths that a model wrote unaided and ended itself, with their place."""
-    where = f"\n        AND r.number = {round}" if round else ""
     # of equal texts one; `place` pairs the n-th right path of a question with its n-th wrong one
     return f"""WITH judged AS (
     SELECT p.id, p.question_id, p.model_id, p.draw, p.strategy, p.text, r.number AS round,
@@ -264,8 +270,9 @@ def _judged_paths(round: int) -> str:
         ) AS place
     FROM paths AS p
     JOIN current_verdicts AS v ON v.path_id = p.id AND v.draw = p.draw
-    LEFT JOIN rounds AS r ON r.id = p.round_id
-    WHERE NOT p.hinted AND p.finish_reason = 'stop' AND v.verdict IN ('correct', 'wrong'){where}
+    JOIN rounds AS r ON r.id = p.round_id
+    WHERE NOT p.hinted AND p.finish_reason = 'stop' AND v.verdict IN ('correct', 'wrong')
+        AND {_of_rounds("r.number", round)}
         AND p.id IN (
             SELECT min(id) FROM paths
             GROUP BY question_id, model_id, draw, hinted, finish_reason, text

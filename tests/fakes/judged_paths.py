@@ -1,13 +1,14 @@
-"""A store of right, wrong, hinted, cut and unjudged paths of two questions."""
+"""A store of right, wrong, hinted, cut and unjudged paths of two questions, and one of no round."""
 
 from pathlib import Path
 from typing import Any
 
 from storage.open_store import Store, open_store
-from storage.records import Model, Question, QuestionSet, Verdict
+from storage.records import Model, Question, QuestionSet, Round, Verdict
 from storage.records import Path as RecordedPath
 from tests.storage.examples import make, uid
 
+ROUND = make(Round, "one", number=1)
 SOURCE = make(QuestionSet, "sums", name="sums", redistributable=True)
 COLOURS = make(
     Question,
@@ -33,6 +34,7 @@ SUM = make(
 def path(key: str, question: Question, text: str, verdict: str, **other: Any) -> list[Any]:
     values = {
         "draw": 1,
+        "round_id": ROUND.id,
         "model_id": uid(Model, "base"),
         "finish_reason": "stop",
         "hinted": False,
@@ -56,9 +58,10 @@ def judged_store(folder: Path) -> Store:
         *path("h1", SUM, "As told, 4.", "wrong", hinted=True),
         *path("l1", SUM, "It is cut", "wrong", finish_reason="length"),
         *path("d2", SUM, "It is 5.", "wrong", draw=2),
+        *path("o1", SUM, "It is 2, as a comparison wrote.", "correct", round_id=None),
         *path("c1", COLOURS, "A.", "correct"),
         *path("c2", COLOURS, "B.", "wrong"),
     ]
-    for kind in (QuestionSet, Question, RecordedPath, Verdict):
-        store.append([one for one in [SOURCE, SUM, COLOURS, *rows] if isinstance(one, kind)])
+    for kind in (Round, QuestionSet, Question, RecordedPath, Verdict):
+        store.append([one for one in [ROUND, SOURCE, SUM, COLOURS, *rows] if isinstance(one, kind)])
     return store

@@ -13,8 +13,9 @@ from storage.file.database import connect
 from storage.file.file_store import FileStore
 from storage.file.surface import VIEWS_DIGEST, digest_of, views_as_stored
 from storage.open_store import open_store
-from storage.records import RECORD_TYPES, Path
+from storage.records import RECORD_TYPES, Path, Record
 from storage.store.store import Store
+from storage.store.tables import sql_types
 from storage.views import View, all_views
 from tests.storage.examples import make
 
@@ -114,6 +115,23 @@ def test_the_check_of_a_store_names_macros_in_the_place_of_duckdbs_functions(
     [found] = [one for one in check_store(store) if one.code == "macro_shadows_function"]
 
     assert (found.count, found.example) == (1, "upper")
+
+
+@pytest.mark.parametrize("kind", RECORD_TYPES, ids=lambda kind: kind.table)
+def test_the_check_of_a_store_names_every_column_of_another_type(
+    home: FilePath, kind: type[Record]
+) -> None:
+    types = {name: type for name, type in sql_types(kind).items() if name != "id"}
+    others = {name: "INTEGER" if type == "DOUBLE" else "BLOB" for name, type in types.items()}
+    columns = ", ".join(f"NULL::{other} AS {name}" for name, other in others.items())
+    made = f"CREATE TABLE {kind.table} AS SELECT NULL::UUID AS id, {columns} WHERE false"
+    store = open_store(by_hand(home, f"DROP TABLE {kind.table}", made))
+
+    found = [one for one in check_store(store) if one.code == "column_of_another_type"]
+
+    assert {one.where: one.example for one in found} == {
+        f"{kind.table}.{name}": f"{others[name]} in place of {type}" for name, type in types.items()
+    }
 
 
 @pytest.mark.parametrize("table", [one.table for one in RECORD_TYPES[:3]])

@@ -14,7 +14,7 @@ from storage.errors import InputError
 from storage.open_store import Store, open_store
 from storage.sql.sandbox import run_user_sql
 from tasks.export.export_rows import export_rows
-from tasks.export.wanted_rows import Wanted, wanted_judged, wanted_pairs
+from tasks.export.wanted_rows import Wanted, wanted_judged, wanted_pairs, wanted_paths
 from tests.fakes.judged_paths import judged_store
 
 
@@ -47,7 +47,7 @@ def test_each_pair_is_a_right_and_a_wrong_path_of_one_question_and_each_path_is_
     assert {row["prompt"][0]["role"] for row in rows} == {"user"}
 
 
-def test_labelled_paths_leave_out_what_is_hinted_cut_unjudged_or_said_twice(
+def test_labelled_paths_leave_out_what_is_hinted_cut_unjudged_said_twice_or_of_no_round(
     store: Store, places: Environment, tmp_path: Path
 ) -> None:
     export_rows(store, wanted_judged(store), tmp_path / "out", places, format="kto")
@@ -75,6 +75,14 @@ def test_the_sql_of_the_card_gives_the_same_rows(
         "path_id"
     ].to_pylist()
     assert again
+
+
+@pytest.mark.parametrize("wanted_of", [wanted_pairs, wanted_judged, wanted_paths])
+def test_of_all_rounds_means_no_comparisons_paths(
+    wanted_of: Callable[[Store], Wanted], store: Store
+) -> None:
+    rows = store.query(wanted_of(store).sql).to_pylist()
+    assert {row["round"] for row in rows} == {1}
 
 
 def test_a_store_without_pairs_says_so(tmp_path: Path, places: Environment) -> None:
