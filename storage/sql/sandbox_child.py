@@ -19,6 +19,7 @@ from typing import BinaryIO
 import duckdb
 import pyarrow as pa
 
+from storage.child_process import die_with_parent
 from storage.errors import ReGenesisError
 from storage.lake.lake_catalogue import CATALOG
 from storage.sql.allowed import allowed_functions, own_tables
@@ -28,7 +29,6 @@ from storage.sql.exact_values import exact, make_ready, rows_of
 from storage.sql.pivot import with_values
 from storage.sql.presenting import as_csv, as_json, as_table, cut, told_apart
 from storage.sql.sql_check import Refused, checked
-from storage.sql.wall import die_with_parent
 from storage.store.arrow import ArrowBatch, ArrowBatches
 
 # DuckDB interrupts between vectors; a function that runs on within one is ended by the exit

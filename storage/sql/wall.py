@@ -8,7 +8,6 @@ statements still writes nothing and reads no file.
 
 import ctypes
 import os
-import signal
 import stat
 import sys
 from collections.abc import Iterable
@@ -23,7 +22,6 @@ _ASK_VERSION = 1
 _PATH_BENEATH, _NET_PORT = 1, 2
 # prctl: without it the kernel restricts only root
 _NO_NEW_PRIVILEGES = 38
-_SET_PARENT_DEATH_SIGNAL = 1  # prctl
 
 # LANDLOCK_ACCESS_FS_*; the bits in between (execute, devices, sockets, links) are opened for nobody
 _WRITE_FILE, _READ_FILE, _READ_FOLDER = 1 << 1, 1 << 2, 1 << 3
@@ -71,12 +69,6 @@ def wall_version() -> int:
     if not sys.platform.startswith("linux"):
         return 0
     return max(0, _call(_CREATE, None, 0, _ASK_VERSION))
-
-
-def die_with_parent() -> None:
-    """Have the kernel end this process when the thread ends that started it."""
-    if sys.platform.startswith("linux"):
-        _libc().prctl(_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
 
 
 def close_in(openings: Openings) -> int:

@@ -9,13 +9,14 @@ the guards ask for the same names and equal values first.
 """
 
 import cmath
-import ctypes
 import importlib
 import logging
 import re
 import signal
 import sys
 from typing import Any, cast
+
+from storage.child_process import die_with_parent
 
 # `x_1`, `x_{12}`; not the base of `\log_2` nor the bounds of `\sum_`
 SUBSCRIPT = re.compile(
@@ -33,20 +34,13 @@ def prepare() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Python's own handler would wait for one endless power to end
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    _die_with_parent()
+    die_with_parent()  # even amid an endless power
     logging.disable(logging.CRITICAL)
     # sympy walks trees by recursion; 3000 levels stay within the thread's stack
     sys.setrecursionlimit(3000)
     importlib.import_module("math_verify")
     if sys.platform == "linux":
         _limit_memory()
-
-
-def _die_with_parent() -> None:
-    """Linux ends the worker with the process that forked it, even amid an endless power."""
-    if sys.platform == "linux":
-        pr_set_pdeathsig = 1
-        ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
 def _limit_memory() -> None:

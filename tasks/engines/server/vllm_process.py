@@ -5,18 +5,9 @@ line of work below is done by server, engine core and worker alike, and a kill -
 chain ends what hangs on it.
 """
 
-import ctypes
 import runpy
-import signal
 
-# include/uapi/linux/prctl.h
-PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent() -> None:
-    """Ask the kernel for SIGKILL when the parent ends."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
+from storage.child_process import die_with_parent
 
 die_with_parent()
 

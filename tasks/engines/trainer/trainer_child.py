@@ -5,12 +5,10 @@ given, and the trained weights to a folder. It dies with its owner: killed by th
 the owner's pipe closes.
 """
 
-import ctypes
 import json
 import math
 import os
 import shutil
-import signal
 import sys
 import threading
 import time
@@ -18,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from storage.child_process import die_with_parent
 from tasks.engines.trainer.checkpoints import newest_checkpoint, step_of, trainer_class
 from tasks.engines.trainer.completion_loss import install_completion_loss
 from tasks.engines.trainer.training_checks import Trouble, check_targets, checked, is_out_of_memory
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, TrainerCallback
     from trl.trainer.sft_config import SFTConfig
     from trl.trainer.sft_trainer import SFTTrainer
-
-# of include/uapi/linux/prctl.h
-SET_PARENT_DEATH_SIGNAL = 1  # prctl
 
 
 class Events:
@@ -298,8 +294,7 @@ def _private_stdout() -> TextIO:
 
 def _die_with_owner() -> None:
     """Die with the parent: by the kernel's signal, and when the parent's pipe closes."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+    die_with_parent()
 
     def watch() -> None:
         while os.read(0, 1):
