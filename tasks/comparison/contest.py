@@ -5,11 +5,11 @@ another one, which shares the pools.
 """
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from storage.errors import InputError
@@ -239,25 +239,27 @@ def comparison_row(settings: Settings, base: Model) -> Comparison:
 def comparison_id(base_id: UUID, settings: str, how: Collection[str] = HOW) -> UUID:
     """Hash of the base model and the settings (JSON), without those that change how it runs."""
     described = json.loads(settings)
-    for place in how:
-        section, _, key = place.partition(".")
-        if not key:
-            described.pop(section, None)
-        elif section in described:
-            described[section].pop(key, None)
+    for section, key in _places(described, how):
+        section.pop(key, None)
     return content_id("comparisons", base_id, described)
 
 
 def run_as_here(found: Settings, here: Settings) -> Settings:
     """A comparison's own settings, but for HOW it runs: that is each machine's, not a state's."""
     described, own = found.model_dump(), here.model_dump()
-    for place in HOW:
-        section, _, key = place.partition(".")
-        if key:
-            described[section][key] = own[section][key]
-        else:
-            described[section] = own[section]
+    places = zip(_places(described, HOW), _places(own, HOW), strict=True)
+    for (section, key), (of_this_machine, _) in places:
+        section[key] = of_this_machine[key]
     return Settings.model_validate(described)
+
+
+def _places(
+    described: dict[str, Any], how: Collection[str]
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """For each name such as `room` or `model.precision` what holds it, and its key there."""
+    for name in how:
+        section, _, key = name.rpartition(".")
+        yield (described.get(section, {}) if section else described), key
 
 
 def begin_comparison(store: "Store", settings: Settings, base: Model) -> Comparison:
