@@ -286,8 +286,8 @@ class VerificationSettings(Frozen):
     majority_min_paths: int = Field(default=4, ge=1, description="Fewest paths that may vote")
 
 
-# Defaults are those of the preset `default`. A description names the paper's value, or that of the
-# authors' released code (`official-code`), where it is another one.
+# What a preset leaves out keeps these values; no preset is all of them. A description names the
+# paper's value, or that of the authors' released code (`official-code`), where it is another one.
 class SelectionSettings(Frozen):
     """From accepted paths to a training set."""
 
@@ -387,7 +387,10 @@ class TrainingSettings(Frozen):
     gradient_checkpointing: bool = Field(default=False, description="Less memory, more time")
     precision: PrecisionChoice = Field(default="auto", description="auto: a probe of a second")
     accelerate_config: str = Field(
-        default="", description="accelerate configuration for many GPUs; empty for one process"
+        default="",
+        description=(
+            "accelerate configuration for many GPUs; empty: LoRA on all GPUs, full weights on one"
+        ),
     )
     checkpoint_steps: int = Field(default=10, ge=1, description="Steps between checkpoints")
     min_examples: int = Field(

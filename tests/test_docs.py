@@ -169,3 +169,15 @@ def test_the_version_is_the_packages() -> None:
     )
 
     assert re.match(r"regenesis \d+\.\d+\.\d+", done.stdout)
+
+
+def test_the_page_on_the_environment_names_every_variable_and_no_other() -> None:
+    sources = [
+        file for folder in ("flows", "tasks", "storage") for file in (ROOT / folder).rglob("*.py")
+    ]
+    read = re.compile(r"REGENESIS_[A-Z_]*[A-Z]")
+    known = {name for file in sources for name in read.findall(file.read_text("utf-8"))}
+
+    page = (ROOT / "docs" / "environment.md").read_text("utf-8")
+
+    assert set(read.findall(page)) == known

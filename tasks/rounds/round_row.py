@@ -217,7 +217,10 @@ def promotion_of(store: Store, record: Round) -> Promotion | None:
 
 
 def find_round(store: Store, number: int, line: str) -> Round:
-    """The round of this number, or for 0 the newest of the line."""
+    """The round of this number, or for 0 the newest of the line.
+
+    Raises InputError where there is none, or where it is of another line.
+    """
     found = (
         latest_round(store, line)
         if number == 0
@@ -226,4 +229,9 @@ def find_round(store: Store, number: int, line: str) -> Round:
     if found is None:
         wanted = f"round {number}" if number else f"a round of {line!r}"
         raise InputError(f"The store has no {wanted}. Run: regenesis round")
+    if found.line != line:
+        raise InputError(
+            f"Round {number} should be of the line {line!r}; it is of {found.line!r}. Give the"
+            " --name and --model that it had."
+        )
     return found

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from storage.errors import InputError
 from storage.open_store import open_store
 from storage.records import Model, Round
-from tasks.rounds.round_row import start_round
+from tasks.rounds.round_row import find_round, start_round
 from tasks.settings import Settings
 from tests.conftest import empty_store
 from tests.storage.examples import make
@@ -36,3 +37,14 @@ def test_two_machines_that_begin_a_line_at_once_begin_one_round(
             assert begun[0].number == number
 
     assert sorted(one.number for one in machines[0].select(Round)) == [*range(1, TIMES + 1)]
+
+
+def test_a_round_of_another_line_is_refused_by_both_names(tmp_path: Path) -> None:
+    store = open_store(f"duckdb:///{tmp_path / 'store.duckdb'}")
+    own = start_round(store, Settings(name="own"), make(Model), make(Model))
+
+    assert find_round(store, own.number, own.line) == own
+    with pytest.raises(
+        InputError, match=f"line 'other'; it is of '{own.line}'.*--name and --model"
+    ):
+        find_round(store, own.number, "other")
