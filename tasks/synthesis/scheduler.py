@@ -89,9 +89,9 @@ class Scheduler:
                 task.cancel()
             await asyncio.gather(*leftover, return_exceptions=True)
             await self.committer.close()
-            self._report_progress()
         if error := self.error or self._runner.failures.at_the_end():
             raise error
+        self._report_progress()
 
     @property
     def window(self) -> int:
@@ -293,13 +293,16 @@ class Scheduler:
 
     async def _tick(self) -> None:
         last = 0.0
-        while True:
-            await asyncio.sleep(TICK_SECONDS)
-            self.budget.note_time()
-            self._fill()  # the engine may take more than it did, and a limit may be reached
-            if self.seconds - last >= PROGRESS_SECONDS:
-                last = self.seconds
-                self._report_progress()
+        try:
+            while True:
+                await asyncio.sleep(TICK_SECONDS)
+                self.budget.note_time()
+                self._fill()  # the engine may take more than it did, and a limit may be reached
+                if self.seconds - last >= PROGRESS_SECONDS:
+                    last = self.seconds
+                    self._report_progress()
+        except Exception as error:  # whoever follows may end the run: the disk is full, say
+            self.fail(error)
 
     def _report_progress(self) -> None:
         if self._run.following.on_progress is None:

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from storage.errors import TransientError
+from storage.errors import InputError, TransientError
 from storage.open_store import Store, open_store
 from storage.records import (
     AdaptedGuideline,
@@ -26,6 +26,7 @@ from tasks.asking import Asking
 from tasks.budget import Limits, Spending
 from tasks.engines.engine import Completion, RequestFailed
 from tasks.settings import PRESETS, Settings
+from tasks.synthesis import scheduler
 from tasks.synthesis.account import SynthesisProgress
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize, synthesize_paths
 from tasks.verification.verify_paths import Judge
@@ -576,6 +577,39 @@ def test_progress_counts_up_to_the_report(store: Store) -> None:
 
     assert seen[-1].questions_done == seen[-1].questions_total == 5
     assert seen[-1].accepted == report.accepted
+
+
+def test_what_the_follower_raises_ends_the_run_at_once_and_all_that_arrived_is_kept(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scheduler, "TICK_SECONDS", 0.0)
+    monkeypatch.setattr(scheduler, "PROGRESS_SECONDS", 0.0)
+    seen: list[int] = []
+
+    def no_room(now: SynthesisProgress) -> None:
+        seen.append(now.paths)
+        if now.paths:
+            raise InputError("The disk should have room.")
+
+    with Judge() as judge, pytest.raises(InputError, match="should have room"):
+        synthesize_paths(
+            Asking(
+                store,
+                ScriptedEngine(always_right),
+                TextRenderer(),
+                judge,
+                model=MODEL,
+                prompts=marked_prompts(),
+                settings=settings(adaptive=False, window_chains=8),
+                draw=1,
+            ),
+            questions(100),
+            guidelines(),
+            on_progress=no_room,
+        )
+
+    assert [paths for paths in seen if paths] == [seen[-1]]
+    assert seen[-1] <= len(store.select(Path)) < 100 * settings().synthesis.chains_per_question
 
 
 def test_questions_are_read_from_their_iterator_only_as_they_are_needed(store: Store) -> None:
