@@ -26,6 +26,7 @@ from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
 # one experiment for all lines: rounds are told apart by tags, and compared on one page
@@ -76,13 +77,13 @@ class Tracking:
     def log_round(self, round: Round) -> str:
         """The id of the round's parent run, made with the round's settings where needed."""
         # a step that runs again after a crash finds the run of its first try
-        found = self._find_run({ROUND_TAG: str(round.id), STAGE_TAG: "round"})
-        if found:
-            return found
-        tags = {ROUND_TAG: str(round.id), STAGE_TAG: "round", LINE_TAG: round.line}
-        run = self._start_run(f"round-{round.number}", tags)
-        self.log_params(run, flattened(json.loads(round.settings)) | {"round.seed": round.seed})
-        return run
+        own = {ROUND_TAG: str(round.id), STAGE_TAG: "round"}
+        run = self._find_run(own) or self._start_run(
+            f"round-{round.number}", own | {LINE_TAG: round.line}
+        )
+        params = flattened(json.loads(round.settings)) | {"round.seed": round.seed}
+        self._log_missing_params(run, params)
+        return run.info.run_id
 
     def finish_round(self, round: Round, figures: Mapping[str, float], folder: Path) -> None:
         """Outcome, figures and files (report, plots, environment) of a round that is over."""
@@ -120,15 +121,25 @@ class Tracking:
         tags: Mapping[str, str] | None = None,
     ) -> str:
         """A nested run for a stage; the same run when it is logged again."""
-        own = {STAGE_TAG: stage} | ({ROUND_TAG: str(round.id)} if round else {}) | dict(tags or {})
-        run = self._find_run(own)
-        if not run:
-            parent = {"mlflow.parentRunId": self.log_round(round)} if round else {}
-            run = self._start_run(f"{stage}-{round.number}" if round else stage, own | parent)
-            self.log_params(run, params or {})
+        run = self._stage_run(round, stage, params or {}, tags or {})
         self.log_metrics(run, metrics or {})
         self.client.set_terminated(run)
         return run
+
+    def _stage_run(
+        self,
+        round: Round | None,
+        stage: str,
+        params: Mapping[str, object],
+        tags: Mapping[str, str],
+    ) -> str:
+        own = {STAGE_TAG: stage} | ({ROUND_TAG: str(round.id)} if round else {}) | dict(tags)
+        run = self._find_run(own)
+        if run is None:
+            parent = {"mlflow.parentRunId": self.log_round(round)} if round else {}
+            run = self._start_run(f"{stage}-{round.number}" if round else stage, own | parent)
+        self._log_missing_params(run, params)
+        return run.info.run_id
 
     def log_training(
         self,
@@ -137,11 +148,14 @@ class Tracking:
         training_set: TrainingSet,
         examples: Sequence[TrainingExample],
     ) -> str:
-        """The run of a fine-tune: settings, loss curve, training set and the adapter's files."""
+        """The run of a fine-tune: settings, loss curve, training set and the adapter's files.
+
+        It is terminated when it has all of them; a run that was cut off is completed.
+        """
         tags = {ADAPTER_TAG: str(adapter.id), "regenesis.training_set_id": str(training_set.id)}
         known = self._find_run({STAGE_TAG: "training", **tags})
-        if known:
-            return known
+        if known and known.info.status == "FINISHED":
+            return known.info.run_id
         params = flattened(json.loads(adapter.settings)) | {
             "training_set_id": training_set.id,
             "training_set_digest": training_set.digest,
@@ -154,11 +168,13 @@ class Tracking:
         figures = {"seconds": adapter.seconds, "tokens_trained": float(adapter.tokens_trained)}
         if adapter.seconds:
             figures["tokens_per_second"] = adapter.tokens_trained / adapter.seconds
-        run = self.log_stage(round, "training", params=params, metrics=figures, tags=tags)
-        self._log_curve(run, "loss", adapter.losses)
+        run = self._stage_run(round, "training", params, tags)
+        self.log_metrics(run, figures)
+        self._log_losses(run, adapter)
         self._log_dataset(run, training_set, examples)
         if adapter.kind == "lora":  # full weights stay where they are: a reference and a digest
             self.client.log_artifacts(run, str(self.home / adapter.location), "adapter")
+        self.client.set_terminated(run)
         return run
 
     def register_model(
@@ -222,14 +238,15 @@ class Tracking:
         """Point `challenger` at this model's version."""
         return self._move(line, CHALLENGER, model, location)
 
-    def log_params(self, run_id: str, params: Mapping[str, object]) -> None:
-        """Parameters, shortened to what MLflow takes; written once."""
+    def _log_missing_params(self, run: "Run", params: Mapping[str, object]) -> None:
+        """Those that the run does not have, shortened to what MLflow takes; it changes none."""
         from mlflow.entities import Param
 
+        missing = {key: value for key, value in params.items() if key not in run.data.params}
         for some in _chunks(
-            [Param(key, str(value)[:LONGEST_VALUE]) for key, value in params.items()], 100
+            [Param(key, str(value)[:LONGEST_VALUE]) for key, value in missing.items()], 100
         ):
-            self.client.log_batch(run_id, params=some)
+            self.client.log_batch(run.info.run_id, params=some)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
         """Figures without a step; MLflow refuses most signs in their names."""
@@ -245,12 +262,14 @@ class Tracking:
         ):
             self.client.log_batch(run_id, metrics=some)
 
-    def _log_curve(self, run_id: str, name: str, values: Sequence[float]) -> None:
+    def _log_losses(self, run_id: str, adapter: Adapter) -> None:
         from mlflow.entities import Metric
 
-        now = int(time.time() * 1000)
+        # by the adapter's own time, so that a point that is logged again is the same point
+        made = int(adapter.created_at.timestamp() * 1000)
         for some in _chunks(
-            [Metric(name, value, now, step) for step, value in enumerate(values, 1)], 1000
+            [Metric("loss", value, made, step) for step, value in enumerate(adapter.losses, 1)],
+            1000,
         ):
             self.client.log_batch(run_id, metrics=some)
 
@@ -321,18 +340,18 @@ class Tracking:
                 client.set_registered_model_tag(name, LINE_TAG, line)
         return name
 
-    def _find_run(self, tags: Mapping[str, str]) -> str:
-        """The first run with these tags; empty when there is none."""
+    def _find_run(self, tags: Mapping[str, str]) -> "Run | None":
+        """The first run with these tags; None when there is none."""
         client = self.client
         wanted = " and ".join(f"tags.`{key}` = '{value}'" for key, value in tags.items())
         found = client.search_runs(
             [self._experiment], wanted, max_results=1, order_by=["attributes.start_time ASC"]
         )
-        return found[0].info.run_id if found else ""
+        return found[0] if found else None
 
-    def _start_run(self, name: str, tags: Mapping[str, str]) -> str:
+    def _start_run(self, name: str, tags: Mapping[str, str]) -> "Run":
         client = self.client
-        return client.create_run(self._experiment, tags=dict(tags), run_name=name).info.run_id
+        return client.create_run(self._experiment, tags=dict(tags), run_name=name)
 
     @contextmanager
     def _fluent(self, run_id: str) -> Generator[Any]:
@@ -342,11 +361,8 @@ class Tracking:
 
         before = mlflow.get_tracking_uri()
         mlflow.set_tracking_uri(self.uri)  # the registry follows it
-        run = (
-            run_id
-            or self._find_run({STAGE_TAG: "models"})
-            or self._start_run("models", {STAGE_TAG: "models"})
-        )
+        own = {STAGE_TAG: "models"}
+        run = run_id or (self._find_run(own) or self._start_run("models", own)).info.run_id
         try:
             with mlflow.start_run(run_id=run, experiment_id=self._experiment):
                 yield mlflow

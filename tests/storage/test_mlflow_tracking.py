@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +16,7 @@ from storage.errors import InputError
 from storage.ids import content_id
 from storage.mlflow_tracking import MODEL_TAG, Tracking, registered_name
 from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
-from tests.storage.examples import make
+from tests.storage.examples import make, uid
 
 LINE = "base/embedded"
 ROUND = make(
@@ -26,6 +28,7 @@ ROUND = make(
     status="finished",
     outcome="promoted",
 )
+LONG_SETTINGS = {"seed": 1, **{f"setting_{number}": number for number in range(150)}}
 TRAINING_SET = make(TrainingSet, 1, examples=2, digest="d" * 64, settings="{}")
 EXAMPLES = [make(TrainingExample, place, position=place) for place in range(2)]
 CODE = """
@@ -57,7 +60,7 @@ def model(name: str) -> Model:
 
 def adapter(tracking: Tracking) -> Adapter:
     folder = tracking.home / "adapters" / "abc"
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "adapter_config.json").write_text("{}", "utf-8")
     return make(
         Adapter,
@@ -111,6 +114,73 @@ def test_a_fine_tune_has_its_curve_its_data_set_and_its_files(tracking: Tracking
     assert [file.path for file in client.list_artifacts(run, "adapter")] == [
         "adapter/adapter_config.json"
     ]
+
+
+class Killed(BaseException):
+    """What a kill is to the code that it meets."""
+
+
+class DyingClient:
+    """MLflow's client until a number of its writes are done; the next one kills."""
+
+    def __init__(self, client: Any, writes: int) -> None:
+        self._client, self.left = client, writes
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._client, name)
+        if not name.startswith(("create_", "log_", "set_")):
+            return found
+
+        def write(*given: Any, **named: Any) -> Any:
+            if not self.left:
+                raise Killed
+            self.left -= 1
+            return found(*given, **named)
+
+        return write
+
+
+@pytest.mark.parametrize("what", ["round", "stage", "training"])
+def test_a_run_that_was_killed_between_any_two_writes_is_completed_by_the_next(
+    tracking: Tracking, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    client, trained = tracking.client, adapter(tracking)
+    deaths = 0
+
+    def logged(key: str) -> str:
+        of_round = make(Round, key, number=2, line=LINE, settings=json.dumps(LONG_SETTINGS))
+        log = {
+            "round": lambda: tracking.log_round(of_round),
+            "stage": lambda: tracking.log_stage(None, key, params={"a": 1}, metrics={"b": 2.0}),
+            "training": lambda: tracking.log_training(
+                of_round, replace(trained, id=uid(Adapter, key)), TRAINING_SET, EXAMPLES
+            ),
+        }
+        return log[what]()
+
+    def content(run: str) -> list[object]:
+        found, inputs = client.get_run(run), client.get_run(run).inputs
+        return [
+            found.data.params,
+            {name: value for name, value in found.data.metrics.items() if name != "loss"},
+            [(p.step, p.value) for p in client.get_metric_history(run, "loss")],
+            len(inputs.dataset_inputs) if inputs else 0,
+            [file.path for file in client.list_artifacts(run, "adapter")],
+            found.info.status,
+        ]
+
+    whole = content(logged(f"{what}-whole"))
+    while True:
+        key = f"{what}-{deaths}"
+        with monkeypatch.context() as dying:
+            dying.setattr(tracking, "_opened", DyingClient(client, deaths))
+            try:
+                logged(key)
+                break
+            except Killed:
+                deaths += 1
+        assert content(logged(key)) == whole
+    assert deaths > 2
 
 
 def test_a_registered_model_loads_by_its_alias_and_answers(
