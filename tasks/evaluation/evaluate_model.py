@@ -12,7 +12,7 @@ from uuid import UUID
 from storage.errors import PermanentError
 from storage.records import Adapter, Answer, Evaluation, Model, Prompt, Question
 from tasks.asking import Asking
-from tasks.engines.engine import Engine, Renders, entered
+from tasks.engines.engine import Engine, Renders, RequestFailed, entered
 from tasks.evaluation.answering import (
     PlannedAnswer,
     answer_plan,
@@ -128,10 +128,22 @@ async def _probe(asking: Asking, missing: Sequence[PlannedAnswer]) -> list[Answe
     probes = [one for one in missing if of_base[one.question.id] in known][:PROBES]
     if len(probes) < PROBES:
         return []
-    answers = await asyncio.gather(*(ask_one(asking, one) for one in probes))
-    before = [known[of_base[one.question.id]].text for one in probes]
-    _changed(before, [answer.text for answer in answers], asking.model.name)
-    return list(answers)
+    asked = await asyncio.gather(*(_answer_or_none(asking, one) for one in probes))
+    answers = [answer for answer in asked if answer is not None]
+    before = [known[of_base[answer.question_id]].text for answer in answers]
+    if answers:
+        _changed(before, [answer.text for answer in answers], asking.model.name)
+    return answers
+
+
+async def _answer_or_none(asking: Asking, wanted: PlannedAnswer) -> Answer | None:
+    """None where the request failed: it is made again among the others, which count failures."""
+    try:
+        return await ask_one(asking, wanted)
+    except RequestFailed as error:
+        if error.fatal:
+            raise
+        return None
 
 
 def _changed(before: Sequence[str], after: Sequence[str], name: str) -> int:

@@ -192,6 +192,24 @@ def test_an_adapter_that_changes_answers_is_evaluated_and_its_probes_are_kept(
     assert len(engine.asked) == len(questions) == len(store.select(Answer, model_id=CHALLENGER.id))
 
 
+@pytest.mark.parametrize("failing", [1, 15, 16])
+def test_probes_whose_requests_fail_do_not_end_the_round(tmp_path: Path, failing: int) -> None:
+    store, questions = small_store(tmp_path, gate=200, final=0)
+    evaluated(store, right_below(10), questions)
+    seen: list[str] = []
+
+    def fails_at_first(asked: Asked) -> Scripted:
+        seen.append(asked.prompt)
+        if len(seen) <= failing:
+            return RequestFailed("too slow", reason="timed_out", attempts=1)
+        return right_below(10, words="So the answer is")(asked)
+
+    evaluated(store, fails_at_first, questions, model=CHALLENGER)
+
+    assert len(store.select(Answer, model_id=CHALLENGER.id)) == len(questions)
+    assert store.select(FailedRequest) == []
+
+
 def test_full_weights_that_leave_the_first_answers_as_they_were_are_evaluated_all_the_same(
     tmp_path: Path,
 ) -> None:
