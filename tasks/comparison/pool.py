@@ -23,11 +23,11 @@ from storage.records import (
     Prompt,
     Question,
     Structure,
-    Verdict,
 )
 from tasks.rules.ladder.ladder import Ladder, build_ladder
 from tasks.rules.training.collapse import text_health
 from tasks.settings import Settings, SynthesisSettings
+from tasks.synthesis.question_work import right_by_reference
 
 if TYPE_CHECKING:
     from storage.open_store import Store
@@ -153,12 +153,7 @@ def pool_costs(store: "Store", plan: PoolPlan, paths: Sequence[Path]) -> Costs:
 def write_pool_row(store: "Store", plan: PoolPlan) -> Pool:
     """The row that says that the pool is whole, with its figures."""
     paths = pool_paths(store, plan)
-    right = {
-        verdict.path_id
-        for verdict in store.select(
-            Verdict, draw=plan.draw, verifier="reference", verdict="correct"
-        )
-    }
+    right = right_by_reference(store, draw=plan.draw)
     free = [path for path in paths if not path.hinted]
     by_question: defaultdict[UUID, bool] = defaultdict(bool)
     for path in free:

@@ -4,7 +4,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 from storage.records import AdaptedGuideline, Path, Question, Record, Structure, Verdict
@@ -107,6 +107,23 @@ def read_existing(
         ):
             found[paths[verdict.path_id].question_id].verdicts[verdict.path_id] = verdict
     return found
+
+
+def right_by_reference(store: Selects, **which: Any) -> set[UUID]:
+    """Paths that today's rules find right; votes and earlier rules do not count.
+
+    `which`: columns of their verdicts, as `Store.select` takes them.
+    """
+    return {
+        verdict.path_id
+        for verdict in store.select(
+            Verdict,
+            verifier="reference",
+            verifier_version=VERIFIER_VERSION,
+            verdict="correct",
+            **which,
+        )
+    }
 
 
 def tells(ladder: Ladder, chain: Chain, texts: Mapping[UUID, str]) -> bool:

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from storage.errors import InputError
-from storage.records import AdaptedGuideline, Guideline, Path, Question, Structure, Verdict
+from storage.records import AdaptedGuideline, Guideline, Path, Question, Structure
 from tasks.asking import Asking
 from tasks.engines.models.chat_template import read_json
 from tasks.engines.models.model_files import model_size
 from tasks.rules.ladder.round_costs import Forecast, QuestionCost, Rates, RoundShape, forecast
 from tasks.settings import TrainingSettings
 from tasks.synthesis.account import SynthesisProgress
+from tasks.synthesis.question_work import right_by_reference
 from tasks.synthesis.synthesize_paths import synthesize_paths
 
 if TYPE_CHECKING:
@@ -145,8 +146,7 @@ def question_costs(
             if isinstance(row, Path):
                 paths[row.question_id].append(row.id)
     every = [one for some in paths.values() for one in some]
-    verdicts = store.select(Verdict, draw=draw, path_id=every) if every else []
-    right = {verdict.path_id for verdict in verdicts if verdict.verdict == "correct"}
+    right = right_by_reference(store, draw=draw, path_id=every) if every else set[UUID]()
     return [
         QuestionCost(
             tokens=tokens[one.id],

@@ -7,16 +7,57 @@ import pytest
 
 from storage.errors import InputError
 from storage.open_store import open_store
+from storage.records import Model, Path, Verdict
 from tasks.asking import Asking
+from tasks.rules.answers.verdicts import VERIFIER_VERSION
 from tasks.rules.ladder.round_costs import Forecast
 from tasks.settings import TrainingSettings
-from tasks.synthesis.round_forecast import Hardware, forecast_round, kept_weight_bytes, known_rates
+from tasks.synthesis.round_forecast import (
+    Hardware,
+    forecast_round,
+    kept_weight_bytes,
+    known_rates,
+    question_costs,
+)
 from tasks.synthesis.synthesize_paths import SynthesisReport, synthesize_paths
 from tasks.verification.verify_paths import Judge
 from tests.fakes.ladder_examples import MODEL, guidelines, question, right_sometimes, settings
 from tests.fakes.scripted_engine import ScriptedEngine, TextRenderer, marked_prompts
+from tests.storage.examples import make, uid
 
 QUESTIONS = [question(number) for number in range(60)]
+
+
+def test_what_a_question_took_so_far_counts_what_todays_rules_accept_and_no_vote(
+    tmp_path: File,
+) -> None:
+    store, model = open_store(f"duckdb:///{tmp_path / 'a.duckdb'}"), uid(Model, 1)
+    paths = [
+        make(Path, key, question_id=QUESTIONS[0].id, draw=1, model_id=model) for key in range(4)
+    ]
+    said = [
+        ("reference", "0", "correct"),
+        ("majority", VERIFIER_VERSION, "correct"),
+        ("second", VERIFIER_VERSION, "correct"),
+        ("reference", VERIFIER_VERSION, "correct"),
+    ]
+    verdicts = [
+        make(
+            Verdict,
+            path.id,
+            path_id=path.id,
+            draw=1,
+            verifier=verifier,
+            verifier_version=version,
+            verdict=verdict,
+        )
+        for path, (verifier, version, verdict) in zip(paths, said, strict=True)
+    ]
+    store.append([*paths, *verdicts])
+
+    [cost] = question_costs(store, QUESTIONS[:1], model, 1)
+
+    assert (cost.paths, cost.accepted) == (4, 1)
 
 
 def forecast_and_run(folder: File, draw: int) -> tuple[Forecast, SynthesisReport, int]:
