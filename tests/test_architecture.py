@@ -150,3 +150,17 @@ def test_the_count_sees_what_it_is_to_see(
     assert house.long_bodies() == ["flows/cli/three.py:screen 41"]
     assert house.imports_inside_functions() == ["flows/one.py:2"]
     assert house.cycles() == [["flows.one", "flows.two"]]
+
+
+CHILDREN = [
+    file
+    for folder in ("tasks", "storage")
+    for file in sorted((ROOT / folder).rglob("*.py"))
+    if '__name__ == "__main__"' in file.read_text("utf-8")
+]
+
+
+@pytest.mark.parametrize("file", CHILDREN, ids=lambda file: file.stem)
+def test_a_child_process_ends_with_its_parent(file: Path) -> None:
+    # the watchdog reads whether its owner lives, because it has still to end the server then
+    assert file.stem == "watchdog" or "die_with_parent()" in file.read_text("utf-8")

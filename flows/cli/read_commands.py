@@ -1,11 +1,10 @@
 """Commands that read: `sql`, `lineage`, `report`, `judge`, `audit`; the light base is enough."""
 
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TextIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -131,9 +130,8 @@ def judge(
     """Judge answers in a file: the same rows come out with verdict, reason and extracted answer."""
     from tasks.verification.judge_file import judge_file
 
-    with _opened(file) as lines:
-        for line in judge_file(lines, lenient, complain=note):
-            show_exactly(line.rstrip("\n"))
+    for line in judge_file(_lines_of(file), lenient, complain=note):
+        show_exactly(line.rstrip("\n"))
 
 
 def audit(
@@ -183,11 +181,11 @@ def _round_of(store: "Store", number: int) -> "Round":
     return found[0]
 
 
-@contextmanager
-def _opened(file: Path) -> Generator[TextIO]:
+def _lines_of(file: Path) -> Iterator[str]:
+    # a generator: an error of the one who takes the lines, such as a closed pipe, is none of theirs
     try:
         with sys.stdin if str(file) == "-" else file.open(encoding="utf-8") as lines:
-            yield lines
+            yield from lines
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(
             f"A file of answers must be readable UTF-8; {str(file)!r} is not ({error})."

@@ -16,6 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from storage.child_process import die_with_parent
 from storage.errors import InputError, PermanentError
 from tasks.rules.gate.harness_tasks import HarnessTask
 
@@ -66,14 +67,20 @@ def run_harness(
             "HF_HOME": str(folder / "cache"),
         }
         offline |= {"OPENAI_API_KEY": target.key} if target.key else {}
-        done = subprocess.run(
-            [sys.executable, "-m", __name__, str(folder)],
-            env=os.environ | offline,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", __name__, str(folder)],
+                env=os.environ | offline,
+                capture_output=True,
+                text=True,
+                timeout=TIMEOUT_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise PermanentError(
+                f"lm-evaluation-harness must evaluate {[task.name for task in tasks]} within"
+                f" {TIMEOUT_SECONDS / 3600:g} hours; it did not. Give it fewer questions."
+            ) from error
         if done.returncode:
             last = " | ".join(done.stderr.strip().splitlines()[-3:])
             raise PermanentError(
@@ -108,6 +115,7 @@ def _job(
 
 
 def _main(folder: Path) -> None:
+    die_with_parent()
     from lm_eval.evaluator import simple_evaluate
     from lm_eval.tasks import TaskManager
 

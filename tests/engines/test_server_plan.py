@@ -2,12 +2,15 @@
 
 import json
 import re
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from storage.errors import InputError
 from tasks.engines.hardware import GIB, Gpu, Hardware
+from tasks.engines.server import vllm_server
 from tasks.engines.server.server_plan import ServerPlan, Serving, plan_server
 from tasks.settings import ModelSettings
 
@@ -139,3 +142,23 @@ def test_a_golden_command_is_what_would_be_started(
     always = {"HF_HUB_OFFLINE", "VLLM_NO_USAGE_STATS", "DO_NOT_TRACK"}
     wanted = {f"{name}={value}" for name, value in found.environment.items() if name not in always}
     assert set(words[:start]) == wanted
+
+
+def test_machines_that_share_a_home_keep_each_others_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probed: list[str] = []
+
+    def serving(processor: str, answer: str) -> str:
+        def probe(*_: object, **__: object) -> subprocess.CompletedProcess[str]:
+            probed.append(processor)
+            return subprocess.CompletedProcess([], 0, stdout=answer)
+
+        monkeypatch.setattr(vllm_server.subprocess, "run", probe)
+        return vllm_server.serving_precision(replace(machine(), processor=processor), tmp_path)
+
+    for _ in range(2):
+        assert serving("one", "bfloat16") == "bfloat16"
+        assert serving("other", "float32") == "float32"
+
+    assert probed == ["one", "other"]

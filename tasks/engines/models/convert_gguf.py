@@ -8,6 +8,8 @@ Usage: python -m tasks.engines.models.convert_gguf FILE.gguf TARGET_FOLDER
 import sys
 from pathlib import Path
 
+from storage.child_process import die_with_parent
+
 
 def convert(gguf: Path, target: Path) -> None:
     """Dequantise into bfloat16, which vLLM and transformers both load."""
@@ -41,4 +43,5 @@ def stated_licence(gguf: Path) -> str:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     convert(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from storage.child_process import die_with_parent
 from storage.environment import Environment
 from tasks.engines.hardware import GIB, find_hardware
 from tasks.engines.models.base_models import PreparedModel
@@ -97,4 +98,5 @@ def write_fingerprint(folder: Path, target: Path) -> None:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     write_fingerprint(Path(sys.argv[1]), Path(sys.argv[2]))

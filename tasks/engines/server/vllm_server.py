@@ -256,9 +256,9 @@ def serving_precision(machine: Hardware, folder: Path) -> Precision:
     """float32 or bfloat16 for this processor, by a probe whose outcome is kept in `folder`."""
     # by processor: a home may be on a disk that several machines share
     kept = folder / "precision.json"
-    known = read_json(kept).get(machine.processor)
-    if known in ("float32", "bfloat16"):
-        return known
+    known = read_json(kept)
+    if known.get(machine.processor) in ("float32", "bfloat16"):
+        return known[machine.processor]
     if machine.gpus:
         return "bfloat16"
     code = (
@@ -271,7 +271,9 @@ def serving_precision(machine: Hardware, folder: Path) -> Precision:
     )
     found: Precision = "bfloat16" if probe.stdout.strip() == "bfloat16" else "float32"
     if not probe.returncode:
-        kept.write_text(json.dumps({machine.processor: found}), "utf-8")
+        partial = kept.with_name(f".{kept.name}.part-{os.getpid()}")
+        partial.write_text(json.dumps(known | {machine.processor: found}), "utf-8")
+        partial.replace(kept)
     return found
 
 
