@@ -35,6 +35,7 @@ from storage.file.surface import (
 )
 from storage.locks import RUN_LOCK, owned
 from storage.migrations import check_version, migrate, newest_version, schema_version
+from storage.whole_file import sync
 
 # Of 255 that a file system takes: .NAME.reader.duckdb.4194304-1234567890123456.part.wal.checkpoint
 _LONGEST_NAME = 180
@@ -100,17 +101,9 @@ def put_in_place(partial: Path, path: Path) -> None:
     """Rename the whole file `partial` to `path` in one step, safe from a crash of the machine."""
     # Bytes before the name, and the folder after it: else a power cut could leave the new name on
     # an empty file, or the old one in its place.
-    _sync(partial)
+    sync(partial)
     partial.replace(path)
-    _sync(path.parent)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(path.parent)
 
 
 def _make(path: Path) -> None:

@@ -3,13 +3,13 @@
 Static: no script, no network; every text of a model, a file or a user is escaped.
 """
 
-import os
 from collections.abc import Sequence
 from html import escape
 from importlib import resources
 from pathlib import Path
 from string import Template
 
+from storage.whole_file import write_whole
 from tasks.comparison.comparison_report_figures import comparison_figures
 from tasks.comparison.contest import Contest
 from tasks.comparison.methods import builtin_methods
@@ -33,11 +33,9 @@ def write_comparison_report(contest: Contest, folder: Path, published: Path | No
     theirs = read_published(published) if published else []
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"comparison-{str(contest.record.id)[:8]}.html"
-    partial = folder / f".{target.name}.{os.getpid()}.partial"
     with contest.store.reading():
         page = comparison_html(contest, theirs)
-    partial.write_text(page, "utf-8")
-    partial.replace(target)
+    write_whole(target, page)
     return target
 
 

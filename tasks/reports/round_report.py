@@ -4,7 +4,6 @@ Static: no script, no network; every text that a model or a user wrote is escape
 base only.
 """
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from storage.records import Evaluation, Model, Promotion, QuestionSet, Round
 from storage.sql.presenting import in_columns
+from storage.whole_file import write_whole
 from tasks.reports.figure import Figure, sql_of
 from tasks.reports.round_figures import figures_of
 
@@ -43,9 +43,7 @@ def write_report(report: Report, round: Round, folder: Path) -> Path:
     """Write the round's report into `folder`, replacing an older one whole; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"round-{round.number}.html"
-    partial = folder / f".{target.name}.{os.getpid()}.partial"
-    partial.write_text(report.page, "utf-8")
-    partial.replace(target)
+    write_whole(target, report.page)
     return target
 
 

@@ -5,8 +5,7 @@ trained again.
 """
 
 import json
-from collections.abc import Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from storage.errors import InputError
 from storage.records import RECORD_TYPES, Comparison, Model
 from storage.store.strangers_parquet import Room, read_strangers
 from storage.store.tables import sql_types
+from storage.whole_file import whole_file, write_whole
 from tasks.comparison.contest import Contest
 from tasks.comparison.pool import draw_of
 from tasks.comparison.states.state_check import OF_ITS_DRAWS, check_rows
@@ -56,8 +56,7 @@ def write_state(contest: Contest, folder: Path) -> dict[str, int]:
         "rows": counts,
         "written_at": datetime.now(UTC).isoformat(),
     }
-    with _in_one_step(folder / CARD) as partial:
-        partial.write_text(json.dumps(card, indent=2, sort_keys=True) + "\n", "utf-8")
+    write_whole(folder / CARD, json.dumps(card, indent=2, sort_keys=True) + "\n")
     weight = sum(file.stat().st_size for file in folder.glob("*.parquet"))
     if weight > MOST_BYTES:
         raise InputError(
@@ -117,17 +116,8 @@ def check_state(folder: Path) -> str:
 
 
 def _write(rows: "ArrowTable", target: Path) -> None:
-    with _in_one_step(target) as partial:
+    with whole_file(target) as partial:
         pq.write_table(rows, partial, compression="zstd", compression_level=15)
-
-
-@contextmanager
-def _in_one_step(target: Path) -> Generator[Path]:
-    """Where to write what then takes the target's place."""
-    partial = target.with_name(f".{target.name}.partial")
-    partial.unlink(missing_ok=True)  # never through a link: it may lead to a file of somebody's
-    yield partial
-    partial.replace(target)
 
 
 def as_text(rows: "ArrowTable") -> "ArrowTable":

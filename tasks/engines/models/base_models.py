@@ -19,6 +19,7 @@ from storage.environment import Environment, make_home
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Model
+from storage.whole_file import write_whole
 from tasks.engines.models.chat_template import chat_template_hash, read_json
 from tasks.settings import ModelSettings
 
@@ -102,9 +103,7 @@ def _digest_of_file(gguf: Path, environment: Environment) -> str:
     digest = file_digest(gguf)
     make_home(environment)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    partial = kept.with_suffix(f".{os.getpid()}")
-    partial.write_text(digest, "utf-8")
-    partial.rename(kept)
+    write_whole(kept, digest)
     return digest
 
 
@@ -208,9 +207,7 @@ def describe_model(folder: Path, environment: Environment, name: str = "") -> Pr
         }
         make_home(environment)
         kept.parent.mkdir(parents=True, exist_ok=True)
-        partial = kept.with_suffix(f".{os.getpid()}")
-        partial.write_text(json.dumps(known, indent=1), "utf-8")
-        partial.rename(kept)
+        write_whole(kept, json.dumps(known, indent=1))
     weights, tokenizer, template = (
         str(known[key]) for key in ("weights", "tokenizer", "chat_template")
     )

@@ -23,6 +23,7 @@ from pathlib import Path
 
 from storage.environment import secret
 from storage.errors import InputError, PermanentError, TransientError
+from storage.whole_file import write_whole
 from tasks.engines.hardware import Hardware, find_hardware
 from tasks.engines.models.base_models import file_digest
 from tasks.engines.models.chat_template import read_json
@@ -271,9 +272,7 @@ def serving_precision(machine: Hardware, folder: Path) -> Precision:
     )
     found: Precision = "bfloat16" if probe.stdout.strip() == "bfloat16" else "float32"
     if not probe.returncode:
-        partial = kept.with_name(f".{kept.name}.part-{os.getpid()}")
-        partial.write_text(json.dumps(known | {machine.processor: found}), "utf-8")
-        partial.replace(kept)
+        write_whole(kept, json.dumps(known | {machine.processor: found}))
     return found
 
 

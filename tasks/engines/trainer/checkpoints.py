@@ -5,6 +5,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from storage.whole_file import sync
+
 WHOLE = "WHOLE"  # a checkpoint without this file was cut off by a crash
 
 
@@ -52,17 +54,9 @@ def trainer_class() -> Any:
 def _write_synced(file: Path) -> None:
     with file.open("w") as stream:
         os.fsync(stream.fileno())
-    _sync(file.parent)
+    sync(file.parent)
 
 
 def _sync_tree(folder: Path) -> None:
     for file in folder.iterdir():
-        _sync(file)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        sync(file)

@@ -3,6 +3,7 @@ changes nothing of the store's own.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
@@ -771,7 +772,7 @@ def test_a_state_is_written_beside_links_and_never_through_them(made: Made, tmp_
     mine, folder = tmp_path / "mine", tmp_path / "state"
     folder.mkdir()
     mine.write_text("mine", "utf-8")
-    for name in (CARD, f".{CARD}.partial", "paths.parquet", ".paths.parquet.partial"):
+    for name in (CARD, f".{CARD}.{os.getpid()}.part", "paths.parquet"):
         (folder / name).symlink_to(mine)
 
     write_state(made.small.contest, folder)
