@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from storage.errors import InputError
-from storage.store.store_url import file_of, is_lake, lake_of
+from storage.store.store_url import file_of, is_lake, lake_of, shown
 
 if TYPE_CHECKING:
     from storage.store.store import Store
@@ -63,8 +63,11 @@ def open_store(
     return FileStore(url, file, keep_log=keep_log)
 
 
-def existing_store(url: str) -> "Store":
-    """The store at a URL; raises InputError where there is none, and makes nothing."""
+def existing_store(url: str, *, as_it_is: bool = False) -> "Store":
+    """The store at a URL; raises InputError where there is none, and makes nothing.
+
+    `as_it_is` refuses one that opening would change, such as one of an earlier version.
+    """
     if not store_exists(url):
         if not is_lake(url):
             from storage.file.remains import refuse_where_one_was_lost
@@ -73,7 +76,33 @@ def existing_store(url: str) -> "Store":
         raise InputError(
             f"There is no store at {url!r} yet. Run: regenesis round, or name another with --home"
         )
+    if as_it_is and not is_current(url):
+        raise InputError(
+            f"A dry run changes nothing, and the store {shown(url)!r} must first be brought to this"
+            " version. Run: regenesis storage migrate"
+        )
     return open_store(url)
+
+
+def is_current(url: str) -> bool:
+    """Whether opening the store at a URL changes nothing: it is there, whole, of this version."""
+    if not store_exists(url):
+        return False
+    if is_lake(url):
+        from storage.lake import lake_schema
+        from storage.lake.lake_catalogue import Lake
+
+        lake = Lake(lake_of(url))
+        try:
+            return lake_schema.is_current(lake)
+        finally:
+            lake.close()
+    from storage.file import file_schema
+    from storage.file.database import DatabaseFile
+    from storage.file.restoring import note_of
+
+    file = DatabaseFile(file_of(url), busy_seconds=5.0)
+    return not note_of(file.path).exists() and file_schema.is_current(file)
 
 
 def store_exists(url: str) -> bool:

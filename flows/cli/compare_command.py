@@ -97,9 +97,9 @@ def compare(
         from flows.cli.compare_ahead import export_comparison, forecast_comparison
 
         found = (
-            export_comparison(checked, export)
+            export_comparison(checked, export, dry_run=COMMON.dry_run)
             if export is not None
-            else forecast_comparison(checked)
+            else forecast_comparison(checked, dry_run=COMMON.dry_run)
         )
         show(found.as_json(), found.text)
         return

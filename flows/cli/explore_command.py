@@ -4,8 +4,9 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.common import note, with_common_flags
+from flows.cli.common import COMMON, note, show, with_common_flags
 from flows.cli.read_commands import existing_store
+from storage.store.store_url import shown
 
 
 def register(app: typer.Typer) -> None:
@@ -19,5 +20,10 @@ def explore(
     """Look at rounds, questions, guidelines, rejects and models in a browser, and rate paths."""
     from flows.explore.server import serve_pages
 
-    existing_store()
+    store = existing_store()
+    if COMMON.dry_run:
+        url = shown(store.url)
+        words = f"Would serve the pages of {url} on port {port} of 127.0.0.1."
+        show({"store": url, "port": port}, words)
+        return
     serve_pages(port, note)

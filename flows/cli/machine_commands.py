@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.common import environment, note, show, with_common_flags
+from flows.cli.common import COMMON, environment, note, show, with_common_flags
 from flows.cli.round_commands import Model, Name, Preset, Settings, run_flow, settings_text
 from storage.errors import InputError
 
@@ -29,6 +29,12 @@ def doctor(
 
     places = environment()
     chosen = chosen_settings(places, preset, settings_text(settings), model=model)
+    if COMMON.dry_run:  # to look at a model is to prepare or fetch it
+        deed = (
+            f"Would {'prepare the base model and ' if prepare else ''}look at this machine and at"
+        )
+        show({"prepare": prepare, "model": chosen.model.name}, f"{deed} {chosen.model.name!r}.")
+        return
     if prepare:
         from tasks.engines.models.base_models import prepare_model
 
@@ -82,13 +88,13 @@ def serve(
     from flows.cli.serving import serve_model
     from flows.runs.parameters import chosen_settings
 
-    serve_model(
-        chosen_settings(environment(), preset, settings_text(settings), name=name, model=model),
-        adapter,
-        host,
-        port,
-        note,
-    )
+    chosen = chosen_settings(environment(), preset, settings_text(settings), name=name, model=model)
+    if COMMON.dry_run:
+        served = adapter or f"the champion of {chosen.name!r}"
+        words = f"Would serve {served} at {host}, port {port}."
+        show({"adapter": adapter, "host": host, "port": port}, words)
+        return
+    serve_model(chosen, adapter, host, port, note)
 
 
 def forecast(

@@ -1,16 +1,16 @@
 """`regenesis synthesize --plan`: what a run would reuse and generate, before anything runs.
 
 It needs no engine, no Prefect and no lock, and begins no round; only a base model that was never
-prepared is prepared.
+prepared is prepared (`--dry-run`: for the moment, or by its name alone).
 """
 
 from dataclasses import asdict
 
-from flows.runs.parameters import chosen_settings
+from flows.cli.compare_ahead import base_ahead
+from flows.runs.dry_runs import places_of_run, store_of_run
 from flows.runs.results import Result
 from flows.steps.edges import edges_at_work
-from storage.environment import make_home, read_environment
-from storage.open_store import open_store
+from storage.environment import Environment
 from storage.records import Round
 from tasks.guidelines import chosen_guidelines
 from tasks.ingestion.ingest_questions import check_question_sets, train_questions_ahead
@@ -18,32 +18,22 @@ from tasks.promotion.promote import current_champion
 from tasks.prompt_files import prompts_of
 from tasks.rounds import round_row as rounds
 from tasks.rules.ladder.ladder import build_ladder
+from tasks.settings import Settings
 from tasks.synthesis.synthesis_plan import plan_synthesis
 
 
-def plan_paths(
-    name: str,
-    question_sets: list[str],
-    train_questions: int,
-    model: str,
-    change: bool,
-    preset: str,
-    settings_toml: str,
-) -> Result:
+def plan_paths(settings: Settings, *, change: bool, dry_run: bool) -> Result:
     """The plan of the unfinished round (`change`: with these settings), or of the next one."""
-    environment = read_environment()
-    settings = chosen_settings(
-        environment,
-        preset,
-        settings_toml,
-        name=name,
-        question_sets=question_sets,
-        model=model,
-        train_questions=train_questions,
-    )
-    make_home(environment)
-    store = open_store(environment.store_url)
-    base = edges_at_work().machinery.prepare(settings.model, environment).record
+    with places_of_run(dry_run=dry_run) as places:
+        return _planned(settings, change, places, dry_run)
+
+
+def _planned(settings: Settings, change: bool, places: Environment, dry_run: bool) -> Result:
+    store = store_of_run(places, dry_run=dry_run)
+    if dry_run:  # a model of the hub is not fetched for it
+        base = base_ahead(store, settings, places)
+    else:
+        base = edges_at_work().machinery.prepare(settings.model, places).record
     unfinished = rounds.unfinished_round(store, rounds.line_of(base, settings))
     if unfinished:
         begun = rounds.settings_of(unfinished)

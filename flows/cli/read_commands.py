@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 
 from flows.cli.common import COMMON, environment, note, show, show_exactly, with_common_flags
 from storage.errors import InputError
+from storage.store.store_url import shown
 
 if TYPE_CHECKING:
     from storage.open_store import Store
@@ -51,8 +53,7 @@ def sql(
     from storage.sql.sandbox import Limits, print_user_sql, run_user_sql, schema_text
 
     if client:
-        line = existing_store().client_command()
-        show({"command": line}, line)
+        _show_client_line()
         return
     if schema:
         print(schema_text())
@@ -73,10 +74,24 @@ def sql(
         snapshot = snapshot_of(existing_store(), as_of)
     limits = Limits(timeout, memory, disk)
     url = environment().store_url
-    if out is not None:
+    if COMMON.dry_run:  # to ask may make the reader copy
+        rows = f" and write the rows to {out}" if out else ""
+        show({"store": shown(url), "statement": statement}, f"Would ask {shown(url)}{rows}.")
+    elif out is not None:
         show_exactly(run_user_sql(url, statement, output, limits, out, snapshot), end="")
     else:
         print_user_sql(url, statement, partial(show_exactly, end=""), output, limits, snapshot)
+
+
+def _show_client_line() -> None:
+    store = existing_store()
+    if COMMON.dry_run:
+        words = "and make its reader copy where there is none"
+        url = shown(store.url)
+        show({"store": url}, f"Would print the line that opens {url}, {words}.")
+        return
+    line = store.client_command()
+    show({"command": line}, line)
 
 
 def lineage(
@@ -86,10 +101,13 @@ def lineage(
     """Walk a record up to its question and down to every model it touched."""
     store = existing_store()
     if prompt:
+        from flows.runs.dry_runs import places_of_run
         from tasks.synthesis.prompts_sent import prompt_sent, rendered
 
         sent = prompt_sent(store, id)
-        show_exactly(rendered(sent, environment()))
+        prepared = places_of_run(dry_run=True) if COMMON.dry_run else nullcontext(environment())
+        with prepared as places:
+            show_exactly(rendered(sent, places))
         if sent.closed:
             note("This path was closed: the text then went back with 'The answer is' begun for it.")
         return
@@ -106,11 +124,15 @@ def report(
     round: Annotated[int, typer.Option(help="Number of the round; 0 for the newest")] = 0,
 ) -> None:
     """Write a round's report again, and say where it lies."""
-    from tasks.reports.round_report import draw_report, round_table, write_report
+    from tasks.reports.round_report import draw_report, report_file, round_table, write_report
     from tasks.rounds.round_row import promotion_of
 
     store = existing_store()
     found = _round_of(store, round)
+    if COMMON.dry_run:
+        file = report_file(found, environment().reports)
+        show({"report": str(file)}, f"Would write the report to {file}.")
+        return
     path = write_report(draw_report(store, found), found, environment().reports)
     decided = promotion_of(store, found)
     reasons = decided.reasons if decided else "The gate has not decided yet."
@@ -148,23 +170,23 @@ def audit(
 
     store = existing_store()
     if path or verdict or rater:
-        given = give_verdict(store, path, verdict, rater, because)
-        show(
-            vars(given),
-            f"Path {given.path_id} is {given.verdict}, says {given.rater}. Later selections"
-            " follow it.",
+        given = give_verdict(store, path, verdict, rater, because, dry_run=COMMON.dry_run)
+        said = f"path {given.path_id} is {given.verdict}, says {given.rater}."
+        words = (
+            f"Would store: {said}" if COMMON.dry_run else f"P{said[1:]} Later selections follow it."
         )
+        show(vars(given), words)
         return
     found = _round_of(store, round)
-    read = audit_verdicts(store, draw=found.number, seed=found.seed)
+    read = audit_verdicts(store, draw=found.number, seed=found.seed, dry_run=COMMON.dry_run)
     show({"table": [vars(row) for row in read.table], "cases": len(read.cases)}, audit_text(read))
 
 
 def existing_store() -> "Store":
-    """The store of this command's home, where there is one."""
+    """The store of this command's home, where there is one; a dry run takes it as it is."""
     from storage.open_store import existing_store as store_at
 
-    return store_at(environment().store_url)
+    return store_at(environment().store_url, as_it_is=COMMON.dry_run)
 
 
 def _round_of(store: "Store", number: int) -> "Round":

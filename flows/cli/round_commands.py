@@ -239,8 +239,11 @@ def synthesize(
     }
     if plan or COMMON.dry_run:
         from flows.cli.plan_ahead import plan_paths
+        from flows.runs.parameters import chosen_settings
 
-        planned = plan_paths(**chosen)
+        asked = {key: value for key, value in chosen.items() if key != "change"}
+        wanted = chosen_settings(environment(), **asked)
+        planned = plan_paths(wanted, change=change, dry_run=COMMON.dry_run)
         show(planned.as_json(), planned.text)
         return
     run_flow(

@@ -9,6 +9,7 @@ import typer
 from flows.cli.common import COMMON, confirm, environment, note, show, with_common_flags
 from flows.cli.read_commands import existing_store
 from storage.errors import PermanentError
+from storage.store.store_url import shown
 
 app = typer.Typer(
     help="Care of the store: check, compact, gc, backup, restore, move, migrate.",
@@ -94,9 +95,15 @@ def backup(
     ],
 ) -> None:
     """Copy the store and MLflow's records, whole, also while a round runs."""
-    from storage.care.backups import back_up
+    from storage.care.backups import back_up, refuse_backup_name
 
-    path = back_up(existing_store(), environment().home, to.absolute())
+    store, target = existing_store(), to.absolute()
+    refuse_backup_name(target)
+    if COMMON.dry_run:
+        url = shown(store.url)
+        show({"store": url, "backup": str(target)}, f"Would copy {url} to {target}.")
+        return
+    path = back_up(store, environment().home, target)
     show({"backup": str(path)}, f"Backup: {path}")
 
 
@@ -176,9 +183,15 @@ def restore(
 def migrate() -> None:
     """Bring the store to this version after a backup, or make it; refused while a run uses it."""
     from storage.environment import make_home
-    from storage.open_store import open_store
+    from storage.open_store import is_current, open_store
 
     places = environment()
+    if COMMON.dry_run:
+        done = is_current(places.store_url)
+        deed = "is at this version already" if done else "would be brought to this version, or made"
+        url = shown(places.store_url)
+        show({"store": url, "due": not done}, f"{url} {deed}.")
+        return
     make_home(places)
     store = open_store(places.store_url)
     show({"store": store.url}, "The store is at this version.")

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.runs.dry_runs import places_of_run, store_of_run
 from flows.runs.parameters import parse_mapping
 from flows.runs.results import Result
-from storage.environment import make_home, read_environment
 from storage.errors import InputError
-from storage.open_store import open_store
 from storage.records import Domain, Question, QuestionSet
 from tasks.ingestion.hub_rows import hub_source
 from tasks.ingestion.ingest_questions import Ingested, NewSet, ingest_rows
@@ -48,8 +47,6 @@ def ingest_question_file(
     """
     check_source(wanted)
     mapping = FileMapping.of(parse_mapping(wanted.mapping), wanted.answer_kind, wanted.choice_key)
-    environment = read_environment()
-    make_home(environment)
     source = file_source(wanted.file) if wanted.file else hub_source(wanted.hub, wanted.config)
     stem = wanted.file.name.split(".")[0] if wanted.file else Path(wanted.hub).name
     new = NewSet(
@@ -62,7 +59,9 @@ def ingest_question_file(
         citation=wanted.citation,
         redistributable=wanted.redistributable,
     )
-    done = ingest_rows(open_store(environment.store_url), source, new, dry_run=dry_run)
+    with places_of_run(dry_run=dry_run) as places:
+        store = store_of_run(places, dry_run=dry_run)
+        done = ingest_rows(store, source, new, dry_run=dry_run)
     counted = ingested(done.question_set, done.questions)
     shown = _shown(done.questions, answer_prompt) if dry_run and answer_prompt else []
     text = "\n".join(

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from flows.runs.dry_runs import places_of_run, store_of_run
 from flows.runs.results import Result
 from flows.steps.ingest_file import ingested
-from storage.environment import make_home, read_environment
 from storage.errors import InputError
-from storage.open_store import open_store
 from storage.records import Domain
 from storage.sql.presenting import in_columns
 from tasks.ingestion.ingest_published import ingest_published_set
@@ -50,11 +49,9 @@ def ingest_published(wanted: AskedSet, *, dry_run: bool = False) -> Result:
             {"question_set": name, "from": source.url},
         )
     published = read_published_set(source, folder or fetch_published_set(source))
-    environment = read_environment()
-    make_home(environment)
-    stored = ingested(
-        *ingest_published_set(open_store(environment.store_url), published, wanted.name, dry_run)
-    )
+    with places_of_run(dry_run=dry_run) as places:
+        store = store_of_run(places, dry_run=dry_run)
+        stored = ingested(*ingest_published_set(store, published, wanted.name, dry_run))
     text = "; ".join(
         [
             f"{'Would ingest ' if dry_run else ''}{stored.text}",

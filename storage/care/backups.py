@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from storage.care.check_and_gc import back_up_store, made_aside
+from storage.care.check_and_gc import back_up_store, check_backup_name, made_aside
 from storage.environment import Environment
 from storage.errors import InputError, ReGenesisError
 from storage.file.database import DatabaseFile, connect
@@ -46,17 +46,23 @@ def back_up(store: Store, home: Path, target: Path) -> Path:
 
     Nothing is overwritten.
     """
-    if records_of(target).exists():
-        raise InputError(
-            f"A backup goes to new files; {str(records_of(target))!r} is there already. Name"
-            " another."
-        )
+    refuse_backup_name(target)
     made = back_up_store(store, target)
     records = home / RECORDS
     if records.exists():
         with made_aside(records_of(made)) as partial:
             _copy_records(records, partial)
     return made
+
+
+def refuse_backup_name(target: Path) -> None:
+    """Raises InputError where a backup can't have this name, or one of its files is there."""
+    if records_of(target).exists():
+        raise InputError(
+            f"A backup goes to new files; {str(records_of(target))!r} is there already. Name"
+            " another."
+        )
+    check_backup_name(target)
 
 
 def records_of(backup: Path) -> Path:

@@ -84,16 +84,7 @@ def compact(store: Store, keep_days: float = KEEP_DAYS) -> Compacted:
 
 def back_up_store(store: Store, target: Path) -> Path:
     """A whole copy as a DuckDB file at `target`; an existing file is never overwritten."""
-    # a reader copy is made again after each round; other endings are of what lies beside stores
-    if not _BACKUP_NAME.fullmatch(target.name) or target.name.endswith(READER_NAME):
-        raise InputError(
-            "A backup's name ends with .duckdb, and is none of a reader copy; found"
-            f" {str(target)!r}. Name another."
-        )
-    if target.exists():
-        raise InputError(
-            f"A backup goes to a new file; {str(target)!r} is there already. Name another."
-        )
+    check_backup_name(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with made_aside(target) as partial:
@@ -106,6 +97,20 @@ def back_up_store(store: Store, target: Path) -> Path:
         raise InputError(
             f"The backup {str(target)!r} can't be written ({error.strerror}). Name another place."
         ) from error
+
+
+def check_backup_name(target: Path) -> None:
+    """Raises InputError where a store's copy can't have this name, or a file has it already."""
+    # a reader copy is made again after each round; other endings are of what lies beside stores
+    if not _BACKUP_NAME.fullmatch(target.name) or target.name.endswith(READER_NAME):
+        raise InputError(
+            "A backup's name ends with .duckdb, and is none of a reader copy; found"
+            f" {str(target)!r}. Name another."
+        )
+    if target.exists():
+        raise InputError(
+            f"A backup goes to a new file; {str(target)!r} is there already. Name another."
+        )
 
 
 @contextmanager

@@ -74,6 +74,11 @@ def ensure_schema(file: DatabaseFile, *, thorough: bool = False) -> None:
             write_surface(connection)
 
 
+def is_current(file: DatabaseFile) -> bool:
+    """Whether `ensure_schema` would only read the file."""
+    return not waiting_batches(file.path) and not _what_is_due(file, thorough=False)
+
+
 def keep_as(path: Path, kept: Path) -> None:
     """Give the file at `path` a second name, so that another can take its place in one step."""
     partial = kept.with_name(kept.name + ".part")

@@ -37,13 +37,13 @@ def ensure_lake(lake: Lake) -> None:
         # the folders of a new lake on disk
         for folder in filter(None, (place.catalogue_file.parent, place.data_folder)):
             make_folder(folder)
-    elif _is_current(lake):
+    elif is_current(lake):
         return
     elif place.catalogue_file is None:
         _refuse_another_lakes_folder(place)
     with _one_at_a_time(place):
         # asked again under the lock, for another process may have made it meanwhile
-        if not _is_current(lake):
+        if not is_current(lake):
             lake.tried_again(lambda connection: _bring_up(connection, place))
     lake.close()  # what reads attaches the lake as it is now
 
@@ -108,7 +108,7 @@ def _bring_up(connection: duckdb.DuckDBPyConnection, place: LakePlace) -> None:
         connection.execute("INSERT INTO schema_state VALUES (?)", [_digest()])
 
 
-def _is_current(lake: Lake) -> bool:
+def is_current(lake: Lake) -> bool:
     """False also where it is not made yet or can't be reached, which making it will say."""
     try:
         with lake.reading() as connection:

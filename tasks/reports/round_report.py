@@ -42,9 +42,14 @@ class Report:
 def write_report(report: Report, round: Round, folder: Path) -> Path:
     """Write the round's report into `folder`, replacing an older one whole; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    target = folder / f"round-{round.number}.html"
+    target = report_file(round, folder)
     write_whole(target, report.page)
     return target
+
+
+def report_file(round: Round, folder: Path) -> Path:
+    """Where the round's report lies in `folder`."""
+    return folder / f"round-{round.number}.html"
 
 
 def draw_report(store: "Store", round: Round) -> Report:

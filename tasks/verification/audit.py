@@ -79,8 +79,12 @@ def audit_verdicts(
     sample: int = 200,
     seed: int = 0,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    dry_run: bool = False,
 ) -> Audit:
-    """Judge every disagreement-prone case of a draw and a seeded sample again, and store it."""
+    """Judge every disagreement-prone case of a draw and a seeded sample again, and store it.
+
+    With `dry_run` nothing is stored.
+    """
     newest = store.query(_NEWEST, [sorted(DISAGREEMENT_PRONE), draw])
     ids = newest["id"].to_pylist()
     prone = [id for id, is_prone in zip(ids, newest["prone"].to_pylist(), strict=True) if is_prone]
@@ -88,12 +92,13 @@ def audit_verdicts(
     rest = sorted((id for id in ids if id not in taken), key=lambda one: one.bytes)
     chosen = [*prone, *random.Random(seed).sample(rest, min(sample, len(rest)))]
     cases = _cases(store, draw, chosen)
-    store.append(
-        [
-            _second_row(case, "prone" if case.first.id in taken else "sampled", now())
-            for case in cases
-        ]
-    )
+    if not dry_run:
+        store.append(
+            [
+                _second_row(case, "prone" if case.first.id in taken else "sampled", now())
+                for case in cases
+            ]
+        )
     table = confusion([(case.first.verdict, case.second) for case in cases])
     return Audit(cases, table, *_agreement(store, draw))
 
@@ -106,8 +111,12 @@ def record_human_verdict(
     *,
     note: str = "",
     now: datetime | None = None,
+    dry_run: bool = False,
 ) -> Verdict:
-    """Store a person's verdict with rater and time; it outranks every rule's, newest first."""
+    """Store a person's verdict with rater and time; it outranks every rule's, newest first.
+
+    With `dry_run` it is only checked.
+    """
     path = store.get(Path, path_id)
     if path is None:
         raise InputError(
@@ -134,11 +143,14 @@ def record_human_verdict(
         details=json.dumps({"note": note}),
         created_at=at,
     )
-    store.append([row])
+    if not dry_run:
+        store.append([row])
     return row
 
 
-def give_verdict(store: "Store", prefix: str, verdict: str, rater: str, note: str = "") -> Verdict:
+def give_verdict(
+    store: "Store", prefix: str, verdict: str, rater: str, note: str = "", *, dry_run: bool = False
+) -> Verdict:
     """A person's verdict as it is typed: the path by its id or a beginning.
 
     Raises InputError saying what is off.
@@ -153,7 +165,8 @@ def give_verdict(store: "Store", prefix: str, verdict: str, rater: str, note: st
             f"A person's verdict is about a path; {prefix!r} is in {found.table}. See: regenesis"
             " audit"
         )
-    return record_human_verdict(store, found.id, cast("Label", verdict), rater, note=note)
+    said = cast("Label", verdict)
+    return record_human_verdict(store, found.id, said, rater, note=note, dry_run=dry_run)
 
 
 def audit_text(audit: Audit, most: int = 20) -> str:

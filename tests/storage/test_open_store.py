@@ -14,7 +14,7 @@ import pytest
 from storage.errors import InputError, PermanentError
 from storage.file import database
 from storage.lake import lake_catalogue
-from storage.open_store import Store, open_store
+from storage.open_store import Store, existing_store, is_current, open_store
 from storage.records import RECORD_TYPES, Adapter, Path, Question, Record, Round, Verdict
 from tests.conftest import empty_store
 from tests.storage.examples import NOW, make, uid
@@ -35,6 +35,19 @@ def test_a_record_of_every_kind_comes_back_as_it_went_in(store: Store) -> None:
     for record in records:
         assert store.select(type(record)) == [record]
         assert store.get(type(record), record.id) == record
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_store_is_taken_as_it_is_once_it_is_made(
+    kind: str, request: pytest.FixtureRequest, tmp_path: FilePath
+) -> None:
+    url = empty_store(request, kind, tmp_path)
+    assert not is_current(url)
+
+    open_store(url).append([make(Question, 1)])
+
+    assert is_current(url)
+    assert existing_store(url, as_it_is=True).select(Question) == [make(Question, 1)]
 
 
 def test_appending_twice_changes_nothing_and_the_first_text_stands(store: Store) -> None:
