@@ -22,7 +22,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # Another site's name can be made to lead to 127.0.0.1 (DNS rebinding). The browser then still sends
 # that name as Host, which is none of these.
-LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = "127.0.0.1"
+LOOPBACK_NAMES = (LOOPBACK, "localhost", "::1")
 EVERY_NAME = "*"
 HEALTH = "/health"
 ENGINE_KEY = "VLLM_API_KEY"
@@ -89,6 +90,11 @@ class EngineGuard(KeyGuard):
                 f"The engine's server answers nobody without a key; {ENGINE_KEY} is not set."
             )
         super().__init__(app, f"Bearer {key}")
+
+
+def in_url(host: str) -> str:
+    """The host as a URL has it: an address of IPv6 stands in brackets, as in http://[::1]:4200."""
+    return f"[{host}]" if ":" in host else host
 
 
 def basic(user_and_password: str) -> str:

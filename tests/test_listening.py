@@ -50,8 +50,9 @@ def test_the_temporary_prefect_server_listens_on_loopback(
 def test_every_server_of_ours_is_on_loopback_by_default() -> None:
     from flows.cli import machine_commands as cli_machine
     from flows.cli import stack_commands as cli_stack
-    from flows.stack.plan import LOOPBACK, Ports, Stack
+    from flows.stack.plan import Ports, Stack
     from tasks.engines.server.vllm_server import running_server
+    from tasks.web_guard import LOOPBACK
 
     assert inspect.signature(cli_machine.serve).parameters["host"].default == LOOPBACK
     assert inspect.signature(cli_stack.up).parameters["host"].default == LOOPBACK
@@ -65,13 +66,35 @@ def test_every_engine_of_ours_has_a_key_and_on_loopback_a_new_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from tasks.engines.server import vllm_server as server
+    from tasks.web_guard import LOOPBACK_NAMES
 
     monkeypatch.delenv("REGENESIS_SERVE_KEY", raising=False)
-    keys = {server._key_for(host) for host in server.LOOPBACK for _ in range(3)}  # pyright: ignore[reportPrivateUsage]
+    keys = {server._key_for(host) for host in LOOPBACK_NAMES for _ in range(3)}  # pyright: ignore[reportPrivateUsage]
     assert len(keys) == 9
     assert min(map(len, keys)) > 30
-    for host in (*server.LOOPBACK, "0.0.0.0"):
+    for host in (*LOOPBACK_NAMES, "0.0.0.0"):
         assert "--middleware=tasks.web_guard.EngineGuard" in server._guards_for(host)  # pyright: ignore[reportPrivateUsage]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
+def test_every_server_takes_each_name_of_loopback_without_a_password(
+    host: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from urllib.parse import urlsplit
+
+    from flows.stack.plan import Ports, Stack
+    from flows.stack.up import _check_host  # pyright: ignore[reportPrivateUsage]
+    from tasks.engines.server import vllm_server as server
+    from tasks.web_guard import LOOPBACK_NAMES
+
+    for name in ("REGENESIS_SERVE_KEY", "PREFECT_SERVER_API_AUTH_STRING"):
+        monkeypatch.delenv(name, raising=False)
+    _check_host(host)
+    server._key_for(host)  # pyright: ignore[reportPrivateUsage]
+    assert any("WebGuard" in one for one in server._guards_for(host))  # pyright: ignore[reportPrivateUsage]
+    parts = urlsplit(Stack(tmp_path, host, Ports(), None).prefect_url)
+    assert (parts.hostname, parts.port) == (host, 4200)
+    assert host in LOOPBACK_NAMES
 
 
 @pytest.mark.parametrize(

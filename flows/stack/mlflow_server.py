@@ -11,7 +11,7 @@ from pathlib import Path
 from flows.runs.prefect_server import SERVER_AUTH
 from storage.environment import secret
 from storage.errors import InputError
-from tasks.web_guard import KeyGuard, WebGuard, basic
+from tasks.web_guard import LOOPBACK, KeyGuard, WebGuard, basic
 
 
 def mlflow_app(home: Path, password: str) -> WebGuard:
@@ -38,7 +38,7 @@ def _serve(home: Path, port: int) -> None:
         raise InputError(
             f"MLflow's server answers nobody without a password; {SERVER_AUTH} is not set."
         )
-    uvicorn.run(mlflow_app(home, password), host="127.0.0.1", port=port, log_level="warning")
+    uvicorn.run(mlflow_app(home, password), host=LOOPBACK, port=port, log_level="warning")
 
 
 if __name__ == "__main__":

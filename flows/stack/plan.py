@@ -10,9 +10,8 @@ from flows.runs.prefect_server import SERVER_AUTH, locked, password_file
 from flows.stack.postgres import Postgres
 from flows.stack.service import Service, answers
 from storage.environment import secret, time_zone
-from tasks.web_guard import EVERY_NAME
+from tasks.web_guard import EVERY_NAME, LOOPBACK, LOOPBACK_NAMES, in_url
 
-LOOPBACK, LOOPBACK_NAMES = "127.0.0.1", ("127.0.0.1", "localhost")
 OWN_DEPLOYMENTS = Path(__file__).parents[1] / "prefect.yaml"
 # A webhook; its address is a secret, as everyone who knows it can send pages.
 PAGE_URL = "REGENESIS_PAGE_URL"
@@ -35,6 +34,8 @@ HEARTBEAT_SECONDS = 30
 LATE_SECONDS = 7200  # nightly rounds of one home queue behind each other
 # IPv4 and IPv6 for "listen at every address"; no address that a client could ask
 EVERY_ADDRESS = ("0.0.0.0", "::")
+# programs that listen at 127.0.0.1 alone are not at ::1, where somebody else may listen
+_IPV4_NAMES = tuple(name for name in LOOPBACK_NAMES if ":" not in name)
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Stack:
     def _origins(self) -> str:
         """Where Prefect's own pages come from; on loopback it has two names."""
         names = {_reached(self.host)} | (
-            set(LOOPBACK_NAMES) if self.host in (LOOPBACK, *EVERY_ADDRESS) else set()
+            set(_IPV4_NAMES) if self.host in (*LOOPBACK_NAMES, *EVERY_ADDRESS) else set()
         )
         return ",".join(sorted(f"http://{name}:{self.ports.prefect}" for name in names))
 
@@ -166,7 +167,7 @@ class Stack:
             # MLflow's own list has "10.*" and the like, which is also the beginning of foreign
             # names.
             "MLFLOW_SERVER_ALLOWED_HOSTS": ",".join(
-                f"{name}:{self.ports.mlflow}" for name in LOOPBACK_NAMES
+                f"{name}:{self.ports.mlflow}" for name in _IPV4_NAMES
             ),
             "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": self.mlflow_url,
             "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -193,7 +194,7 @@ def free_port(wanted: int) -> int:
 
 
 def _reached(host: str) -> str:
-    return LOOPBACK if host in EVERY_ADDRESS else host
+    return LOOPBACK if host in EVERY_ADDRESS else in_url(host)
 
 
 def _always() -> bool:

@@ -13,13 +13,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from flows.runs.prefect_server import CLIENT_AUTH, SERVER_AUTH, new_auth_string, temporary_database
-from flows.stack.plan import LOOPBACK, Ports, Stack, free_port
+from flows.stack.plan import Ports, Stack, free_port
 from flows.stack.postgres import prepare_postgres
 from flows.stack.service import last_line
 from flows.stack.supervisor import Supervisor
 from storage.environment import Environment, private_folder, secret, write_secret
 from storage.errors import InputError, PermanentError
 from storage.locks import owned, owner_of
+from tasks.web_guard import LOOPBACK_NAMES
 
 # the grace of all programs together; and a first start, which makes databases
 DOWN_SECONDS, READY_SECONDS = 180.0, 900.0
@@ -177,7 +178,7 @@ def _end(ended: threading.Event) -> None:
 
 
 def _check_host(host: str) -> None:
-    if host != LOOPBACK and not secret(SERVER_AUTH):
+    if host not in LOOPBACK_NAMES and not secret(SERVER_AUTH):
         raise InputError(
             f"Prefect's server on {host!r} could be tried by anybody who reaches it. Set"
             f" {SERVER_AUTH}=USER:PASSWORD (and {CLIENT_AUTH} to the same for clients) or leave out"

@@ -39,7 +39,7 @@ from tasks.engines.server.server_plan import (
     plan_server,
 )
 from tasks.settings import ModelSettings
-from tasks.web_guard import ENGINE_KEY
+from tasks.web_guard import ENGINE_KEY, LOOPBACK, LOOPBACK_NAMES, in_url
 
 # also for large weights on a slow disk
 START_TIMEOUT_SECONDS = 900.0
@@ -50,7 +50,6 @@ MEASURING_SECONDS = 120.0
 SERVE_KEY = "REGENESIS_SERVE_KEY"
 # printable ASCII without blanks: what an Authorization header can hold
 _KEY = re.compile(r"[!-~]+")
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass
@@ -216,7 +215,7 @@ class Server:
 class Address:
     """Where a server of our own listens, and under which name it serves its model."""
 
-    host: str = "127.0.0.1"
+    host: str = LOOPBACK
     port: int = 0
     """0: one that is free."""
     model_name: str = SERVED_NAME
@@ -276,7 +275,7 @@ def serving_precision(machine: Hardware, folder: Path) -> Precision:
     return found
 
 
-def free_port(host: str = "127.0.0.1") -> int:
+def free_port(host: str = LOOPBACK) -> int:
     """A port that is free now."""
     with socket.socket() as probe:
         probe.bind((host, 0))
@@ -324,7 +323,7 @@ def _start(plan: ServerPlan, folder: Path, log_file: Path, address: Address) -> 
             env=environment,
             start_new_session=True,
         )
-    local = host if host in LOOPBACK else "127.0.0.1"
+    local = in_url(host) if host in LOOPBACK_NAMES else LOOPBACK
     server = Server(
         url=f"http://{local}:{port}",
         model_name=served_name,
@@ -400,14 +399,14 @@ def _require_free(host: str, port: int) -> None:
 
 def _guards_for(host: str) -> list[str]:
     """Middleware that lets in who has the key, and on loopback no page of another site."""
-    pages = ["--middleware=tasks.web_guard.WebGuard"] if host in LOOPBACK else []
+    pages = ["--middleware=tasks.web_guard.WebGuard"] if host in LOOPBACK_NAMES else []
     return ["--middleware=tasks.web_guard.EngineGuard", *pages]
 
 
 def _key_for(host: str) -> str:
     """The user's own key; on loopback, where there is none, a new one for this server alone."""
     key = secret(SERVE_KEY)
-    if key is None and host in LOOPBACK:
+    if key is None and host in LOOPBACK_NAMES:
         return secrets.token_urlsafe(32)
     if key is None:
         raise InputError(
