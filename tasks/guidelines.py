@@ -1,18 +1,20 @@
 """The guidelines: the 25 of the method, or a user's own list in the same TOML form."""
 
-import tomllib
+from collections.abc import Mapping
 from importlib import resources
-from pathlib import Path
 from typing import cast
 
 from storage.errors import InputError
 from storage.ids import content_id
 from storage.records import Guideline
+from tasks.user_files import parsed_toml, read_user_text
 
 
 def chosen_guidelines(file: str) -> list[Guideline]:
     """The list in this file; empty for the method's own."""
-    return read_guidelines(Path(file)) if file else builtin_guidelines()
+    if not file:
+        return builtin_guidelines()
+    return parse_guidelines(read_user_text(file, "A list of guidelines"), file)
 
 
 def builtin_guidelines() -> list[Guideline]:
@@ -22,26 +24,12 @@ def builtin_guidelines() -> list[Guideline]:
     )
 
 
-def read_guidelines(file: Path) -> list[Guideline]:
-    """A user's own list."""
-    try:
-        return parse_guidelines(file.read_text("utf-8"), str(file))
-    except OSError as error:
-        raise InputError(
-            f"A guideline file must be readable; {str(file)!r} is not ({error.strerror})."
-        ) from error
-
-
 def parse_guidelines(text: str, source: str) -> list[Guideline]:
     """Guidelines in file order; raises InputError for an entry without text and for doubles."""
-    try:
-        entries = cast(list[dict[str, object]], tomllib.loads(text).get("guideline", []))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{source} must be TOML with [[guideline]] entries: {error}.") from error
     guidelines: list[Guideline] = []
-    for position, entry in enumerate(entries, start=1):
-        advice = str(entry.get("text", "")).strip()
-        if not advice:
+    for position, entry in enumerate(_entries(text, source), start=1):
+        advice = entry.get("text")
+        if not isinstance(advice, str) or not (advice := advice.strip()):
             raise InputError(
                 f'{source}: guideline {position} has no text; write text = "..." in its entry.'
             )
@@ -59,3 +47,13 @@ def parse_guidelines(text: str, source: str) -> list[Guideline]:
     if len({guideline.id for guideline in guidelines}) < len(guidelines):
         raise InputError(f"{source} gives the same guideline twice; remove one of the two.")
     return guidelines
+
+
+def _entries(text: str, source: str) -> list[Mapping[str, object]]:
+    found = parsed_toml(text, source).get("guideline", [])
+    if not isinstance(found, list) or not all(isinstance(one, Mapping) for one in found):
+        raise InputError(
+            f"{source} must have its guidelines as [[guideline]] entries; found guideline ="
+            f" {found!r}."
+        )
+    return cast("list[Mapping[str, object]]", found)

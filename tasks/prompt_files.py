@@ -3,6 +3,7 @@
 A prompt's id is the hash of its text.
 """
 
+import os
 from importlib import resources
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from storage.ids import content_id
 from storage.records import Prompt
 from tasks.rules.ladder.prompts import PromptTemplate, parse_prompt
 from tasks.settings import PromptSet, Settings
+from tasks.user_files import read_user_text, user_path
 
 # every prompt that some strategy uses; a user's folder may replace any of them
 PROMPT_NAMES = (
@@ -53,7 +55,7 @@ def load_prompts(folder: str = "", prompt_set: PromptSet = "embedded") -> dict[s
     Raises InputError on a file of no known name. `official_code` as a folder is the set of that
     name: settings of rounds begun before there were sets say so.
     """
-    if folder in FOLDERS and not Path(folder).is_dir():
+    if folder in FOLDERS and not os.path.isdir(folder):
         folder, prompt_set = "", folder
     built_in = resources.files("tasks").joinpath("prompts")
     texts: dict[str, str] = {}
@@ -62,7 +64,7 @@ def load_prompts(folder: str = "", prompt_set: PromptSet = "embedded") -> dict[s
         # a later folder's file replaces an earlier one's of the same name
         texts |= {file.name.removesuffix(".txt"): file.read_text("utf-8") for file in files}
     if folder:
-        texts |= _replacements(Path(folder).expanduser())
+        texts |= _replacements(user_path(folder))
     return {name: prompt_record(name, texts[name]) for name in PROMPT_NAMES}
 
 
@@ -93,7 +95,7 @@ def _check_answer_prompt(text: str) -> None:
 
 
 def _replacements(folder: Path) -> dict[str, str]:
-    if not folder.is_dir():
+    if not os.path.isdir(folder):  # never an error, as of a name that is too long
         raise InputError(
             "Setting 'synthesis.prompts' must name a folder of prompt files; found"
             f" {str(folder)!r}."
@@ -105,9 +107,4 @@ def _replacements(folder: Path) -> dict[str, str]:
             f"Prompt files in {str(folder)!r} must be named {', '.join(PROMPT_NAMES)} (.txt); found"
             f" {strange!r}. Rename or remove them."
         )
-    try:
-        return {file.stem: file.read_text("utf-8") for file in files}
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"Prompt files in {str(folder)!r} must be readable UTF-8: {error}."
-        ) from error
+    return {file.stem: read_user_text(file, "A prompt") for file in files}

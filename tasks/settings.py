@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from storage.errors import InputError
 from storage.records import LadderStrategy
+from tasks.user_files import parsed_toml, read_user_text
 
 # files in tasks/presets/
 PRESETS = ("default", "embedded", "paper", "official-code")
@@ -629,10 +630,7 @@ def _layers(
     """What is laid over the built-in defaults, with its name, the last word last."""
     layers: list[tuple[str, Mapping[str, Any]]] = []
     for source, text in _toml_sources(toml_text, toml_file):
-        try:
-            layers.append((source, tomllib.loads(text)))
-        except tomllib.TOMLDecodeError as error:
-            raise InputError(f"{source} must be TOML: {error}") from error
+        layers.append((source, parsed_toml(text, source)))
     layers.append(("options", overrides or {}))
     # lengths and prompts for a model of 0.1 billion parameters are another table altogether
     if preset == "default" and _names_embedded_model(_merged(values for _, values in layers)):
@@ -678,12 +676,7 @@ def _names_embedded_model(given: Mapping[str, Any]) -> bool:
 def _toml_sources(toml_text: str, toml_file: Path | None) -> list[tuple[str, str]]:
     sources: list[tuple[str, str]] = []
     if toml_file is not None:
-        try:
-            sources.append((str(toml_file), toml_file.read_text("utf-8")))
-        except OSError as error:
-            raise InputError(
-                f"Settings file {str(toml_file)!r} cannot be read: {error.strerror}."
-            ) from error
+        sources.append((str(toml_file), read_user_text(toml_file, "Settings")))
     if toml_text.strip():
         sources.append(("settings_toml", toml_text))
     return sources

@@ -59,7 +59,9 @@ def sql(
         print(schema_text())
         return
     if file is not None:
-        statement = _text_of(file)
+        from tasks.user_files import read_user_text
+
+        statement = read_user_text(file, "A statement")
     elif statement in ("", "-"):
         if sys.stdin.isatty():
             raise InputError(
@@ -209,15 +211,6 @@ def _lines_of(file: Path) -> Iterator[str]:
         with sys.stdin if str(file) == "-" else file.open(encoding="utf-8") as lines:
             yield from lines
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"A file of answers must be readable UTF-8; {str(file)!r} is not ({error})."
-        ) from error
+        from tasks.user_files import unreadable
 
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"A statement's file must be readable; {str(file)!r} is not ({error})."
-        ) from error
+        raise unreadable(file, "Answers", error) from error

@@ -454,11 +454,9 @@ def _settings_with(file: Path | None, chains: int, seed: int, gate_questions: in
 
 
 def settings_text(file: Path | None) -> str:
+    """The file's text; empty for none."""
     if file is None:
         return ""
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(
-            f"Settings must be a readable TOML file; {str(file)!r} is not ({error})."
-        ) from error
+    from tasks.user_files import read_user_text
+
+    return read_user_text(file, "Settings")

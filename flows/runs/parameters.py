@@ -5,7 +5,6 @@ Flat, typed, at most eight parameters; `ingest` has as many as the command line.
 Zero, an empty text or an empty list means "as the preset says". All else is set by `settings_toml`.
 """
 
-import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, TypedDict, Unpack, cast
@@ -17,6 +16,7 @@ from storage.errors import InputError, Stopped
 from tasks.budget import Limits, Spending
 from tasks.rules.nights.window import next_moment
 from tasks.settings import Settings, load_settings
+from tasks.user_files import parsed_toml
 
 Preset = Literal["default", "embedded", "paper", "official-code"]
 SettingsToml = Annotated[str, Field(description="Settings in TOML, over the preset")]
@@ -93,13 +93,18 @@ def given_by_hand(given: Mapping[str, object]) -> dict[str, Any]:
 
 
 def set_given(settings: dict[str, Any], given: Mapping[str, object]) -> None:
-    """Put what was given (not 0, not empty) at its place, named as `section.key`."""
+    """Put what was given (not 0, not empty) at its place, named as `section.key`.
+
+    Raises InputError where the settings have something else in the place of a section.
+    """
     for place, value in given.items():
         if value:
             *sections, key = place.split(".")
             section = settings
             for part in sections:
                 section = section.setdefault(part, {})
+                if not isinstance(section, dict):
+                    raise InputError(f"Setting {part!r} must be a table; found {section!r}.")
             section[key] = value
 
 
@@ -109,10 +114,7 @@ def settings_toml_with(settings_toml: str, given: Mapping[str, object]) -> str:
         return settings_toml
     import tomli_w
 
-    try:
-        settings = tomllib.loads(settings_toml)
-    except tomllib.TOMLDecodeError:
-        return settings_toml  # it is refused, with its place, where settings are loaded
+    settings = parsed_toml(settings_toml, "settings_toml")
     set_given(settings, given)
     return tomli_w.dumps(settings)
 
