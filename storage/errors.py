@@ -39,3 +39,9 @@ class StoreBusy(Stopped, TransientError):
 
     What was acknowledged stays; the same command goes on.
     """
+
+
+def first_line(error: BaseException) -> str:
+    """Of an error's message, to be told inside another; where there is none, the error's kind."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

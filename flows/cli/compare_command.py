@@ -145,5 +145,4 @@ def _settings_with(
         "model.name": model,
         "seed": seed,
     }
-    environment()
     return settings_toml_with(settings_text(file), given)

@@ -55,11 +55,9 @@ from tasks.training.train_adapter import Training, train_adapter
 from tasks.verification.verify_paths import Judge
 
 if TYPE_CHECKING:
-    from storage.mlflow_tracking import Tracking
     from storage.records import Guideline
     from tasks.engines.engine import Engine
     from tasks.engines.models.base_models import PreparedModel
-    from tasks.verification.verify_paths import Judge
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ import duckdb
 
 from storage.care.check_and_gc import back_up_store, check_backup_name, made_aside
 from storage.environment import Environment
-from storage.errors import InputError, ReGenesisError
+from storage.errors import InputError, ReGenesisError, first_line
 from storage.file.database import DatabaseFile, connect
 from storage.file.file_schema import free_name, make_folder
 from storage.file.old_spool import spool_of, waiting_batches
@@ -145,7 +145,7 @@ def _made_ready(backup: Path, path: Path, records: Path) -> list[str]:
             _check_records(partial_of(records), records_of(backup))
     except (OSError, duckdb.Error, sqlite3.Error) as error:
         raise InputError(
-            f"{str(backup)!r} was not restored ({str(error).splitlines()[0]}); store and records"
+            f"{str(backup)!r} was not restored ({first_line(error)}); store and records"
             " are as they were. Take another backup, or free disk space."
         ) from error
     return left_out

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import duckdb
 
-from storage.errors import PermanentError, ReGenesisError
+from storage.errors import PermanentError, ReGenesisError, first_line
 from storage.file.database import DatabaseFile, connect
 from storage.file.file_store import FileStore
 from storage.lake.lake_catalogue import CATALOG, attach
@@ -154,6 +154,6 @@ def _told(file: Path) -> Generator[None]:
             return
         raise PermanentError(
             f"No garbage is collected while {str(file)!r} can't be read, which may name any adapter"
-            f" ({str(error).splitlines()[0]}). Correct it, or move it away, out of the home and the"
+            f" ({first_line(error)}). Correct it, or move it away, out of the home and the"
             " store's folder."
         ) from error

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import duckdb
 
-from storage.errors import InputError, StoreBusy
+from storage.errors import InputError, StoreBusy, first_line
 from storage.file.readers import attached, shut_in
 from storage.locks import turn
 
@@ -243,7 +243,7 @@ def opening_told(path: Path) -> Generator[None]:
         yield
     except duckdb.Error as error:
         raise translated(path, error) or InputError(
-            f"The store {str(path)!r} cannot be opened ({_first_line(error)}). Check folder,"
+            f"The store {str(path)!r} cannot be opened ({first_line(error)}). Check folder,"
             " permissions and free disk."
         ) from error
 
@@ -262,7 +262,7 @@ def told_clearly(path: Path) -> Generator[None]:
 
 def translated(path: Path, error: duckdb.Error) -> InputError | HeldByAnother | None:
     """Our error for one of DuckDB's about a whole file; None where it is about a statement."""
-    line = _first_line(error)
+    line = first_line(error)
     # Tried in this order, because the later patterns are the wider ones.
     if _HELD in line:
         return HeldByAnother(
@@ -306,7 +306,3 @@ def _holder(line: str) -> str:
     if found is None:
         return "Another program"
     return f"Process {found[2]} ({found[1]}{f' of user {found[3]}' if found[3] else ''})"
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from storage.errors import InputError, PermanentError
+from storage.errors import InputError, PermanentError, first_line
 from storage.file.database import STORAGE_VERSION, connect, log_of, told_clearly
 from storage.file.file_schema import put_in_place
 from storage.file.file_store import FileStore
@@ -42,7 +42,7 @@ def compact_file(store: FileStore) -> tuple[int, int]:
             put_in_place(partial, store.path)
     except (OSError, duckdb.Error) as error:
         raise InputError(
-            f"{str(store.path)!r} was not compacted ({str(error).splitlines()[0]}); the file is as"
+            f"{str(store.path)!r} was not compacted ({first_line(error)}); the file is as"
             " it was. Free disk space."
         ) from error
     finally:

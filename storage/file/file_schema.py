@@ -13,7 +13,7 @@ from pathlib import Path
 
 import duckdb
 
-from storage.errors import InputError, PermanentError
+from storage.errors import InputError, PermanentError, first_line
 from storage.file.database import (
     DUCKDBS_OWN,
     DatabaseFile,
@@ -204,7 +204,7 @@ def _partial(path: Path) -> Generator[Path]:
             translated(path, cause) if isinstance(cause, duckdb.Error) else None
         ) or error from error
     except (OSError, duckdb.Error) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error).splitlines()[0]
+        reason = error.strerror if isinstance(error, OSError) else first_line(error)
         raise InputError(
             f"The store {str(path)!r} can't be made or brought to this version ({reason}). Free"
             " disk space, or set REGENESIS_STORE to a folder that can be written; what was there"

@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from storage.errors import InputError
+from storage.errors import InputError, first_line
 from storage.records import RECORD_TYPES
 from storage.store.arrow import ArrowTable
 from storage.store.batches import append_rows, replace_row, transaction
@@ -43,7 +43,7 @@ def merge_old_spool(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         except (pa.ArrowException, duckdb.Error, KeyError, ValueError) as error:
             raise InputError(
                 f"{str(file)!r} holds acknowledged rows of the version before, which can't be put"
-                f" into {str(path)!r} ({str(error).splitlines()[0]}). Keep the file; move it out of"
+                f" into {str(path)!r} ({first_line(error)}). Keep the file; move it out of"
                 " the folder to go on without its rows."
             ) from error
         file.unlink()

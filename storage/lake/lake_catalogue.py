@@ -15,7 +15,7 @@ from typing import TypeVar
 import duckdb
 
 from storage.environment import secret
-from storage.errors import InputError, TransientError
+from storage.errors import InputError, TransientError, first_line
 from storage.store.batches import transaction
 from storage.store.store_url import LakePlace
 from storage.views import quoted
@@ -123,7 +123,7 @@ class Lake:
                 if time.monotonic() > deadline:
                     raise LakeBusy(
                         f"The lake at {self.place.catalogue!r} could not be written for"
-                        f" {_CONFLICT_SECONDS:g} s ({_first_line(error)}). Try again; if it stays,"
+                        f" {_CONFLICT_SECONDS:g} s ({first_line(error)}). Try again; if it stays,"
                         " look at its catalogue."
                     ) from error
             time.sleep(pause * (0.5 + random.random()))
@@ -259,7 +259,7 @@ def _opening_told(place: LakePlace) -> Generator[None]:
             raise
         raise LakeAway(
             f"The lake with the catalogue {place.catalogue!r} and the data {place.data!r} cannot be"
-            f" opened ({_first_line(error)}). Check REGENESIS_STORE, the catalogue's server, its"
+            f" opened ({first_line(error)}). Check REGENESIS_STORE, the catalogue's server, its"
             " password (PGPASSWORD or a passfile) and the folder."
         ) from error
 
@@ -347,7 +347,3 @@ def attach_statement(place: LakePlace, *, read_only: bool, snapshot: int | None 
 
 def _last_line(error: BaseException) -> str:
     return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
-
-
-def _first_line(error: BaseException) -> str:
-    return str(error).splitlines()[0] if str(error) else type(error).__name__

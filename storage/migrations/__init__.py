@@ -12,7 +12,7 @@ from importlib import resources
 import duckdb
 
 from storage.clock import utc_now
-from storage.errors import InputError, PermanentError
+from storage.errors import InputError, PermanentError, first_line
 
 # IF NOT EXISTS: the first migration and a repeated one begin alike
 _LEDGER = """
@@ -103,5 +103,5 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
             connection.rollback()
         raise PermanentError(
             f"Migration {migration.version} ({migration.name}) failed and was undone:"
-            f" {str(error).splitlines()[0]}"
+            f" {first_line(error)}"
         ) from error

@@ -20,7 +20,7 @@ import duckdb
 import pyarrow as pa
 
 from storage.child_process import die_with_parent
-from storage.errors import ReGenesisError
+from storage.errors import ReGenesisError, first_line
 from storage.lake.lake_catalogue import CATALOG
 from storage.sql.allowed import allowed_functions, own_tables
 from storage.sql.answers import LARGEST_ROW, pieces, send_end, send_error, send_rows, send_text
@@ -210,8 +210,7 @@ def _explained(error: duckdb.Error, request: Request) -> str:
     text = str(error).strip()
     if "disabled by configuration" in text or "disabled through configuration" in text:
         return (
-            "Files, network and extensions are out of reach of a query here."
-            f" ({text.splitlines()[0]})"
+            f"Files, network and extensions are out of reach of a query here. ({first_line(error)})"
         )
     if "bad_alloc" in text or "bad allocation" in text:
         return _too_much_memory(request)

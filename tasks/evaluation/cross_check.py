@@ -54,12 +54,13 @@ def cross_check(
     if tasks:
         system = settings.model.system_prompt
         found = run_harness(list(tasks.values()), target, system=system)
-        known += [
+        fresh = [
             figure_row(ours[key].id, round, source, figure, utc_now())
             for key, task in tasks.items()
             for figure in harness_figures(found[task.name], len(task.rows))
         ]
-        store.append(known)
+        store.append(fresh)
+        known += fresh
     return known
 
 

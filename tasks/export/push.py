@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from storage.environment import secret
-from storage.errors import InputError
+from storage.errors import InputError, first_line
 from tasks.export.export_rows import Exported
 
 RepositoryKind = Literal["dataset", "model"]
@@ -75,5 +75,5 @@ def _upload(folder: Path, name: str, kind: RepositoryKind) -> None:
     # HTTPError: time-outs and proxies
     except (OSError, ValueError, HTTPError) as error:
         # the token is taken out of the hub's message, should it repeat a request
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0].replace(token, "...")
+        first = first_line(error).replace(token, "...")
         raise InputError(f"{name} could not be pushed: {first.rstrip('.')}. {stays}") from error

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from storage.errors import InputError
+from storage.errors import InputError, first_line
 from storage.ids import canonical
 from tasks.ingestion.question_files import SourceRow
 from tasks.ingestion.raw_rows import RawRow, raw_rows, sha256_of
@@ -111,7 +111,7 @@ def fetch_published_set(source: PublishedSet) -> Path:
         return Path(snapshot_download(source.hub, repo_type="dataset", allow_patterns=patterns))
     # HTTPError: time-outs and proxies
     except (OSError, ValueError, HTTPError) as error:
-        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        first = first_line(error)
         raise InputError(
             f"{source.name} could not be fetched from the hub: {first.rstrip('.')}. {elsewhere}"
         ) from error

@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 
 from storage.environment import Environment, make_home
-from storage.errors import InputError
+from storage.errors import InputError, first_line
 from storage.ids import content_id
 from storage.records import Model
 from storage.whole_file import write_whole
@@ -316,7 +316,7 @@ def _fetch(settings: ModelSettings) -> Path:
             )
         )
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
-        first = (str(error).strip().splitlines() or ["no message"])[0]
+        first = first_line(error)
         raise InputError(
             f"Model {settings.name!r} could not be fetched from the hub: {first}. Check name,"
             " revision and network (HF_TOKEN for gated models), or set model.name to a local"

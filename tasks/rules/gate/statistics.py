@@ -247,11 +247,6 @@ def lower_bound(means: NDArray[np.float64], alpha: float) -> float:
     return float(ordered[max(0, math.floor(alpha * len(ordered)) - 1)])
 
 
-def upper_bound(means: NDArray[np.float64], alpha: float) -> float:
-    """One-sided upper percentile bound at level `alpha`, rounded to the safe side."""
-    return -lower_bound(-means, alpha)
-
-
 def holm(p_values: Sequence[float]) -> list[float]:
     """P-values adjusted for testing all of them, in the given order.
 
@@ -314,13 +309,6 @@ def smallest_gain(questions: int, discordance: float, alpha: float, power: float
         else:
             high = middle
     return high
-
-
-def smallest_margin(questions: int, discordance: float, alpha: float, power: float = 0.8) -> float:
-    """The smallest margin that an equal model meets with chance `power` (normal; 1.0 for none)."""
-    if questions == 0:
-        return 1.0
-    return min(1.0, (quantile(1 - alpha) + quantile(power)) * math.sqrt(discordance / questions))
 
 
 def pass_at_k(samples: int, correct: int, k: int) -> float:

@@ -105,11 +105,6 @@ def mentions_given_answer(text: str, answer: str = "") -> bool:
     return _states_it_first(text, answer, kind)
 
 
-def talks_about_the_given_answer(text: str, answer: str) -> bool:
-    """`mentions_given_answer` with the answer known."""
-    return mentions_given_answer(text, answer)
-
-
 def _value_next(text: str, place: int, answer: str, kind: AnswerKind) -> bool:
     """Whether the value follows at once, in the same sentence, and is not the end of the text."""
     near = re.split(

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from storage.errors import InputError
 from tasks.rules.gate.gate import PairedSet, measure, outcome_of, spendable_alpha
 from tasks.rules.gate.gate_reasons import Decision, decide
-from tasks.rules.gate.statistics import mcnemar_gain, smallest_gain, smallest_margin, tango_no_loss
+from tasks.rules.gate.statistics import mcnemar_gain, smallest_gain, tango_no_loss
 from tasks.settings import GateSettings
+from tests.rules.gate.margins import smallest_margin
 
 SETTINGS = GateSettings()
 NIGHTS = 30

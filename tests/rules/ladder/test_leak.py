@@ -2,13 +2,13 @@
 
 import pytest
 
-from tasks.rules.ladder.leak import mentions_given_answer, talks_about_the_given_answer
+from tasks.rules.ladder.leak import mentions_given_answer
 from tests.rules.ladder.leak_texts import CLEAN, LEAKS
 
 
 def test_at_least_49_of_50_leaks_are_found_and_49_of_50_that_are_found_are_leaks():
-    found = [talks_about_the_given_answer(text, answer) for text, answer in LEAKS]
-    flagged = [talks_about_the_given_answer(text, answer) for text, answer in CLEAN]
+    found = [mentions_given_answer(text, answer) for text, answer in LEAKS]
+    flagged = [mentions_given_answer(text, answer) for text, answer in CLEAN]
 
     assert min(len(LEAKS), len(CLEAN)) >= 50
     assert sum(found) >= 0.98 * len(LEAKS), [LEAKS[i] for i, seen in enumerate(found) if not seen]
