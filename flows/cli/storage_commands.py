@@ -98,8 +98,8 @@ def backup(
     from storage.care.backups import back_up, refuse_backup_name
 
     store, target = existing_store(), to.absolute()
-    refuse_backup_name(target)
     if COMMON.dry_run:
+        refuse_backup_name(target)
         url = shown(store.url)
         show({"store": url, "backup": str(target)}, f"Would copy {url} to {target}.")
         return

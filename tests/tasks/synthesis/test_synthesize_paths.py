@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path as File
@@ -63,6 +63,7 @@ def run(
     *,
     draw: int = 1,
     advice: list[Guideline] | None = None,
+    on_progress: Callable[[SynthesisProgress], None] | None = None,
 ) -> SynthesisReport:
     with Judge() as judge:
         return synthesize_paths(
@@ -78,6 +79,7 @@ def run(
             ),
             questions,
             guidelines() if advice is None else advice,
+            on_progress=on_progress,
         )
 
 
@@ -558,22 +560,13 @@ def test_empty_and_unstorable_texts_neither_stop_nor_spoil_the_run(store: Store)
 
 def test_progress_counts_up_to_the_report(store: Store) -> None:
     seen: list[SynthesisProgress] = []
-    with Judge() as judge:
-        report = synthesize_paths(
-            Asking(
-                store,
-                ScriptedEngine(always_right),
-                TextRenderer(),
-                judge,
-                model=MODEL,
-                prompts=marked_prompts(),
-                settings=settings(),
-                draw=1,
-            ),
-            questions(5),
-            guidelines(),
-            on_progress=seen.append,
-        )
+    report = run(
+        store,
+        ScriptedEngine(always_right),
+        questions(5),
+        settings(),
+        on_progress=seen.append,
+    )
 
     assert seen[-1].questions_done == seen[-1].questions_total == 5
     assert seen[-1].accepted == report.accepted
@@ -591,20 +584,12 @@ def test_what_the_follower_raises_ends_the_run_at_once_and_all_that_arrived_is_k
         if now.paths:
             raise InputError("The disk should have room.")
 
-    with Judge() as judge, pytest.raises(InputError, match="should have room"):
-        synthesize_paths(
-            Asking(
-                store,
-                ScriptedEngine(always_right),
-                TextRenderer(),
-                judge,
-                model=MODEL,
-                prompts=marked_prompts(),
-                settings=settings(adaptive=False, window_chains=8),
-                draw=1,
-            ),
+    with pytest.raises(InputError, match="should have room"):
+        run(
+            store,
+            ScriptedEngine(always_right),
             questions(100),
-            guidelines(),
+            settings(adaptive=False, window_chains=8),
             on_progress=no_room,
         )
 
