@@ -17,6 +17,7 @@ from tzlocal import get_localzone_name
 from storage.errors import InputError
 from storage.locks import RUN_LOCK
 from storage.store.store_url import file_of
+from storage.whole_file import whole_file
 
 _READ_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}")  # a%20b and a%2Fb, in a URL, are a b and a/b
 # outside the home, whose own path is what cannot be read
@@ -138,16 +139,13 @@ def private_folder(folder: Path) -> None:
 
 def write_secret(file: Path, text: str) -> None:
     """A whole file that only its user may read, or none."""
-    part = file.with_name(f".{file.name}.{os.getpid()}.part")
-    with os.fdopen(
+    with (
+        whole_file(file) as part,
         # the mode from the beginning: a chmod afterwards would leave a moment in which others can
         # read it
-        os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
-        "w",
-        encoding="utf-8",
-    ) as opened:
+        os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT, 0o600), "w", encoding="utf-8") as opened,
+    ):
         opened.write(text)
-    part.replace(file)
 
 
 def mlflow_pages() -> str:
