@@ -38,16 +38,29 @@ ROUND_TAG, STAGE_TAG, LINE_TAG = "regenesis.round_id", "regenesis.stage", "regen
 # MLflow's first opening runs its own migrations, which a busy machine does slowly
 _OPEN_SECONDS = 300.0
 LONGEST_VALUE = 500  # characters of a parameter
+_LONGEST_NAME = 200  # a digest may follow
 
 
 def registered_name(line: str) -> str:
     """The name of a line's registered model where no other line has it.
 
-    MLflow refuses slashes and colons.
+    MLflow refuses slashes, colons and what leads out of a folder, and keeps 256 characters.
 
     Lines may meet in it: `Qwen/Instruct-math` and `Qwen-Instruct/math`.
     """
-    return re.sub(r"[^\w.-]+", "-", line)
+    name = re.sub(r"^\.\.+|[^\w.-]+", "-", line)
+    return name if len(name) <= _LONGEST_NAME else _with_digest(name[:_LONGEST_NAME], line)
+
+
+def logged_name(model: str) -> str:
+    """The name of a logged model, in which MLflow refuses dots, too: `Qwen2-5-Coder-1-5B`."""
+    return re.sub(r"[^\w-]+", "-", model)[:_LONGEST_NAME]
+
+
+def metric_name(key: str) -> str:
+    """A figure's name of which MLflow takes every sign, and no part leads out of a folder."""
+    parts = re.sub(r"[^\w. /:-]", "-", key).split("/")
+    return "/".join("-" if part.strip(".") == "" else part for part in parts)
 
 
 class Tracking:
@@ -249,15 +262,12 @@ class Tracking:
             self.client.log_batch(run.info.run_id, params=some)
 
     def log_metrics(self, run_id: str, metrics: Mapping[str, float]) -> None:
-        """Figures without a step; MLflow refuses most signs in their names."""
+        """Figures without a step."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
         for some in _chunks(
-            [
-                Metric(re.sub(r"[^\w. /:-]", "-", key), float(value), now, 0)
-                for key, value in metrics.items()
-            ],
+            [Metric(metric_name(key), float(value), now, 0) for key, value in metrics.items()],
             1000,
         ):
             self.client.log_batch(run_id, metrics=some)
@@ -321,7 +331,7 @@ class Tracking:
         name = registered_name(line)
         if self._owner_of(name) in (None, "", line):
             return name
-        return f"{name}-{hashlib.sha256(line.encode()).hexdigest()[:12]}"
+        return _with_digest(name, line)
 
     def _owner_of(self, name: str) -> str | None:
         """The line that owns this registered model; empty if unknown, None if there is no model."""
@@ -468,7 +478,7 @@ def _log_pyfunc(
             artifact_path=None,
             flavor=_untried_pyfunc(mlflow),
             validate_serving_input=False,
-            name=registered_name(model.name),
+            name=logged_name(model.name),
             python_model=str(code_file),
             artifacts=artifacts,
             signature=signature,
@@ -492,6 +502,10 @@ def _quietly(act: Any, *args: object, **kwargs: object) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return act(*args, **kwargs)
+
+
+def _with_digest(name: str, line: str) -> str:
+    return f"{name}-{hashlib.sha256(line.encode(errors='surrogatepass')).hexdigest()[:12]}"
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterable[list[Any]]:

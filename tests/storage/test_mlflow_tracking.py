@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mlflow.utils import validation
 
 from storage.errors import InputError
 from storage.ids import content_id
-from storage.mlflow_tracking import MODEL_TAG, Tracking, registered_name
+from storage.mlflow_tracking import MODEL_TAG, Tracking, logged_name, metric_name, registered_name
 from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
 from tests.storage.examples import make, uid
 
@@ -200,6 +203,38 @@ def test_a_registered_model_loads_by_its_alias_and_answers(
     assert json.loads(ran.stdout.splitlines()[-1]) == [["What is 2 + 2?"], True, True], ran.stderr
     assert version == again
     assert not list(tracking.artifacts.rglob("*.pkl"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Qwen/Qwen2.5-Coder-1.5B-Instruct",
+        "..",
+        'a\'s "best" 1.7B: 100%',
+        "模型-0.5",
+        "a\nb",
+        "x" * 300,
+    ],
+)
+def test_a_model_of_any_name_is_registered(name: str, tracking: Tracking, tmp_path: Path) -> None:
+    code = tmp_path / "echo.py"
+    code.write_text(CODE, "utf-8")
+    line, own = f"{name}/sums", model(name)
+
+    version = tracking.register_model(line, own, reference={}, code_file=code)
+    tracking.move_challenger(line, own)
+
+    assert tracking.challenger(line) == own.id
+    found = tracking.version_of(line, own.id)
+    assert found
+    assert str(found.version) == version
+
+
+@given(st.text(min_size=1) | st.text(alphabet="./ :-a", min_size=1))
+def test_mlflow_takes_whatever_a_name_becomes(name: str) -> None:
+    validation._validate_metric_name(metric_name(f"in_domain.gate/{name}.strict"))
+    validation._validate_model_name(registered_name(f"{name}/sums"))
+    validation._validate_logged_model_name(logged_name(name))
 
 
 def test_the_champion_alias_moves_and_names_the_model(tracking: Tracking) -> None:
