@@ -178,9 +178,8 @@ def keep_examples(contest: Contest, entrant: Entrant, choices: Sequence[Choice])
         ),
     )
     plan = SelectionPlan(settings, answer, entrant.seed, entrant.contender.name, count=len(kept))
-    questions = {choice.candidate.question.id: choice.candidate.question for choice in choices}
     decisions, described = Decisions.of_choices(choices), describe(drawn, plan, {})
-    return keep(contest.store, identity, decisions, questions, plan, None, described)
+    return keep(contest.store, identity, decisions, plan, None, described)
 
 
 def trial_of(

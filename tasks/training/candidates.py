@@ -7,7 +7,6 @@ nothing.
 import json
 from collections import defaultdict
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
@@ -31,13 +30,8 @@ class Drawn(NamedTuple):
     strategy: Strategy
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The train questions that have a path to choose from, and those that each draw asked."""
-
-    questions: Mapping[UUID, Question]
-    """In the order of their first path's id."""
-    by_draw: Mapping[int, Sequence[UUID]]
+Asked = Mapping[int, Sequence[UUID]]
+"""The train questions that have a path to choose from, by the draw that asked them."""
 
 
 def read_asked(store: "Store", drawn: Drawn) -> Asked:
@@ -45,21 +39,22 @@ def read_asked(store: "Store", drawn: Drawn) -> Asked:
     pairs = store.query(
         "SELECT draw, question_id FROM paths"
         " WHERE draw IN (SELECT unnest(?::BIGINT[])) AND strategy = ?"
+        " AND question_id IN (SELECT id FROM questions WHERE part = 'train'"
+        " AND question_set_id IN (SELECT unnest(?::UUID[])))"
         " GROUP BY draw, question_id ORDER BY min(id)",
-        [list(drawn.draws), drawn.strategy],
+        [list(drawn.draws), drawn.strategy, list(drawn.question_set_ids)],
     )
-    ids = dict.fromkeys(pairs["question_id"].to_pylist())
-    found = {
-        question.id: question
-        for question in store.select(
-            Question, question_set_id=list(drawn.question_set_ids), part="train", id=list(ids)
-        )
-    }
     by_draw: defaultdict[int, list[UUID]] = defaultdict(list)
     for draw, id in zip(pairs["draw"].to_pylist(), pairs["question_id"].to_pylist(), strict=True):
-        if id in found:
-            by_draw[draw].append(id)
-    return Asked({id: found[id] for id in ids if id in found}, by_draw)
+        by_draw[draw].append(id)
+    return by_draw
+
+
+def read_questions(store: "Store", asked: Asked) -> Generator[Question]:
+    """Each question that was asked, once."""
+    ids = list(dict.fromkeys(id for own in asked.values() for id in own))
+    for start in range(0, len(ids), PAGE):
+        yield from store.select(Question, id=ids[start : start + PAGE])
 
 
 def read_candidates(
@@ -69,12 +64,13 @@ def read_candidates(
 
     Those of the vote with verifier `majority`. Between two reads others may write.
     """
-    for draw, ids in asked.by_draw.items():
+    for draw, ids in asked.items():
         for start in range(0, len(ids), QUESTIONS_AT_ONCE):
             some = ids[start : start + QUESTIONS_AT_ONCE]
             with store.reading():
+                questions = {one.id: one for one in store.select(Question, id=some)}
                 paths = store.select(Path, draw=draw, strategy=drawn.strategy, question_id=some)
-                found = as_candidates(store, paths, asked.questions, [draw], verifier)
+                found = as_candidates(store, paths, questions, [draw], verifier)
             yield from found
 
 

@@ -4,6 +4,7 @@ Candidates come one by one and leave without their texts; rows for the store go 
 id.
 """
 
+import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -54,12 +55,13 @@ class Decisions:
         self._ids += path.id.bytes + (verdict.id.bytes if verdict else _NO_VERDICT)
         self._draws.append(path.draw)
         self._hinted.append(path.hinted)
-        self.reasons.append(reason)
+        # a verdict's reason comes from the store, each time as a text of its own
+        self.reasons.append(sys.intern(reason))
 
     @cached_property
     def _in_order(self) -> NDArray[np.int64]:
         # 16 bytes of the path before 16 of the verdict: sorted as text they are in order of path
-        return np.argsort(np.frombuffer(bytes(self._ids), dtype="S32"))
+        return np.argsort(np.frombuffer(self._ids, dtype="S32"))
 
     def __iter__(self) -> Iterator[Decision]:
         """In order of path id, once all have come."""

@@ -12,6 +12,8 @@ from itertools import chain
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import numpy as np
+
 from storage.errors import InputError, PermanentError
 from storage.ids import canonical, content_id_of
 from storage.records import (
@@ -31,12 +33,18 @@ from tasks.rules.training.selection import (
     Candidate,
     Choice,
     Passed,
-    as_passed,
+    Rows,
     beyond_limits,
     refusal,
 )
 from tasks.settings import Settings
-from tasks.training.candidates import Drawn, read_asked, read_candidates, read_held_out
+from tasks.training.candidates import (
+    Drawn,
+    read_asked,
+    read_candidates,
+    read_held_out,
+    read_questions,
+)
 from tasks.training.decisions import KEPT, Decisions
 from tasks.training.training_set_rows import completion, digest_of, example_rows, selection_rows
 
@@ -96,7 +104,7 @@ def select_examples(
     )
     with store.reading():
         asked, held_out = read_asked(store, drawn), read_held_out(store, drawn.draws)
-    overlaps = overlaps_of(list(asked.questions.values()), held_out, settings)
+    overlaps = overlaps_of(read_questions(store, asked), held_out, settings)
     verifier = "majority" if settings.selection.accept == "majority" else ""
     decisions = decide(read_candidates(store, drawn, asked, verifier), overlaps, plan)
     # the hash of all that the choice depends on
@@ -105,7 +113,7 @@ def select_examples(
     if known is not None:
         return known
     described = describe(drawn, plan, overlaps)
-    return keep(store, identity, decisions, asked.questions, plan, round, described)
+    return keep(store, identity, decisions, plan, round, described)
 
 
 def choose(
@@ -116,7 +124,7 @@ def choose(
     Raises PermanentError where too many overlap held-out questions.
     """
     questions = {candidate.question.id: candidate.question for candidate in candidates}
-    overlaps = overlaps_of(list(questions.values()), held_out, plan.settings)
+    overlaps = overlaps_of(questions.values(), held_out, plan.settings)
     decisions = decide(candidates, overlaps, plan)
     return [
         Choice(candidate, reason == KEPT, reason)
@@ -125,7 +133,7 @@ def choose(
 
 
 def overlaps_of(
-    questions: Sequence[Question], held_out: Sequence[Question], settings: Settings
+    questions: Iterable[Question], held_out: Sequence[Question], settings: Settings
 ) -> dict[UUID, Overlap]:
     """The questions that overlap held-out ones, as the settings have it."""
     selection = settings.selection
@@ -145,19 +153,21 @@ def decide(
     Raises PermanentError where too many overlap held-out questions.
     """
     selection, template = plan.settings.selection, parse_prompt(plan.answer_prompt.text)
-    decisions, passed = Decisions(), list[Passed]()
+    decisions, passed = Decisions(), Passed()
     for place, candidate in enumerate(candidates):
         own = refusal(candidate, selection, _leaks)
         if not own:
-            passed.append(as_passed(place, candidate))
+            passed.add(place, candidate)
         overlapping = "contaminated" if candidate.question.id in overlaps else ""
         decisions.add(candidate, _over_length(candidate, plan, template) or overlapping or own)
-    refuse_contaminated_set(passed, overlaps, plan.settings)
-    reasons = decisions.reasons
-    still_open = [one for one in passed if not reasons[one.place]]
-    beyond = beyond_limits(still_open, selection, plan.seed, plan.count)
-    for one in still_open:
-        reasons[one.place] = beyond.get(one.place, KEPT)
+    rows, reasons = passed.rows(), decisions.reasons
+    refuse_contaminated_set(rows, overlaps, plan.settings)
+    still_open = rows[[not reasons[place] for place in rows["place"]]]
+    for place in still_open["place"]:
+        reasons[place] = KEPT
+    for reason, places in beyond_limits(still_open, selection, plan.seed, plan.count).items():
+        for place in places:
+            reasons[place] = reason
     return decisions
 
 
@@ -165,13 +175,12 @@ def keep(
     store: "Store",
     identity: UUID,
     decisions: Decisions,
-    questions: Mapping[UUID, Question],
     plan: SelectionPlan,
     round: Round | None,
     described: str,
 ) -> TrainingSet:
     """The training set of what is kept, stored with a row for each decision."""
-    examples = example_rows(store, identity, decisions, questions, plan.answer_prompt, plan.seed)
+    examples = example_rows(store, identity, decisions, plan.answer_prompt, plan.seed)
     training_set = TrainingSet(
         id=identity,
         round_id=round.id if round else None,
@@ -238,7 +247,7 @@ def training_set_id(
 
 
 def refuse_contaminated_set(
-    passed: Sequence[Passed], overlaps: Mapping[UUID, Overlap], settings: Settings
+    passed: Rows, overlaps: Mapping[UUID, Overlap], settings: Settings
 ) -> None:
     """Raise when too large a share of what would be trained on overlaps held-out questions.
 
@@ -252,13 +261,15 @@ def refuse_contaminated_set(
             f"Training questions must not be gate or final questions; found {len(shared)} that are,"
             f" first {shared[0]}. Ingest the set again so that its parts are disjoint."
         )
+    if not overlaps:
+        return
     # what would be trained on without the refusal of contaminated paths: the share is of that set
-    beyond = beyond_limits(passed, settings.selection, 0) if overlaps else {}
-    would_train = [one for one in passed if one.place not in beyond]
-    gone = [one for one in would_train if one.question_id in overlaps]
+    beyond = beyond_limits(passed, settings.selection, 0)
+    would_train = passed[~np.isin(passed["place"], np.concatenate(list(beyond.values())))]
+    gone = would_train[np.isin(would_train["question"], [key.bytes for key in overlaps])]
     limit = settings.selection.contamination_block_share
-    if would_train and len(gone) > limit * len(would_train):
-        first = min(gone, key=lambda one: one.path_id.bytes).question_id
+    if len(gone) > limit * len(would_train):
+        first = UUID(bytes=bytes(gone[np.argmin(gone["path"])]["question"]).ljust(16, b"\0"))
         overlap = overlaps[first]
         raise PermanentError(
             f"At most {limit:.0%} of a training set may overlap held-out questions; found"

@@ -6,7 +6,7 @@ Texts are read from the store a page at a time and leave as Arrow, which holds a
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING, cast
@@ -50,7 +50,6 @@ def example_rows(
     store: "Store",
     identity: UUID,
     decisions: Decisions,
-    questions: Mapping[UUID, Question],
     answer_prompt: Prompt,
     seed: int,
 ) -> "ArrowTable":
@@ -61,8 +60,7 @@ def example_rows(
     in_turn = sorted((id for ids in by_draw.values() for id in ids), key=partial(rank, seed))
     position = {id: place for place, id in enumerate(in_turn)}
 
-    def example(path: Path) -> TrainingExample:
-        question = questions[path.question_id]
+    def example(path: Path, question: Question) -> TrainingExample:
         return TrainingExample(
             id=content_id("training_examples", identity, path.id),
             training_set_id=identity,
@@ -74,8 +72,13 @@ def example_rows(
             draw=path.draw,
         )
 
-    pages = ([example(path) for path in page] for page in read_paths(store, by_draw))
-    return _joined(TrainingExample, pages)
+    def examples(page: Sequence[Path]) -> list[TrainingExample]:
+        asked = {
+            one.id: one for one in store.select(Question, id={one.question_id for one in page})
+        }
+        return [example(path, asked[path.question_id]) for path in page]
+
+    return _joined(TrainingExample, map(examples, read_paths(store, by_draw)))
 
 
 def digest_of(examples: "ArrowTable") -> str:

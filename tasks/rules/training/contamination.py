@@ -4,8 +4,9 @@ Words that many questions of a set share ("What is the greatest common divisor o
 and count for nothing; what is left must not be shared. Questions in, overlaps out.
 """
 
+import hashlib
 import re
-import sys
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,8 @@ REWORDED_WORDS = 6  # fewer telling words say nothing about a rewording
 REWORDED_SHARE = 0.6  # of the telling words of two questions with the same numbers
 # words, numbers with their decimals, and the signs of arithmetic: `3 + 4` is not `3 - 4`
 WORD = re.compile(r"[^\W_]+(?:\.\d+)?|[-+*/=<>]")
-Words = tuple[str, ...]
-Item = TypeVar("Item", str, tuple[str, ...])
+Words = tuple[int, ...]  # each by its number in a vocabulary
+Item = TypeVar("Item", int, Words)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Overlap:
 
 
 def find_overlaps(
-    training: Sequence[Question],
+    training: Iterable[Question],
     held_out: Sequence[Question],
     share: float,
     template_questions: int = 3,
@@ -49,52 +50,44 @@ def find_overlaps(
     numbers with most of the telling words (a rewording breaks 8-grams; variants of a question have
     other numbers).
     """
-    words = {question.id: question_words(question) for question in [*training, *held_out]}
+    texts = _Texts()
+    ids = [texts.add(question) for question in held_out]
+    held_out_places = range(len(ids))
+    ids += [texts.add(question) for question in training]
     by_words: dict[Words, UUID] = {}
     by_gram: defaultdict[Words, set[UUID]] = defaultdict(set)
-    for question in held_out:
-        by_words.setdefault(words[question.id], question.id)
-        for gram in grams(words[question.id]):
-            by_gram[gram].add(question.id)
-    template = _common(
-        [*training, *held_out], lambda question: grams(words[question.id]), template_questions
-    )
-    common = _common(
-        [*training, *held_out],
-        lambda question: set(words[question.id]),
-        template_questions,
-        TEMPLATE_SHARE,
-    )
+    for place in held_out_places:
+        by_words.setdefault(texts.words(place), ids[place])
+        for gram in grams(texts.words(place)):
+            by_gram[gram].add(ids[place])
+    template = _common(texts, grams, template_questions)
+    common = _common(texts, set, template_questions, TEMPLATE_SHARE)
 
-    def telling_words(id: UUID) -> set[str]:
-        return {word for word in words[id] if word not in common and not is_number(word)}
+    def telling_words(words: Words) -> set[int]:
+        return {word for word in words if word not in common and not texts.is_number(word)}
 
-    telling = {question.id: telling_words(question.id) for question in held_out}
-    by_telling: defaultdict[tuple[Words, str], set[UUID]] = defaultdict(set)
-    for question in held_out:
-        for word in telling[question.id]:
-            by_telling[numbers(words[question.id]), word].add(question.id)
+    def numbers(words: Words) -> Words:
+        return tuple(sorted(word for word in words if texts.is_number(word)))
+
+    telling = {ids[place]: telling_words(texts.words(place)) for place in held_out_places}
+    by_telling: defaultdict[tuple[Words, int], set[UUID]] = defaultdict(set)
+    for place in held_out_places:
+        for word in telling[ids[place]]:
+            by_telling[numbers(texts.words(place)), word].add(ids[place])
     overlaps: dict[UUID, Overlap] = {}
-    for question in training:
-        own = words[question.id]
+    for place in range(len(held_out_places), len(ids)):
+        own = texts.words(place)
         # cheapest first: equal texts, then shared 8-grams, then rewordings, which cost the most
         # lookups
         if own in by_words:
-            overlaps[question.id] = Overlap(by_words[own], 1.0)
+            overlaps[ids[place]] = Overlap(by_words[own], 1.0)
             continue
         found = _most_shared(grams(own) - template, by_gram)
         if found is None or found.share <= share:
-            found = _reworded(telling_words(question.id), numbers(own), by_telling, telling)
+            found = _reworded(telling_words(own), numbers(own), by_telling, telling)
         if found is not None:
-            overlaps[question.id] = found
+            overlaps[ids[place]] = found
     return overlaps
-
-
-def question_words(question: Question) -> Words:
-    """The words of a question and its choices, without case and punctuation; signs count."""
-    # interned, because a line's questions have millions of words and few thousand different ones
-    said = WORD.findall(" ".join([question.text, *question.choices]).casefold())
-    return tuple(map(sys.intern, said))
 
 
 def grams(words: Words) -> set[Words]:
@@ -102,41 +95,64 @@ def grams(words: Words) -> set[Words]:
     return {words[start : start + GRAM] for start in range(len(words) - GRAM + 1)}
 
 
-def numbers(words: Words) -> Words:
-    """The numbers among the words, sorted."""
-    return tuple(sorted(word for word in words if is_number(word)))
+class _Texts:
+    """Questions as numbers of words, four bytes a word: a line has hundreds of thousands."""
 
+    def __init__(self) -> None:
+        self._vocabulary: dict[str, int] = {}
+        self._is_number = bytearray()
+        self._words, self._ends = array("i"), array("q", [0])
+        self._seen: set[bytes] = set()
+        self.by_set: defaultdict[UUID, array[int]] = defaultdict(lambda: array("q"))
+        """The place of each different text of a set."""
 
-def is_number(word: str) -> bool:
-    """Whether a word is written with digits."""
-    return word[0].isdigit()
+    def add(self, question: Question) -> UUID:
+        """Remember the next question's words, without case and punctuation; signs count."""
+        said = WORD.findall(" ".join([question.text, *question.choices]).casefold())
+        for word in said:
+            number = self._vocabulary.setdefault(word, len(self._vocabulary))
+            if number == len(self._is_number):
+                self._is_number.append(word[0].isdigit())
+            self._words.append(number)
+        text = question.text.encode(errors="surrogatepass")
+        key = hashlib.blake2b(question.question_set_id.bytes + text, digest_size=16).digest()
+        if key not in self._seen:
+            self._seen.add(key)
+            self.by_set[question.question_set_id].append(len(self._ends) - 1)
+        self._ends.append(len(self._words))
+        return question.id
+
+    def words(self, place: int) -> Words:
+        """The words of the question that came at this place."""
+        return tuple(self._words[self._ends[place] : self._ends[place + 1]])
+
+    def is_number(self, word: int) -> bool:
+        """Whether a word is written with digits."""
+        return bool(self._is_number[word])
 
 
 def _common(
-    questions: Iterable[Question],
-    items: Callable[[Question], set[Item]],
-    most: int,
-    share: float = 0.0,
+    texts: _Texts, items: Callable[[Words], set[Item]], most: int, share: float = 0.0
 ) -> set[Item]:
     """Items in more than `most` different questions of one set, and more than a share of them."""
-    by_set: defaultdict[UUID, dict[str, Question]] = defaultdict(dict)
-    for question in questions:
-        by_set[question.question_set_id].setdefault(question.text, question)
     common: set[Item] = set()
-    for texts in by_set.values():
-        limit = max(most, share * len(texts))
+    for places in texts.by_set.values():
+        limit = int(max(most, share * len(places)))
         # First by hashes, which take eight bytes each: most 8-grams of a line are in one question
         # alone. Those whose hash is frequent are then counted themselves, so the result is exact.
-        hashes = np.fromiter(map(hash, _each(texts.values(), items)), np.int64)
-        values, times = np.unique(hashes, return_counts=True)
-        often = set(values[times > limit].tolist())
-        counts = Counter(item for item in _each(texts.values(), items) if hash(item) in often)
+        hashes = np.fromiter(map(hash, _each(texts, places, items)), np.int64)
+        hashes.sort()
+        # one that stands `limit` places further on as well is there more often than that
+        often = set(hashes[limit:][hashes[limit:] == hashes[:-limit]].tolist())
+        counts = Counter(item for item in _each(texts, places, items) if hash(item) in often)
         common |= {item for item, count in counts.items() if count > limit}
     return common
 
 
-def _each(questions: Iterable[Question], items: Callable[[Question], set[Item]]) -> Iterator[Item]:
-    return (item for question in questions for item in items(question))
+def _each(
+    texts: _Texts, places: Iterable[int], items: Callable[[Words], set[Item]]
+) -> Iterator[Item]:
+    return (item for place in places for item in items(texts.words(place)))
 
 
 def _most_shared(own: set[Words], by_gram: Mapping[Words, set[UUID]]) -> Overlap | None:
@@ -149,10 +165,10 @@ def _most_shared(own: set[Words], by_gram: Mapping[Words, set[UUID]]) -> Overlap
 
 
 def _reworded(
-    own: set[str],
+    own: set[int],
     own_numbers: Words,
-    by_telling: Mapping[tuple[Words, str], set[UUID]],
-    telling: Mapping[UUID, set[str]],
+    by_telling: Mapping[tuple[Words, int], set[UUID]],
+    telling: Mapping[UUID, set[int]],
 ) -> Overlap | None:
     """The question with the same numbers and most telling words in common, if enough."""
     if len(own) < REWORDED_WORDS:

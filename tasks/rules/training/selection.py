@@ -1,16 +1,19 @@
 """From judged paths to a training set: which are kept, and why each of the others is not.
 
-Candidates in, one choice each out, in the candidates' order. The draw among equals depends on the
-seed and the path's id alone, so neither the order of the rows nor the machine changes it.
+Candidates come one by one; what the limits of a set need to know of each takes 89 bytes, for a line
+has millions. The draw among equals depends on the seed and the path's id alone, so neither the
+order of the rows nor the machine changes it.
 """
 
 import hashlib
 import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any
 from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
 
 from storage.ids import content_id
 from storage.records import Path, Question, Verdict
@@ -21,6 +24,16 @@ from tasks.settings import SelectionSettings
 NUMBERED_LIST = re.compile(r"^[ \t]*1[.)][ \t]", re.MULTILINE)
 BOXED = re.compile(r"\\boxed\s*\{")
 BLANKS = re.compile(r"\s+")
+# ids and digests; S is ordered and compared as bytes, and no two of 16 bytes are equal but for it
+_ROW = np.dtype(
+    {
+        "names": ["place", "path", "question", "text", "set", "answer", "hinted"],
+        # a text is a repetition where its question has it already: both together, 32 bytes
+        "formats": ["<i8", "S16", "S16", "S32", "S16", "S16", "?"],
+        "offsets": [0, 8, 24, 24, 56, 72, 88],
+    }
+)
+Rows = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -62,86 +75,62 @@ def where_hints_were_due(
     return [one for one in candidates if not (one.path.hinted and one.question.id in solved)]
 
 
-class Passed(NamedTuple):
-    """A candidate that may be kept, as far as the limits of a set look at it: without its texts."""
+class Passed:
+    """The candidates that nothing in themselves refuses, without their texts."""
 
-    place: int
-    """Its place among the candidates."""
-    path_id: UUID
-    question_id: UUID
-    hinted: bool
-    text: bytes
-    """Digest of its normalised text."""
-    answer: tuple[UUID, str] | None
-    """Question set and answer of a question of choice or yes/no."""
+    def __init__(self) -> None:
+        self._bytes = bytearray()
 
+    def add(self, place: int, candidate: Candidate) -> None:
+        """The candidate at this place among all candidates."""
+        path, question = candidate.path, candidate.question
+        own_set, answer = question.question_set_id.bytes, bytes(16)
+        if question.answer_kind in ("choice", "boolean"):
+            answer = _digest(own_set, question.answer.strip().casefold())
+        self._bytes += place.to_bytes(8, "little") + path.id.bytes + question.id.bytes
+        self._bytes += _digest(b"", normalised(path.text)) + own_set + answer
+        self._bytes.append(path.hinted)
 
-def select_paths(
-    candidates: Sequence[Candidate],
-    settings: SelectionSettings,
-    seed: int,
-    *,
-    refused: Mapping[UUID, str] | None = None,
-    leaks: Callable[[Candidate], bool] = lambda candidate: False,
-    count: int = 0,
-) -> list[Choice]:
-    """One choice per candidate.
-
-    `refused`: path id -> reason found elsewhere; `count`: most kept in all, 0 for no limit.
-    """
-    reasons = [
-        (refused or {}).get(candidate.path.id) or refusal(candidate, settings, leaks)
-        for candidate in candidates
-    ]
-    passed = [
-        as_passed(place, candidate)
-        for place, candidate in enumerate(candidates)
-        if not reasons[place]
-    ]
-    beyond = beyond_limits(passed, settings, seed, count)
-    return [
-        Choice(candidate, kept=not reason, reason=reason or "kept")
-        for candidate, reason in (
-            (candidate, reasons[place] or beyond.get(place, ""))
-            for place, candidate in enumerate(candidates)
-        )
-    ]
-
-
-def as_passed(place: int, candidate: Candidate) -> Passed:
-    """What the limits of a set need to know of a candidate."""
-    path, question = candidate.path, candidate.question
-    # half of a surrogate pair, which a model can write, has no bytes of its own
-    text = normalised(path.text).encode(errors="surrogatepass")
-    answer = (
-        (question.question_set_id, question.answer.strip().casefold())
-        if question.answer_kind in ("choice", "boolean")
-        else None
-    )
-    digest = hashlib.blake2b(text, digest_size=16).digest()
-    return Passed(place, path.id, question.id, path.hinted, digest, answer)
+    def rows(self) -> Rows:
+        """A row for each, once all have come."""
+        return np.frombuffer(self._bytes, _ROW)
 
 
 def beyond_limits(
-    passed: Sequence[Passed], settings: SelectionSettings, seed: int, count: int = 0
-) -> dict[int, str]:
-    """Place -> reason of those beyond the limits of a set; `count` is the most kept, 0 for any.
+    passed: Rows, settings: SelectionSettings, seed: int, count: int = 0
+) -> dict[str, NDArray[np.int64]]:
+    """Reason -> places of those beyond the limits of a set; `count` is the most kept, 0 for any.
 
     Free paths come before hinted ones, so that a hint is used only where nothing else taught the
     question.
     """
-    ranked = sorted(passed, key=lambda one: (one.hinted, rank(seed, one.path_id)))
+    ids = passed["path"].tobytes()
+    ranks = np.frombuffer(
+        b"".join(
+            rank(seed, UUID(bytes=ids[start : start + 16])) for start in range(0, len(ids), 16)
+        ),
+        "S16",
+    )
+    beyond: dict[str, NDArray[np.int64]] = {}
+
+    def leave_out(reason: str, gone: NDArray[np.bool_]) -> None:
+        nonlocal kept, ranks
+        beyond[reason] = kept["place"][gone]
+        kept, ranks = kept[~gone], ranks[~gone]
+
+    in_turn = np.lexsort((ranks, passed["hinted"]))
+    kept, ranks = passed[in_turn], ranks[in_turn]
     # Each limit counts what the one before it left: first per question, then in all, then the share
     # of hinted paths, then the balance of answers. Another order would keep fewer than it may.
-    reasons = _over_question(ranked, settings.keep_per_question)
-    kept = [one for one in ranked if one.place not in reasons]
+    leave_out("duplicate", _earlier(kept["text"]) > 0)
+    leave_out("over_keep", _earlier(kept["question"]) >= settings.keep_per_question)
     if count:
-        in_turn = sorted(kept, key=lambda one: rank(seed, one.path_id))
-        reasons |= {one.place: "over_count" for one in in_turn[count:]}
-        kept = in_turn[:count]
-    reasons |= _over_hinted_share(kept, settings.max_hinted_share)
-    kept = [one for one in kept if one.place not in reasons]
-    return reasons | _over_answer_ratio(kept, settings.max_answer_ratio)
+        in_turn = np.argsort(ranks)
+        kept, ranks = kept[in_turn], ranks[in_turn]
+        leave_out("over_count", np.arange(len(kept)) >= count)
+    leave_out("over_hinted_share", _over_hinted_share(kept["hinted"], settings.max_hinted_share))
+    leave_out("over_answer_ratio", _over_answer_ratio(kept, settings.max_answer_ratio))
+    return beyond
 
 
 def refusal(
@@ -181,49 +170,43 @@ def normalised(text: str) -> str:
     return BLANKS.sub(" ", text).strip().casefold()
 
 
-def _over_question(ranked: Sequence[Passed], keep: int) -> dict[int, str]:
-    """Reasons for exact duplicates and for what is beyond `keep` paths of a question."""
-    seen: set[tuple[UUID, bytes]] = set()
-    taken: Counter[UUID] = Counter()
-    reasons: dict[int, str] = {}
-    for one in ranked:
-        key = (one.question_id, one.text)
-        if key in seen:
-            reasons[one.place] = "duplicate"
-        elif taken[one.question_id] >= keep:
-            reasons[one.place] = "over_keep"
-        else:
-            taken[one.question_id] += 1
-        seen.add(key)
-    return reasons
+def _digest(before: bytes, text: str) -> bytes:
+    # half of a surrogate pair, which a model can write, has no bytes of its own
+    own = text.encode(errors="surrogatepass")
+    return hashlib.blake2b(before + own, digest_size=16).digest()
 
 
-def _over_hinted_share(kept: Sequence[Passed], share: float) -> dict[int, str]:
-    """Reasons for hinted paths above `share` of what stays: hinted <= share * (free + hinted)."""
-    hinted = [one for one in kept if one.hinted]
-    free = len(kept) - len(hinted)
+def _earlier(keys: Rows) -> NDArray[np.int64]:
+    """For each key, how many equal ones stand before it."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+    own = np.repeat(starts, np.diff(starts, append=len(keys)))
+    earlier = np.empty(len(keys), np.int64)
+    earlier[order] = np.arange(len(keys)) - own
+    return earlier
+
+
+def _over_hinted_share(hinted: NDArray[np.bool_], share: float) -> NDArray[np.bool_]:
+    """Hinted paths above `share` of what stays: hinted <= share * (free + hinted)."""
+    free = len(hinted) - int(hinted.sum())
     # solved for hinted; 1e-9 because 0.12 * 22 / 0.88 is 2.9999999999999996 in floats
     allowed = len(hinted) if share >= 1 else int(share * free / (1 - share) + 1e-9)
-    return {one.place: "over_hinted_share" for one in hinted[allowed:]}
+    return hinted & (np.cumsum(hinted) > allowed)
 
 
-def _over_answer_ratio(kept: Sequence[Passed], ratio: float) -> dict[int, str]:
-    """Reasons for examples of one answer beyond `ratio` for each of the rarest answer.
+def _over_answer_ratio(kept: Rows, ratio: float) -> NDArray[np.bool_]:
+    """Examples of one answer beyond `ratio` for each of the rarest answer of their set.
 
     An answer that no example of the set has does not count: it would leave nothing.
     """
-    if not ratio:
-        return {}
-    by_answer: defaultdict[UUID, defaultdict[str, list[Passed]]] = defaultdict(
-        lambda: defaultdict(list)
-    )
-    for one in kept:
-        if one.answer is not None:
-            question_set, answer = one.answer
-            by_answer[question_set][answer].append(one)
-    reasons: dict[int, str] = {}
-    for answers in by_answer.values():
-        most = max(1, int(ratio * min(map(len, answers.values())) + 1e-9))
-        beyond = [one for same in answers.values() for one in same[most:]]
-        reasons |= {one.place: "over_answer_ratio" for one in beyond}
-    return reasons
+    gone = np.zeros(len(kept), bool)
+    is_one_of_few = kept["answer"] != b""
+    if not ratio or not is_one_of_few.any():
+        return gone
+    earlier = _earlier(kept["answer"])
+    for own_set in np.unique(kept["set"][is_one_of_few]):
+        own = is_one_of_few & (kept["set"] == own_set)
+        rarest = np.unique(kept["answer"][own], return_counts=True)[1].min()
+        gone |= own & (earlier >= max(1, int(ratio * rarest + 1e-9)))
+    return gone

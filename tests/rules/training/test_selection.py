@@ -13,8 +13,9 @@ from storage.records import Label, Path, Question, Verdict
 from storage.views.reasons import REASONS
 from tasks.prompt_files import prompts_of
 from tasks.rules.ladder.prompts import parse_prompt
-from tasks.rules.training.selection import Candidate, refusal, select_paths
+from tasks.rules.training.selection import Candidate, refusal
 from tasks.settings import SelectionSettings, load_settings
+from tests.fakes.selecting import select_paths
 
 NOW = datetime(2025, 1, 1, tzinfo=UTC)
 SET = content_id("question_sets", "made up")

@@ -15,12 +15,13 @@ from tasks.prompt_files import load_prompts
 from tasks.rules.ladder.leak import mentions_given_answer
 from tasks.rules.ladder.prompts import Turns, ask_question, parse_prompt
 from tasks.rules.training.contamination import find_overlaps
-from tasks.rules.training.selection import Candidate, Choice, rank, select_paths
+from tasks.rules.training.selection import Candidate, Choice, rank
 from tasks.settings import load_settings
 from tasks.training import candidates, training_set_rows
 from tasks.training.candidates import read_held_out
 from tasks.training.select_examples import SelectionPlan, select_examples
 from tests.fakes.line_of_paths import LINE, SETS, line_of_paths
+from tests.fakes.selecting import select_paths
 
 ANY_WORK = {"min_work_words": 0, "answer_in_work": False, "contamination_block_share": 1}
 
