@@ -50,3 +50,5 @@ class Asking:
     now: Callable[[], datetime] = utc_now
     cached: bool = True
     """Whether the server may reuse another request's prefix."""
+    on_answer: Callable[[int, int, float], None] = lambda done, total, seconds_left: None
+    """Told of each held-out answer that came: how many there are, of how many, and what is left."""

@@ -76,7 +76,7 @@ class ProgressInPrefect:
         if total:
             self._news[self._title] = (
                 100.0 * done / total,
-                f"{self._title}: {done} of {total} · {note}",
+                f"{self._title}: {done} of {total}{note and ' · '}{note}",
             )
 
     def close(self) -> None:

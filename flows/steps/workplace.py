@@ -238,6 +238,7 @@ class Workplace:
             self.settings,
             self._round,
             self._round.number if self._round else 0,
+            on_answer=lambda done, total, left: self.watcher.update(done, total, "", left),
         )
 
     def train(self, training: Training, title: str = "Training") -> Adapter:

@@ -5,6 +5,7 @@ counts them.
 """
 
 import asyncio
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -84,9 +85,14 @@ def known_answers(store: "Store", wanted: Sequence[PlannedAnswer]) -> dict[UUID,
 
 
 async def ask_missing(
-    asking: Asking, missing: Sequence[PlannedAnswer], ready: Sequence[Answer] = ()
+    asking: Asking,
+    missing: Sequence[PlannedAnswer],
+    ready: Sequence[Answer] = (),
+    known: int = 0,
 ) -> None:
     """Ask for these answers and commit each soon after it came, `ready` ones first.
+
+    `known` answers, which were there before, count as done in what `asking.on_answer` is told.
 
     A request that fails at once or after all retries becomes a failed request. Where none can
     succeed any more, or none has, what has arrived is committed and the error raised: a transient
@@ -109,8 +115,9 @@ async def ask_missing(
     committer.add(ready)
     committer.start()
     source, failures = iter(missing), AllFailed(in_flight=capacity_of(asking.engine))
+    came = _Came(asking, len(missing), known + len(ready))
     workers = [
-        asyncio.ensure_future(_ask_in_turn(asking, source, committer, failures))
+        asyncio.ensure_future(_ask_in_turn(asking, source, committer, failures, came))
         for _ in range(min(IN_FLIGHT, len(missing)))
     ]
     try:
@@ -146,8 +153,25 @@ async def ask_one(asking: Asking, wanted: PlannedAnswer) -> Answer:
     return _answer(asking, wanted, completion, text, judgement)
 
 
+class _Came:
+    """Tells of each answer that came, or failed for good."""
+
+    def __init__(self, asking: Asking, missing: int, known: int) -> None:
+        self._asking, self._missing, self._known = asking, missing, known
+        self._done, self._began = 0, time.monotonic()
+
+    def tell(self) -> None:
+        self._done += 1
+        left = (time.monotonic() - self._began) / self._done * (self._missing - self._done)
+        self._asking.on_answer(self._known + self._done, self._known + self._missing, left)
+
+
 async def _ask_in_turn(
-    asking: Asking, source: Iterator[PlannedAnswer], committer: Committer, failures: AllFailed
+    asking: Asking,
+    source: Iterator[PlannedAnswer],
+    committer: Committer,
+    failures: AllFailed,
+    came: _Came,
 ) -> Stopped | None:
     """Asks for one after another; the limit that ended it, where one did."""
     for wanted in source:
@@ -155,12 +179,14 @@ async def _ask_in_turn(
         try:
             committer.add([await ask_one(asking, wanted)])
             failures.succeeded()
+            came.tell()
         except RequestFailed as error:
             committer.add([_failed(asking, wanted, error)])
             if error.fatal:
                 raise
             if end := failures.failed(error):
                 raise end from error
+            came.tell()
         except Stopped as stopped:
             return stopped
     return None

@@ -48,11 +48,13 @@ def evaluate_model(asking: Asking, questions: Sequence[Question], role: str) -> 
     ]
     known = known_answers(store, [*greedy, *sampled])
     if missing := [one for one in [*greedy, *sampled] if one.id not in known]:
-        asyncio.run(_ask(asking, missing, plan))
+        asyncio.run(_ask(asking, missing, plan, len(known)))
     return count_answers(asking, greedy, sampled, plan, role)
 
 
-async def _ask(asking: Asking, missing: Sequence[PlannedAnswer], greedy: StagePlan) -> None:
+async def _ask(
+    asking: Asking, missing: Sequence[PlannedAnswer], greedy: StagePlan, known: int
+) -> None:
     async with entered(asking.engine) as engine:
         asking = replace(asking, engine=engine)
         # before the many: a server that ignores the adapter is found after 16 answers
@@ -60,7 +62,7 @@ async def _ask(asking: Asking, missing: Sequence[PlannedAnswer], greedy: StagePl
             asking, [one for one in missing if one.sample == 0 and one.plan is greedy]
         )
         done = {answer.id for answer in probed}
-        await ask_missing(asking, [one for one in missing if one.id not in done], probed)
+        await ask_missing(asking, [one for one in missing if one.id not in done], probed, known)
 
 
 def probe_adapter(

@@ -42,6 +42,7 @@ def evaluated(
     number: int = 1,
     settings: Settings | None = None,
     role: str = "base",
+    on_answer: Callable[[int, int, float], None] = lambda done, total, seconds_left: None,
 ) -> tuple[list[Evaluation], ScriptedEngine]:
     engine = ScriptedEngine(script)
     with Judge() as judge:
@@ -57,11 +58,22 @@ def evaluated(
                 round=round_of(number),
                 draw=number,
                 now=clock(),
+                on_answer=on_answer,
             ),
             questions,
             role,
         )
     return rows, engine
+
+
+def test_each_answer_is_told_with_those_that_were_there(tmp_path: Path) -> None:
+    store, questions = small_store(tmp_path, gate=20, final=5)
+    told: list[tuple[int, int, float]] = []
+    evaluated(store, right_below(10), questions[:10])
+    evaluated(store, right_below(10), questions, on_answer=lambda *now: told.append(now))
+    assert [(done, total) for done, total, _ in told] == [(n, 50) for n in range(11, 51)]
+    assert all(left >= 0 for *_, left in told)
+    assert told[-1][2] == 0
 
 
 def test_each_set_and_part_has_a_row_of_its_own(tmp_path: Path) -> None:
