@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mlflow.utils import validation
+from mlflow.utils.validation import (
+    _validate_logged_model_name,  # pyright: ignore[reportPrivateUsage]
+    _validate_metric_name,  # pyright: ignore[reportPrivateUsage]
+    _validate_model_name,  # pyright: ignore[reportPrivateUsage]
+)
 
 from storage.errors import InputError
 from storage.ids import content_id
@@ -232,9 +236,9 @@ def test_a_model_of_any_name_is_registered(name: str, tracking: Tracking, tmp_pa
 
 @given(st.text(min_size=1) | st.text(alphabet="./ :-a", min_size=1))
 def test_mlflow_takes_whatever_a_name_becomes(name: str) -> None:
-    validation._validate_metric_name(metric_name(f"in_domain.gate/{name}.strict"))
-    validation._validate_model_name(registered_name(f"{name}/sums"))
-    validation._validate_logged_model_name(logged_name(name))
+    _validate_metric_name(metric_name(f"in_domain.gate/{name}.strict"))
+    _validate_model_name(registered_name(f"{name}/sums"))
+    _validate_logged_model_name(logged_name(name))
 
 
 def test_the_champion_alias_moves_and_names_the_model(tracking: Tracking) -> None:

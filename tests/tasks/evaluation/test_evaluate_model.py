@@ -69,8 +69,12 @@ def evaluated(
 def test_each_answer_is_told_with_those_that_were_there(tmp_path: Path) -> None:
     store, questions = small_store(tmp_path, gate=20, final=5)
     told: list[tuple[int, int, float]] = []
+
+    def tell(done: int, total: int, seconds_left: float) -> None:
+        told.append((done, total, seconds_left))
+
     evaluated(store, right_below(10), questions[:10])
-    evaluated(store, right_below(10), questions, on_answer=lambda *now: told.append(now))
+    evaluated(store, right_below(10), questions, on_answer=tell)
     assert [(done, total) for done, total, _ in told] == [(n, 50) for n in range(11, 51)]
     assert all(left >= 0 for *_, left in told)
     assert told[-1][2] == 0
