@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lineage_rows import GATE_QUESTIONS, LineageRows, filled_store
+from lineage_rows import CHAINS, GATE_QUESTIONS, LineageRows, filled_store
 
 from storage.environment import read_environment
 from storage.file.file_store import FileStore
@@ -43,7 +43,7 @@ from tasks.verification.vote_paths import vote_paths
 ROUNDS = 30
 # the made-up texts reach no answer; what they are refused for is not what is measured
 SELECTION = {"min_work_words": 0, "answer_in_work": False, "contamination_block_share": 1}
-CHAIN = ("adapted_guidelines", "structures", "paths", "verdicts")
+TABLES = ("adapted_guidelines", "structures", "paths", "verdicts")
 
 
 def settings_of(start: str) -> Settings:
@@ -104,13 +104,17 @@ def run_night(url: str, paths: int, night: int) -> dict[str, float]:
     store = open_store(url, keep_log=True)
     rows = LineageRows(paths, ROUNDS)
     round = newest_round(store)
-    batches = [{table: rows.arrow(paths, paths + night, table)} for table in CHAIN]
+    first = (paths // CHAINS + 1) * CHAINS  # of a question that no earlier round asked
+    batches = [{table: rows.arrow(first, first + night, table)} for table in TABLES]
     began = time.perf_counter()
     for batch in batches:
         store.append_tables(batch)
     for name in ("vote", "audit", "watch collapse", "select from the round"):
         STEPS[name](store, round)
-    return measured(began)
+    figures = measured(began)
+    decided = store.query("SELECT count(*) FROM selections WHERE draw = ?", [round.number])
+    assert decided[0][0].as_py() == night  # the steps had the night's rows before them
+    return figures
 
 
 def newest_round(store: Store) -> Round:
@@ -148,7 +152,8 @@ def night_stores(folder: Path, store: Store, paths: int, night: int) -> dict[str
     shutil.copyfile(store.path, places["full"])
     stores = {name: open_store(f"duckdb:///{place}") for name, place in places.items()}
     few = rows.few()
-    asked = f"range({paths // 8 + 1}, {(paths + night) // 8 + 1}) AS t(n)"
+    first = paths // CHAINS + 1
+    asked = f"range({first}, {first + night // CHAINS}) AS t(n)"
     held_out = f"range({ROUNDS * GATE_QUESTIONS}, {draw * GATE_QUESTIONS}) AS t(n)"
     own = {
         "questions": rows.questions("n", "'train'", asked, str(draw))
@@ -169,7 +174,7 @@ def night_stores(folder: Path, store: Store, paths: int, night: int) -> dict[str
 
 def nights(folder: Path, store: Store, paths: int, turns: int) -> dict[str, Any]:
     """A night on the empty and on the full store by turns."""
-    night = min(paths // ROUNDS, 100_000) // 8 * 8
+    night = min(paths // ROUNDS, 100_000) // CHAINS * CHAINS
     stores = night_stores(folder, store, paths, night)
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in stores}
     for turn in range(turns):

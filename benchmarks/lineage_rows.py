@@ -174,7 +174,8 @@ class LineageRows:
 
     def draw(self, number: int) -> int:
         """The draw of the path of this number, which is its round's number."""
-        return number // self.a_round + 1
+        # the last round has fewer where the rounds do not divide the paths
+        return self.rounds + 1 if number >= self.paths else number // self.a_round + 1
 
     def arrow(self, first: int, last: int, table: str = "paths") -> ArrowTable:
         """Rows of one table as Arrow, ids as UUIDs.
