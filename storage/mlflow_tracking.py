@@ -57,8 +57,8 @@ def logged_name(model: str) -> str:
     return re.sub(r"[^\w-]+", "-", model)[:_LONGEST_NAME]
 
 
-def metric_name(key: str) -> str:
-    """A figure's name of which MLflow takes every sign, and no part leads out of a folder."""
+def key_name(key: str) -> str:
+    """A parameter's or figure's name of which MLflow takes every sign; no part leaves a folder."""
     parts = re.sub(r"[^\w. /:-]", "-", key).split("/")
     return "/".join("-" if part.strip(".") == "" else part for part in parts)
 
@@ -255,7 +255,8 @@ class Tracking:
         """Those that the run does not have, shortened to what MLflow takes; it changes none."""
         from mlflow.entities import Param
 
-        missing = {key: value for key, value in params.items() if key not in run.data.params}
+        named = {key_name(key): value for key, value in params.items()}
+        missing = {key: value for key, value in named.items() if key not in run.data.params}
         for some in _chunks(
             [Param(key, str(value)[:LONGEST_VALUE]) for key, value in missing.items()], 100
         ):
@@ -267,7 +268,7 @@ class Tracking:
 
         now = int(time.time() * 1000)
         for some in _chunks(
-            [Metric(metric_name(key), float(value), now, 0) for key, value in metrics.items()],
+            [Metric(key_name(key), float(value), now, 0) for key, value in metrics.items()],
             1000,
         ):
             self.client.log_batch(run_id, metrics=some)

@@ -17,11 +17,12 @@ from mlflow.utils.validation import (
     _validate_logged_model_name,  # pyright: ignore[reportPrivateUsage]
     _validate_metric_name,  # pyright: ignore[reportPrivateUsage]
     _validate_model_name,  # pyright: ignore[reportPrivateUsage]
+    _validate_param_name,  # pyright: ignore[reportPrivateUsage]
 )
 
 from storage.errors import InputError
 from storage.ids import content_id
-from storage.mlflow_tracking import MODEL_TAG, Tracking, logged_name, metric_name, registered_name
+from storage.mlflow_tracking import MODEL_TAG, Tracking, key_name, logged_name, registered_name
 from storage.records import Adapter, Model, Round, TrainingExample, TrainingSet
 from tests.storage.examples import make, uid
 
@@ -236,7 +237,8 @@ def test_a_model_of_any_name_is_registered(name: str, tracking: Tracking, tmp_pa
 
 @given(st.text(min_size=1) | st.text(alphabet="./ :-a", min_size=1))
 def test_mlflow_takes_whatever_a_name_becomes(name: str) -> None:
-    _validate_metric_name(metric_name(f"in_domain.gate/{name}.strict"))
+    _validate_metric_name(key_name(f"in_domain.gate/{name}.strict"))
+    _validate_param_name(key_name(f"comparison.groups.{name}"))
     _validate_model_name(registered_name(f"{name}/sums"))
     _validate_logged_model_name(logged_name(name))
 
