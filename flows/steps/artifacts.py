@@ -192,10 +192,14 @@ def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:
             "reasons": dict(report.reasons),
         },
     }
+    cost = (
+        f"{report.tokens} tokens in {report.seconds:.0f} s, {report.tokens_per_second:.0f} a second"
+        if report.texts
+        else "nothing was left to write"
+    )
     work.watcher.say(
         f"{report.accepted} accepted paths ({report.hinted_accepted} hinted) for"
-        f" {report.solved_questions} of {report.questions} questions; {report.tokens} tokens in"
-        f" {report.seconds:.0f} s, {report.tokens_per_second:.0f} a second."
+        f" {report.solved_questions} of {report.questions} questions; {cost}."
     )
 
 
