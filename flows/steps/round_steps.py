@@ -207,7 +207,9 @@ def select_examples(work: Workplace) -> None:
 @step("train adapter")
 def train_adapter(work: Workplace) -> None:
     """The challenger's adapter."""
-    if facts.challenger_of(work) is not None:
+    challenger = facts.challenger_of(work)
+    # its run is noted last: without one, logging and registering were cut off and go on
+    if challenger is not None and challenger.mlflow_run_id:
         return
     training_set = facts.training_set_of(work)
     if training_set is None:

@@ -19,6 +19,8 @@ def paired_sets(
 ) -> tuple[list[PairedSet], int]:
     """Paired verdicts of each set that the challenger answered, and how many were left out.
 
+    Left out is what one model answered and another did not.
+
     Reads the `gate` part only. Raises InputError where another model has no evaluation on one of
     the sets.
     """
@@ -74,10 +76,12 @@ def _paired_set(
         lambda: defaultdict(dict)
     )
     newest: dict[tuple[UUID, str], float] = {}
+    asked: set[UUID] = set()  # a round asks some of a fixed set's gate questions
     for answer in store.select(Answer, question_id=ids, model_id=list(models), sample=0):
         key = (answer.prompt_id, answer.sampling)
         by_request[key][answer.question_id][answer.model_id] = answer
         newest[key] = max(newest.get(key, 0.0), answer.created_at.timestamp())
+        asked.add(answer.question_id)
     # Of several prompts or samplings the one that every model answered most; of equals the newest.
     whole = {
         key: [one for one in ids if set(models) <= set(by_request[key][one])] for key in newest
@@ -91,7 +95,7 @@ def _paired_set(
     strict = _of_reading(
         question_set, evaluation, [[one.strict_verdict for one in own] for own in answers]
     )
-    return replace(strict, lenient=lenient), len(ids) - len(kept)
+    return replace(strict, lenient=lenient), len(asked) - len(kept)
 
 
 def _of_reading(

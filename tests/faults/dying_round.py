@@ -2,8 +2,8 @@
 each copy.
 
 Run as a program: FOLDER SETTINGS SEED KILLS. A moment is just before or after a commit to the store
-or a move of MLflow's alias. Prints what it did as JSON. Forks, so that the imports are paid for
-once; the parent opens nothing.
+or a change of MLflow's runs, models and aliases. Prints what it did as JSON. Forks, so that the
+imports are paid for once; the parent opens nothing.
 """
 
 import functools
@@ -30,7 +30,13 @@ from tasks.rounds.round_row import finish_round
 from tasks.settings import load_settings
 from tests.fakes.scripted_machinery import ScriptedMachinery
 
-CHANGES = ((FileStore, "append_tables"), (FileStore, "update"), (Tracking, "move_champion"))
+CHANGES = (
+    (FileStore, "append_tables"),
+    (FileStore, "update"),
+    (Tracking, "log_training"),
+    (Tracking, "register_model"),
+    (Tracking, "move_champion"),
+)
 
 
 class Moments:

@@ -14,15 +14,18 @@ import pytest
 from storage.care.check_and_gc import check_store
 from storage.mlflow_tracking import Tracking
 from storage.open_store import Store, open_store
-from storage.records import Adapter, Answer, Promotion, Round
+from storage.records import Adapter, Answer, Model, Promotion, Round
 from tasks.promotion.promote import current_champion
 from tests.fakes.scripted_machinery import BASE
 from tests.fakes.small_round import small_settings
 
 
-def outcome_of(store: Store) -> dict[str, object]:
-    """What must not depend on being killed: answers, losses, decision."""
+def outcome_of(home: Path, store: Store) -> dict[str, object]:
+    """What must not depend on being killed: answers, losses, decision, models in the registry."""
+    tracking, line = Tracking(home), store.select(Round)[0].line
+    versions = [(one.id, tracking.version_of(line, one.id)) for one in store.select(Model)]
     return {
+        "models": {(id, found and tuple(sorted(found.tags.items()))) for id, found in versions},
         "answers": {(one.id, one.text, one.strict_verdict) for one in store.select(Answer)},
         "losses": [(one.id, tuple(one.losses)) for one in store.select(Adapter)],
         "decisions": [(one.id, one.outcome, one.state) for one in store.select(Promotion)],
@@ -53,13 +56,14 @@ def test_killed_at_any_moment_store_and_registry_end_as_if_nothing_had_happened(
     assert done.returncode == 0, done.stderr[-3000:]
     moments = json.loads(done.stdout.splitlines()[-1])["moments"]
     assert len(moments) == kills
-    expected = outcome_of(open_store(f"duckdb:///{tmp_path / 'undisturbed' / 'regenesis.duckdb'}"))
+    whole = tmp_path / "undisturbed"
+    expected = outcome_of(whole, open_store(f"duckdb:///{whole / 'regenesis.duckdb'}"))
     assert [outcome for _, outcome, _ in expected["decisions"]] == ["promoted"]  # type: ignore[attr-defined]
 
     for number, moment in enumerate(moments):
         home = tmp_path / f"killed-{number}"
         store = open_store(f"duckdb:///{home / 'regenesis.duckdb'}")
         line = store.select(Round)[0].line
-        assert outcome_of(store) == expected, moment
+        assert outcome_of(home, store) == expected, moment
         assert Tracking(home).champion(line) == current_champion(store, BASE, line).id, moment
         assert check_store(store, home) == [], moment

@@ -10,7 +10,7 @@ import pytest
 from flows.improve import improve
 from flows.stages import evaluate, ingest, promote, synthesize, train, verify
 from storage.errors import PermanentError, TransientError
-from storage.mlflow_tracking import Tracking
+from storage.mlflow_tracking import ADAPTER_TAG, Tracking
 from storage.open_store import Store, open_store
 from storage.records import (
     AdaptedGuideline,
@@ -110,6 +110,36 @@ def test_one_server_answers_for_base_and_challenger_where_training_finds_room_be
 
     assert improve(settings_toml=small).outcome == "promoted"
     assert machinery.starts == starts
+
+
+@pytest.mark.parametrize("cut_off", ["log_training", "register_model", "move_challenger"])
+def test_a_run_that_was_cut_off_between_training_and_the_registry_is_completed_by_the_next(
+    cut_off: str,
+    home: Path,
+    small: str,
+    machinery: ScriptedMachinery,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise RuntimeError("the power went")
+
+    with monkeypatch.context() as cut:
+        cut.setattr(Tracking, cut_off, refuse)
+        with pytest.raises(RuntimeError, match="the power went"):
+            improve(settings_toml=small)
+    assert len(store_of(home).select(Adapter)) == 1
+
+    assert improve(settings_toml=small).outcome == "promoted"
+
+    [record] = store_of(home).select(Round)
+    [adapter] = store_of(home).select(Adapter)
+    tracking = Tracking(home)
+    challenger = store_of(home).select(Model, adapter_id=adapter.id)[0]
+    for one in (challenger.id, record.base_model_id):
+        found = tracking.version_of(record.line, one)
+        assert found
+        assert ADAPTER_TAG in found.tags, "a bare reference, which nobody can load"
+    assert adapter.mlflow_run_id
 
 
 def test_an_engine_that_ends_in_the_middle_of_its_work_is_started_again(

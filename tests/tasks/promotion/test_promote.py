@@ -242,6 +242,26 @@ def test_a_champion_without_evaluation_stops_the_decision_by_name(tmp_path: Path
         )
 
 
+@pytest.mark.parametrize("lacking", [0, 2])
+def test_only_what_one_model_answered_and_another_did_not_is_called_left_out(
+    lacking: int, tmp_path: Path
+) -> None:
+    store, _ = small_store(tmp_path)
+    all_of_the_sets = [one for each in QUESTION_SETS for one in questions_of(each, "gate", 70, 0)]
+    asked = [one for each in QUESTION_SETS for one in questions_of(each, "gate", 64, 0)]
+    store.append([round_of(1), CHALLENGER, *all_of_the_sets])
+    for role, who, some in (("base", BASE, asked), ("challenger", CHALLENGER, asked[lacking:])):
+        evaluated(store, right_below(40, f"{role}: it is"), some, model=who, role=role)
+
+    decision = decide_promotion(
+        store, round=round_of(1), challenger=CHALLENGER, champion=BASE, settings=Settings()
+    )
+
+    told = "2 questions were left out, because not every model answered them"
+    assert (told in decision.reasons) == bool(lacking)
+    assert ("left out" in decision.reasons) == bool(lacking)
+
+
 def test_mlflows_own_alias_follows_promotion_and_roll_back(tmp_path: Path) -> None:
     store, _ = small_store(tmp_path)
     tracking, ticks = Tracking(tmp_path), clock()
