@@ -38,7 +38,7 @@ ROUND_TAG, STAGE_TAG, LINE_TAG = "regenesis.round_id", "regenesis.stage", "regen
 # MLflow's first opening runs its own migrations, which a busy machine does slowly
 _OPEN_SECONDS = 300.0
 LONGEST_VALUE = 500  # characters of a parameter
-_LONGEST_NAME = 200  # a digest may follow
+_LONGEST_NAME = 250  # of a figure; a registered model's may have six more
 
 
 def registered_name(line: str) -> str:
@@ -49,7 +49,7 @@ def registered_name(line: str) -> str:
     Lines may meet in it: `Qwen/Instruct-math` and `Qwen-Instruct/math`.
     """
     name = re.sub(r"^\.\.+|[^\w.-]+", "-", line)
-    return name if len(name) <= _LONGEST_NAME else _with_digest(name[:_LONGEST_NAME], line)
+    return name if len(name) <= _LONGEST_NAME else _with_digest(name, line)
 
 
 def logged_name(model: str) -> str:
@@ -59,8 +59,9 @@ def logged_name(model: str) -> str:
 
 def key_name(key: str) -> str:
     """A parameter's or figure's name of which MLflow takes every sign; no part leaves a folder."""
-    parts = re.sub(r"[^\w. /:-]", "-", key).split("/")
-    return "/".join("-" if part.strip(".") == "" else part for part in parts)
+    parts = re.sub(r"^\.\.|[^\w. /:-]", "-", key).split("/")
+    name = "/".join("-" if part.strip(".") == "" else part for part in parts)
+    return name if len(name) <= _LONGEST_NAME else _with_digest(name, key)
 
 
 class Tracking:
@@ -505,8 +506,10 @@ def _quietly(act: Any, *args: object, **kwargs: object) -> Any:
         return act(*args, **kwargs)
 
 
-def _with_digest(name: str, line: str) -> str:
-    return f"{name}-{hashlib.sha256(line.encode(errors='surrogatepass')).hexdigest()[:12]}"
+def _with_digest(name: str, whole: str) -> str:
+    """The name with what tells it from others that begin, or read, alike."""
+    digest = hashlib.sha256(whole.encode(errors="surrogatepass")).hexdigest()[:12]
+    return f"{name[: _LONGEST_NAME - 13]}-{digest}"
 
 
 def _chunks(items: Sequence[Any], size: int) -> Iterable[list[Any]]:

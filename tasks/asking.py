@@ -26,6 +26,10 @@ class Judges(Protocol):
         ...
 
 
+def tell_nobody(done: int, total: int, seconds_left: float) -> None:
+    """Progress that nobody watches."""
+
+
 def utc_now() -> datetime:
     """The present moment, in UTC."""
     return datetime.now(UTC)
@@ -50,5 +54,5 @@ class Asking:
     now: Callable[[], datetime] = utc_now
     cached: bool = True
     """Whether the server may reuse another request's prefix."""
-    on_answer: Callable[[int, int, float], None] = lambda done, total, seconds_left: None
-    """Told of each held-out answer that came: how many there are, of how many, and what is left."""
+    on_answer: Callable[[int, int, float], None] = tell_nobody
+    """Told when a held-out answer came, or failed for good: how many of how many, seconds left."""

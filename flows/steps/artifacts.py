@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
+from flows.steps.progress import time_left
 from storage.sql.presenting import terminal_text
 from tasks.doctor import misfits
 from tasks.reports.round_report import accuracy_rows
@@ -73,10 +74,11 @@ class ProgressInPrefect:
         self, done: int, total: int, note: str = "", seconds_left: float | None = None
     ) -> None:
         self._watcher.update(done, total, note, seconds_left)
+        left = time_left(seconds_left)
         if total:
             self._news[self._title] = (
                 100.0 * done / total,
-                f"{self._title}: {done} of {total}{note and ' · '}{note}",
+                " · ".join(filter(None, [f"{self._title}: {done} of {total}", note, left])),
             )
 
     def close(self) -> None:
@@ -194,7 +196,7 @@ def note_synthesis(work: "Workplace", report: "SynthesisReport") -> None:
     }
     cost = (
         f"{report.tokens} tokens in {report.seconds:.0f} s, {report.tokens_per_second:.0f} a second"
-        if report.texts
+        if report.tokens or not report.complete
         else "nothing was left to write"
     )
     work.watcher.say(

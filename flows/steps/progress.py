@@ -72,7 +72,7 @@ class PlainLines:
     ) -> None:
         if time.monotonic() - self._shown_at >= PLAIN_SECONDS:
             self._shown_at = time.monotonic()
-            parts = [f"{self._title}: {done}/{total}", note, _left(seconds_left)]
+            parts = [f"{self._title}: {done}/{total}", note, time_left(seconds_left)]
             self.say(" · ".join(part for part in parts if part))
 
     def close(self) -> None: ...
@@ -106,7 +106,7 @@ class LiveLines:
     ) -> None:
         if self._step is not None:
             note = " · ".join(
-                part for part in (f"{done}/{total}", note, _left(seconds_left)) if part
+                part for part in (f"{done}/{total}", note, time_left(seconds_left)) if part
             )
             self._progress.update(self._step, completed=done, total=total, note=terminal_text(note))
 
@@ -137,7 +137,8 @@ def choose_watcher(*, quiet: bool = False) -> Watcher:
     return LiveLines() if sys.stderr.isatty() else PlainLines()
 
 
-def _left(seconds: float | None) -> str:
+def time_left(seconds: float | None) -> str:
+    """`12:34 left`; nothing where it is not known."""
     if seconds is None or seconds <= 0:
         return ""
     minutes, rest = divmod(round(seconds), 60)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from storage.records import Answer, Model, Question
-from tasks.asking import Asking
+from tasks.asking import Asking, tell_nobody
 from tasks.engines.engine import entered
 from tasks.evaluation.answering import (
     PlannedAnswer,
@@ -81,5 +81,6 @@ async def _ask(
     async with entered(asking.engine) as engine:
         # another order makes other batches, and no cached prefix makes other sums: the two sources
         # of chance
-        for missing, cached in ((first, True), (second[::-1], False)):
-            await ask_missing(replace(asking, engine=engine, cached=cached), missing)
+        asking = replace(asking, engine=engine)
+        await ask_missing(replace(asking, on_answer=tell_nobody), first)
+        await ask_missing(replace(asking, cached=False), second[::-1])

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.utils.validation import (
     _validate_logged_model_name,  # pyright: ignore[reportPrivateUsage]
-    _validate_metric_name,  # pyright: ignore[reportPrivateUsage]
+    _validate_metric,  # pyright: ignore[reportPrivateUsage]
     _validate_model_name,  # pyright: ignore[reportPrivateUsage]
-    _validate_param_name,  # pyright: ignore[reportPrivateUsage]
+    _validate_param,  # pyright: ignore[reportPrivateUsage]
 )
 
 from storage.errors import InputError
@@ -237,10 +237,13 @@ def test_a_model_of_any_name_is_registered(name: str, tracking: Tracking, tmp_pa
 
 @given(st.text(min_size=1) | st.text(alphabet="./ :-a", min_size=1))
 def test_mlflow_takes_whatever_a_name_becomes(name: str) -> None:
-    _validate_metric_name(key_name(f"in_domain.gate/{name}.strict"))
-    _validate_param_name(key_name(f"comparison.groups.{name}"))
-    _validate_model_name(registered_name(f"{name}/sums"))
-    _validate_logged_model_name(logged_name(name))
+    for whole in (name, 300 * name):
+        _validate_metric(key_name(f"in_domain.gate/{whole}.strict"), 0.5, 0, 0)
+        _validate_param(key_name(f"comparison.groups.{whole}"), "near")
+        registered = registered_name(f"{whole}/sums")
+        _validate_model_name(registered)
+        assert len(registered) <= 256
+        _validate_logged_model_name(logged_name(whole))
 
 
 def test_the_champion_alias_moves_and_names_the_model(tracking: Tracking) -> None:

@@ -104,7 +104,7 @@ class _Texts:
         self._words, self._ends = array("i"), array("q", [0])
         self._seen: set[bytes] = set()
         self.by_set: defaultdict[UUID, array[int]] = defaultdict(lambda: array("q"))
-        """The place of each different text of a set."""
+        """The place of each different question of a set: other words, or other choices."""
 
     def add(self, question: Question) -> UUID:
         """Remember the next question's words, without case and punctuation; signs count."""
@@ -114,8 +114,9 @@ class _Texts:
             if number == len(self._is_number):
                 self._is_number.append(word[0].isdigit())
             self._words.append(number)
-        text = question.text.encode(errors="surrogatepass")
-        key = hashlib.blake2b(question.question_set_id.bytes + text, digest_size=16).digest()
+        # by its words, so that it makes no difference which of two comes first
+        words = self._words[self._ends[-1] :].tobytes()
+        key = hashlib.blake2b(question.question_set_id.bytes + words, digest_size=16).digest()
         if key not in self._seen:
             self._seen.add(key)
             self.by_set[question.question_set_id].append(len(self._ends) - 1)

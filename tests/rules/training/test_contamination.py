@@ -3,11 +3,14 @@ is not.
 """
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import islice
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from storage.ids import content_id
 from storage.records import Part, Question
@@ -20,6 +23,8 @@ ROBE = (
     "A robe takes 2 bolts of blue fiber and half that much white fiber, and the tailor charges 14"
     " dollars for each bolt of fiber that goes into it. How many bolts in total does it take?"
 )
+
+WORDS = (("mill", "town"), ("river", "wood"), ("horse", "cart"))
 
 
 def question(text: str, part: Part = "train", of: str = "made up") -> Question:
@@ -40,6 +45,30 @@ def question(text: str, part: Part = "train", of: str = "made up") -> Question:
 
 def is_found(text: str, held_out: str = ROBE) -> bool:
     return bool(find_overlaps([question(text)], [question(held_out, "gate")], 0.5))
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_the_questions_changes_nothing(chance: random.Random) -> None:
+    """Texts come again with other choices: which is first does not say what is template."""
+    told = "of which the man in the old story told us the"
+    training = [
+        replace(
+            question(f"Which {chance.randrange(5)}?"),
+            id=content_id("questions", number),
+            choices=[" ".join(f"{chance.choice(words)} {told}" for words in WORDS)],
+        )
+        for number in range(12)
+    ]
+    held_out = [
+        replace(one, part="gate", text="Which of all?", id=content_id("held out", one.id))
+        for one in training[:3]
+    ]
+    found = find_overlaps(training, held_out, 0.5)
+    chance.shuffle(training)
+
+    again = find_overlaps(training, held_out, 0.5)
+
+    assert again == found
 
 
 def test_the_same_words_are_found_whatever_case_and_punctuation() -> None:
