@@ -1,5 +1,6 @@
 """The gate's decision with its reasons: a paragraph for people, and the figures as plain data."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
@@ -91,13 +92,14 @@ def _harms(figures: Figures) -> list[str]:
     harms: list[str] = []
     if figures.gain.p_loss <= figures.alpha:
         harms.append("it is significantly worse in domain")
+    seen = defaultdict[tuple[str, str], list[str]](list)
     for test in figures.non_inferiority:
         if test.harmful:
-            by = "" if test.reading == "strict" else " by the lenient reading"
-            harms.append(
-                f"it is significantly worse out of domain than the {test.anchor}{by}"
-                f" ({_fallen(test)})"
-            )
+            seen[test.anchor, _fallen(test)].append(test.reading)
+    for (anchor, fallen), readings in seen.items():
+        by = {"strict": "", "lenient": " by the lenient reading"}.get(readings[0], "")
+        by = " by both readings" if len(readings) > 1 else by
+        harms.append(f"it is significantly worse out of domain than the {anchor}{by} ({fallen})")
     limit = points(figures.max_loss_one_set)
     harms += [
         f"on {one.name} alone it loses significantly more than {limit}"

@@ -231,6 +231,16 @@ def test_a_loss_outside_names_a_set_that_fell_by_the_reading_that_saw_it(
         assert " -> ".join([f"{100 * before / 64:.1f} %"] * 2) not in told
 
 
+def test_a_loss_that_both_readings_see_alike_is_told_once() -> None:
+    inside = [replace(one, lenient=one) for one in four_in_three_out(gained=10, lost=2)[:4]]
+    lost = [pairs_of(name, "out", 40, 0, 12) for name in ("far", "near")]
+    reasons = decided(inside + [replace(one, lenient=one) for one in lost]).reasons
+
+    headline = reasons.split(": in domain")[0]
+    assert "than the champion by both readings (" in headline
+    assert headline.count("significantly worse") == 1
+
+
 def test_the_gain_is_told_apart_into_content_and_form() -> None:
     sets = four_in_three_out(gained=12, lost=0)
     lenient = [
