@@ -44,13 +44,18 @@ def write_state(contest: Contest, folder: Path) -> dict[str, int]:
     Rows by table.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    counts: dict[str, int] = {}
-    for table, condition in _which(contest).items():
-        # an answer that a round gave is the comparison's too, and the round does not travel
-        own = "* REPLACE (NULL::UUID AS round_id)" if table in _OF_ROUNDS else "*"
-        rows = contest.store.query(f"SELECT {own} FROM {table} WHERE {condition} ORDER BY id")
+    tables: dict[str, ArrowTable] = {}
+    # of one moment: a run may go on beside it, and a verdict without its path is no whole state
+    with contest.store.reading():
+        for table, condition in _which(contest).items():
+            # an answer that a round gave is the comparison's too, and the round does not travel
+            own = "* REPLACE (NULL::UUID AS round_id)" if table in _OF_ROUNDS else "*"
+            tables[table] = contest.store.query(
+                f"SELECT {own} FROM {table} WHERE {condition} ORDER BY id"
+            )
+    for table, rows in tables.items():
         _write(as_text(rows), folder / f"{table}.parquet")
-        counts[table] = rows.num_rows
+    counts = {table: rows.num_rows for table, rows in tables.items()}
     card = {
         "comparison": str(contest.record.id),
         "rows": counts,

@@ -6,8 +6,10 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from threading import Thread
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from storage.errors import InputError
+from storage.file.file_store import FileStore
 from storage.ids import content_id
 from storage.open_store import Store, open_store
 from storage.records import (
@@ -240,6 +243,39 @@ def test_rows_of_rounds_and_of_another_base_model_in_the_same_draws_stay_at_home
             for one in pq.read_table(tmp_path / "state" / f"{table}.parquet")["id"].to_pylist()
         }
         assert ids == {row["id"] for row in made.rows[table]}, table
+
+
+def test_a_state_that_is_written_beside_a_run_is_of_one_moment(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(made.small.store, FileStore)
+    made.small.store.copy_to(tmp_path / "copy.duckdb")
+    store = open_store(f"duckdb:///{tmp_path / 'copy.duckdb'}")
+    contest = copy(made.small.contest)
+    contest.store = store
+    path = replace(made.row(ReasoningPath), id=uid(ReasoningPath, "meanwhile"))
+    verdict = replace(made.row(Verdict), id=uid(Verdict, "meanwhile"), path_id=path.id)
+    query, others = store.query, list[Thread]()
+
+    def query_and_let_others_write(sql: str, *arguments: Any) -> Any:
+        rows = query(sql, *arguments)
+        if ") FROM paths WHERE" in sql and not others:
+            others.append(Thread(target=store.append, args=([path, verdict],)))
+            others[0].start()
+            others[0].join(timeout=2)
+        return rows
+
+    with monkeypatch.context() as beside:
+        beside.setattr(store, "query", query_and_let_others_write)
+        write_state(contest, tmp_path / "state")
+    others[0].join(timeout=60)
+
+    def column(table: str, name: str) -> set[str]:
+        found = pq.read_table(tmp_path / "state" / f"{table}.parquet")[name]
+        return set(map(str, found.to_pylist()))
+
+    assert column("verdicts", "path_id") <= column("paths", "id")
+    assert store.get(Verdict, verdict.id) == verdict
 
 
 # Of each table the columns that no row's id covers. None is read by a round: what a model wrote and
