@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from uuid import UUID
 
-from flows.steps.progress import time_left
+from flows.steps.progress import how_far
 from storage.sql.presenting import terminal_text
 from tasks.doctor import misfits
 from tasks.reports.round_report import accuracy_rows
@@ -74,11 +74,10 @@ class ProgressInPrefect:
         self, done: int, total: int, note: str = "", seconds_left: float | None = None
     ) -> None:
         self._watcher.update(done, total, note, seconds_left)
-        left = time_left(seconds_left)
         if total:
             self._news[self._title] = (
                 100.0 * done / total,
-                " · ".join(filter(None, [f"{self._title}: {done} of {total}", note, left])),
+                how_far(f"{self._title}: {done} of {total}", note, seconds_left),
             )
 
     def close(self) -> None:

@@ -97,8 +97,8 @@ def _harms(figures: Figures) -> list[str]:
         if test.harmful:
             seen[test.anchor, _fallen(test)].append(test.reading)
     for (anchor, fallen), readings in seen.items():
-        by = {"strict": "", "lenient": " by the lenient reading"}.get(readings[0], "")
-        by = " by both readings" if len(readings) > 1 else by
+        only = "" if readings == ["strict"] else " by the lenient reading"
+        by = " by both readings" if len(readings) > 1 else only
         harms.append(f"it is significantly worse out of domain than the {anchor}{by} ({fallen})")
     limit = points(figures.max_loss_one_set)
     harms += [

@@ -9,7 +9,7 @@ import pytest
 from storage.errors import PermanentError, TransientError
 from storage.open_store import Store
 from storage.records import Adapter, Answer, Evaluation, FailedRequest, Model, Question
-from tasks.asking import Asking
+from tasks.asking import Asking, tell_nobody
 from tasks.engines.engine import RequestFailed
 from tasks.evaluation.evaluate_model import evaluate_model, probe_adapter
 from tasks.settings import EvaluationSettings, Settings
@@ -42,7 +42,7 @@ def evaluated(
     number: int = 1,
     settings: Settings | None = None,
     role: str = "base",
-    on_answer: Callable[[int, int, float], None] = lambda done, total, seconds_left: None,
+    on_answer: Callable[[int, int, float], None] = tell_nobody,
 ) -> tuple[list[Evaluation], ScriptedEngine]:
     engine = ScriptedEngine(script)
     with Judge() as judge:
