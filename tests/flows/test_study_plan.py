@@ -5,24 +5,16 @@ The sets are made by hand, of the study's names and kinds of answers; nothing is
 
 import tomllib
 from collections.abc import Callable
-from dataclasses import fields
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
-import pyarrow.parquet as pq
 import pytest
 
 from storage.open_store import open_store
-from storage.records import Comparison, Model, Question, QuestionSet
-from tasks.comparison.states.state import MOST_BYTES, bring, check_state
+from storage.records import Comparison, Question, QuestionSet
 from tasks.settings import load_settings
 from tests.storage.examples import NOW, make
 
 ROOT = Path(__file__).parents[2]
-PLANNED = datetime(2026, 11, 30, 13, 44, 12, tzinfo=UTC)
-"""When docs/study-1.5b/plan.md was first committed."""
 STUDY = ROOT / "docs" / "study-1.5b"
 FILES = {
     "study.toml": "base, star_one_round, regenesis; seeds [1, 2, 3, 4, 5]",
@@ -84,25 +76,3 @@ def test_the_three_files_of_the_study_share_sets_pools_and_lengths() -> None:
     for place in ("name", "model", "questions", "synthesis"):
         assert texts[0][place] == texts[1][place] == texts[2][place], place
     assert {text["comparison"]["most_examples"] for text in texts} == {120}
-
-
-def test_the_state_so_far_is_whole_and_younger_than_the_plan(tmp_path: Path) -> None:
-    state = STUDY / "state"
-    rows = {file.stem: pq.read_table(file).to_pylist() for file in sorted(state.glob("*.parquet"))}
-    base = next(row for row in rows["models"] if row["adapter_id"] is None)
-    assert str(base["name"]).startswith("coder-1.5b")
-    store = open_store(f"duckdb:///{tmp_path / 'brought.duckdb'}")
-    names = [field.name for field in fields(Model)]
-    model = Model(**{name: _as_id(name, base[name]) for name in names})
-
-    assert bring(store, state, model) > 0
-
-    [comparison] = store.select(Comparison)
-    assert str(comparison.id) == check_state(state)
-    written = [row["created_at"].replace(tzinfo=UTC) for row in rows["paths"]]
-    assert min(written) > PLANNED
-    assert sum(file.stat().st_size for file in state.iterdir()) < MOST_BYTES
-
-
-def _as_id(name: str, value: Any) -> Any:
-    return UUID(value) if value and (name == "id" or name.endswith("_id")) else value
